@@ -1,0 +1,1 @@
+"""Pure functions behind the workflow's scripts: arrays in, arrays out; no Snakemake and no global configuration."""

@@ -1,0 +1,108 @@
+"""Reading and writing the files that pass between stages.
+
+Every file is written beside its target under a temporary name and moved into place by `os.replace`, so the name itself
+says that the file is whole. Arrays are one `.zarr.zip` each: zipped Zarr format 3, which costs one inode and reads a
+single chunk without unpacking the rest.
+"""
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+@contextmanager
+def replacing(path):
+    """Yield a temporary path beside `path`; move it to `path` when the block ends well, remove it when it does not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    """Write `content` as indented JSON; NaN is refused with ValueError because JSON has no NaN."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path):
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_table(path, frame, **metadata):
+    """Write a pandas DataFrame as Parquet, without its index; `metadata` values are stored as JSON in the file's schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    extra = {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_table(path):
+    """Read a Parquet file into a pandas DataFrame; `frame.attrs` holds the metadata given to `write_table`."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    frame = table.to_pandas()
+    metadata = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
+    frame.attrs = {key: json.loads(value) for key, value in metadata.items() if key not in ("pandas", "ARROW:schema")}
+    return frame
+
+
+def write_arrays(path, dataset, chunks=None):
+    """Write an xarray Dataset as one `.zarr.zip`.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Attributes must be JSON-serialisable. Text coordinates are stored as fixed-width unicode.
+    chunks : dict of str to tuple of int, optional
+        Chunk shape per variable; a variable not named is one chunk.
+    """
+    from zarr.storage import ZipStore
+
+    dataset = dataset.copy(deep=False)
+    for name, variable in dataset.variables.items():
+        if variable.dtype == object:
+            dataset[name] = variable.dims, variable.values.astype(str), variable.attrs
+    encoding = {
+        name: {"chunks": tuple((chunks or {}).get(name, [max(size, 1) for size in variable.shape]))}
+        for name, variable in dataset.variables.items()
+        if variable.ndim
+    }
+    with replacing(path) as temporary:
+        with ZipStore(temporary, mode="w") as store:
+            dataset.to_zarr(store, mode="w-", zarr_format=3, consolidated=False, encoding=encoding)
+
+
+@contextmanager
+def open_arrays(path):
+    """Open a `.zarr.zip` as a lazily read xarray Dataset; values load on access and only while the block lasts."""
+    import xarray as xr
+    from zarr.storage import ZipStore
+
+    with ZipStore(Path(path), mode="r") as store:
+        with xr.open_zarr(store, consolidated=False, chunks=None) as dataset:
+            yield dataset
+
+
+def read_arrays(path):
+    """Read a whole `.zarr.zip` into memory as an xarray Dataset."""
+    with open_arrays(path) as dataset:
+        return dataset.load()
+
+
+def finite_or_none(value):
+    """A float for JSON: None where the value is NaN or infinite."""
+    return float(value) if value is not None and np.isfinite(value) else None
