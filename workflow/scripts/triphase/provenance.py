@@ -1,0 +1,14 @@
+"""Facts about where a result comes from, to be stored with it."""
+
+from importlib.metadata import version
+
+
+def library_versions(*names):
+    """Versions of the named distributions, as a dict."""
+    return {name: version(name) for name in names}
+
+
+def model_provenance(manifest):
+    """The part of a checkpoint's manifest that every result made with it carries."""
+    keys = ["repository", "revision", "commit", "fingerprint", "tokenizer_hash", "architecture"]
+    return {key: manifest[key] for key in keys}
