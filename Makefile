@@ -1,0 +1,29 @@
+# Each target is one line over a command that the README shows too; every one makes what it needs first.
+.PHONY: run test report lint
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+STUDY ?=
+BIN = .venv/bin
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(STUDY),--configfile config/studies/$(STUDY).yaml)
+
+run: .venv/installed
+	$(SNAKEMAKE)
+
+test: .venv/installed
+	$(BIN)/pytest tests
+
+report: .venv/installed
+	$(SNAKEMAKE) --report results/$(or $(STUDY),embedded)/report.html
+
+lint: .venv/installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile workflow
+
+bench-%: .venv/installed
+	$(BIN)/python benchmarks/bench_$*.py
+
+# The stamp is written last, so that an interrupted installation starts again.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
