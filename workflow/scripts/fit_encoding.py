@@ -1,0 +1,63 @@
+"""Banded ridge of one layer of one checkpoint beside the nuisance band, all subjects together; scores and draws."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from triphase.artefacts import open_arrays, read_arrays, read_table, write_arrays
+from triphase.encoding import region_draws, region_masks, words_per_scan
+from triphase.features import delay
+from triphase.folds import held_out_segments
+from triphase.job import start
+from triphase.resampling import bootstrap_draws, bootstrap_r, permutation_draws, permutation_p
+from triphase.ridge import fit_bands, weight_grid
+from triphase.scoring import benjamini_hochberg, correlate
+
+
+def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, backend, seed):
+    """Write per-voxel scores and the bootstrap draws of every subject's regions."""
+    shared, words = read_arrays(paths.shared), read_table(paths.words)
+    with open_arrays(paths.activations) as stored:
+        picked = stored.sel(layer=layer).load()
+    runs, y, tr = shared["run"].values, shared["responses"].values, shared.attrs["tr"]
+    heard = pd.DataFrame({"stimulus": picked["stimulus"].values, "index": picked["index"].values})
+    llm = words_per_scan(picked["activations"].values, words, heard, runs, shared["time_s"].values, tr)
+    bands = [delay(llm, runs, shared.attrs["delays_scans"]), shared["nuisance"].values]
+    outer = shared["outer"].values
+    inner = [masks[(masks > 0).any(1)] for masks in shared["inner"].values]
+    predicted, fit = fit_bands(
+        bands, y, outer, inner, alphas=np.logspace(*alphas), weights=weight_grid(band_weights), backend=backend
+    )
+
+    segments, counts = held_out_segments(outer, runs), shared.attrs["block_counts"]
+    joint, split = correlate(predicted, y, segments)
+    p = permutation_p(predicted.sum(0), y, segments, counts, permutation_draws(counts, permutations, seed))
+    blocks, drawn = bootstrap_draws(segments, shared.attrs["block_length"], boot_draws, seed)
+    boot = bootstrap_r(predicted.sum(0), y, blocks, drawn)
+    boot_gain = boot - bootstrap_r(shared["nuisance_alone"].values, y, blocks, drawn)
+
+    subjects, subject = list(dict.fromkeys(shared["subject"].values)), shared["subject"].values
+    regions = region_masks(shared["roi"].values, rois)
+    draws = np.stack([region_draws(values, subject, regions, subjects) for values in (boot, boot_gain)], axis=2)
+    q = np.concatenate([benjamini_hochberg(p[subject == name]) for name in subjects])
+    alone = shared["r_nuisance_alone"].values
+    dataset = xr.Dataset(
+        {
+            **{name: ("target", values.astype(np.float32)) for name, values in
+               {"r": joint, "r_llm": split[0], "r_nuisance": split[1], "r_nuisance_alone": alone,
+                "gain": joint - alone, "p": p, "q": q, "cv_score": fit["cv_score"]}.items()},
+            "alpha": (("split", "target"), fit["alpha"]),
+            "weight": (("split", "band", "target"), fit["weight"].astype(np.float32)),
+            "boot": (("listener", "region", "measure", "draw"), draws.astype(np.float32)),
+        },
+        coords={name: shared[name] for name in ("subject", "voxel", "roi", "x", "y", "z")}
+        | {"band": ["llm", "nuisance"], "listener": subjects, "region": list(regions), "measure": ["r", "gain"]},
+        attrs={**picked.attrs, "layer": layer, "seed": seed, "blocks": counts, "smallest_p": 1 / (permutations + 1),
+               "block_length": shared.attrs["block_length"], "gap": shared.attrs["gap"]},
+    )  # fmt: skip
+    write_arrays(paths.encoding, dataset)
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)

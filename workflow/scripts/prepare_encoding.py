@@ -1,0 +1,61 @@
+"""All that does not depend on a model: stacked responses, nuisance features, folds, gap, blocks and the nuisance-only fit."""
+
+import logging
+
+import numpy as np
+import xarray as xr
+
+from triphase.artefacts import read_arrays, read_table, write_arrays
+from triphase.encoding import check_lengths, nuisance_features, stack_subjects
+from triphase.features import delay, delays_in_scans
+from triphase.folds import autocorrelation, first_below, held_out_segments, make_splits
+from triphase.job import start
+from triphase.resampling import block_counts, block_length
+from triphase.ridge import fit_bands
+from triphase.scoring import correlate
+
+log = logging.getLogger(__name__)
+LAGS = 60  # scans over which autocorrelations are followed
+
+
+def main(paths, *, runs, tr, delays, nuisance, split, alphas, gap_seconds, minimum_block):
+    """Write what every `fit_encoding` job of the study reads."""
+    words = read_table(paths.words)
+    stacked = stack_subjects([read_arrays(path) for path in paths.responses])
+    labels, times, y = stacked["run"].values, stacked["time_s"].values, stacked["responses"].values
+    stimulus_of = {run["name"]: run["stimulus"] for run in runs}
+    stimuli = np.array([stimulus_of[run] for run in labels])
+    scans = delays_in_scans(delays, tr)
+    check_lengths(labels, scans, tr)
+
+    test_runs = [run["name"] for run in runs if run["test"]]
+    trained = ~np.isin(labels, test_runs)
+    acf = autocorrelation(y[trained], labels[trained], LAGS)
+    gap = max(int(np.ceil(gap_seconds / tr)), max(scans) + first_below(acf, 0.1))
+    outer, inner = make_splits(
+        labels, stimuli, test_runs, kind=split["kind"], outer_folds=split["folds"], inner_folds=split["inner"], gap=gap
+    )
+    delayable, position = nuisance_features(words, labels, times, tr, nuisance)
+    band = np.column_stack([delay(delayable, labels, scans), position])
+    alone, _ = fit_bands([band], y, outer, inner, alphas=np.logspace(*alphas), weights=[[1.0]], names=["nuisance"])
+
+    segments = held_out_segments(outer, labels)
+    length = block_length(acf, autocorrelation(band[trained], labels[trained], LAGS), minimum_block)
+    counts = block_counts(segments, length)
+    log.info("gap %d scans, blocks of %d scans, %s blocks per held-out stretch", gap, length, counts)
+    folds = max(len(masks) for masks in inner)
+    dataset = stacked.assign(
+        nuisance=(("time", "column"), band.astype(np.float32)),
+        nuisance_alone=(("time", "target"), alone[0]),
+        r_nuisance_alone=("target", correlate(alone, y, segments)[0]),
+        outer=(("split", "time"), outer),
+        inner=(("split", "fold", "time"), np.stack([np.pad(m, ((0, folds - len(m)), (0, 0))) for m in inner])),
+    )
+    attrs = {"gap": gap, "block_length": length, "block_counts": counts, "delays_scans": scans, "tr": tr}
+    sources = {"stimulus_hashes": words.attrs["hashes"], "responses": stacked.attrs}
+    write_arrays(paths.shared, xr.Dataset(dataset.variables, attrs={**attrs, **sources}))
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)

@@ -1,0 +1,132 @@
+"""What the two encoding scripts share: stacking subjects, features of a data set, summaries over regions."""
+
+import numpy as np
+import xarray as xr
+
+from triphase.errors import InputError
+from triphase.features import nuisance_of_run, position_basis, words_to_scans
+
+
+def stack_subjects(responses):
+    """Join subjects who heard the same runs into one target matrix, without invalid voxels.
+
+    Parameters
+    ----------
+    responses : list of xarray.Dataset
+        One per subject, see `clean_responses`.
+
+    Returns
+    -------
+    xarray.Dataset with `responses` (time, target) and coordinates run, time_s (time), subject, voxel, roi, x, y, z (target)
+
+    Raises
+    ------
+    InputError
+        Subjects differ in runs or in the number of scans, or no subject has a valid voxel.
+    """
+    first, parts = responses[0], []
+    for dataset in responses:
+        same = dataset.sizes["time"] == first.sizes["time"] and (dataset["run"].values == first["run"].values).all()
+        if not same:
+            raise InputError(
+                f"dataset/subjects: {dataset.attrs['subject']!r} has other runs or run lengths than "
+                f"{first.attrs['subject']!r}; subjects of one study must share their runs"
+            )
+        valid = np.flatnonzero(dataset["valid"].values)
+        part = dataset[["responses"]].isel(voxel=valid).rename(voxel="target").drop_vars("valid")
+        parts.append(
+            part.assign_coords(voxel=("target", valid), subject=("target", [dataset.attrs["subject"]] * len(valid)))
+        )
+    if not sum(part.sizes["target"] for part in parts):
+        raise InputError("responses: no subject has a voxel that varies; see the logs of clean_responses")
+    return xr.concat(parts, dim="target", combine_attrs="override", join="override")
+
+
+def check_lengths(runs, delays, tr):
+    """Raise InputError when a run is too short for its delays."""
+    for run in dict.fromkeys(runs):
+        scans = int((runs == run).sum())
+        if scans < 10 * (max(delays) + 1):
+            raise InputError(
+                f"dataset/runs: {run!r} has {scans} scans of {tr} s, too short for delays up to {max(delays)} scans: "
+                f"at least {10 * (max(delays) + 1)} are needed"
+            )
+
+
+def nuisance_features(words, runs, times, tr, names):
+    """Undelayed nuisance features: (delayable columns, columns without delays), each (n_scans, n_columns)."""
+    delayable = np.concatenate(
+        [
+            nuisance_of_run(words[words["run"] == run], times[runs == run], tr, [n for n in names if n != "position"])
+            for run in dict.fromkeys(runs)
+        ]
+    )
+    position = np.concatenate([position_basis(int((runs == run).sum())) for run in dict.fromkeys(runs)])
+    return delayable, position if "position" in names else position[:, :0]
+
+
+def words_per_scan(values, words, activation_words, runs, times, tr):
+    """Average word vectors into scans, run by run.
+
+    Parameters
+    ----------
+    values : float array (n_activation_words, n_features)
+    words : DataFrame
+        The words table, all runs.
+    activation_words : DataFrame
+        Columns stimulus, index: the words that the rows of `values` belong to, each stimulus once.
+    runs, times : arrays (n_scans,)
+    tr : float
+
+    Returns
+    -------
+    float32 array (n_scans, n_features)
+    """
+    rows = {key: row for row, key in enumerate(zip(activation_words["stimulus"], activation_words["index"], strict=True))}
+    scans = np.zeros((len(runs), values.shape[1]), dtype=np.float32)
+    for run in dict.fromkeys(runs):
+        heard = words[words["run"] == run]
+        picked = values[[rows[key] for key in zip(heard["stimulus"], heard["index"], strict=True)]]
+        here = runs == run
+        scans[here] = words_to_scans(heard["onset"], heard["offset"], times[here], tr) @ picked.astype(np.float32)
+    return scans
+
+
+def region_masks(roi_of_target, rois):
+    """Targets of each summary region: every ROI of the config, `language` (their union where so marked) and `all`.
+
+    Parameters
+    ----------
+    roi_of_target : str array (n_targets,)
+    rois : list of dict with name and language
+
+    Returns
+    -------
+    dict of name to bool array (n_targets,)
+    """
+    masks = {roi["name"]: roi_of_target == roi["name"] for roi in rois}
+    masks["language"] = np.isin(roi_of_target, [roi["name"] for roi in rois if roi.get("language")])
+    masks["all"] = np.ones(len(roi_of_target), bool)
+    return masks
+
+
+def region_draws(draws, subjects, regions, subject_names):
+    """Average draws over the voxels of each subject and region.
+
+    Parameters
+    ----------
+    draws : float array (n_draws, n_targets)
+    subjects : str array (n_targets,)
+    regions : dict of name to bool array (n_targets,)
+
+    Returns
+    -------
+    float32 array (n_subjects, n_regions, n_draws), NaN where a subject has no voxel in a region
+    """
+    averages = np.full((len(subject_names), len(regions), len(draws)), np.nan, dtype=np.float32)
+    for i, subject in enumerate(subject_names):
+        for j, mask in enumerate(regions.values()):
+            picked = mask & (subjects == subject)
+            if picked.any():
+                averages[i, j] = draws[:, picked].mean(1)
+    return averages

@@ -1,0 +1,157 @@
+"""Which scans train, which validate and which are held out, so that nothing leaks.
+
+Codes in every mask: 1 the scan trains, 2 it is held out (validated or tested), 0 it is in a gap and used for nothing.
+"""
+
+import numpy as np
+
+from triphase.errors import InputError
+
+TRAIN, HELD_OUT, UNUSED = 1, 2, 0
+
+
+def make_splits(runs, stimuli, test_runs, *, kind, outer_folds, inner_folds, gap):
+    """Outer masks and their inner masks, both checked by the leakage guard."""
+    outer = split_outer(runs, stimuli, test_runs, kind=kind, n_folds=outer_folds, gap=gap)
+    inner = [split_inner(mask, runs, stimuli, n_folds=inner_folds, gap=gap) for mask in outer]
+    for masks in (outer, *inner):
+        check_masks(masks, runs, stimuli, gap)
+    return outer, inner
+
+
+def split_outer(runs, stimuli, test_runs, *, kind, n_folds, gap):
+    """Outer splits.
+
+    Parameters
+    ----------
+    runs, stimuli : str arrays (n_scans,)
+    test_runs : list of str
+        Runs held out when `kind` is "fixed".
+    kind : str
+        "fixed" (one split, the data set's test runs), or "outer_cv" (every scan is held out once: whole stimuli when
+        there are at least `n_folds`, else contiguous blocks with a gap on both sides).
+    n_folds : int
+    gap : int
+        Scans on each side of a held-out block, within its run.
+
+    Returns
+    -------
+    int8 array (n_splits, n_scans) of codes
+
+    Raises
+    ------
+    InputError
+        Nothing trains or nothing is tested; a stimulus would stand on both sides.
+    """
+    if kind == "fixed":
+        test = np.isin(runs, test_runs)
+        shared = set(stimuli[test]) & set(stimuli[~test])
+        if shared:
+            raise InputError(
+                f"dataset/runs: stimuli {sorted(shared)} are heard in training and in test runs; "
+                "give every run of a stimulus the same `test`"
+            )
+        masks = np.where(test, HELD_OUT, TRAIN)[None]
+    elif len(set(stimuli)) >= n_folds:
+        masks = hold_out_stimuli(stimuli, np.ones(len(runs), bool), n_folds)
+    else:
+        masks = hold_out_blocks(runs, np.ones(len(runs), bool), n_folds, gap)
+    if not ((masks == TRAIN).any(1) & (masks == HELD_OUT).any(1)).all():
+        raise InputError(
+            f"encoding/split: {kind} with test runs {list(test_runs)} and a gap of {gap} scans leaves a split without "
+            "training or without test scans; mark other runs as `test`, or use fewer folds"
+        )
+    return masks.astype(np.int8)
+
+
+def split_inner(outer, runs, stimuli, *, n_folds, gap):
+    """Inner splits of one outer split's training scans: whole stimuli when there are two or more, else gapped blocks.
+
+    Parameters
+    ----------
+    outer : int8 array (n_scans,)
+
+    Returns
+    -------
+    int8 array (n_folds, n_scans) of codes; only scans that train in `outer` are ever 1 or 2
+    """
+    training = outer == TRAIN
+    heard = len(set(stimuli[training]))
+    if heard >= 2:
+        return hold_out_stimuli(stimuli, training, min(n_folds, heard)).astype(np.int8)
+    return hold_out_blocks(runs, training, n_folds, gap).astype(np.int8)
+
+
+def hold_out_stimuli(stimuli, available, n_folds):
+    """Folds of whole stimuli, balanced by scans: the longest goes to the fold that has least so far."""
+    names, counts = np.unique(stimuli[available], return_counts=True)
+    folds, load = {}, np.zeros(n_folds)
+    for position in np.argsort(-counts, kind="stable"):
+        fold = int(load.argmin())
+        folds[names[position]] = fold
+        load[fold] += counts[position]
+    fold_of = np.array([folds.get(name, -1) for name in stimuli])
+    masks = np.where(fold_of == np.arange(n_folds)[:, None], HELD_OUT, TRAIN)
+    return np.where(available, masks, UNUSED)
+
+
+def hold_out_blocks(runs, available, n_folds, gap):
+    """Contiguous blocks of the available scans, each with a gap to its training scans on both sides, within its run."""
+    rows = np.flatnonzero(available)
+    masks = np.zeros((n_folds, len(runs)), dtype=np.int8)
+    for mask, block in zip(masks, np.array_split(rows, n_folds), strict=True):
+        near = np.zeros(len(runs), bool)
+        for row in block:
+            window = np.arange(max(row - gap, 0), min(row + gap + 1, len(runs)))
+            near[window[runs[window] == runs[row]]] = True
+        mask[rows] = TRAIN
+        mask[near & (mask == TRAIN)] = UNUSED
+        mask[block] = HELD_OUT
+    return masks
+
+
+def check_masks(masks, runs, stimuli, gap):
+    """Guard against leakage; raise AssertionError when a mask lets held-out scans touch training scans.
+
+    Scans of one run must be more than `gap` apart across the sides, and a stimulus may stand on both sides only inside
+    one run (the gapped blocks of a data set with a single run).
+    """
+    for mask in masks:
+        train, held = np.flatnonzero(mask == TRAIN), np.flatnonzero(mask == HELD_OUT)
+        for run in set(runs[train]) & set(runs[held]):
+            a, b = train[runs[train] == run], held[runs[held] == run]
+            after = np.searchsorted(a, b)
+            distance = np.full(len(b), len(runs))
+            has_next, has_last = after < len(a), after > 0
+            distance[has_next] = a[after[has_next]] - b[has_next]
+            distance[has_last] = np.minimum(distance[has_last], b[has_last] - a[after[has_last] - 1])
+            assert distance.min() > gap, f"run {run}: held-out scans lie {distance.min()} scans from training scans"
+        across = {s for s in set(stimuli[train]) & set(stimuli[held]) if len(set(runs[stimuli == s])) > 1}
+        assert not across, f"stimuli {sorted(across)} stand on both sides of a split"
+
+
+def held_out_segments(outer, runs):
+    """Stretches of held-out scans, each inside one run and one split, in time order: list of int arrays of rows."""
+    segments = []
+    for mask in outer:
+        for run in dict.fromkeys(runs):
+            rows = np.flatnonzero((mask == HELD_OUT) & (runs == run))
+            if rows.size:
+                segments.extend(np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1))
+    return sorted(segments, key=lambda rows: rows[0])
+
+
+def autocorrelation(values, runs, n_lags):
+    """Mean autocorrelation over columns, computed inside runs after centring: array (n_lags + 1,), 1 at lag 0."""
+    total = np.zeros(n_lags + 1)
+    for run in dict.fromkeys(runs):
+        block = values[runs == run] - values[runs == run].mean(0)
+        for lag in range(min(n_lags + 1, len(block))):
+            total[lag] += np.einsum("tv,tv->", block[lag:], block[: len(block) - lag], dtype=np.float64)
+    return total / total[0]
+
+
+def first_below(curve, threshold):
+    """First index at which a curve falls below a threshold; its length when it never does."""
+    below = np.flatnonzero(curve < threshold)
+    return int(below[0]) if below.size else len(curve)

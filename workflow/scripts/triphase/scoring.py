@@ -1,0 +1,69 @@
+"""Correlation of predictions with held-out responses, averaged over held-out runs or blocks, never over their concatenation."""
+
+import numpy as np
+
+# Fisher's z is infinite at r = 1; predictions that good do not occur in real data.
+LARGEST_R = 1 - 1e-6
+
+
+def correlate(predictions, responses, segments):
+    """Pearson r per voxel, and its split over bands.
+
+    r is computed inside each segment after centring there, and averaged by Fisher's z weighted by the segment's length.
+    A band's split score is the part of r that its prediction carries (St-Yves and Naselaris 2018; himalaya's
+    `correlation_score_split`); splits sum to the joint score also after averaging, because each segment's split is
+    carried through z in proportion.
+
+    Parameters
+    ----------
+    predictions : float array (n_bands, n_scans, n_targets)
+    responses : float array (n_scans, n_targets)
+    segments : list of int arrays
+        Rows of each held-out run or block.
+
+    Returns
+    -------
+    joint : float64 array (n_targets,)
+    split : float64 array (n_bands, n_targets), summing to `joint`
+    """
+    z_split, total = 0.0, 0.0
+    for rows in segments:
+        predicted, measured = _centre(predictions[:, rows]), _centre(responses[None, rows])[0]
+        joint = predicted.sum(0)
+        scale = np.sqrt((joint**2).sum(0) * (measured**2).sum(0))
+        split = np.einsum("btv,tv->bv", predicted, measured) / np.where(scale > 0, scale, np.inf)
+        z_split = z_split + len(rows) * split * _z_per_r(split.sum(0))
+        total += len(rows)
+    z_split = z_split / total
+    z = z_split.sum(0)
+    joint = np.tanh(z)
+    return joint, z_split / np.where(np.abs(z) > 1e-12, z, 1.0) * np.where(np.abs(z) > 1e-12, joint, 1.0)
+
+
+def fisher_z(r):
+    """Fisher's z of r, clipped where r is +-1."""
+    return np.arctanh(np.clip(r, -LARGEST_R, LARGEST_R))
+
+
+def _z_per_r(r):
+    r = np.clip(r, -LARGEST_R, LARGEST_R)
+    return np.where(np.abs(r) > 1e-6, np.arctanh(r) / np.where(r == 0, 1, r), 1.0)
+
+
+def _centre(values):
+    values = values.astype(np.float64)
+    return values - values.mean(axis=-2, keepdims=True)
+
+
+def benjamini_hochberg(p):
+    """Benjamini-Hochberg adjusted p-values (Benjamini and Hochberg 1995), shape of `p`; NaN stays NaN."""
+    p = np.asarray(p, dtype=float)
+    q = np.full(p.shape, np.nan)
+    known = np.isfinite(p)
+    values = p[known]
+    order = np.argsort(values)
+    ranked = values[order] * len(values) / np.arange(1, len(values) + 1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum.accumulate(ranked[::-1])[::-1].clip(max=1.0)
+    q[known] = adjusted
+    return q
