@@ -1,0 +1,38 @@
+"""triphase: do language models go through three phases while they train?
+
+A workflow over model x checkpoint x layer that measures similarity to the brain, internal states and task performance,
+and ends in phase plots and a verdict with uncertainty. `snakemake --cores 8` runs the study of config/config.yaml;
+`--configfile config/studies/<study>.yaml` another one.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/demo.smk"
+include: "workflow/rules/retrieve.smk"
+include: "workflow/rules/stimuli.smk"
+include: "workflow/rules/responses.smk"
+include: "workflow/rules/activations.smk"
+include: "workflow/rules/encoding.smk"
+include: "workflow/rules/states.smk"
+include: "workflow/rules/tasks.smk"
+include: "workflow/rules/trajectories.smk"
+include: "workflow/rules/phases.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{OUT}/trajectories.parquet",
+        f"{OUT}/phases.json",
+        FIGURES,

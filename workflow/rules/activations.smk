@@ -1,0 +1,32 @@
+# Activations of every word.
+# Reads:  models/{model}/{checkpoint}.json, stimuli/words.parquet
+# Writes: activations/{model}/{checkpoint}.zarr.zip   (layer, word, feature), surprisal of each word
+
+
+rule extract_activations:
+    input:
+        checkpoint=f"{OUT}/models/{{model}}/{{checkpoint}}.json",
+        words=f"{OUT}/stimuli/words.parquet",
+    output:
+        activations=f"{OUT}/activations/{{model}}/{{checkpoint}}.zarr.zip",
+    log:
+        f"{OUT}/logs/extract_activations/{{model}}/{{checkpoint}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/extract_activations/{{model}}/{{checkpoint}}.tsv"
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=1,
+    params:
+        context=lookup("activations/context", within=config),
+        batch_size=lookup("activations/batch_size", within=config),
+        dtype=lookup("activations/dtype", within=config),
+        storage=lookup("activations/storage", within=config),
+        pool=lookup("activations/pool", within=config),
+        device=lookup("activations/device", within=config),
+        code=digest("extract_activations.py"),
+    script:
+        "../scripts/extract_activations.py"

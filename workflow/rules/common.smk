@@ -1,0 +1,69 @@
+# Validates the config, derives the names and lists that the rule files use. Reads config only.
+import os
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
+from triphase.configuration import check_config, tokens_seen
+from triphase.digest import script_digest
+from triphase.errors import InputError
+
+try:
+    check_config(config, Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.json")
+except InputError as error:
+    raise WorkflowError(f"config: {error}") from None
+
+config["local_data"] = config["local_data"] or os.environ.get("TRIPHASE_TEST_DATA")
+
+OUT = f"results/{config['study']}"
+SUBJECTS = [subject["name"] for subject in config["dataset"]["subjects"]]
+MODELS = {model["name"]: model for model in config["models"]}
+CHECKPOINTS = {name: {entry["name"]: entry for entry in model["checkpoints"]} for name, model in MODELS.items()}
+# Every checkpoint of the study, in the order of the config.
+SERIES = [
+    {
+        "model": model,
+        "checkpoint": checkpoint,
+        "step": entry["step"],
+        "tokens": tokens_seen(MODELS[model], entry),
+        "layers": MODELS[model]["layers"],
+    }
+    for model, entries in CHECKPOINTS.items()
+    for checkpoint, entry in entries.items()
+]
+RESPONSE_SOURCE = next(
+    source
+    for source in config["dataset"]["responses"]["sources"]
+    if source["name"] == config["dataset"]["responses"]["source"]
+)
+# Voxels of an image have coordinates and can be drawn on a brain; columns of a text file can not.
+HAS_COORDINATES = "columns" not in RESPONSE_SOURCE
+
+
+wildcard_constraints:
+    model="|".join(MODELS),
+    checkpoint="|".join({name for entries in CHECKPOINTS.values() for name in entries}),
+    reference="|".join({name for entries in CHECKPOINTS.values() for name in entries}),
+    subject="|".join(SUBJECTS),
+    layer=r"\d+",
+
+
+def digest(script):
+    """Digest of the library code that a rule's script uses: a param, so that editing the library reruns its users."""
+    return script_digest(Path(workflow.basedir) / "workflow" / "scripts" / script)
+
+
+def model_entry(key):
+    """Param function: a key of the wildcard's model."""
+    return lambda wildcards: MODELS[wildcards.model].get(key)
+
+
+def checkpoint_entry(key):
+    """Param function: a key of the wildcard's checkpoint."""
+    return lambda wildcards: CHECKPOINTS[wildcards.model][wildcards.checkpoint].get(key)
+
+
+def of_series(pattern):
+    """A path for every checkpoint of the study."""
+    return [pattern.format(**entry) for entry in SERIES]

@@ -1,0 +1,76 @@
+# From single results to one table.
+# Reads:  encoding/…, states/…, tasks/…, responses/ceiling.parquet
+# Writes: checkpoints/{model}/{checkpoint}.parquet   tidy, one checkpoint alone
+#         trajectories.parquet                       tidy, the whole study, with the headline layer
+#         bootstrap.zarr.zip                         draws paired over checkpoints
+#         maps/{model}.zarr.zip                      gain per voxel over checkpoints, where voxels have coordinates
+
+
+rule join_checkpoint:
+    input:
+        checkpoint=f"{OUT}/models/{{model}}/{{checkpoint}}.json",
+        encoding=lambda w: [
+            f"{OUT}/encoding/{w.model}/{w.checkpoint}/{layer}.zarr.zip" for layer in MODELS[w.model]["layers"]
+        ],
+        states=f"{OUT}/states/{{model}}/{{checkpoint}}.parquet",
+        pairs=checkpoint_pairs,
+        tasks=f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet",
+    output:
+        table=f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet",
+    log:
+        f"{OUT}/logs/join_checkpoint/{{model}}/{{checkpoint}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/join_checkpoint/{{model}}/{{checkpoint}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        study=lookup("study", within=config),
+        model=lambda wildcards: wildcards.model,
+        checkpoint=lambda wildcards: wildcards.checkpoint,
+        step=checkpoint_entry("step"),
+        tokens=lambda w: tokens_seen(MODELS[w.model], CHECKPOINTS[w.model][w.checkpoint]),
+        rois=lookup("dataset/rois", within=config),
+        adherence=lookup("tasks/adherence", within=config),
+        code=digest("join_checkpoint.py"),
+    script:
+        "../scripts/join_checkpoint.py"
+
+
+rule join_trajectories:
+    input:
+        checkpoints=of_series(f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet"),
+        encoding=[
+            f"{OUT}/encoding/{entry['model']}/{entry['checkpoint']}/{layer}.zarr.zip"
+            for entry in SERIES
+            for layer in entry["layers"]
+        ],
+        tasks=of_series(f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet"),
+        ceiling=f"{OUT}/responses/ceiling.parquet",
+    output:
+        trajectories=f"{OUT}/trajectories.parquet",
+        bootstrap=f"{OUT}/bootstrap.zarr.zip",
+        maps=expand(f"{OUT}/maps/{{model}}.zarr.zip", model=MODELS if HAS_COORDINATES else []),
+    log:
+        f"{OUT}/logs/join_trajectories.log",
+    benchmark:
+        f"{OUT}/benchmarks/join_trajectories.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        study=lookup("study", within=config),
+        series=SERIES,
+        roi=lookup("phases/headline/roi", within=config),
+        rois=lookup("dataset/rois", within=config),
+        adherence=lookup("tasks/adherence", within=config),
+        seed=lookup("seed", within=config),
+        code=digest("join_trajectories.py"),
+    script:
+        "../scripts/join_trajectories.py"

@@ -1,0 +1,45 @@
+"""The study's tidy table, the headline layer, and bootstrap draws paired over checkpoints."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from triphase.artefacts import open_arrays, read_table, write_arrays, write_table
+from triphase.job import start
+from triphase.series import alignment_series, gain_maps, task_series
+from triphase.trajectories import alignment_rows, ceiling_rows, choose_layers, typed
+
+
+def main(paths, *, study, series, roi, rois, adherence, seed):
+    """`series`: list of {model, checkpoint, step, tokens, layers}, in the order of `paths.checkpoints` and `paths.tasks`."""
+    table = pd.concat([read_table(path) for path in paths.checkpoints], ignore_index=True)
+    layers = choose_layers(table, roi)
+    ceilings = ceiling_rows(read_table(paths.ceiling), rois).assign(study=study)
+    table = typed(pd.concat([table, alignment_rows(table, layers), ceilings], ignore_index=True))
+    write_table(paths.trajectories, table, layers=[[*key, layer] for key, layer in layers.items()])
+
+    encodings = iter(paths.encoding)
+    files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in series for layer in s["layers"]}
+    drawn = alignment_series(table, files)
+    n_draws = drawn[0]["boot"].size
+    drawn += task_series(series, [read_table(path) for path in paths.tasks], adherence, n_draws, seed)
+    keys = ["model", "checkpoint", "subject", "roi", "measure"]
+    dataset = xr.Dataset(
+        {"boot": (("series", "draw"), np.stack([row["boot"] for row in drawn])),
+         "value": ("series", np.array([row["value"] for row in drawn]))},
+        coords={key: ("series", np.array([row[key] for row in drawn], dtype=str)) for key in keys}
+        | {key: ("series", np.array([row[key] for row in drawn], dtype=np.int64)) for key in ("step", "tokens")},
+        attrs={"study": study, "seed": seed},
+    )  # fmt: skip
+    write_arrays(paths.bootstrap, dataset)
+
+    for path in paths.maps:
+        with open_arrays(paths.encoding[0]) as example:
+            coordinates = example[["subject", "roi", "x", "y", "z"]].load()
+        model = path.split("/")[-1].removesuffix(".zarr.zip")
+        write_arrays(path, gain_maps([s for s in series if s["model"] == model], files, layers, coordinates))
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)

@@ -1,0 +1,122 @@
+"""Checks of a study's config that need nothing but the config, so that a mistake is found before any job starts."""
+
+import json
+from pathlib import Path
+
+from triphase.errors import InputError
+
+
+def check_config(config, schema_path):
+    """Check a study's config against the schema, then what a schema can't say.
+
+    Raises
+    ------
+    InputError
+        Names the key, its value and what would be right.
+    """
+    import jsonschema
+
+    schema = json.loads(Path(schema_path).read_text(encoding="utf-8"))
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
+    if errors:
+        raise InputError("; ".join(_describe(error) for error in errors[:5]))
+    _unique_names(config)
+    _known_names(config)
+    _increasing_steps(config)
+    _same_side(config)
+
+
+def tokens_seen(model, checkpoint):
+    """Tokens that a checkpoint has been trained on: its own `tokens`, else step x tokens per step."""
+    return checkpoint.get("tokens", checkpoint["step"] * model["tokens_per_step"])
+
+
+def _describe(error):
+    """One line: where, what it is, what it should be."""
+    where = "/".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema["properties"])
+        unknown = sorted(set(error.instance) - set(known))
+        return f"{where or 'top level'}: unknown key {', '.join(map(repr, unknown))}; known here: {', '.join(known)}"
+    if error.validator == "required":
+        missing = [key for key in error.schema["required"] if key not in error.instance]
+        return f"{where or 'top level'}: key {', '.join(map(repr, missing))} is missing"
+    value = json.dumps(error.instance, ensure_ascii=False, default=str)
+    value = value if len(value) < 80 else value[:77] + "…"
+    rules = {
+        "type": f"must be {_either(error.schema.get('type'))}",
+        "enum": f"must be one of {error.schema.get('enum')}",
+        "minItems": f"needs at least {error.schema.get('minItems')} entries",
+        "maxItems": f"takes at most {error.schema.get('maxItems')} entries",
+        "minLength": "must not be empty",
+        "uniqueItems": "must not repeat an entry",
+        "minimum": f"must be at least {error.schema.get('minimum')}",
+        "maximum": f"must be at most {error.schema.get('maximum')}",
+        "exclusiveMinimum": f"must be above {error.schema.get('exclusiveMinimum')}",
+        "pattern": f"must match {error.schema.get('pattern')} ({error.schema.get('description', 'see config/README.md')})",
+    }
+    return f"{where}: {value} {rules.get(error.validator, error.message)}"
+
+
+def _either(kinds):
+    return " or ".join([kinds] if isinstance(kinds, str) else kinds or [])
+
+
+def _lists_of_named(node, where=""):
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _lists_of_named(value, f"{where}/{key}" if where else key)
+    elif isinstance(node, list) and node and all(isinstance(item, dict) and "name" in item for item in node):
+        yield where, [item["name"] for item in node]
+        for item in node:
+            yield from _lists_of_named(item, f"{where}/{item['name']}")
+
+
+def _unique_names(config):
+    for where, names in _lists_of_named(config):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"{where}: name {', '.join(map(repr, twice))} is used more than once; names must differ")
+
+
+def _known_names(config):
+    sources = [source["name"] for source in config["dataset"]["responses"]["sources"]]
+    if config["dataset"]["responses"]["source"] not in sources:
+        raise InputError(
+            f"dataset/responses/source: {config['dataset']['responses']['source']!r} is not among the sources: "
+            f"{', '.join(sources)}"
+        )
+    regions = [roi["name"] for roi in config["dataset"]["rois"]] + ["language", "all"]
+    roi = config["phases"]["headline"]["roi"]
+    if roi not in regions:
+        raise InputError(f"phases/headline/roi: {roi!r} is not a region; there are: {', '.join(regions)}")
+    if roi == "language" and not any(entry["language"] for entry in config["dataset"]["rois"]):
+        raise InputError("phases/headline/roi: 'language' needs at least one entry of dataset/rois with language: true")
+
+
+def _increasing_steps(config):
+    for model in config["models"]:
+        steps = [entry["step"] for entry in model["checkpoints"]]
+        tokens = [tokens_seen(model, entry) for entry in model["checkpoints"]]
+        for position in range(1, len(steps)):
+            if steps[position] <= steps[position - 1] or tokens[position] <= tokens[position - 1]:
+                raise InputError(
+                    f"models/{model['name']}/checkpoints/{model['checkpoints'][position]['name']}: step {steps[position]} "
+                    f"({tokens[position]} tokens) does not come after step {steps[position - 1]} "
+                    f"({tokens[position - 1]} tokens); list checkpoints in the order of training"
+                )
+
+
+def _same_side(config):
+    sides, fixed = {}, config["encoding"]["split"]["kind"] == "fixed"
+    for run in config["dataset"]["runs"]:
+        if sides.setdefault(run["stimulus"], run["test"]) != run["test"]:
+            raise InputError(
+                f"dataset/runs/{run['name']}: stimulus {run['stimulus']!r} is marked test: {run['test']} here and "
+                f"test: {sides[run['stimulus']]} in another run; every run of a stimulus stands on the same side"
+            )
+    if fixed and set(sides.values()) != {True, False}:
+        raise InputError(
+            "dataset/runs: split kind 'fixed' needs runs with test: true and runs with test: false; "
+            "with one stimulus use encoding/split/kind: outer_cv"
+        )

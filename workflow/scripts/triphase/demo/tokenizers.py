@@ -1,0 +1,56 @@
+"""Tokenizers trained on a model's own training text, and on nothing else.
+
+Both kinds lose no character, so text -> tokens -> text is the identity and every word has character offsets.
+"""
+
+import tokenizers as tk
+from transformers import PreTrainedTokenizerFast
+
+from triphase.errors import InputError
+
+END = "<|endoftext|>"
+
+
+def train_tokenizer(kind, texts, vocabulary, context):
+    """Train a fast tokenizer.
+
+    Parameters
+    ----------
+    kind : {"bpe", "wordpiece"}
+        Byte-pair encoding (words are split by its merges, in order) or WordPiece (longest entry first); both over
+        bytes.
+    texts : list of str
+    vocabulary : int
+        Number of entries at most, the end-of-text token included.
+    context : int
+        Longest sequence that the model takes; written into the tokenizer's settings.
+
+    Returns
+    -------
+    transformers.PreTrainedTokenizerFast
+        Its end-of-text token serves as beginning, end and padding.
+
+    Raises
+    ------
+    InputError
+        For another kind.
+    """
+    shared = {"initial_alphabet": tk.pre_tokenizers.ByteLevel.alphabet(), "show_progress": False}
+    if kind == "bpe":
+        tokenizer = tk.Tokenizer(tk.models.BPE())
+        trainer = tk.trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=[END], **shared)
+    elif kind == "wordpiece":
+        # No prefix on continuing pieces: every single byte then stands in the vocabulary and nothing is ever unknown.
+        model = tk.models.WordPiece(unk_token=END, max_input_chars_per_word=10**6, continuing_subword_prefix="")
+        tokenizer = tk.Tokenizer(model)
+        trainer = tk.trainers.WordPieceTrainer(
+            vocab_size=vocabulary, special_tokens=[END], continuing_subword_prefix="", **shared
+        )
+    else:
+        raise InputError(f"train.tokenizer.kind: {kind!r} is not known; it must be 'bpe' or 'wordpiece'.")
+    tokenizer.pre_tokenizer = tk.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tk.decoders.ByteLevel()
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=END, eos_token=END, pad_token=END, model_max_length=context
+    )

@@ -1,0 +1,231 @@
+"""One curve over log tokens: its legs, its pattern, intervals of its breakpoints, and the test of three transitions.
+
+The definitions are this project's own. A *leg* is a segment of the chosen fit whose change has an interval off zero and
+is large enough beside the curve's range; a *triple* is a sequence of legs that contains rise, fall, rise. Every curve
+without a triple belongs to exactly one rival. A rival is rejected when the BIC margin of the best triple over it is
+larger than almost all margins of curves simulated under the rival's own best fit (parametric bootstrap), with checkpoint
+deviations drawn independently and again with a correlation of 0.5 between neighbours: the worse of the two counts.
+"""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from scipy.stats import norm
+
+from triphase.piecewise import Bank, allowed_breakpoints, tau_ladder
+
+CLASSES = ("triple", "flat", "one rise", "rise-plateau", "rise-fall", "rise-fall-plateau", "fall-rise", "other")
+WORDS = {1: "rise", -1: "fall", 0: "plateau"}
+SYMBOLS = {1: "+", -1: "−"}
+NEIGHBOUR_CORRELATIONS = (0.0, 0.5)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How curves are judged.
+
+    confidence : interval of a leg's change; smallest_leg : share of the curve's range below which a segment is flat;
+    smallest_fall : detachment that must be detectable, as a share of the first rise; significance : of the test against
+    each rival; needed_power : for the verdict "not supported"; draws, calibration, power : numbers of replicates;
+    shrinkage : weight of the constant-correlation target.
+    """
+
+    confidence: float = 0.99
+    smallest_leg: float = 0.1
+    smallest_fall: float = 0.2
+    significance: float = 0.05
+    needed_power: float = 0.8
+    max_breakpoints: int = 4
+    draws: int = 1000
+    calibration: int = 200
+    power: int = 200
+    shrinkage: float = 0.2
+
+
+def merged(signs):
+    """Signs with equal neighbours merged."""
+    return tuple(sign for sign, _ in groupby(signs))
+
+
+def legs(signs):
+    """The sequence of rises and falls: plateaus dropped, equal neighbours merged."""
+    return merged(sign for sign in signs if sign)
+
+
+def pattern(signs):
+    """A pattern in words: "flat", "rise-plateau", "rise-fall-rise"."""
+    return "-".join(WORDS[sign] for sign in merged(signs)) if any(signs) else "flat"
+
+
+def is_triple(signs):
+    """Whether the legs contain rise, fall, rise."""
+    sequence = legs(signs)
+    return any(sequence[i : i + 3] == (1, -1, 1) for i in range(len(sequence) - 2))
+
+
+def class_of(signs):
+    """Index into CLASSES of a curve with these signs of its segments."""
+    if is_triple(signs):
+        return 0
+    name = {(): "flat", (1,): "one rise", (1, -1): "rise-fall", (-1, 1): "fall-rise"}.get(legs(signs), "other")
+    if signs[-1] == 0 and name in ("one rise", "rise-fall"):
+        name = {"one rise": "rise-plateau", "rise-fall": "rise-fall-plateau"}[name]
+    return CLASSES.index(name)
+
+
+def segment_signs(fit, settings):
+    """Sign of each segment of a fit: 0 where its interval meets zero or its change is too small a share of the range."""
+    z = norm.ppf((1 + settings.confidence) / 2)
+    span = np.ptp(fit.fitted)
+    large = (np.abs(fit.changes) > z * fit.change_errors) & (np.abs(fit.changes) > settings.smallest_leg * span)
+    return tuple(int(sign) for sign in np.where(large, np.sign(fit.changes), 0))
+
+
+class Curve:
+    """One curve on its grid, fitted by every shape.
+
+    Parameters
+    ----------
+    t : array (n,)
+        log10 tokens, increasing, without step 0.
+    values : array (n,)
+    covariance : array (n, n)
+        Sampling covariance; zeros where it is unknown (the fit's residuals then carry all the noise).
+    settings : Settings
+    """
+
+    def __init__(self, t, values, covariance, settings):
+        self.settings, self.values = settings, np.asarray(values, float)
+        self.most = allowed_breakpoints(len(t), settings.max_breakpoints)
+        self.bank = Bank(t, covariance, tau_ladder(covariance, self.values), self.most)
+        self.tables = self.bank.tables(class_of)
+        bic, best = self.bank.search(self.values[:, None], self.tables, len(CLASSES))
+        self.class_bic, self.class_best = bic[:, 0], best[:, 0]
+        self.fit = self.best_of(int(np.argmin(self.class_bic)))
+        self.signs = segment_signs(self.fit, settings)
+
+    def best_of(self, number):
+        """The best fit of one class."""
+        return self.bank.estimate(self.values, self.bank.shapes[self.class_best[number]])
+
+    def bic(self):
+        """BIC of the best curve of each class and of each number of breakpoints; None where there is none."""
+        everything = self.bank.tables(lambda signs: len(signs) - 1)
+        by_number, _ = self.bank.search(self.values[:, None], everything, self.most + 1)
+        names = [*CLASSES, *(f"{k} breakpoints" for k in range(self.most + 1))]
+        scores = np.r_[self.class_bic, by_number[:, 0]]
+        return {name: round(float(score), 3) if np.isfinite(score) else None for name, score in zip(names, scores, strict=True)}
+
+    def simulate(self, mean, tau, number, rng, correlation=0.0):
+        """Curves around `mean`, (n, number): sampling noise plus deviations of single checkpoints."""
+        n = len(self.values)
+        deviations = ar1_factor(n, correlation) @ rng.standard_normal((n, number)) * tau
+        return mean[:, None] + square_root(self.bank.sampling) @ rng.standard_normal((n, number)) + deviations
+
+    def refit_breakpoints(self, draws, rng):
+        """Breakpoints (grid index) of the chosen form refitted to resampled curves, (draws, breakpoints).
+
+        A resampled curve is the fit, plus a draw's deviation from the mean of the draws, plus checkpoint deviations.
+        """
+        number = len(draws)
+        form = self.fit.shape.free
+        deviations = np.nan_to_num(draws - np.nanmean(draws, axis=0)).T
+        noise = rng.standard_normal(deviations.shape) * self.fit.tau
+        tables = self.bank.tables(lambda signs: 0 if tuple(sign != 0 for sign in signs) == form else -1)
+        _, best = self.bank.search(self.fit.fitted[:, None] + deviations + noise, tables, 1)
+        return np.array([self.bank.shapes[i].knots for i in best[0]], int).reshape(number, len(self.fit.shape.knots))
+
+
+def square_root(covariance):
+    """A matrix square root of a covariance that may lack full rank."""
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.clip(values, 0, None))
+
+
+def ar1_factor(n, correlation):
+    """Cholesky factor of the correlation matrix of a first-order autoregression."""
+    lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    return np.linalg.cholesky(np.where(lag, correlation ** np.maximum(lag, 1), 1.0))
+
+
+def grid_interval(t, indices, level=0.95):
+    """Interval of a breakpoint in log10 tokens from refitted grid indices.
+
+    The grid locates a breakpoint no finer than its own steps, so that the interval reaches one half step further on
+    either side.
+    """
+    low, high = np.quantile(indices, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf").astype(int)
+    return (t[low - 1] + t[low]) / 2, (t[high] + t[high + 1]) / 2
+
+
+def margins(curve, rng):
+    """Test of the best triple against every rival.
+
+    Returns
+    -------
+    dict of dict
+        Per rival: `margin` (BIC of the rival minus BIC of the best triple), `threshold` (what 95 % of curves simulated
+        under the rival stay below), `p`. Empty where the grid bears no triple.
+    """
+    settings, results = curve.settings, {}
+    if curve.most < 2:
+        return results
+    if not np.isfinite(curve.class_bic[0]):
+        return {name: {"margin": None, "threshold": None, "p": 1.0} for name in CLASSES[1:]}
+    for number, name in enumerate(CLASSES[1:], start=1):
+        if not np.isfinite(curve.class_bic[number]):
+            continue
+        rival, observed = curve.best_of(number), curve.class_bic[number] - curve.class_bic[0]
+        simulated = []
+        for correlation in NEIGHBOUR_CORRELATIONS:
+            series = curve.simulate(rival.fitted, curve.fit.tau, settings.calibration, rng, correlation)
+            bic, _ = curve.bank.search(series, curve.tables, len(CLASSES))
+            simulated.append(np.where(np.isfinite(bic[0]), bic[number] - bic[0], -np.inf))
+        simulated = np.array(simulated)
+        p = ((simulated >= observed).sum(axis=1) + 1) / (settings.calibration + 1)
+        quantiles = np.quantile(simulated, 1 - settings.significance, axis=1, method="higher")
+        results[name] = {"margin": float(observed), "threshold": float(quantiles.max()), "p": float(p.max())}
+    return results
+
+
+def first_rise(fit, signs):
+    """Size of the first rise and grid index of its end; (None, None) where there is none."""
+    edges = [*fit.shape.knots, len(fit.fitted) - 1]
+    rising = [i for i, sign in enumerate(signs) if sign > 0]
+    if not rising:
+        return None, None
+    last = rising[0]
+    while last + 1 < len(signs) and signs[last + 1] > 0:
+        last += 1
+    return float(fit.changes[rising[0] : last + 1].sum()), edges[last]
+
+
+def power(curve, tests, rng):
+    """Share of simulated curves with a detachment of the smallest size that counts in which a triple would be supported.
+
+    The planted curve makes the first rise of the chosen fit, falls by `smallest_fall` of it, and regains the fall by the
+    end. Where the detachment would lie is unknown: the replicates go round all admissible places at or after the end of
+    the first rise (all places, where none is left). None where there is no rise or the grid bears no triple.
+    """
+    settings = curve.settings
+    size, end = first_rise(curve.fit, curve.signs)
+    thresholds = [test["threshold"] for test in tests.values()]
+    if size is None or not thresholds or None in thresholds:
+        return None
+    places = [shape.knots for shape in curve.bank.shapes if len(shape.knots) == 2 and all(shape.free)]
+    places = [knots for knots in places if knots[0] >= end] or places
+    t, rivals = curve.bank.t, [CLASSES.index(name) for name in tests]
+    series = []
+    for number in range(settings.power):
+        knots = places[number % len(places)]
+        course = np.interp(t, t[[0, *knots, -1]], [0, size, (1 - settings.smallest_fall) * size, size])
+        series.append(curve.simulate(curve.fit.fitted.min() + course, curve.fit.tau, 1, rng)[:, 0])
+    series = np.array(series).T
+    bic, best = curve.bank.search(series, curve.tables, len(CLASSES))
+    passed = (bic[rivals] - bic[0] >= np.array(thresholds)[:, None]).all(axis=0) & (bic.argmin(axis=0) == 0)
+    found = 0
+    for column in np.flatnonzero(passed):
+        fit = curve.bank.estimate(series[:, column], curve.bank.shapes[best[0, column]])
+        found += is_triple(segment_signs(fit, settings))
+    return found / settings.power
