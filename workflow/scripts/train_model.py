@@ -1,0 +1,21 @@
+"""Train one of the study's own language models and keep its revisions in a local Hugging Face repository."""
+
+from pathlib import Path
+
+from triphase.artefacts import write_json
+from triphase.demo.training import train
+from triphase.job import start
+
+
+def main(paths, *, repository, train_recipe, local_data):
+    """paths: model (manifest, written last). The repository lies in the folder `hub` beside the manifest's folder."""
+    manifest = Path(paths.model)
+    manifest.unlink(missing_ok=True)
+    hub = manifest.parent.parent / "hub"
+    revisions = train(train_recipe, repository, hub, local_data)
+    write_json(manifest, {"repository": repository, "cache_dir": str(hub), "revisions": revisions, "train": train_recipe})
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)

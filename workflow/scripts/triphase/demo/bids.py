@@ -1,0 +1,178 @@
+"""Writes the simulated listeners as a BIDS-like DataLad data set: text in git, images annexed, one tagged version."""
+
+import json
+import os
+import shutil
+import stat
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from triphase.errors import InputError
+
+GRID = 8  # mm
+TASK = "listening"
+MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
+README = """Simulated listeners of invented stories, made by the demo stage of the workflow triphase.
+
+Nothing here was measured. {subjects} listeners heard {runs} runs each; stories: {stories}. One row per word in `stimuli/`,
+preprocessed responses in `derivatives/preproc/` (MNI space, {grid} mm, TR {tr:g} s), with motion parameters and a label
+image of the regions.
+"""
+
+
+@contextmanager
+def new_dataset(path, version, message):
+    """Make a DataLad data set: fill the folder that is yielded; it appears at `path`, saved and tagged, when the block ends.
+
+    A folder that an interrupted attempt left beside `path`, and a data set that stands at `path`, are removed.
+
+    Yields
+    ------
+    folder : pathlib.Path
+    report : dict
+        Gains `commit` (40 hexadecimal digits) when the block has ended.
+    """
+    import datalad.api as dl
+    from datalad.support.gitrepo import GitRepo
+
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # git-annex lies beside python
+    path = Path(path).absolute()
+    part = path.with_name(f".{path.name}.part")
+    remove(part)
+    part.mkdir(parents=True)
+    report = {}
+    try:
+        repository = GitRepo(str(part), create=True)
+        for key, value in (("user.name", "triphase"), ("user.email", "triphase@localhost")):
+            repository.config.set(key, value, scope="local", reload=False)
+        repository.config.reload()
+        dl.create(path=str(part), force=True, result_renderer="disabled")
+        with open(part / ".gitattributes", "a", encoding="utf-8") as attributes:
+            attributes.write("\n* annex.largefiles=nothing\n*.nii.gz annex.largefiles=anything\n")
+        yield part, report
+        dl.save(dataset=str(part), message=message, version_tag=version, result_renderer="disabled")
+        report["commit"] = repository.get_hexsha()
+        remove(path)
+        os.replace(part, path)
+    finally:
+        remove(part)
+
+
+def remove(path):
+    """Remove a folder tree; annexed files lie in folders that are write-protected."""
+    if not path.exists():
+        return
+    for folder, _, _ in os.walk(path):
+        os.chmod(folder, stat.S_IRWXU)
+    shutil.rmtree(path)
+
+
+def place_rois(rois):
+    """Give every ROI its voxels: the nearest to its centre that are inside the brain and not taken by an ROI before it.
+
+    Parameters
+    ----------
+    rois : list of dict
+        name, voxels (how many) and centres (list of MNI coordinates in mm).
+
+    Returns
+    -------
+    labels : ndarray of int16, (x, y, z)
+        Position of the ROI in the list plus 1; 0 elsewhere.
+    affine : ndarray, (4, 4)
+    order : list of ndarray, (voxels, 3)
+        Grid indices of each ROI's voxels.
+
+    Raises
+    ------
+    InputError
+        The brain has too few voxels for all ROIs.
+    """
+    from nilearn.datasets import load_mni152_brain_mask
+
+    brain = load_mni152_brain_mask(resolution=GRID)
+    inside = np.argwhere(np.asarray(brain.dataobj) > 0)
+    needed = sum(roi["voxels"] for roi in rois)
+    if needed > len(inside):
+        raise InputError(f"dataset.simulate.rois: {needed} voxels asked for; the {GRID} mm brain has {len(inside)}.")
+    position = inside @ brain.affine[:3, :3].T + brain.affine[:3, 3]
+    free = np.ones(len(inside), dtype=bool)
+    labels, order = np.zeros(brain.shape, dtype=np.int16), []
+    for index, roi in enumerate(rois, start=1):
+        distance = np.min([np.linalg.norm(position - centre, axis=1) for centre in roi["centres"]], axis=0)
+        chosen = np.argsort(np.where(free, distance, np.inf), kind="stable")[: roi["voxels"]]
+        free[chosen] = False
+        order.append(inside[chosen])
+        labels[tuple(inside[chosen].T)] = index
+    return labels, brain.affine, order
+
+
+def write_json_text(path, content):
+    """A small JSON file inside the data set."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def write_tsv(path, table):
+    """A tab-separated file as BIDS has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
+
+
+def write_image(path, values, affine, tr=None):
+    """A compressed NIfTI; `tr` in s for a time series."""
+    import nibabel as nib
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(values, affine)
+    if tr:
+        image.header.set_zooms((*image.header.get_zooms()[:3], tr))
+        image.header.set_xyzt_units("mm", "sec")
+    nib.save(image, path)
+
+
+def write_common(folder, *, name, version, license, citation, tr, subjects, runs, stories):
+    """What describes the whole data set: description, participants, README and the stories' transcripts."""
+    description = {
+        "Name": name,
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "raw",
+        "License": license,
+        "HowToAcknowledge": citation,
+        "GeneratedBy": [{"Name": "triphase", "Description": "simulated", "Version": version}],
+    }
+    write_json_text(folder / "dataset_description.json", description)
+    derivative = {"Name": f"{name} preprocessed", "BIDSVersion": "1.10.0", "DatasetType": "derivative"}
+    derivative["GeneratedBy"] = description["GeneratedBy"]
+    write_json_text(folder / "derivatives" / "preproc" / "dataset_description.json", derivative)
+    write_json_text(folder / f"task-{TASK}_bold.json", {"TaskName": TASK, "RepetitionTime": tr})
+    write_tsv(folder / "participants.tsv", pd.DataFrame({"participant_id": subjects}))
+    text = README.format(subjects=len(subjects), runs=len(runs), stories=", ".join(stories), grid=GRID, tr=tr)
+    (folder / "README").write_text(text, encoding="utf-8")
+    for stimulus, words in stories.items():
+        write_tsv(folder / "stimuli" / f"{stimulus}_words.tsv", words)
+
+
+def write_listener(folder, subject, runs, responses, motion, placed, rois, *, tr, duration):
+    """One listener's images, confounds, masks and events."""
+    labels, affine, order = placed
+    cells = tuple(np.concatenate(order).T)
+    preprocessed = folder / "derivatives" / "preproc" / subject / "func"
+    stem = f"{subject}_task-{TASK}"
+    write_image(preprocessed / f"{stem}_desc-brain_mask.nii.gz", (labels > 0).astype(np.uint8), affine)
+    write_image(preprocessed / f"{stem}_dseg.nii.gz", labels, affine)
+    table = pd.DataFrame({"index": range(1, len(rois) + 1), "name": [roi["name"] for roi in rois]})
+    write_tsv(preprocessed / f"{stem}_dseg.tsv", table)
+    for run in runs:
+        series = responses[run["name"]]
+        image = np.zeros((*labels.shape, len(series)), dtype=np.float32)
+        image[cells] = series.T
+        write_image(preprocessed / f"{stem}_{run['name']}_desc-preproc_bold.nii.gz", image, affine, tr)
+        confounds = pd.DataFrame(motion[run["name"]], columns=MOTION)
+        write_tsv(preprocessed / f"{stem}_{run['name']}_desc-confounds_timeseries.tsv", confounds)
+        event = {"onset": 0.0, "duration": duration, "trial_type": "story", "stim_file": f"{run['stimulus']}_words.tsv"}
+        write_tsv(folder / subject / "func" / f"{stem}_{run['name']}_events.tsv", pd.DataFrame([event]))

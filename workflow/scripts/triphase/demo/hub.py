@@ -1,0 +1,69 @@
+"""A local model repository in the Hugging Face cache layout, so that `from_pretrained(repo, revision=…)` works offline."""
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+from huggingface_hub.file_download import repo_folder_name
+
+
+def commit_id(*parts):
+    """A 40-digit hexadecimal commit id that depends on the parts alone."""
+    return hashlib.sha1("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+class Repository:
+    """One repository being written: `blobs/<sha256>`, `refs/<revision>`, `snapshots/<commit>/<file>` (links to blobs)."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.revisions = {}
+
+    def add(self, revision, commit, source):
+        """Add a folder of files as a revision; equal files of two revisions share one blob.
+
+        Parameters
+        ----------
+        revision : str
+            Branch name; may hold slashes.
+        commit : str
+            40 hexadecimal digits.
+        source : path
+            Folder whose files are moved into the repository.
+        """
+        snapshot = self.folder / "snapshots" / commit
+        snapshot.mkdir(parents=True)
+        (self.folder / "blobs").mkdir(exist_ok=True)
+        for file in sorted(Path(source).iterdir()):
+            blob = self.folder / "blobs" / hashlib.sha256(file.read_bytes()).hexdigest()
+            os.replace(file, blob)
+            os.symlink(os.path.relpath(blob, snapshot), snapshot / file.name)
+        ref = self.folder / "refs" / revision
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(commit)
+        self.revisions[revision] = commit
+
+
+@contextmanager
+def new_repository(hub, name):
+    """Write a repository anew: it appears in the cache folder when the block ends well, whole, and else not at all.
+
+    Parameters
+    ----------
+    hub : path
+        Cache folder (`…/hub`).
+    name : str
+        "organisation/name".
+    """
+    target = Path(hub) / repo_folder_name(repo_id=name, repo_type="model")
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield Repository(part)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

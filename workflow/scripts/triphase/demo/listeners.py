@@ -1,0 +1,156 @@
+"""Simulated listeners: fMRI responses of which the truth is known.
+
+Every voxel's response is signal, motion, drift and AR(1) noise. The signal of a *language* voxel is a weighted sum of the
+story's latent variables (discourse topic, the subject's number, embedding depth, thematic role), that of a *sensory*
+voxel is the word rate, a *control* voxel has none; each passes through a haemodynamic response. Weights differ between
+voxels and listeners. Every function is a pure function of its seed, so a test can ask for the truth again; nothing of it
+is written to the data set.
+"""
+
+import numpy as np
+
+from triphase.demo.grammar import TOPICS
+from triphase.demo.stories import random_state
+
+STEP = 0.1  # s, resolution of the latent time courses
+HELD = 0.8  # s that a word's latents last at most before the next word
+SHARES = {"topic": 0.5, "number": 0.15, "depth": 0.2, "role": 0.15}  # of the signal's variance, per group of latents
+SIGNAL = {"language": 0.45, "sensory": 0.5, "control": 0.0}  # share of a voxel's variance (without drift and motion)
+AUTOCORRELATION = (0.2, 0.5)
+DRIFT, MOTION = 0.6, 0.3  # standard deviations relative to the noise's
+
+
+def haemodynamic_response(peak=5.0, undershoot=0.1):
+    """A double-gamma response sampled every `STEP` s over 30 s, with unit sum; `peak` in s, undershoot at three times it."""
+    from scipy.stats import gamma
+
+    time = np.arange(0, 30, STEP) + STEP / 2
+    shape = gamma.pdf(time, peak + 1) - undershoot * gamma.pdf(time, 3 * peak + 1)
+    return shape / shape.sum()
+
+
+def latents(words):
+    """Latent variables of every word.
+
+    Returns
+    -------
+    values : ndarray, (word, latent)
+        One indicator per topic, then number (plural 1, singular -1, else 0), depth (0 to 2) and role (agent 1,
+        patient -1, else 0).
+    groups : list of str
+        The group in `SHARES` that each column belongs to.
+    """
+    topics = np.array([[topic == name for name in TOPICS] for topic in words["topic"]], dtype=float)
+    number = words["number"].map({"plural": 1.0, "singular": -1.0, "none": 0.0}).to_numpy()
+    role = words["role"].map({"agent": 1.0, "patient": -1.0, "none": 0.0}).to_numpy()
+    values = np.column_stack([topics, number, words["depth"].to_numpy(dtype=float), role])
+    return values, ["topic"] * len(TOPICS) + ["number", "depth", "role"]
+
+
+def time_courses(words, volumes, tr, response):
+    """Latents and word rate of one story as they drive the responses.
+
+    A latent holds its word's value from the word's onset to the next one's (at most `HELD` s); the word rate is one
+    impulse per onset. Both are convolved with the haemodynamic response and sampled in the middle of each volume.
+
+    Returns
+    -------
+    ndarray, (volume, latent + 1)
+        The word rate is the last column.
+    """
+    values, _ = latents(words)
+    steps = int(round(volumes * tr / STEP))
+    onset = words["onset"].to_numpy()
+    until = np.minimum(np.append(onset[1:], words["offset"].iloc[-1]), onset + HELD)
+    course = np.zeros((steps, values.shape[1] + 1))
+    for row, start, stop in zip(values, np.round(onset / STEP).astype(int), np.round(until / STEP).astype(int), strict=True):
+        course[start:stop, :-1] = row
+        course[start, -1] += 1
+    convolved = np.apply_along_axis(lambda column: np.convolve(column, response)[:steps], 0, course)
+    middle = np.round((np.arange(volumes) + 0.5) * tr / STEP).astype(int)
+    return convolved[middle]
+
+
+def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
+    """Simulate what one listener's scanner records.
+
+    Parameters
+    ----------
+    name : str
+    runs : list of dict
+        name and stimulus (a key of `stories`) of every run.
+    stories : dict of str to pandas.DataFrame
+        From `tell_story`.
+    rois : list of dict
+        name, voxels (how many) and kind: "language", "sensory" or "control".
+    volumes : int
+        Per run.
+    tr : float
+        s.
+    seed : int
+
+    Returns
+    -------
+    responses : dict of str to ndarray, (volume, voxel) float32
+        Per run; voxels in the order of `rois`.
+    motion : dict of str to ndarray, (volume, 6)
+        Translations in mm, then rotations in rad.
+    truth : dict
+        `courses`: per stimulus, the convolved latents and word rate (volume, latent + 1); `weights` (latent + 1, voxel)
+        on courses that are centred and scaled by `scale` (latent + 1) over all stories.
+    """
+    rng = random_state(seed, "listener", name)
+    response = haemodynamic_response(peak=rng.uniform(4.7, 5.3))
+    courses = {stimulus: time_courses(words, volumes, tr, response) for stimulus, words in stories.items()}
+    everything = np.concatenate([courses[run["stimulus"]] for run in runs])
+    groups = [*latents(next(iter(stories.values())))[1], "rate"]
+    centre, scale = everything.mean(0), everything.std(0)
+    weights = np.concatenate([roi_weights(roi, groups, rng) for roi in rois], axis=1)
+    signal = {stimulus: (course - centre) / scale @ weights for stimulus, course in courses.items()}
+    spread = np.concatenate([signal[run["stimulus"]] for run in runs]).std(0)
+    share = np.concatenate([np.full(roi["voxels"], SIGNAL[roi["kind"]]) for roi in rois])
+    gain = np.divide(np.sqrt(share), spread, out=np.zeros_like(spread), where=spread > 0)
+    count = len(share)
+    sensitivity = rng.standard_normal((6, count))
+    responses, motion = {}, {}
+    for run in runs:
+        moved = random_walks(rng, volumes)
+        noise = autoregressive(rng, volumes, count)
+        drifts = slow_drift(rng, volumes, count)
+        jolts = (moved - moved.mean(0)) / moved.std(0) @ sensitivity / np.sqrt(6)
+        total = signal[run["stimulus"]] * gain + np.sqrt(1 - share) * (noise + DRIFT * drifts + MOTION * jolts)
+        responses[run["name"]] = (1000 + 10 * total).astype(np.float32)
+        motion[run["name"]] = moved
+    return responses, motion, {"courses": courses, "weights": weights * gain, "scale": scale}
+
+
+def roi_weights(roi, groups, rng):
+    """Random weights of one ROI's voxels on the scaled latents and the word rate, (latent + 1, voxel)."""
+    weights = np.zeros((len(groups), roi["voxels"]))
+    for row, group in enumerate(groups):
+        if roi["kind"] == "language" and group in SHARES:
+            weights[row] = rng.standard_normal(roi["voxels"]) * np.sqrt(SHARES[group] / groups.count(group))
+        elif roi["kind"] == "sensory" and group == "rate":
+            weights[row] = rng.uniform(0.5, 1.5, roi["voxels"])
+    return weights
+
+
+def autoregressive(rng, volumes, voxels):
+    """AR(1) noise with unit variance, (volume, voxel); its coefficient differs between voxels."""
+    coefficient = rng.uniform(*AUTOCORRELATION, voxels)
+    noise = rng.standard_normal((volumes, voxels))
+    for row in range(1, volumes):
+        noise[row] = coefficient * noise[row - 1] + np.sqrt(1 - coefficient**2) * noise[row]
+    return noise
+
+
+def slow_drift(rng, volumes, voxels):
+    """Trend and half-period cosines slower than a run, with unit variance on average, (volume, voxel)."""
+    time = np.linspace(0, 1, volumes)
+    basis = np.column_stack([(time - 0.5) * np.sqrt(12), np.sqrt(2) * np.cos(np.pi * time), np.sqrt(2) * np.cos(2 * np.pi * time)])
+    return basis @ rng.standard_normal((3, voxels)) / np.sqrt(3)
+
+
+def random_walks(rng, volumes):
+    """Six motion parameters as slow random walks, (volume, 6): three translations in mm, three rotations in rad."""
+    return np.cumsum(rng.standard_normal((volumes, 6)), axis=0) * np.array([0.02] * 3 + [0.0004] * 3)

@@ -1,0 +1,159 @@
+"""Trains a small causal language model with transformers and saves it at given steps as revisions of a repository.
+
+A recipe (`train:` in the config) fixes everything; on one core the same recipe gives the same weights.
+"""
+
+import json
+import logging
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+from triphase.demo.hub import commit_id, new_repository
+from triphase.demo.novel import later_chapters
+from triphase.demo.tokenizers import train_tokenizer
+from triphase.demo.world import documents
+from triphase.errors import InputError
+
+ARCHITECTURES = ("gpt_neox", "olmo2", "llama")
+
+
+def corpus(recipe, seed, local_data):
+    """Training documents: from the embedded study's grammar, or from the later chapters of a novel.
+
+    Parameters
+    ----------
+    recipe : dict
+        `kind: grammar` with `mixture` and `words`, or `kind: text` with `path` (under `local_data`), `from` and `to`.
+    """
+    if recipe["kind"] == "grammar":
+        return documents(recipe["mixture"], recipe["words"], seed)
+    if recipe["kind"] == "text":
+        return later_chapters(Path(local_data or ".") / recipe["path"], recipe["from"], recipe.get("to"))[0]
+    raise InputError(f"train.corpus.kind: {recipe['kind']!r} is not known; it must be 'grammar' or 'text'.")
+
+
+def build(architecture, *, vocabulary, layers, width, heads, context, end):
+    """A randomly initialised causal language model of one of `ARCHITECTURES`; its MLP is 4 x (gated: 2.5 x) as wide."""
+    shared = {
+        "vocab_size": vocabulary,
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "max_position_embeddings": context,
+        "bos_token_id": end,
+        "eos_token_id": end,
+        "pad_token_id": end,
+        "tie_word_embeddings": True,
+    }
+    if architecture == "gpt_neox":
+        config = transformers.GPTNeoXConfig(**shared, intermediate_size=4 * width)
+    elif architecture == "olmo2":
+        config = transformers.Olmo2Config(**shared, intermediate_size=5 * width // 2)
+    elif architecture == "llama":
+        config = transformers.LlamaConfig(**shared, intermediate_size=5 * width // 2)
+    else:
+        raise InputError(f"train.architecture: {architecture!r} is not known; it must be one of {ARCHITECTURES}.")
+    return transformers.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+
+
+def windows(tokenizer, texts, context, batch, steps, seed):
+    """Batches of training windows: the end-of-text token, then `context` - 1 tokens from a random place of the corpus.
+
+    Yields
+    ------
+    torch.LongTensor, (batch, context)
+
+    Raises
+    ------
+    InputError
+        The corpus is shorter than one window.
+    """
+    end = tokenizer.eos_token_id
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    stream = np.concatenate([np.array([end, *document]) for document in ids])
+    if len(stream) <= context:
+        raise InputError(f"train.corpus: the training text has {len(stream)} tokens; a window alone has {context}.")
+    rng = np.random.default_rng([seed, 1])
+    for _ in range(steps):
+        starts = rng.integers(len(stream) - context + 1, size=batch)
+        rows = stream[starts[:, None] + np.arange(context - 1)]
+        yield torch.from_numpy(np.concatenate([np.full((batch, 1), end), rows], axis=1))
+
+
+def learning_rate(step, *, peak, warmup, steps):
+    """Linear warm-up to `peak` over `warmup` steps, then a cosine to a tenth of it at the last step."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    done = (step - warmup) / max(steps - warmup, 1)
+    return peak * (0.1 + 0.45 * (1 + math.cos(math.pi * done)))
+
+
+def train(recipe, repository, hub, local_data=None):
+    """Train one model and write its revisions.
+
+    Parameters
+    ----------
+    recipe : dict
+        seed, architecture, layers, width, heads, context, batch, steps, learning_rate, warmup, saves (steps at which a
+        revision `step<N>` is saved), tokenizer (kind, vocabulary) and corpus.
+    repository : str
+        "organisation/name".
+    hub : path
+        Cache folder that the repository is written to, whole or not at all.
+    local_data : path, optional
+        Folder of the user's files, for `corpus.kind: text`.
+
+    Returns
+    -------
+    dict of str to str
+        Commit of every revision.
+
+    Raises
+    ------
+    InputError
+        A value of the recipe is not possible; the message names the key.
+    """
+    steps, seed = recipe["steps"], recipe["seed"]
+    if not recipe["saves"] or min(recipe["saves"]) < 0 or max(recipe["saves"]) > steps:
+        raise InputError(f"train.saves: {recipe['saves']} must be steps from 0 to train.steps ({steps}).")
+    if recipe["width"] % (2 * recipe["heads"]):
+        raise InputError(f"train.width: {recipe['width']} must be an even multiple of train.heads ({recipe['heads']}).")
+    torch.manual_seed(seed)
+    texts = corpus(recipe["corpus"], seed, local_data)
+    logging.info("%d documents, %d words", len(texts), sum(len(text.split()) for text in texts))
+    tokenizer = train_tokenizer(recipe["tokenizer"]["kind"], texts, recipe["tokenizer"]["vocabulary"], recipe["context"])
+    model = build(
+        recipe["architecture"], vocabulary=len(tokenizer), end=tokenizer.eos_token_id,
+        **{key: recipe[key] for key in ("layers", "width", "heads", "context")},
+    )  # fmt: skip
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    text_of_recipe = json.dumps(recipe, sort_keys=True)
+    with new_repository(hub, repository) as target:
+
+        def save(step):
+            if step in recipe["saves"]:
+                with tempfile.TemporaryDirectory(dir=target.folder) as folder:
+                    model.save_pretrained(folder)
+                    tokenizer.save_pretrained(folder)
+                    target.add(f"step{step}", commit_id(repository, text_of_recipe, step), folder)
+
+        model.train()
+        save(0)
+        batches = windows(tokenizer, texts, recipe["context"], recipe["batch"], steps, seed)
+        for step, batch in enumerate(batches):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, peak=recipe["learning_rate"], warmup=recipe["warmup"], steps=steps)
+            loss = model(input_ids=batch, labels=batch, use_cache=False).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            save(step + 1)
+            if (step + 1) % max(steps // 20, 1) == 0:
+                logging.info("step %d of %d, loss %.3f", step + 1, steps, loss.item())
+        return dict(target.revisions)
