@@ -1,0 +1,22 @@
+"""Answers of one checkpoint to every item of every task, with one load of the model."""
+
+from triphase.artefacts import read_json, write_table
+from triphase.checkpoints import load_model, load_tokenizer
+from triphase.job import start
+from triphase.provenance import library_versions, model_provenance
+from triphase.tasks import evaluate, load_tasks
+
+
+def main(paths, *, jobs, batch_size, device, seed):
+    """`jobs`: from `triphase.tasks.plan`. Tasks are read before the model, so that bad ones fail at once."""
+    manifest = read_json(paths.checkpoint)
+    tasks = load_tasks(jobs)
+    model = load_model(manifest, head=True, dtype="float32", device=device)
+    items, metadata = evaluate(jobs, tasks, model, load_tokenizer(manifest), batch_size=batch_size, seed=seed)
+    versions = library_versions("lm_eval", "torch", "transformers")
+    write_table(paths.tasks, items, **metadata, **model_provenance(manifest), versions=versions)
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)
