@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.sparse as sp
+from pandas.api.types import is_numeric_dtype
 
 from triphase.errors import InputError
 
@@ -102,11 +103,11 @@ def nuisance_of_run(words, times, tr, names):
             columns.append(counts / tr)
         elif name == "word_length":
             columns.append(averaging @ words["word"].str.len().to_numpy(float))
-        elif name in words and np.issubdtype(words[name].dtype, np.number):
+        elif name in words and is_numeric_dtype(words[name]):
             values = words[name].to_numpy(float)
             columns.append(averaging @ np.where(np.isfinite(values), values, np.nanmean(values)))
         else:
-            numeric = [column for column in words if np.issubdtype(words[column].dtype, np.number)]
+            numeric = [column for column in words if is_numeric_dtype(words[column])]
             raise InputError(
                 f"encoding/nuisance: {name!r} is neither word_rate, word_length, position nor a numeric column of the "
                 f"words table; numeric columns: {', '.join(numeric)}"

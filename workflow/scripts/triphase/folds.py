@@ -45,10 +45,10 @@ def split_outer(runs, stimuli, test_runs, *, kind, n_folds, gap):
     """
     if kind == "fixed":
         test = np.isin(runs, test_runs)
-        shared = set(stimuli[test]) & set(stimuli[~test])
+        shared = sorted(map(str, set(stimuli[test]) & set(stimuli[~test])))
         if shared:
             raise InputError(
-                f"dataset/runs: stimuli {sorted(shared)} are heard in training and in test runs; "
+                f"dataset/runs: stimuli {shared} are heard in training and in test runs; "
                 "give every run of a stimulus the same `test`"
             )
         masks = np.where(test, HELD_OUT, TRAIN)[None]

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from triphase.errors import InputError
+from triphase.folds import (
+    HELD_OUT,
+    TRAIN,
+    autocorrelation,
+    check_masks,
+    first_below,
+    held_out_segments,
+    hold_out_blocks,
+    make_splits,
+)
+
+RUNS = np.repeat(["r1", "r2", "r3", "r4"], 50)
+STIMULI = np.repeat(["a", "b", "c", "c"], 50)
+
+
+def test_fixed_split_holds_out_whole_runs_and_inner_folds_whole_stimuli():
+    outer, inner = make_splits(RUNS, STIMULI, ["r3", "r4"], kind="fixed", outer_folds=5, inner_folds=4, gap=5)
+    assert set(RUNS[outer[0] == HELD_OUT]) == {"r3", "r4"}
+    assert len(inner[0]) == 2
+    for mask in inner[0]:
+        assert not (mask[100:] > 0).any(), "a test scan is used in an inner fold"
+        assert len(set(STIMULI[mask == HELD_OUT])) == 1
+        assert not set(STIMULI[mask == HELD_OUT]) & set(STIMULI[mask == TRAIN])
+
+
+def test_a_stimulus_on_both_sides_is_refused():
+    with pytest.raises(InputError, match=r"\['c'\]"):
+        make_splits(RUNS, STIMULI, ["r4"], kind="fixed", outer_folds=5, inner_folds=4, gap=5)
+
+
+def test_repeats_of_a_stimulus_stay_together_in_cross_validation():
+    outer, _ = make_splits(RUNS, STIMULI, [], kind="outer_cv", outer_folds=3, inner_folds=2, gap=5)
+    for mask in outer:
+        assert len(set(mask[STIMULI == "c"])) == 1
+
+
+def test_single_run_uses_gapped_blocks_that_cover_every_scan_once():
+    runs, stimuli = np.array(["r"] * 300), np.array(["s"] * 300)
+    outer, inner = make_splits(runs, stimuli, [], kind="outer_cv", outer_folds=5, inner_folds=4, gap=14)
+    assert ((outer == HELD_OUT).sum(0) == 1).all()
+    for mask in [*outer, *(m for masks in inner for m in masks)]:
+        train, held = np.flatnonzero(mask == TRAIN), np.flatnonzero(mask == HELD_OUT)
+        assert np.abs(train[:, None] - held).min() == 15, "the gap is not 14 scans"
+    for mask, masks in zip(outer, inner, strict=True):
+        assert not (masks[:, mask != TRAIN] > 0).any(), "an inner fold uses scans that do not train"
+
+
+def test_the_guard_finds_a_missing_gap_and_a_shared_stimulus():
+    runs, stimuli = np.array(["r"] * 100), np.array(["s"] * 100)
+    check_masks(hold_out_blocks(runs, np.ones(100, bool), 4, 10), runs, stimuli, 10)
+    with pytest.raises(AssertionError, match="scans from training"):
+        check_masks(hold_out_blocks(runs, np.ones(100, bool), 4, 9), runs, stimuli, 10)
+    leaky = np.where(RUNS == "r4", HELD_OUT, TRAIN)[None]
+    with pytest.raises(AssertionError, match="both sides"):
+        check_masks(leaky, RUNS, STIMULI, 5)
+
+
+def test_segments_are_contiguous_and_inside_runs():
+    outer, _ = make_splits(RUNS, STIMULI, ["r3", "r4"], kind="fixed", outer_folds=5, inner_folds=4, gap=5)
+    segments = held_out_segments(outer, RUNS)
+    assert [(rows[0], rows[-1]) for rows in segments] == [(100, 149), (150, 199)]
+
+
+def test_autocorrelation_of_ar1():
+    generator = np.random.default_rng(0)
+    x = np.zeros((20000, 3))
+    for t in range(1, len(x)):
+        x[t] = 0.6 * x[t - 1] + generator.standard_normal(3)
+    acf = autocorrelation(x, np.array(["r"] * len(x)), 8)
+    np.testing.assert_allclose(acf[:5], 0.6 ** np.arange(5), atol=0.02)
+    assert first_below(acf, 0.1) == 5  # 0.6^4 = 0.13, 0.6^5 = 0.08
+    assert first_below(np.ones(4), 0.1) == 4
