@@ -23,6 +23,8 @@ def standard_error(scores, low=0.0, high=1.0):
     Parameters
     ----------
     scores : array (n,)
+    low, high : float
+        Bounds of a score.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def normalise(text):
 
 
 def parse_strict(text, labels):
-    """Index of the label that the first non-empty line is, case and final punctuation ignored; None where it is none."""
+    """Index of the label that the first non-empty line is, case and final punctuation ignored; else None."""
     line = normalise(text)
     return next((index for index, label in enumerate(labels) if line == normalise(label)), None)
 

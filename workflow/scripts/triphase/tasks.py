@@ -61,7 +61,7 @@ def plan(evaluations, adherence, include_path, local_data):
     entries = [("accuracy", entry["name"], "", entry, entry.get("limit")) for entry in evaluations]
     for entry in adherence:
         check_variants(entry)
-        entries += [("adherence", entry["name"], variant["name"], variant, entry.get("limit")) for variant in entry["variants"]]
+        entries += [("adherence", entry["name"], item["name"], item, entry.get("limit")) for item in entry["variants"]]
     jobs = []
     for kind, name, variant, entry, limit in entries:
         if entry["task"] not in known:
@@ -87,7 +87,7 @@ def plan(evaluations, adherence, include_path, local_data):
 
 
 def missing_data(jobs):
-    """Messages, one for each data file that a job of `plan` needs and that is not there; [] where nothing is missing."""
+    """Messages, one for each data file that a job of `plan` needs and that is not there."""
     return [
         f"tasks: task {job['id']!r} ({job['yaml']}) needs {path}, which is not there; put the file there, "
         "or change the entry's `data`, its `root` or `local_data`"
@@ -118,7 +118,7 @@ def _task_files(include_path):
 
 
 def _read_yaml(path):
-    """A harness YAML as a dict, with its `include`; `!function` tags stay text, since the files are only listed here."""
+    """A harness YAML as a dict, with its `include`; `!function` tags stay text, as nothing is called here."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -183,7 +183,9 @@ def load_tasks(jobs):
         raise InputError("; ".join(missing))
     specifications = []
     for job in jobs:
-        documents = {split: [row for path in files for row in read_documents(path)] for split, files in job["data"].items()}
+        documents = {
+            split: [row for path in files for row in read_documents(path)] for split, files in job["data"].items()
+        }
         content = {key: value for key, value in load_yaml(job["yaml"]).items() if key not in ("dataset_kwargs", "tag")}
         if not all(documents.values()):
             raise InputError(f"tasks: task {job['id']!r} has no items in {job['data']}; at least one is needed")
@@ -355,11 +357,11 @@ def _summarise_adherence(entry, answers):
     parsed = {v: [parse_strict(text, answers["labels"][v]) for text in answers["responses"][v]] for v in asked}
     valid = np.mean([[index is not None for index in parsed[v]] for v in asked], axis=0)
     rows.append((f"validity/{name}", valid.mean(), standard_error(valid), n))
-    entropies = np.array([answer_entropy(answers["responses"][v]) for v in asked])
-    rows.append((f"answer_entropy/{name}", entropies[:, 0].mean(), np.sqrt((entropies[:, 1] ** 2).sum()) / len(asked), n))
+    entropies, errors = np.transpose([answer_entropy(answers["responses"][v]) for v in asked])
+    rows.append((f"answer_entropy/{name}", entropies.mean(), np.linalg.norm(errors) / len(asked), n))
     shares = np.array([commonest_share(answers["responses"][v]) for v in asked])
-    errors = np.array([agresti_coull(round(share * n), n) for share in shares])
-    rows.append((f"commonest_answer/{name}", shares.mean(), np.sqrt((errors**2).sum()) / len(asked), n))
+    errors = [agresti_coull(round(share * n), n) for share in shares]
+    rows.append((f"commonest_answer/{name}", shares.mean(), np.linalg.norm(errors) / len(asked), n))
     right = [
         float(index == target)
         for v in asked
