@@ -47,7 +47,7 @@ class Fit:
 
 
 def allowed_breakpoints(n, most=4):
-    """Most breakpoints that n checkpoints can bear: k of them need 2 (k + 1) + 3 checkpoints; -1 where even a line is too much."""
+    """Most breakpoints that n checkpoints bear, at 2 (k + 1) + 3 checkpoints for k of them; -1 where a line is too much."""
     return min(most, (n - 3) // 2 - 1)
 
 

@@ -13,6 +13,7 @@ from itertools import groupby
 import numpy as np
 from scipy.stats import norm
 
+from triphase.artefacts import finite_or_none
 from triphase.piecewise import Bank, allowed_breakpoints, tau_ladder
 
 CLASSES = ("triple", "flat", "one rise", "rise-plateau", "rise-fall", "rise-fall-plateau", "fall-rise", "other")
@@ -115,7 +116,7 @@ class Curve:
         by_number, _ = self.bank.search(self.values[:, None], everything, self.most + 1)
         names = [*CLASSES, *(f"{k} breakpoints" for k in range(self.most + 1))]
         scores = np.r_[self.class_bic, by_number[:, 0]]
-        return {name: round(float(score), 3) if np.isfinite(score) else None for name, score in zip(names, scores, strict=True)}
+        return {name: finite_or_none(score) for name, score in zip(names, scores, strict=True)}
 
     def simulate(self, mean, tau, number, rng, correlation=0.0):
         """Curves around `mean`, (n, number): sampling noise plus deviations of single checkpoints."""
@@ -159,33 +160,43 @@ def grid_interval(t, indices, level=0.95):
     return (t[low - 1] + t[low]) / 2, (t[high] + t[high + 1]) / 2
 
 
+def margin(bic):
+    """BIC of the best curve without a triple minus BIC of the best triple, per column of `bic` (classes, series)."""
+    triple = bic[0]
+    return np.where(np.isfinite(triple), bic[1:].min(axis=0) - np.where(np.isfinite(triple), triple, 0), -np.inf)
+
+
 def margins(curve, rng):
     """Test of the best triple against every rival.
+
+    The statistic is the margin over the best of all rivals, whichever rival is the truth: rivals border on each other (a
+    rise then a faint fall, a rise then a plateau), and a margin over one of them alone jumps where noise pushes its best
+    curve over the border.
 
     Returns
     -------
     dict of dict
-        Per rival: `margin` (BIC of the rival minus BIC of the best triple), `threshold` (what 95 % of curves simulated
-        under the rival stay below), `p`. Empty where the grid bears no triple.
+        Per rival: `margin` (BIC of this rival minus BIC of the best triple), `threshold` (what 95 % of the margins of
+        curves simulated under the rival stay below), `p`. Empty where the grid bears no triple.
     """
     settings, results = curve.settings, {}
     if curve.most < 2:
         return results
-    if not np.isfinite(curve.class_bic[0]):
-        return {name: {"margin": None, "threshold": None, "p": 1.0} for name in CLASSES[1:]}
+    observed = margin(curve.class_bic[:, None])[0]
     for number, name in enumerate(CLASSES[1:], start=1):
         if not np.isfinite(curve.class_bic[number]):
             continue
-        rival, observed = curve.best_of(number), curve.class_bic[number] - curve.class_bic[0]
+        rival = curve.best_of(number)
         simulated = []
         for correlation in NEIGHBOUR_CORRELATIONS:
+            # Checkpoint deviations as in the best fit of all: a wrong rival would count its misfit as noise.
             series = curve.simulate(rival.fitted, curve.fit.tau, settings.calibration, rng, correlation)
-            bic, _ = curve.bank.search(series, curve.tables, len(CLASSES))
-            simulated.append(np.where(np.isfinite(bic[0]), bic[number] - bic[0], -np.inf))
+            simulated.append(margin(curve.bank.search(series, curve.tables, len(CLASSES))[0]))
         simulated = np.array(simulated)
         p = ((simulated >= observed).sum(axis=1) + 1) / (settings.calibration + 1)
-        quantiles = np.quantile(simulated, 1 - settings.significance, axis=1, method="higher")
-        results[name] = {"margin": float(observed), "threshold": float(quantiles.max()), "p": float(p.max())}
+        threshold = np.quantile(simulated, 1 - settings.significance, axis=1, method="higher").max()
+        difference = curve.class_bic[number] - curve.class_bic[0] if np.isfinite(observed) else -np.inf
+        results[name] = {"margin": float(difference), "threshold": float(threshold), "p": float(p.max())}
     return results
 
 
@@ -210,20 +221,19 @@ def power(curve, tests, rng):
     """
     settings = curve.settings
     size, end = first_rise(curve.fit, curve.signs)
-    thresholds = [test["threshold"] for test in tests.values()]
-    if size is None or not thresholds or None in thresholds:
+    if size is None or not tests:
         return None
     places = [shape.knots for shape in curve.bank.shapes if len(shape.knots) == 2 and all(shape.free)]
     places = [knots for knots in places if knots[0] >= end] or places
-    t, rivals = curve.bank.t, [CLASSES.index(name) for name in tests]
-    series = []
+    t, series = curve.bank.t, []
     for number in range(settings.power):
         knots = places[number % len(places)]
         course = np.interp(t, t[[0, *knots, -1]], [0, size, (1 - settings.smallest_fall) * size, size])
         series.append(curve.simulate(curve.fit.fitted.min() + course, curve.fit.tau, 1, rng)[:, 0])
     series = np.array(series).T
     bic, best = curve.bank.search(series, curve.tables, len(CLASSES))
-    passed = (bic[rivals] - bic[0] >= np.array(thresholds)[:, None]).all(axis=0) & (bic.argmin(axis=0) == 0)
+    threshold = max(test["threshold"] for test in tests.values())
+    passed = margin(bic) > max(threshold, 0)
     found = 0
     for column in np.flatnonzero(passed):
         fit = curve.bank.estimate(series[:, column], curve.bank.shapes[best[0, column]])

@@ -1,0 +1,96 @@
+"""Simulated trajectories with known courses, in the form that `join_trajectories` writes."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+STEPS = np.array([0, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
+TOKENS_PER_STEP = 1024
+LAYERS = (0, 1, 2, 3)
+ROIS = ("LTemp", "LIFG", "RTemp", "Sensory", "Control", "language", "all")
+
+COURSES = {
+    "flat": ([0.5, 0.5], [0, 1]),
+    "one rise": ([0, 1], [0, 1]),
+    "rise-plateau": ([0, 1, 1], [0, 0.375, 1]),
+    "rise-fall": ([0, 1, 0.2], [0, 0.5, 1]),
+    "triple": ([0, 1, 0.5, 1.1], [0, 0.375, 0.625, 1]),
+}
+
+
+def course(name, n):
+    """A named course on n equally spaced points."""
+    values, places = COURSES[name]
+    return np.interp(np.linspace(0, 1, n), places, values)
+
+
+def rows_of(model, steps, values, errors, draws, measure, subject="", roi="", layer=None):
+    """Tidy rows and bootstrap series of one measure."""
+    rows, series = [], []
+    for i, step in enumerate(steps):
+        key = {"model": model, "checkpoint": f"step{step}", "step": int(step), "tokens": int(step) * TOKENS_PER_STEP,
+               "subject": subject, "roi": roi, "measure": measure}  # fmt: skip
+        rows.append(key | {"layer": layer, "value": values[i], "se": errors, "n": 100})
+        if draws is not None:
+            series.append(key | {"value": values[i], "boot": draws[i]})
+    return rows, series
+
+
+def study(courses, subjects=3, noise=0.02, steps=STEPS, draws=300, adherence=True, seed=0):
+    """Tidy table and draws of one study.
+
+    Parameters
+    ----------
+    courses : dict of model to the name of alignment's course
+    noise : standard error of a checkpoint's alignment as a share of its first rise
+    """
+    rng = np.random.default_rng(seed)
+    rows, series = [], []
+    n = len(steps)
+
+    def add(made):
+        rows.extend(made[0])
+        series.extend(made[1])
+
+    for model, name in courses.items():
+        truth = np.r_[-0.1, course(name, n - 1)] if steps[0] == 0 else course(name, n)
+        for number in range(subjects):
+            subject = f"sub-{number + 1:02d}"
+            for k, roi in enumerate(ROIS):
+                scale = 0.12 * (1 + 0.1 * number) * {"Sensory": 0.1, "Control": 0.0}.get(roi, 1 - 0.05 * k)
+                mean = 0.02 + scale * truth
+                deviation = noise * 0.12
+                values = mean + deviation * rng.standard_normal(n)
+                spread = mean[:, None] + deviation * rng.standard_normal((n, draws))
+                add(rows_of(model, steps, values, deviation, spread, "alignment", subject, roi, 2))
+                for layer in LAYERS:
+                    gains = values * (1 - 0.15 * abs(layer - 2))
+                    add(rows_of(model, steps, gains, deviation, None, "gain", subject, roi, layer))
+                for measure, level in (("ceiling", 0.5), ("r", 0.2)):
+                    add(rows_of(model, steps, np.full(n, level), np.nan, None, measure, subject, roi, None))
+        late = np.clip((np.arange(n) - 5) / 4, 0, 1)
+        early = np.clip((np.arange(n) - 1) / 3, 0, 1)
+        items = 0.02
+        for task, truth_of_task in (("agreement", 0.8 * late), ("world", 0.6 * late)):
+            values = truth_of_task + items * rng.standard_normal(n)
+            spread = truth_of_task[:, None] + items * rng.standard_normal((n, draws))
+            add(rows_of(model, steps, values, items, spread, f"accuracy_rescaled/{task}"))
+        if adherence:
+            values = 0.9 * early + items * rng.standard_normal(n)
+            spread = 0.9 * early[:, None] + items * rng.standard_normal((n, draws))
+            add(rows_of(model, steps, values, items, spread, "adherence/world"))
+        add(rows_of(model, steps, 12 - 6 * early, 0.05, None, "surprisal"))
+        for layer in LAYERS:
+            add(rows_of(model, steps, 8 + 4 * early - 3 * late + layer, 0.3, None, "intrinsic_dimension", layer=layer))
+            add(rows_of(model, steps, 1 - 0.7 * late, 0.01, None, "cka_first", layer=layer))
+            for concept in ("topic", "number"):
+                add(rows_of(model, steps, 0.3 * late + 0.02 * layer, 0.02, None, f"selectivity/{concept}", layer=layer))
+    table = pd.DataFrame(rows).assign(study="simulated")
+    table["layer"] = table["layer"].astype("Int64")
+    keys = ("model", "checkpoint", "step", "tokens", "subject", "roi", "measure")
+    boot = xr.Dataset(
+        {"boot": (("series", "draw"), np.array([entry["boot"] for entry in series], np.float32)),
+         "value": ("series", np.array([entry["value"] for entry in series]))},
+        coords={key: ("series", np.array([entry[key] for entry in series])) for key in keys},
+    )  # fmt: skip
+    return table, boot

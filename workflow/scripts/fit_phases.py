@@ -1,0 +1,24 @@
+"""Phase transitions, their intervals and a verdict per model, from the tidy table and the paired draws."""
+
+import logging
+
+from triphase.artefacts import read_arrays, read_table, write_json
+from triphase.job import start
+from triphase.phases import model_phases
+from triphase.transitions import Settings
+
+
+def main(paths, *, models, headline, judgement, seed):
+    """Write phases.json: one entry per model. `judgement`: the fields of `transitions.Settings`."""
+    table, boot = read_table(paths.trajectories), read_arrays(paths.bootstrap)
+    settings, phases = Settings(**judgement), {}
+    for model in models:
+        mine = boot.isel(series=boot["model"].values == model)
+        phases[model] = model_phases(table[table["model"] == model], mine, model, headline, settings, seed)
+        logging.info("%s: %s", model, phases[model]["reason"])
+    write_json(paths.phases, phases)
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)

@@ -1,0 +1,152 @@
+"""Phases of one model: the headline curve's verdict, subject by subject too, and how behaviour coincides with it."""
+
+import zlib
+
+import numpy as np
+from scipy.stats import norm
+
+from triphase.piecewise import Shape
+from triphase.transitions import is_triple
+from triphase.verdict import (
+    RESAMPLED_SUBJECTS,
+    STAGNATION,
+    Judged,
+    Undetermined,
+    average_subjects,
+    read_curve,
+    undetermined,
+    verdict_of,
+)
+
+LAG_LEVEL = 0.90
+LAG_FACTOR = 2.0
+
+
+def model_phases(table, boot, model, headline, settings, seed):
+    """Everything `phases.json` says of one model.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows of one model.
+    boot : xarray.Dataset
+        Paired draws of the same model.
+    headline : dict
+        measure, roi, tasks (list of str) and, where declared, adherence (list of str).
+    settings : transitions.Settings
+    seed : int
+    """
+    rng = np.random.default_rng([seed, zlib.crc32(model.encode())])
+    measure, roi = headline["measure"], headline["roi"]
+    rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
+    subjects = [str(name) for name in rows["subject"].dropna().unique()]
+    fixed = len(subjects) < RESAMPLED_SUBJECTS
+    each, curves = {}, []
+    for subject in subjects:
+        data = read_curve(table, boot, [measure], roi, subject)
+        curves.append(data)
+        if fixed:
+            result, _ = verdict_of(data, settings, rng)
+            kept = ("verdict", "reason", "pattern", "legs", "breakpoints", "intervals", "segments", "power")
+            each[subject] = {key: result[key] for key in kept}
+    if curves:
+        result, judged = verdict_of(average_subjects(curves, rng), settings, rng)
+    else:
+        result, judged = undetermined(f"{measure} of {roi} is absent for this model"), None
+    supported = sum(entry["verdict"] == "supported" for entry in each.values())
+    counted = f"; {supported} of {len(subjects)} subjects supported one by one" if each else ""
+    return result | {
+        "reason": result["reason"] + counted,
+        "scope": "in this training run" + (f" and these {len(subjects)} subjects" if fixed else ""),
+        "headline": headline,
+        "subjects": each,
+        "n_subjects": len(subjects),
+        "subjects_resampled": not fixed,
+        "subjects_supported": supported if fixed else None,
+        "baseline": baseline(rows),
+        "behaviour": behaviour(table, boot, headline, judged, settings, rng),
+    }
+
+
+def baseline(rows):
+    """Mean value at step 0, which stands outside the fit on log tokens; None where there is none."""
+    first = rows.loc[rows["tokens"] == 0, "value"]
+    return float(first.mean()) if len(first) and first.notna().all() else None
+
+
+def behaviour(table, boot, headline, alignment, settings, rng):
+    """Fits of accuracy and instruction adherence, and whether their onsets coincide with the alignment's."""
+    names = table["measure"].dropna().unique()
+    measures = {
+        "accuracy": [f"accuracy_rescaled/{task}" for task in headline["tasks"]],
+        "adherence": sorted(name for name in names if name.startswith("adherence/")),
+    }
+    results, fits = {}, {}
+    for kind, wanted in measures.items():
+        try:
+            if not wanted or not set(wanted) & set(names):
+                raise Undetermined(f"{kind} is absent for this model")
+            fits[kind] = Judged(read_curve(table, boot, wanted), settings, rng)
+            results[kind] = {"measures": wanted} | fits[kind].describe()
+        except Undetermined as problem:
+            results[kind] = {"measures": wanted, "pattern": None, "breakpoints": [], "intervals": [], "segments": []}
+            results[kind]["remarks"] = [f"undetermined: {problem}"]
+    results["accuracy"]["coincidence"] = coincidence(
+        alignment and alignment.onset(after_fall=True), fits.get("accuracy"), alignment, last=True
+    )
+    results["adherence"]["coincidence"] = coincidence(
+        alignment and alignment.onset(), fits.get("adherence"), alignment, last=False
+    )
+    results["stagnation"] = stagnation(alignment, fits.get("accuracy"))
+    return results
+
+
+def coincidence(reference, fit, alignment, last):
+    """Lag from the alignment's onset to behaviour's onset of rising: an equivalence claim.
+
+    `coincides` is true where the whole 90 % interval of the lag lies within one grid step or within a factor of two in
+    tokens, and None where one of the two onsets is not there to be compared.
+    """
+    which = "return" if last else "first rise"
+    onset = fit.onset(last=last) if fit is not None else None
+    if reference is None or onset is None:
+        side = f"alignment has no {which}" if reference is None else "behaviour has no rise"
+        reason = f"{side} that begins inside the grid"
+        return {"coincides": None, "lag_factor": None, "lag_interval": None, "reason": reason}
+    number = min(len(reference), len(onset))
+    reference, onset = reference[:number], onset[:number]
+    lag = fit.t[onset] - alignment.t[reference]
+    steps = np.searchsorted(alignment.t, fit.t[onset] - 1e-9) - reference
+    tails = [(1 - LAG_LEVEL) / 2, (1 + LAG_LEVEL) / 2]
+    low, high = np.quantile(lag, tails, method="inverted_cdf")
+    near_steps = np.abs(np.quantile(steps, tails, method="inverted_cdf")).max() <= 1
+    near_tokens = max(abs(low), abs(high)) <= np.log10(LAG_FACTOR)
+    return {
+        "coincides": bool(near_steps or near_tokens),
+        "lag_factor": float(10 ** np.median(lag)),
+        "lag_interval": [float(10**low), float(10**high)],
+        "reason": f"{LAG_LEVEL:.0%} interval of the lag, as a factor in tokens, located no finer than the grid",
+    }
+
+
+def stagnation(alignment, accuracy):
+    """Whether accuracy stands still while alignment falls: its slope there against a quarter of its slope afterwards."""
+    empty = {"stagnates": None, "slope_ratio": None, "reason": "no detachment with a return, so no phase 2"}
+    if alignment is None or accuracy is None or not is_triple(alignment.curve.signs):
+        return empty
+    signs, knots = alignment.curve.signs, alignment.curve.fit.shape.knots
+    fall = next(i for i in range(1, len(signs)) if signs[i] < 0 and 1 in signs[:i] and 1 in signs[i + 1 :])
+    back = next(i for i in range(fall + 1, len(signs)) if signs[i] > 0)
+    edges = np.searchsorted(accuracy.t, alignment.t[[knots[fall - 1], knots[back - 1]]] - 1e-9)
+    if not 0 < edges[0] < edges[1] < len(accuracy.t) - 1:
+        return empty | {"reason": "the accuracy curve does not cover phase 2"}
+    bank = accuracy.curve.bank
+    fit = bank.estimate(accuracy.curve.values, Shape(tuple(int(edge) for edge in edges), (True, True, True)))
+    contrast = np.array([0.0, 1.0, -STAGNATION])
+    bound = contrast @ fit.slopes + norm.ppf(0.95) * np.sqrt(contrast @ fit.covariance @ contrast)
+    measured = f"accuracy's slope in phase 2 minus {STAGNATION:.0%} of its slope in phase 3"
+    return {
+        "stagnates": bool(bound < 0),
+        "slope_ratio": float(fit.slopes[1] / fit.slopes[2]) if fit.slopes[2] > 0 else None,
+        "reason": f"upper 95 % bound of {measured}: {bound:.3g} per decade of tokens",
+    }
