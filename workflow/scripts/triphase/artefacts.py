@@ -70,20 +70,24 @@ def write_arrays(path, dataset, chunks=None):
     chunks : dict of str to tuple of int, optional
         Chunk shape per variable; a variable not named is one chunk.
     """
+    import zarr
     from zarr.storage import ZipStore
 
-    dataset = dataset.copy(deep=False)
-    for name, variable in dataset.variables.items():
-        if variable.dtype == object:
-            dataset[name] = variable.dims, variable.values.astype(str), variable.attrs
-    encoding = {
-        name: {"chunks": tuple((chunks or {}).get(name, [max(size, 1) for size in variable.shape]))}
-        for name, variable in dataset.variables.items()
-        if variable.ndim
-    }
+    # zarr alone, since xarray's own writer sets attributes late, which leaves duplicate entries in a zip.
+    coordinates = " ".join(str(name) for name in dataset.coords if name not in dataset.dims)
+    attributes = {**dataset.attrs, **({"coordinates": coordinates} if coordinates else {})}
     with replacing(path) as temporary:
         with ZipStore(temporary, mode="w") as store:
-            dataset.to_zarr(store, mode="w-", zarr_format=3, consolidated=False, encoding=encoding)
+            group = zarr.create_group(store, zarr_format=3, attributes=attributes)
+            for name, variable in dataset.variables.items():
+                values = variable.values.astype(str) if variable.dtype == object else variable.values
+                group.create_array(
+                    str(name),
+                    data=values,
+                    chunks=tuple((chunks or {}).get(name, [max(size, 1) for size in values.shape])),
+                    dimension_names=[str(dim) for dim in variable.dims],
+                    attributes=dict(variable.attrs),
+                )
 
 
 @contextmanager
