@@ -2,9 +2,9 @@
 
 from triphase.artefacts import read_json, write_table
 from triphase.checkpoints import load_model, load_tokenizer
+from triphase.harness import evaluate, load_tasks
 from triphase.job import start
 from triphase.provenance import library_versions, model_provenance
-from triphase.tasks import evaluate, load_tasks
 
 
 def main(paths, *, jobs, batch_size, device, seed):

@@ -1,12 +1,9 @@
-"""Downstream tasks with lm-evaluation-harness: which files a task needs, running them on a loaded model, summaries.
+"""Downstream tasks: which files the config's tasks need, and the measures made from their items.
 
-A task is a harness YAML below one of the config's `include_path` folders. Its documents are read here and handed over
-in memory, so no data-set cache is written and jobs may run side by side. Paths in a YAML are relative to the working
-directory; a config entry may replace them by a file below `local_data`.
+A task is a harness YAML below one of the config's `include_path` folders. Paths in it are relative to the working
+directory; a config entry may replace them by a file below `local_data`. Running them is in `triphase.harness`.
 """
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +19,6 @@ from triphase.adherence import (
     standard_error,
 )
 from triphase.errors import InputError
-
-COLUMNS = {
-    "task": str, "kind": str, "variant": str, "item": "int64", "correct": float, "correct_norm": float, "chance": float,
-    "target": "Int64", "answer": "Int64", "loglikelihoods": object, "response": object,
-}  # fmt: skip
 
 
 def agresti_coull(successes, n):
@@ -50,7 +42,7 @@ def plan(evaluations, adherence, include_path, local_data):
     Returns
     -------
     list of dict: id (unique), name, kind ("accuracy" or "adherence"), variant, task, yaml (path), data (split to list
-    of path), metric, limit
+    of path), metric, labels, limit
 
     Raises
     ------
@@ -80,6 +72,7 @@ def plan(evaluations, adherence, include_path, local_data):
                 "yaml": str(yaml),
                 "data": _data_files(entry, content, local_data),
                 "metric": entry.get("metric") or "acc",
+                "labels": entry.get("labels") or [],
                 "limit": limit,
             }
         )
@@ -153,144 +146,13 @@ def _data_files(entry, content, local_data):
     return {name: [paths] if isinstance(paths, str) else list(paths) for name, paths in files.items()}
 
 
-def read_documents(path):
-    """Items of a JSON list or JSON-lines file, as a list of dict."""
-    text = Path(path).read_text(encoding="utf-8")
-    try:
-        if text.lstrip().startswith("["):
-            return json.loads(text)
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    except ValueError as error:
-        raise InputError(f"tasks: {path} is neither a JSON list nor JSON lines: {error}") from error
-
-
-def load_tasks(jobs):
-    """Make the harness's task objects, data read; needs no model.
-
-    Returns
-    -------
-    dict of str (job id) to lm_eval Task
-
-    Raises
-    ------
-    InputError
-        A data file is absent, empty or not JSON; the task does not compute the metric asked for.
-    """
-    from lm_eval.tasks import TaskManager
-    from lm_eval.tasks._yaml_loader import load_yaml
-
-    if missing := missing_data(jobs):
-        raise InputError("; ".join(missing))
-    specifications = []
-    for job in jobs:
-        documents = {
-            split: [row for path in files for row in read_documents(path)] for split, files in job["data"].items()
-        }
-        content = {key: value for key, value in load_yaml(job["yaml"]).items() if key not in ("dataset_kwargs", "tag")}
-        if not all(documents.values()):
-            raise InputError(f"tasks: task {job['id']!r} has no items in {job['data']}; at least one is needed")
-        evaluated = content.get("test_split") or content.get("validation_split")
-        documents[evaluated] = documents[evaluated][: job["limit"]]
-        content.setdefault("num_fewshot", 0)
-        specifications.append(content | {"task": job["id"], "custom_dataset": _in_memory(documents)})
-    tasks = TaskManager(include_defaults=False).load(specifications)["tasks"]
-    for job in jobs:
-        metrics = tasks[job["id"]].aggregation()
-        if job["kind"] == "accuracy" and job["metric"] not in metrics:
-            raise InputError(
-                f"tasks: metric {job['metric']!r} of {job['name']!r} is not computed by task {job['task']!r}; "
-                f"it computes: {', '.join(metrics)}"
-            )
-    return tasks
-
-
-def _in_memory(documents):
-    import datasets
-
-    def load(**_):
-        return {split: datasets.Dataset.from_list(rows) for split, rows in documents.items()}
-
-    return load
-
-
-def evaluate(jobs, tasks, model, tokenizer, *, batch_size, seed):
-    """Run the harness on a loaded model.
-
-    `lm_eval.evaluator.evaluate` is called, not `simple_evaluate`, which spends eight seconds on a description of the
-    machine; the seeds that the latter would set are set here.
-
-    Returns
-    -------
-    items : pandas.DataFrame
-        One row per item and job: task, kind, variant, item, correct, correct_norm, chance, target, answer,
-        loglikelihoods (list), response. `correct` follows the job's metric. `target` and `answer` are indices of
-        choices; for adherence `target` is the index of the right label, where the task gives one.
-    metadata : dict
-        harness (version), tasks (id to version, prompt_hash, n, shots, limit, metric, source), seed, batch_size
-    """
-    import random
-
-    import lm_eval
-    import torch
-    from lm_eval.evaluator import evaluate as run_harness
-    from lm_eval.models.huggingface import HFLM
-
-    random.seed(seed)
-    np.random.seed(seed)  # the harness draws from the global generators
-    torch.manual_seed(seed)
-    for task in tasks.values():
-        task.set_fewshot_seed(seed=seed)
-    harness = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
-    results = run_harness(harness, {"tasks": tasks}, bootstrap_iters=0, log_samples=True)
-    rows, described = [], {}
-    for job in jobs:
-        samples = results["samples"][job["id"]]
-        rows += [_row(job, sample) for sample in samples]
-        prompts = [str(part) for sample in samples for argument in sample["arguments"] for part in argument]
-        described[job["id"]] = {
-            "version": results["versions"][job["id"]],
-            "prompt_hash": hashlib.sha256("\x1e".join(prompts).encode()).hexdigest(),
-            "n": len(samples),
-            "shots": results["n-shot"][job["id"]],
-            "limit": job["limit"],
-            "metric": job["metric"],
-            "source": job["yaml"],
-        }
-    metadata = {"harness": lm_eval.__version__, "tasks": described, "seed": seed, "batch_size": batch_size}
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), metadata
-
-
-def _row(job, sample):
-    row = {"task": job["name"], "kind": job["kind"], "variant": job["variant"], "item": int(sample["doc_id"])}
-    if job["kind"] == "adherence":
-        labels = sample["doc"].get("choices", [])
-        target = _index(sample["doc"].get("answer"), labels)
-        return row | {"target": target, "response": str(sample["filtered_resps"][0])}
-    row |= {"correct": float(sample[job["metric"]]), "correct_norm": sample.get("acc_norm"), "chance": 0.0}
-    if isinstance(sample["filtered_resps"][0], (tuple, list)):
-        values = [float(value) for value, _ in sample["filtered_resps"]]
-        row |= {"loglikelihoods": values, "answer": int(np.argmax(values))}
-        if len(values) > 1:
-            row |= {"chance": 1 / len(values), "target": _index(sample["target"], [])}
-    else:
-        row["response"] = str(sample["filtered_resps"][0])
-    return row
-
-
-def _index(target, choices):
-    """A target as an index of the choices: given as one, as text of one, or unknown (None)."""
-    if isinstance(target, (int, np.integer)):
-        return int(target)
-    return choices.index(target) if target in choices else None
-
-
 def summarise(items, adherence_config):
     """Measures of one checkpoint from its items.
 
     Parameters
     ----------
     items : pandas.DataFrame
-        From `evaluate`.
+        From `triphase.harness.evaluate`.
     adherence_config : list of dict
         The config's `tasks.adherence`.
 
@@ -298,8 +160,9 @@ def summarise(items, adherence_config):
     -------
     pandas.DataFrame with measure, value, se, n: accuracy/<evaluation>, accuracy_rescaled/<evaluation> (chance 0,
     perfect 1); for each adherence entry adherence/, adherence_lenient/, validity/, answer_entropy/ (bits),
-    commonest_answer/ (share), accuracy_valid/ (right among strictly valid answers; absent where the items have no
-    target or no answer is valid). The last five are means over the variants with an instruction.
+    commonest_answer/ (share), label_mass/ (probability), accuracy_valid/ (right among strictly valid answers; absent
+    where the items have no target or no answer is valid). From validity on they are means over the variants with an
+    instruction.
     """
     rows = []
     for name, frame in items[items["kind"] == "accuracy"].groupby("task", sort=False):
@@ -344,6 +207,7 @@ def _answers(items, entry):
         "labels": {variant["name"]: variant["labels"] for variant in entry["variants"]},
         "responses": {name: rows["response"].to_list() for name, rows in by_variant.items()},
         "target": {name: rows["target"].to_list() for name, rows in by_variant.items()},
+        "label_mass": {name: rows["label_mass"].to_list() for name, rows in by_variant.items()},
     }
 
 
@@ -362,6 +226,8 @@ def _summarise_adherence(entry, answers):
     shares = np.array([commonest_share(answers["responses"][v]) for v in asked])
     errors = [agresti_coull(round(share * n), n) for share in shares]
     rows.append((f"commonest_answer/{name}", shares.mean(), np.linalg.norm(errors) / len(asked), n))
+    masses = np.mean([answers["label_mass"][v] for v in asked], axis=0)
+    rows.append((f"label_mass/{name}", masses.mean(), standard_error(masses), n))
     right = [
         float(index == target)
         for v in asked
