@@ -1,0 +1,54 @@
+# Brain responses, cleaned, and how much of them could be predicted.
+# Reads:  sources/{subject}.json, stimuli/words.parquet
+# Writes: responses/{subject}.zarr.zip   (time, voxel)
+#         responses/ceiling.parquet      reliability and ceiling of every subject and voxel
+
+
+rule clean_responses:
+    input:
+        manifest=f"{OUT}/sources/{{subject}}.json",
+        words=f"{OUT}/stimuli/words.parquet",
+    output:
+        responses=f"{OUT}/responses/{{subject}}.zarr.zip",
+    log:
+        f"{OUT}/logs/clean_responses/{{subject}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/clean_responses/{{subject}}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000 if "columns" in RESPONSE_SOURCE else 8000,
+        runtime=60,
+    params:
+        subject=lambda wildcards: wildcards.subject,
+        source=RESPONSE_SOURCE,
+        runs=lookup("dataset/runs", within=config),
+        tr=lookup("dataset/tr", within=config),
+        cleaning=lookup("responses", within=config),
+        code=digest("clean_responses.py"),
+    script:
+        "../scripts/clean_responses.py"
+
+
+rule measure_ceiling:
+    input:
+        responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
+    output:
+        ceiling=f"{OUT}/responses/ceiling.parquet",
+    log:
+        f"{OUT}/logs/measure_ceiling/ceiling.log",
+    benchmark:
+        f"{OUT}/benchmarks/measure_ceiling/ceiling.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        subjects=SUBJECTS,
+        runs=lookup("dataset/runs", within=config),
+        code=digest("measure_ceiling.py"),
+    script:
+        "../scripts/measure_ceiling.py"

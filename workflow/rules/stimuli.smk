@@ -1,0 +1,27 @@
+# What was heard.
+# Reads:  sources/stimuli.json
+# Writes: stimuli/words.parquet   (words of every run with times, place in the running text, labels)
+
+
+rule build_words:
+    input:
+        manifest=f"{OUT}/sources/stimuli.json",
+    output:
+        words=f"{OUT}/stimuli/words.parquet",
+    log:
+        f"{OUT}/logs/build_words/words.log",
+    benchmark:
+        f"{OUT}/benchmarks/build_words/words.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        words=lookup("dataset/words", within=config),
+        runs=lookup("dataset/runs", within=config),
+        language=lookup("dataset/language", within=config),
+        code=digest("build_words.py"),
+    script:
+        "../scripts/build_words.py"

@@ -1,0 +1,198 @@
+"""How much of a response can be predicted at all: reliability over repeats, or correlation between listeners.
+
+All correlations are computed within a run after centring there, and averaged over runs by Fisher z weighted by length.
+"""
+
+import logging
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from triphase.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+def correlate(first, second):
+    """Pearson r per column.
+
+    Parameters
+    ----------
+    first, second : float arrays (time, voxel)
+
+    Returns
+    -------
+    float array (voxel,), NaN where either is constant or not finite
+    """
+    a, b = first - first.mean(axis=0), second - second.mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+
+
+def fisher_mean(correlations, lengths):
+    """Average of correlations by Fisher z, weighted by length.
+
+    Parameters
+    ----------
+    correlations : list of float arrays (voxel,)
+    lengths : list of int, samples behind each
+    """
+    z = np.arctanh(np.clip(correlations, -1 + 1e-7, 1 - 1e-7))
+    return np.tanh(np.average(z, axis=0, weights=lengths))
+
+
+def spearman_brown(reliability, repeats):
+    """Reliability of the mean of `repeats` measurements, from the reliability of one."""
+    return repeats * reliability / (1 + (repeats - 1) * reliability)
+
+
+def hearings(runs):
+    """Names of the runs of each stimulus that was heard more than once: dict of stimulus to list of run."""
+    groups = {}
+    for run in runs:
+        groups.setdefault(run["stimulus"], []).append(run["name"])
+    return {stimulus: names for stimulus, names in groups.items() if len(names) > 1}
+
+
+def split_runs(responses, run):
+    """Rows of each run: dict of run to (time, voxel), in order."""
+    return {str(name): responses[run == name] for name in pd.unique(run)}
+
+
+def reliability_from_repeats(by_run, groups):
+    """Reliability of a single hearing: mean correlation over all pairs of hearings of the same stimulus.
+
+    Two hearings share the stimulus and nothing else, so their correlation is the share of a single hearing's variance
+    that the stimulus explains (the classical test-retest reliability).
+
+    Parameters
+    ----------
+    by_run : dict of run to float array (time, voxel)
+    groups : dict of stimulus to list of run
+
+    Returns
+    -------
+    single, mean : float arrays (voxel,)
+        Reliability of one hearing, and of the mean of the hearings (Spearman-Brown; with unequal numbers of hearings,
+        of as many as the least repeated stimulus has).
+    """
+    correlations, lengths = [], []
+    for names in groups.values():
+        for a, b in combinations(names, 2):
+            length = min(len(by_run[a]), len(by_run[b]))
+            correlations.append(correlate(by_run[a][:length], by_run[b][:length]))
+            lengths.append(length)
+    single = fisher_mean(correlations, lengths)
+    return single, spearman_brown(single, min(len(names) for names in groups.values()))
+
+
+def leave_one_out(series):
+    """Inter-subject correlation: each subject against the mean of all others.
+
+    Parameters
+    ----------
+    series : callable
+        Called twice; yields, subject by subject, a dict of run to float array (time, voxel), NaN where a voxel of that
+        subject is not valid. Only one subject need be in memory at a time.
+
+    Returns
+    -------
+    float array (subject, voxel), NaN where a subject's voxel is not valid or nobody else's is
+    """
+    total, count, lengths = {}, None, {}
+    for by_run in series():
+        valid = np.isfinite(np.concatenate(list(by_run.values()))).all(axis=0)
+        count = valid.astype(int) if count is None else count + valid
+        for name, values in by_run.items():
+            # Scans of one run may end a few volumes apart.
+            length = lengths[name] = min(lengths.get(name, len(values)), len(values))
+            filled = np.where(valid, values[:length], 0)
+            total[name] = filled if name not in total else total[name][:length] + filled
+    correlations = []
+    for by_run in series():
+        valid = np.isfinite(np.concatenate(list(by_run.values()))).all(axis=0)
+        others = np.where(count > valid, count - valid, np.nan)
+        scores = []
+        for name, length in lengths.items():
+            own = by_run[name][:length]
+            scores.append(correlate(own, (total[name] - np.where(valid, own, 0)) / others))
+        correlations.append(np.where(valid, fisher_mean(scores, list(lengths.values())), np.nan))
+    return np.array(correlations)
+
+
+def ceiling_from_repeats(by_run, groups):
+    """Columns of the ceiling table for one subject with repeats.
+
+    The hearings are scored one by one and the scores averaged, so what a perfect model could reach is the square root
+    of the reliability of a single hearing.
+    """
+    single, mean = reliability_from_repeats(by_run, groups)
+    return {"reliability": single, "reliability_mean": mean, "ceiling": np.sqrt(np.maximum(single, 0))}
+
+
+def ceiling_table(subjects, layouts, columns, kind):
+    """One row per subject and voxel.
+
+    Parameters
+    ----------
+    subjects : list of str
+    layouts : list of dict with roi and valid, arrays (voxel,)
+    columns : list of dict with reliability, reliability_mean and ceiling, arrays (voxel,)
+    kind : "repeats" or "isc"
+    """
+    parts = []
+    for subject, layout, values in zip(subjects, layouts, columns, strict=True):
+        part = pd.DataFrame({"subject": subject, "voxel": np.arange(len(layout["roi"])), **layout, **values})
+        parts.append(part.assign(kind=kind))
+    return pd.concat(parts, ignore_index=True)
+
+
+def check_same_voxels(subjects, layouts):
+    """InputError unless all subjects have the same voxels; the correlation between subjects needs a common space."""
+    for subject, layout in zip(subjects, layouts, strict=True):
+        if len(layout["roi"]) != len(layouts[0]["roi"]) or (layout["roi"] != layouts[0]["roi"]).any():
+            raise InputError(
+                f"{subject} has {len(layout['roi'])} voxels or ROIs that are not those of {subjects[0]} "
+                f"({len(layouts[0]['roi'])}): the inter-subject correlation needs one common space (same mask and grid)"
+            )
+
+
+def measure_ceiling(open_subject, subjects, runs):
+    """The ceiling of every subject and voxel.
+
+    Parameters
+    ----------
+    open_subject : callable
+        Subject name to (by_run, layout): dict of run to (time, voxel), and dict with roi and valid (voxel,).
+    subjects : list of str
+    runs : list of dict with name and stimulus
+
+    Returns
+    -------
+    DataFrame
+        subject, voxel, roi, valid, reliability, reliability_mean, ceiling and kind. With repeats (kind "repeats")
+        `ceiling` is r_max, an upper bound. Without (kind "isc") it is the leave-one-out inter-subject correlation, a
+        reference and not an upper bound, and the reliabilities are NaN.
+    """
+    groups = hearings(runs)
+    opened = {subject: open_subject(subject)[1] for subject in subjects}
+    layouts = list(opened.values())
+    if groups:
+        columns = [ceiling_from_repeats(open_subject(subject)[0], groups) for subject in subjects]
+        return ceiling_table(subjects, layouts, columns, "repeats")
+    usable = [subject for subject in subjects if opened[subject]["valid"].any()]
+    for subject in sorted(set(subjects) - set(usable)):
+        log.warning("%s has no valid voxel and is left out of the inter-subject correlation", subject)
+    isc = dict.fromkeys(subjects)
+    if len(usable) > 1:
+        check_same_voxels(usable, [opened[subject] for subject in usable])
+        isc.update(zip(usable, leave_one_out(lambda: (open_subject(s)[0] for s in usable)), strict=True))
+    else:
+        log.warning("no stimulus is repeated and there are fewer than two usable subjects: the ceiling is unknown")
+    columns = []
+    for subject, layout in opened.items():
+        unknown = np.full(len(layout["roi"]), np.nan)
+        value = unknown if isc[subject] is None else isc[subject]
+        columns.append({"reliability": unknown, "reliability_mean": unknown, "ceiling": value})
+    return ceiling_table(subjects, layouts, columns, "isc")
