@@ -20,8 +20,8 @@ from functools import lru_cache
 import numpy as np
 
 LANGUAGE_SEED = 20260101
-TOPICS = ("sea", "kitchen", "garden", "market", "forest", "theatre", "school", "workshop")
-NOUNS, VERBS, ADJECTIVES = 80, 30, 24  # content words per topic
+TOPICS = ("sea", "kitchen", "garden", "market", "forest", "theatre")
+NOUNS, VERBS, ADJECTIVES = 48, 18, 12  # content words per topic
 OFF_TOPIC = 0.25  # share of content words taken from other topics
 DEEPEST = 2
 DETERMINERS = {"singular": ("the", "a", "this", "every"), "plural": ("the", "some", "these", "many")}

@@ -1,0 +1,94 @@
+"""Items of the embedded study's tasks, in the form in which `resources/tasks/embedded/*.yaml` reads them.
+
+World items ask about facts that the training text states, in a wording of the question that no training text uses for
+that fact; the same items are asked under three instructions. Agreement items are minimal pairs of the language's grammar
+with a noun of the other number between the subject and its verb.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from triphase.demo.grammar import LANGUAGE_SEED, PREPOSITIONS, TOPICS, Speaker, inflect
+from triphase.demo.world import LABELS, facts, instruction, options, question
+
+COUNT = 120
+OTHER = {"singular": "plural", "plural": "singular"}
+
+
+def agreement_items(count=COUNT):
+    """Minimal pairs: list of dict with id, prefix, good, bad (two forms of one verb), number and kind of what intervenes."""
+    rng = np.random.default_rng(LANGUAGE_SEED + 3)
+    speaker = Speaker(rng)
+    items = []
+    for index in range(count):
+        topic = speaker.one_of(TOPICS)
+        number = ("singular", "plural")[index % 2]
+        kind = ("phrase", "clause")[index // 2 % 2]
+        # "the" fits both numbers, so only the nouns tell them apart.
+        subject = f"the {inflect(speaker.content('noun', topic), 'noun', number)}"
+        attractor = f"the {inflect(speaker.content('noun', topic), 'noun', OTHER[number])}"
+        between = speaker.one_of(PREPOSITIONS)
+        if kind == "clause":
+            between = f"that {inflect(speaker.content('verb', topic), 'verb', number)}"
+        verb = speaker.content("verb", topic)
+        items.append(
+            {
+                "id": index,
+                "prefix": f"{subject} {between} {attractor}",
+                "good": inflect(verb, "verb", number),
+                "bad": inflect(verb, "verb", OTHER[number]),
+                "number": number,
+                "kind": kind,
+            }
+        )
+    return items
+
+
+def world_items(count=COUNT):
+    """Multiple-choice questions: list of dict with id, question, choices (4), answer (index), relation, and three prompts.
+
+    `letters`, `digits` and `plain` are the prompts under the three instructions; `prompt` has no options at all.
+    """
+    rng = np.random.default_rng(LANGUAGE_SEED + 4)
+    table = facts()
+    items = []
+    for index, row in enumerate(rng.permutation(len(table))[:count]):
+        fact = table[int(row)]
+        asked = question(fact, fact["held_out"])
+        choices, right = options(fact, rng)
+        item = {"id": index, "question": asked, "choices": choices, "answer": right, "relation": fact["relation"]}
+        item["prompt"] = f"Question: {asked}\nAnswer:"
+        for variant in LABELS:
+            item[variant] = instruction(asked, choices, variant)
+        items.append(item)
+    return items
+
+
+def target(item, variant):
+    """The answer that an instruction asks for: a label, or the option itself."""
+    return (LABELS[variant] or item["choices"])[item["answer"]]
+
+
+def data_files():
+    """Content of every data file: dict of file name to list of dict, one per line of JSON."""
+    world = world_items()
+    plain = [
+        {key: item[key] for key in ("id", "question", "choices", "answer", "relation", "prompt")} for item in world
+    ]
+    files = {"agreement.jsonl": agreement_items(), "world.jsonl": plain}
+    for variant in LABELS:
+        files[f"world_{variant}.jsonl"] = [
+            {**{key: item[key] for key in ("id", "question", "choices", "answer", "relation")},
+             "prompt": item[variant], "target": target(item, variant)}
+            for item in world
+        ]  # fmt: skip
+    return files
+
+
+def write_data(folder):
+    """Write every data file into a folder (`resources/tasks/embedded`)."""
+    for name, items in data_files().items():
+        lines = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
+        (Path(folder) / name).write_text(lines, encoding="utf-8")
