@@ -262,7 +262,13 @@ def get_content(clone, files, name, url, version, commit):
 
     log.info("getting %d files (%.1f MB) of %s", len(absent), sum(key_bytes(clone / p) for p in absent) / 1e6, name)
     try:
-        datalad.get(path=absent, dataset=str(clone), result_renderer="disabled", on_failure="continue", jobs=2)
+        datalad.get(
+            path=[str(clone.resolve() / path) for path in absent],
+            dataset=str(clone.resolve()),
+            result_renderer="disabled",
+            on_failure="continue",
+            jobs=2,
+        )
     except IncompleteResultsError as error:
         missing = [path for path in absent if not (clone / path).is_file()]
         others = f" and {len(missing) - 1} other files" if len(missing) > 1 else ""
