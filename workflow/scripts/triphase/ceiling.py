@@ -131,41 +131,45 @@ def ceiling_from_repeats(by_run, groups):
     return {"reliability": single, "reliability_mean": mean, "ceiling": np.sqrt(np.maximum(single, 0))}
 
 
-def ceiling_table(subjects, layouts, columns, kind):
+def ceiling_table(layouts, columns, kind):
     """One row per subject and voxel.
 
     Parameters
     ----------
-    subjects : list of str
-    layouts : list of dict with roi and valid, arrays (voxel,)
-    columns : list of dict with reliability, reliability_mean and ceiling, arrays (voxel,)
+    layouts : dict of subject to dict with roi, x, y, z and valid, arrays (voxel,)
+    columns : dict of subject to dict with reliability, reliability_mean and ceiling, arrays (voxel,)
     kind : "repeats" or "isc"
     """
     parts = []
-    for subject, layout, values in zip(subjects, layouts, columns, strict=True):
-        part = pd.DataFrame({"subject": subject, "voxel": np.arange(len(layout["roi"])), **layout, **values})
-        parts.append(part.assign(kind=kind))
+    for subject, layout in layouts.items():
+        number = np.arange(len(layout["roi"]))
+        part = {"subject": subject, "voxel": number, "roi": layout["roi"], "valid": layout["valid"], **columns[subject]}
+        parts.append(pd.DataFrame({**part, "kind": kind}))
     return pd.concat(parts, ignore_index=True)
 
 
-def check_same_voxels(subjects, layouts):
+def check_same_voxels(layouts):
     """InputError unless all subjects have the same voxels; the correlation between subjects needs a common space."""
-    for subject, layout in zip(subjects, layouts, strict=True):
-        if len(layout["roi"]) != len(layouts[0]["roi"]) or (layout["roi"] != layouts[0]["roi"]).any():
+    (first, reference), *others = layouts.items()
+    for subject, layout in others:
+        if not np.array_equal(layout["roi"], reference["roi"]) or any(
+            not np.allclose(layout[axis], reference[axis], equal_nan=True) for axis in "xyz"
+        ):
             raise InputError(
-                f"{subject} has {len(layout['roi'])} voxels or ROIs that are not those of {subjects[0]} "
-                f"({len(layouts[0]['roi'])}): the inter-subject correlation needs one common space (same mask and grid)"
+                f"{subject}: its {len(layout['roi'])} voxels are not those of {first} ({len(reference['roi'])}), but "
+                "the inter-subject correlation needs one common space: the same mask, grid and ROIs for every subject"
             )
 
 
-def measure_ceiling(open_subject, subjects, runs):
+def measure_ceiling(open_runs, layouts, runs):
     """The ceiling of every subject and voxel.
 
     Parameters
     ----------
-    open_subject : callable
-        Subject name to (by_run, layout): dict of run to (time, voxel), and dict with roi and valid (voxel,).
-    subjects : list of str
+    open_runs : callable
+        Subject to dict of run to float array (time, voxel), NaN where a voxel is not valid. Called for one subject at a
+        time, so that a study need not fit into memory.
+    layouts : dict of subject to dict with roi, x, y, z and valid, arrays (voxel,)
     runs : list of dict with name and stimulus
 
     Returns
@@ -176,23 +180,24 @@ def measure_ceiling(open_subject, subjects, runs):
         reference and not an upper bound, and the reliabilities are NaN.
     """
     groups = hearings(runs)
-    opened = {subject: open_subject(subject)[1] for subject in subjects}
-    layouts = list(opened.values())
     if groups:
-        columns = [ceiling_from_repeats(open_subject(subject)[0], groups) for subject in subjects]
-        return ceiling_table(subjects, layouts, columns, "repeats")
-    usable = [subject for subject in subjects if opened[subject]["valid"].any()]
-    for subject in sorted(set(subjects) - set(usable)):
+        columns = {subject: ceiling_from_repeats(open_runs(subject), groups) for subject in layouts}
+        return ceiling_table(layouts, columns, "repeats")
+    usable = [subject for subject, layout in layouts.items() if layout["valid"].any()]
+    for subject in sorted(set(layouts) - set(usable)):
         log.warning("%s has no valid voxel and is left out of the inter-subject correlation", subject)
-    isc = dict.fromkeys(subjects)
+    isc = {}
     if len(usable) > 1:
-        check_same_voxels(usable, [opened[subject] for subject in usable])
-        isc.update(zip(usable, leave_one_out(lambda: (open_subject(s)[0] for s in usable)), strict=True))
+        check_same_voxels({subject: layouts[subject] for subject in usable})
+        isc = dict(zip(usable, leave_one_out(lambda: map(open_runs, usable)), strict=True))
     else:
         log.warning("no stimulus is repeated and there are fewer than two usable subjects: the ceiling is unknown")
-    columns = []
-    for subject, layout in opened.items():
+    columns = {}
+    for subject, layout in layouts.items():
         unknown = np.full(len(layout["roi"]), np.nan)
-        value = unknown if isc[subject] is None else isc[subject]
-        columns.append({"reliability": unknown, "reliability_mean": unknown, "ceiling": value})
-    return ceiling_table(subjects, layouts, columns, "isc")
+        columns[subject] = {
+            "reliability": unknown,
+            "reliability_mean": unknown,
+            "ceiling": isc.get(subject, unknown),
+        }
+    return ceiling_table(layouts, columns, "isc")
