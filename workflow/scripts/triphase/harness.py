@@ -179,15 +179,23 @@ def _check_room(job, task, harness):
 
 
 def _label_masses(harness, samples, labels):
-    """Probability that the answer begins with one of the labels, by item; NaN without labels."""
-    from lm_eval.api.instance import Instance
+    """Probability that the answer begins with one of the labels, by item; NaN without labels.
 
+    Forms are scored as tokens: scored as text, a label without a space could merge with the prompt's last word.
+    """
     if not labels:
         return [np.nan] * len(samples)
-    forms = [space + label for label in labels for space in ("", " ")]
-    pairs = [(sample["arguments"][0][0], form) for sample in samples for form in forms]
-    requests = [Instance("loglikelihood", {}, pair, 0) for pair in pairs]
-    answers = harness.loglikelihood(requests, disable_tqdm=True)
+    forms = {
+        tuple(harness.tok_encode(space + label, add_special_tokens=False)) for label in labels for space in ("", " ")
+    }
+    # A form that continues another is part of its probability already.
+    forms = [form for form in sorted(forms) if form and not any(form[:end] in forms for end in range(1, len(form)))]
+    contexts = [sample["arguments"][0][0] for sample in samples]
+    encoded = [harness.tok_encode(context) or [harness.prefix_token_id] for context in contexts]
+    requests = [
+        ((text, str(form)), ids, list(form)) for text, ids in zip(contexts, encoded, strict=True) for form in forms
+    ]
+    answers = harness._loglikelihood_tokens(requests, disable_tqdm=True)
     return np.exp([value for value, _ in answers]).reshape(len(samples), len(forms)).sum(axis=1).tolist()
 
 

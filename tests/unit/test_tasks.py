@@ -1,0 +1,375 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    GenerationMixin,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.modeling_outputs import CausalLMOutput
+
+from triphase.errors import InputError
+from triphase.harness import evaluate, load_tasks, read_documents
+from triphase.tasks import agresti_coull, item_scores, missing_data, plan, summarise, task_sources
+
+DATA = Path(os.environ.get("TRIPHASE_TEST_DATA", "../shared/data"))
+BLIMP = DATA / "tasks" / "blimp"
+TASKS = Path(__file__).parents[2] / "resources" / "tasks"
+WORDS = [
+    "<end>",
+    "<unknown>",
+    "A",
+    "B",
+    "C",
+    "D",
+    "1",
+    "2",
+    "3",
+    "4",
+    "letter",
+    "digit",
+    "cat",
+    "dog",
+    "sees",
+    "see",
+    "?",
+]
+VARIANTS = [
+    {"name": "letters", "task": "ask_letters", "labels": ["A", "B", "C", "D"]},
+    {"name": "digits", "task": "ask_digits", "labels": ["1", "2", "3", "4"]},
+    {"name": "plain", "task": "ask_plain", "labels": []},
+]
+
+
+class Bigram(PreTrainedModel, GenerationMixin):
+    """A language model whose next-word log-odds are one row of a table."""
+
+    config_class = PretrainedConfig
+
+    def __init__(self, table):
+        super().__init__(
+            PretrainedConfig(vocab_size=len(table), max_position_embeddings=32, num_hidden_layers=1, eos_token_id=0)
+        )
+        self.table = torch.nn.Parameter(torch.as_tensor(table, dtype=torch.float32))
+
+    def forward(self, input_ids, attention_mask=None, **_):
+        return CausalLMOutput(logits=self.table[input_ids])
+
+    def prepare_inputs_for_generation(self, input_ids, attention_mask=None, **_):
+        return {"input_ids": input_ids}
+
+
+@pytest.fixture
+def tokenizer():
+    words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unknown>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<end>", bos_token="<end>", unk_token="<unknown>")
+
+
+def bigram(**odds):
+    """Log-odds 0 but for `previous_next` pairs, as a model and its table of log-probabilities."""
+    table = np.zeros((len(WORDS), len(WORDS)))
+    for pair, value in odds.items():
+        previous, following = pair.split("_")
+        table[WORDS.index(previous), WORDS.index(following)] = value
+    return Bigram(table), pd.DataFrame(torch.log_softmax(torch.tensor(table), -1).numpy(), index=WORDS, columns=WORDS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Task YAMLs of all kinds with their data, `root` being the working directory."""
+    questions = [
+        {"id": number, "question": f"{animal} ?", "choices": ["cat", "dog", "see", "sees"], "answer": number % 4}
+        for number, animal in enumerate(["cat", "dog", "cat", "see", "dog"])
+    ]
+    pairs = [{"sentence_good": f"{animal} sees {end}", "sentence_bad": f"{animal} see {end}"}
+             for animal in ("cat", "dog") for end in ("cat", "dog ?")]  # fmt: skip
+    (tmp_path / "questions.json").write_text(json.dumps(questions))
+    (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, pairs)))
+    data = f"dataset_kwargs: {{data_files: {{test: {tmp_path}/questions.json}}}}"
+    head = f"dataset_path: json\ntest_split: test\nmetadata: {{version: 2.0}}\n{data}\n"
+    choice = "output_type: multiple_choice\ndoc_to_choice: choices\ndoc_to_target: answer\n"
+    metrics = "metric_list: [{metric: acc}, {metric: acc_norm}]\n"
+    (tmp_path / "choose.yaml").write_text(f"task: choose\n{head}{choice}{metrics}doc_to_text: '{{{{question}}}}'\n")
+    base = head + "output_type: generate_until\ndoc_to_target: answer\nmetric_list: [{metric: exact_match}]\n"
+    (tmp_path / "base_ask").write_text(
+        base + "generation_kwargs: {until: ['\\n'], max_gen_toks: 3, do_sample: false}\n"
+    )
+    for name, word in (("letters", "letter"), ("digits", "digit"), ("plain", "cat")):
+        text = f"include: base_ask\ntask: ask_{name}\ndoc_to_text: '{{{{question}}}} {word}'\n"
+        (tmp_path / f"ask_{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def run(jobs, model, tokenizer, batch_size=4):
+    return evaluate(jobs, load_tasks(jobs), model, tokenizer, batch_size=batch_size, seed=0)
+
+
+class TestPlan:
+    def test_paths_come_from_the_yaml_or_from_local_data(self, folder):
+        evaluations = [
+            {"name": "one", "task": "choose"},
+            {"name": "two", "task": "choose", "data": "sub/own.jsonl", "root": "local_data", "limit": 7},
+        ]
+        jobs = plan(evaluations, [{"name": "world", "variants": VARIANTS}], [folder], "/data")
+        assert [job["id"] for job in jobs] == ["one", "two", "world.letters", "world.digits", "world.plain"]
+        assert jobs[0]["data"] == {"test": [f"{folder}/questions.json"]}
+        assert jobs[1]["data"] == {"test": ["/data/sub/own.jsonl"]}
+        assert jobs[1]["limit"] == 7
+        assert jobs[2]["data"] == {"test": [f"{folder}/questions.json"]}
+        assert jobs[2]["labels"] == ["A", "B", "C", "D"]
+        assert f"{folder}/choose.yaml" in task_sources(jobs)
+
+    def test_missing_files_are_named_before_anything_runs(self, folder):
+        entry = {"name": "two", "task": "choose", "data": "own.jsonl", "root": "local_data"}
+        jobs = plan([{"name": "one", "task": "choose"}, entry], [], [folder], folder)
+        (message,) = missing_data(jobs)
+        assert "'two'" in message
+        assert f"{folder}/own.jsonl" in message
+        assert "local_data" in message
+        with pytest.raises(InputError, match="own.jsonl"):
+            load_tasks(jobs)
+
+    def test_unknown_task_is_named_with_what_there_is(self, folder):
+        with pytest.raises(InputError, match="'arc' of 'x' is in no YAML.*ask_digits, ask_letters, ask_plain, choose"):
+            plan([{"name": "x", "task": "arc"}], [], [folder], None)
+
+    def test_local_data_that_is_not_set_is_named(self, folder):
+        with pytest.raises(InputError, match="'x' reads 'a.jsonl' from local_data, which is not set"):
+            plan([{"name": "x", "task": "choose", "data": "a.jsonl", "root": "local_data"}], [], [folder], None)
+
+    def test_yaml_without_data_is_refused(self):
+        with pytest.raises(InputError, match="'blimp_pairs' names no data"):
+            plan([{"name": "x", "task": "blimp_pairs"}], [], [TASKS], None)
+
+    def test_imports_neither_the_harness_nor_torch(self):
+        code = (
+            "import sys, triphase.tasks; assert not {'torch', 'lm_eval', 'datasets', 'transformers'} & set(sys.modules)"
+        )
+        library = Path(__file__).parents[2] / "workflow" / "scripts"
+        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(library)})
+
+
+class TestDocuments:
+    def test_list_and_lines_are_the_same(self, tmp_path):
+        rows = [{"a": 1}, {"a": 2}]
+        (tmp_path / "list").write_text(json.dumps(rows, indent=1))
+        (tmp_path / "lines").write_text("\n".join(map(json.dumps, rows)) + "\n")
+        assert read_documents(tmp_path / "list") == read_documents(tmp_path / "lines") == rows
+
+    def test_other_text_is_refused(self, tmp_path):
+        (tmp_path / "file").write_text("a,b\n1,2\n")
+        with pytest.raises(InputError, match="file is neither a JSON list nor JSON lines"):
+            read_documents(tmp_path / "file")
+
+    def test_empty_file_is_refused(self, folder):
+        (folder / "questions.json").write_text("[]")
+        with pytest.raises(InputError, match="'one' has no items"):
+            load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
+
+
+def test_metric_that_a_task_does_not_compute_is_refused(folder):
+    with pytest.raises(InputError, match="'f1' of 'one'.*acc, acc_norm"):
+        load_tasks(plan([{"name": "one", "task": "choose", "metric": "f1"}], [], [folder], None))
+
+
+def test_adherence_needs_generated_answers(folder):
+    variants = [VARIANTS[0] | {"task": "choose"}, *VARIANTS[1:]]
+    with pytest.raises(InputError, match="'choose' of adherence 'world' has output_type 'multiple_choice'"):
+        load_tasks(plan([], [{"name": "world", "variants": variants}], [folder], None))
+
+
+def test_more_generated_tokens_than_context_is_refused(folder, tokenizer):
+    (folder / "base_ask").write_text((folder / "base_ask").read_text().replace("max_gen_toks: 3", "max_gen_toks: 32"))
+    jobs = plan([], [{"name": "world", "variants": VARIANTS}], [folder], None)
+    with pytest.raises(InputError, match="'ask_letters' generates up to 32 tokens, the model's context is 32"):
+        run(jobs, bigram()[0], tokenizer)
+
+
+class TestKnownModel:
+    def test_multiple_choice_equals_hand_computation(self, folder, tokenizer):
+        model, logp = bigram(**{"?_dog": 2.0, "?_sees": 1.0})
+        items, metadata = run(plan([{"name": "one", "task": "choose"}], [], [folder], None), model, tokenizer)
+        expected = logp.loc["?", ["cat", "dog", "see", "sees"]].to_numpy()
+        for values in items["loglikelihoods"]:
+            np.testing.assert_allclose(values, expected, rtol=1e-5)
+        # Always "dog", the right answer (index 1) of one question in five.
+        assert items["answer"].tolist() == [1] * 5
+        assert items["target"].tolist() == [0, 1, 2, 3, 0]
+        assert items["correct"].tolist() == [0, 1, 0, 0, 0]
+        assert items["correct_norm"].tolist() == (items["target"] == np.argmax(expected / [3, 3, 3, 4])).tolist()
+        assert set(items["chance"]) == {0.25}
+        described = metadata["tasks"]["one"]
+        assert (described["n"], described["version"], described["shots"], described["truncated"]) == (5, 2.0, 0, 0)
+        table = summarise(items, []).set_index("measure")
+        assert table.loc["accuracy/one", "value"] == pytest.approx(0.2)
+        assert table.loc["accuracy/one", "se"] == pytest.approx(agresti_coull(1, 5))
+        assert table.loc["accuracy_rescaled/one", "value"] == pytest.approx((0.2 - 0.25) / 0.75)
+        assert table.loc["accuracy_rescaled/one", "n"] == 5
+
+    def test_minimal_pairs_equal_hand_computation(self, folder, tokenizer):
+        model, logp = bigram(cat_sees=1.0, dog_see=0.5)
+        entry = {"name": "pairs", "task": "blimp_pairs", "data": "pairs.jsonl", "root": "local_data"}
+        items, _ = run(plan([entry], [], [TASKS], folder), model, tokenizer)
+        rows = read_documents(folder / "pairs.jsonl")
+        for item, row in zip(items.to_dict("records"), rows, strict=True):
+            for value, sentence in zip(item["loglikelihoods"], row.values(), strict=True):
+                words = ["<end>", *sentence.split()]
+                total = sum(logp.loc[pair] for pair in zip(words, words[1:], strict=False))
+                assert value == pytest.approx(total, rel=1e-5)
+        assert items["correct"].tolist() == [1, 1, 0, 0]
+
+    def test_generated_answers_and_adherence(self, folder, tokenizer):
+        # "letter" asks for B and "digit" for 3, then the end; without instruction the model says "see".
+        odds = {"letter_B": 5, "digit_3": 5, "cat_see": 5} | {f"{word}_<end>": 9 for word in ("B", "3", "see")}
+        model, logp = bigram(**odds)
+        adherence = [{"name": "world", "variants": VARIANTS}]
+        items, _ = run(plan([], adherence, [folder], None), model, tokenizer)
+        answers = items.groupby("variant", sort=False)["response"].agg(lambda column: set(map(str.strip, column)))
+        assert answers.to_dict() == {"letters": {"B"}, "digits": {"3"}, "plain": {"see"}}
+        table = summarise(items, adherence).set_index("measure")["value"]
+        assert table["adherence/world"] == table["adherence_lenient/world"] == table["validity/world"] == 1
+        assert table["answer_entropy/world"] == 0
+        assert table["commonest_answer/world"] == 1
+        # Index 1 (B) is right once, index 2 (3) once, of five questions each.
+        assert table["accuracy_valid/world"] == pytest.approx(0.2)
+        letters, digits = (items.loc[items["variant"] == name, "label_mass"] for name in ("letters", "digits"))
+        # This tokenizer ignores spaces, so a label has one form.
+        np.testing.assert_allclose(letters, np.exp(logp.loc["letter", list("ABCD")]).sum(), rtol=1e-5)
+        np.testing.assert_allclose(digits, np.exp(logp.loc["digit", list("1234")]).sum(), rtol=1e-5)
+
+    def test_constant_answer_has_no_adherence(self, folder, tokenizer):
+        odds = {f"{word}_A": 5 for word in ("letter", "digit", "cat")} | {"A_<end>": 9}
+        adherence = [{"name": "world", "variants": VARIANTS}]
+        items, _ = run(plan([], adherence, [folder], None), bigram(**odds)[0], tokenizer)
+        table = summarise(items, adherence).set_index("measure")
+        assert table.loc["adherence/world", "value"] == 0
+        assert table.loc["adherence/world", "se"] > 0
+        assert table.loc["validity/world", "value"] == 0.5
+
+    def test_prompts_longer_than_the_context_are_counted(self, folder, tokenizer):
+        rows = [{"id": 0, "question": "cat " * 40, "choices": ["cat", "dog"], "answer": 0},
+                {"id": 1, "question": "dog", "choices": ["cat", "dog"], "answer": 0}]  # fmt: skip
+        (folder / "questions.json").write_text(json.dumps(rows))
+        jobs = plan([{"name": "one", "task": "choose"}], [{"name": "world", "variants": VARIANTS}], [folder], None)
+        _, metadata = run(jobs, bigram()[0], tokenizer)
+        assert {entry["truncated"] for entry in metadata["tasks"].values()} == {1}
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A random GPT-NeoX, sharp enough that its answers differ, with a byte tokenizer."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    text = Tokenizer(models.BPE({character: number for number, character in enumerate(["<end>", *alphabet])}, []))
+    text.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=text, eos_token="<end>", bos_token="<end>")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = GPTNeoXConfig(vocab_size=257, max_position_embeddings=256, initializer_range=0.3, eos_token_id=0, **sizes)
+    return GPTNeoXForCausalLM(config).eval(), tokenizer
+
+
+@pytest.fixture
+def ragged(folder):
+    """Questions of very different lengths."""
+    rows = [
+        {
+            "id": number,
+            "question": "why " * (1 + 7 * number % 11) + "?",
+            "choices": ["yes", "no", "perhaps not", "2"],
+            "answer": 0,
+        }
+        for number in range(13)
+    ]
+    (folder / "questions.json").write_text(json.dumps(rows))
+    return folder
+
+
+def test_results_do_not_depend_on_batch_size_or_on_other_tasks(ragged, small):
+    adherence = [{"name": "world", "variants": VARIANTS}]
+    jobs = plan([{"name": "one", "task": "choose"}], adherence, [ragged], None)
+    reference, _ = run(jobs, *small, batch_size=1)
+    for selection, batch_size in ((jobs, 5), (jobs, 64), (jobs[::-1], 5), (jobs[2:3], 64)):
+        names = [(job["name"], job["variant"]) for job in selection]
+        items, _ = run(selection, *small, batch_size=batch_size)
+        keys = ["task", "variant", "item"]
+        wanted = reference[[pair in names for pair in zip(reference["task"], reference["variant"], strict=True)]]
+        merged = wanted.merge(items, on=keys, validate="1:1")
+        assert len(merged) == len(items) == len(wanted)
+        assert (merged["response_x"].fillna("") == merged["response_y"].fillna("")).all()
+        assert merged["correct_x"].equals(merged["correct_y"])
+        np.testing.assert_allclose(merged["label_mass_x"], merged["label_mass_y"], rtol=1e-4)
+        for ours, theirs in zip(merged["loglikelihoods_x"], merged["loglikelihoods_y"], strict=True):
+            if ours is not None and np.ndim(ours):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert reference["response"].nunique() > 3
+
+
+@pytest.mark.skipif(not BLIMP.is_dir(), reason=f"no BLiMP files in {BLIMP}")
+def test_blimp_equals_direct_scoring_item_by_item(small):
+    model, tokenizer = small
+    entry = {
+        "name": "island",
+        "task": "blimp_pairs",
+        "root": "local_data",
+        "data": "tasks/blimp/wh_island.jsonl",
+        "limit": 25,
+    }
+    items, _ = run(plan([entry], [], [TASKS], DATA), model, tokenizer, batch_size=16)
+    rows = read_documents(BLIMP / "wh_island.jsonl")[:25]
+    assert len(items) == 25
+    for values, row in zip(items["loglikelihoods"], rows, strict=True):
+        for value, sentence in zip(values, (row["sentence_good"], row["sentence_bad"]), strict=True):
+            # The harness puts its target delimiter, one space, before the sentence.
+            ids = torch.tensor([[0, *tokenizer(" " + sentence)["input_ids"]]])
+            with torch.no_grad():
+                scores = torch.log_softmax(model(ids).logits[0, :-1], -1)
+            assert value == pytest.approx(float(scores.gather(1, ids[0, 1:, None]).sum()), rel=1e-4)
+
+
+def test_nothing_is_written_to_the_user_s_cache(folder, tokenizer, monkeypatch, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", home)
+    run(plan([{"name": "one", "task": "choose"}], [], [folder], None), bigram()[0], tokenizer)
+    assert not list(home.iterdir())
+
+
+def test_means_of_item_scores_are_the_measures():
+    rng = np.random.default_rng(0)
+    accuracy = pd.DataFrame({"task": "quiz", "kind": "accuracy", "variant": "", "item": range(40), "chance": 0.25,
+                             "correct": rng.integers(0, 2, 40).astype(float)})  # fmt: skip
+    frames = [accuracy]
+    for variant in VARIANTS:
+        answers = rng.choice(["A", "B.", "2", "4", "cat"], 40)
+        frames.append(pd.DataFrame({"task": "world", "kind": "adherence", "variant": variant["name"], "item": range(40),
+                                    "response": answers, "target": 0, "label_mass": 0.5}))  # fmt: skip
+    items, adherence = pd.concat(frames, ignore_index=True), [{"name": "world", "variants": VARIANTS}]
+    table = summarise(items.sample(frac=1, random_state=0), adherence).set_index("measure")["value"]
+    scores = item_scores(items, adherence)
+    assert set(scores["measure"]) == {"accuracy_rescaled/quiz", "adherence/world"}
+    for measure, frame in scores.groupby("measure"):
+        assert frame["item"].tolist() == list(range(40))
+        assert frame["score"].mean() == pytest.approx(table[measure])
+
+
+def test_variants_with_other_items_are_refused():
+    items = pd.DataFrame({"task": "world", "kind": "adherence", "variant": ["letters", "letters", "digits", "plain"],
+                          "item": [0, 1, 0, 0], "response": "A", "target": 0, "label_mass": 0.0})  # fmt: skip
+    with pytest.raises(InputError, match="'world': items by variant are .*'letters': 2, 'digits': 1"):
+        summarise(items, [{"name": "world", "variants": VARIANTS}])
+
+
+def test_agresti_coull_of_none_and_of_all():
+    assert agresti_coull(0, 50) == agresti_coull(50, 50) > 0
+    assert agresti_coull(500, 1000) == pytest.approx(np.sqrt(0.25 / 1000), rel=0.01)
