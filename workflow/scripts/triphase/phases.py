@@ -32,7 +32,7 @@ def model_phases(table, boot, model, headline, settings, seed):
     boot : xarray.Dataset
         Paired draws of the same model.
     headline : dict
-        measure, roi, tasks (list of str) and, where declared, adherence (list of str).
+        measure, roi, tasks (list of str), adherence (list of str).
     settings : transitions.Settings
     seed : int
     """
@@ -79,7 +79,7 @@ def behaviour(table, boot, headline, alignment, settings, rng):
     names = table["measure"].dropna().unique()
     measures = {
         "accuracy": [f"accuracy_rescaled/{task}" for task in headline["tasks"]],
-        "adherence": sorted(name for name in names if name.startswith("adherence/")),
+        "adherence": [f"adherence/{name}" for name in headline["adherence"]],
     }
     results, fits = {}, {}
     for kind, wanted in measures.items():
@@ -130,7 +130,7 @@ def coincidence(reference, fit, alignment, last):
 
 
 def stagnation(alignment, accuracy):
-    """Whether accuracy stands still while alignment falls: its slope there against a quarter of its slope afterwards."""
+    """Whether accuracy stands still while alignment falls: its slope there against a quarter of its slope later."""
     empty = {"stagnates": None, "slope_ratio": None, "reason": "no detachment with a return, so no phase 2"}
     if alignment is None or accuracy is None or not is_triple(alignment.curve.signs):
         return empty

@@ -3,7 +3,7 @@
 The definitions are this project's own. A *leg* is a segment of the chosen fit whose change has an interval off zero and
 is large enough beside the curve's range; a *triple* is a sequence of legs that contains rise, fall, rise. Every curve
 without a triple belongs to exactly one rival. A rival is rejected when the BIC margin of the best triple over it is
-larger than almost all margins of curves simulated under the rival's own best fit (parametric bootstrap), with checkpoint
+larger than almost all margins of curves simulated under the rival's own best fit (parametric bootstrap), checkpoint
 deviations drawn independently and again with a correlation of 0.5 between neighbours: the worse of the two counts.
 """
 
@@ -76,7 +76,7 @@ def class_of(signs):
 
 
 def segment_signs(fit, settings):
-    """Sign of each segment of a fit: 0 where its interval meets zero or its change is too small a share of the range."""
+    """Sign of each segment of a fit: 0 where its interval meets zero or its change is too small beside the range."""
     z = norm.ppf((1 + settings.confidence) / 2)
     span = np.ptp(fit.fitted)
     large = (np.abs(fit.changes) > z * fit.change_errors) & (np.abs(fit.changes) > settings.smallest_leg * span)
@@ -169,9 +169,9 @@ def margin(bic):
 def margins(curve, rng):
     """Test of the best triple against every rival.
 
-    The statistic is the margin over the best of all rivals, whichever rival is the truth: rivals border on each other (a
-    rise then a faint fall, a rise then a plateau), and a margin over one of them alone jumps where noise pushes its best
-    curve over the border.
+    The statistic is the margin over the best of all rivals, whichever rival is the truth: rivals border on each other
+    (a rise then a faint fall, a rise then a plateau), and a margin over one of them alone jumps where noise pushes its
+    best curve over the border.
 
     Returns
     -------
@@ -213,10 +213,10 @@ def first_rise(fit, signs):
 
 
 def power(curve, tests, rng):
-    """Share of simulated curves with a detachment of the smallest size that counts in which a triple would be supported.
+    """Share of curves simulated with the smallest detachment that counts in which a triple would be supported.
 
-    The planted curve makes the first rise of the chosen fit, falls by `smallest_fall` of it, and regains the fall by the
-    end. Where the detachment would lie is unknown: the replicates go round all admissible places at or after the end of
+    The planted curve makes the first rise of the chosen fit, falls by `smallest_fall` of it, and regains the fall by
+    the end. Where the detachment would lie is unknown: the replicates go round all admissible places at or after the end of
     the first rise (all places, where none is left). None where there is no rise or the grid bears no triple.
     """
     settings = curve.settings

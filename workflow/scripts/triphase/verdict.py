@@ -1,4 +1,4 @@
-"""The verdict on three phase transitions for one model: which curve is judged, by which subjects, beside which behaviour."""
+"""The verdict on three phase transitions for one curve: what can be fitted, what the fit shows, and why."""
 
 import numpy as np
 from scipy.stats import norm
@@ -164,6 +164,7 @@ class Judged:
             "intervals": [[round(10**low), round(10**high)] for low, high in intervals],
             "interval_level": 0.95,
             "segments": self.segments(),
+            "fitted": [[round(10**t), float(value)] for t, value in zip(self.t, fit.fitted, strict=True)],
             "n_checkpoints": len(self.t),
             "checkpoint_noise": fit.tau,
             "bic": self.curve.bic(),
@@ -268,6 +269,7 @@ def undetermined(why):
         "breakpoints": [],
         "intervals": [],
         "segments": [],
+        "fitted": [],
         "n_checkpoints": 0,
         "margins": {},
         "power": None,

@@ -1,0 +1,25 @@
+"""Figures of one model that need no brain: the three perspectives, layers, regions, tasks."""
+
+from triphase.artefacts import read_arrays, read_json, read_table
+from triphase.figures.layers import draw_layers
+from triphase.figures.rois import draw_rois
+from triphase.figures.style import save
+from triphase.figures.tasks import draw_tasks
+from triphase.figures.triple import draw_triple
+from triphase.job import start
+
+
+def main(paths, *, model, rois):
+    """Draw each figure as PNG and SVG."""
+    table, boot = read_table(paths.trajectories), read_arrays(paths.bootstrap)
+    phases = read_json(paths.phases)[model]
+    table, boot = table[table["model"] == model], boot.isel(series=boot["model"].values == model)
+    save(draw_triple(table, boot, phases, model), paths.triple, paths.triple_svg)
+    save(draw_layers(table, phases["headline"]["roi"], model), paths.layers, paths.layers_svg)
+    save(draw_rois(table, boot, phases, rois, model), paths.rois, paths.rois_svg)
+    save(draw_tasks(table, phases, model), paths.tasks, paths.tasks_svg)
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)

@@ -1,0 +1,71 @@
+"""Layer x checkpoint heat maps: brain alignment and internal states over depth and training."""
+
+import numpy as np
+
+from triphase.figures.curves import names_after
+from triphase.figures.style import SEQUENTIAL, plt, say_empty, short_tokens
+
+
+def draw_layers(table, roi, model):
+    """Heat maps of gain, intrinsic dimension, probe selectivity (mean over concepts) and similarity to the first step.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows of one model.
+    roi : str
+        Region whose gain is drawn, averaged over subjects.
+    """
+    concepts = names_after(table, "selectivity")
+    panels = [
+        (
+            f"a  Brain: gain in r, {roi} regions",
+            "gain in r",
+            table[(table["measure"] == "gain") & (table["roi"] == roi)],
+        ),
+        ("b  Intrinsic dimension", "dimension", table[table["measure"] == "intrinsic_dimension"]),
+        (
+            f"c  Probe selectivity, mean of {len(concepts)} concepts",
+            "selectivity",
+            table[table["measure"].isin([f"selectivity/{concept}" for concept in concepts])],
+        ),
+        ("d  Similarity to the first checkpoint", "linear CKA", table[table["measure"] == "cka_first"]),
+    ]
+    figure, axes = plt.subplots(2, 2, figsize=(10.5, 6.6), layout="constrained")
+    subjects = panels[0][2]["subject"].nunique()
+    figure.suptitle(
+        f"{model}: layers over training (a: mean of n = {subjects} subjects)", x=0.01, ha="left", weight="bold"
+    )
+    for axis, (title, label, rows) in zip(axes.flat, panels, strict=True):
+        axis.set_title(title)
+        draw_map(axis, rows, label)
+    return figure
+
+
+def draw_map(axis, rows, label):
+    """One heat map: layers upwards, checkpoints to the right; a cell without a value stays grey."""
+    rows = rows[rows["layer"].notna() & rows["value"].notna()]
+    if not len(rows):
+        axis.set_xticks([])
+        say_empty(axis, "not measured in this study")
+        return
+    grid = rows.pivot_table(index="layer", columns="tokens", values="value", aggfunc="mean")
+    values = grid.to_numpy(float)
+    axis.set_facecolor("#DDDDDD")
+    image = axis.imshow(values, origin="lower", aspect="auto", cmap=SEQUENTIAL)
+    axis.figure.colorbar(image, ax=axis, label=label, shrink=0.9)
+    every = int(np.ceil(grid.shape[1] / 12))
+    columns = np.arange(0, grid.shape[1], every)
+    axis.set_xticks(columns, [short_tokens(grid.columns[i]) for i in columns], rotation=35, ha="right")
+    every = int(np.ceil(grid.shape[0] / 12))
+    layers = np.arange(0, grid.shape[0], every)
+    axis.set_yticks(layers, [f"{int(grid.index[i])}" for i in layers])
+    axis.set_xlabel("training tokens (one column per checkpoint)")
+    axis.set_ylabel("layer (0 = embedding)")
+    axis.spines[:].set_visible(False)
+    if values.size <= 60:
+        middle = (np.nanmin(values) + np.nanmax(values)) / 2
+        for (row, column), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                axis.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=6.5,
+                          color="black" if value > middle else "white")  # fmt: skip

@@ -1,0 +1,48 @@
+"""Task performance and instruction following over training, measure by measure."""
+
+from triphase.figures.curves import names_after
+from triphase.figures.style import CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
+from triphase.figures.triple import beside, draw_rows, items, shade
+
+PANELS = (
+    ("Accuracy (dashed: rescaled, 0 = chance)", "accuracy", ("accuracy", "accuracy_rescaled")),
+    ("Instruction adherence (dashed: lenient parser)", "adherence", ("adherence", "adherence_lenient")),
+    ("Answers that are one of the labels asked for (dashed: probability mass on them)", "share",
+     ("validity", "label_mass")),
+    ("Spread of the answers (dashed: share of the commonest)", "entropy (bits)",
+     ("answer_entropy", "commonest_answer")),
+)  # fmt: skip
+
+
+def draw_tasks(table, phases, model):
+    """Four panels over training tokens: accuracy, adherence, validity, spread of answers, with 95 % intervals."""
+    axis = TokenAxis(table["tokens"].dropna().unique())
+    drawn = [panel for panel in PANELS if names_after(table, panel[2][0])] or PANELS[:1]
+    figure, panels = plt.subplots(
+        len(drawn), 1, figsize=(8.2, 2.2 * len(drawn) + 0.9), sharex=True, squeeze=False, layout="constrained"
+    )
+    missing = "" if names_after(table, "adherence") else " (no instruction data: adherence is not measured)"
+    figure.suptitle(f"{model}: tasks over training{missing}", x=0.01, ha="left", weight="bold")
+    for number, (panel, (title, label, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
+        shade(panel, axis, phases["segments"])
+        panel.set_title(f"{'abcd'[number]}  {title}")
+        panel.set_ylabel(label)
+        panel.axhline(0, color=GREY, linewidth=0.7)
+        draw_pair(panel, axis, table, measures)
+        axis.apply(panel, label=number == len(drawn) - 1)
+    return figure
+
+
+def draw_pair(panel, axis, table, measures):
+    """Every task's curve of one measure, solid, and of a second, dashed in the same colour."""
+    names = names_after(table, measures[0])
+    if not names:
+        say_empty(panel, "no tasks in this study")
+        return
+    for number, name in enumerate(names):
+        for measure, line in zip(measures, ("-", "--"), strict=True):
+            rows = table[table["measure"] == f"{measure}/{name}"]
+            if len(rows):
+                label = f"{name}\nn = {items(rows)} items" if line == "-" else None
+                draw_rows(panel, axis, rows, CYCLE[number % 7], MARKERS[number % 7], label, linestyle=line)
+    beside(panel)
