@@ -1,4 +1,6 @@
 import copy
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,16 @@ def test_tokens_are_steps_times_tokens_per_step_unless_given():
     model = {"tokens_per_step": 2097152}
     assert tokens_seen(model, {"step": 1000}) == 2_097_152_000
     assert tokens_seen(model, {"step": 1000, "tokens": 5}) == 5
+
+
+def keys_of(schema, path=()):
+    for name, part in schema.get("properties", {}).items():
+        yield (*path, name)
+        yield from keys_of(part, (*path, name))
+        yield from keys_of(part.get("items", {}), (*path, name))
+
+
+def test_every_key_is_documented():
+    text = (ROOT / "config/README.md").read_text()
+    missing = [path for path in keys_of(json.loads(SCHEMA.read_text())) if not re.search(rf"\b{path[-1]}\b", text)]
+    assert not missing, missing
