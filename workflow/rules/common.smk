@@ -67,3 +67,33 @@ def checkpoint_entry(key):
 def of_series(pattern):
     """A path for every checkpoint of the study."""
     return [pattern.format(**entry) for entry in SERIES]
+
+
+def local_data_of(root):
+    """The user's own folder for files that lie there; null for others, which must not rerun when it changes."""
+    return config["local_data"] if root == "local_data" else None
+
+
+def trained_here(model):
+    """Whether the demo stage trains a model; its weights then come from the study's own repository alone."""
+    return bool(MODELS[model].get("train"))
+
+
+def reference_roles(model, checkpoint):
+    """Reference checkpoints of one checkpoint, each with what it is to it: first, previous, last in the config's order."""
+    names = list(CHECKPOINTS[model])
+    at = names.index(checkpoint)
+    chosen = {"first": 0, "previous": at - 1, "last": len(names) - 1}
+    roles = {}
+    for role in config["states"]["cka"]["references"]:
+        if chosen[role] >= 0 and chosen[role] != at:
+            roles.setdefault(names[chosen[role]], []).append(role)
+    return roles
+
+
+def checkpoint_pairs(wildcards):
+    """Input function: comparisons of the wildcards' checkpoint with its references."""
+    return [
+        f"{OUT}/states/pairs/{wildcards.model}/{wildcards.checkpoint}_to_{reference}.parquet"
+        for reference in reference_roles(wildcards.model, wildcards.checkpoint)
+    ]

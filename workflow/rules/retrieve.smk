@@ -9,16 +9,6 @@ DEMO_DATASET = [f"{OUT}/demo/dataset.json"] if config["dataset"]["simulate"] els
 SUBJECT_KEYS = {subject["name"]: subject for subject in config["dataset"]["subjects"]}
 
 
-def local_data_of(root):
-    """The user's own folder for files that lie there; null for others, which must not rerun when it changes."""
-    return config["local_data"] if root == "local_data" else None
-
-
-def trained_here(model):
-    """Whether the demo stage trains a model; its weights then come from the study's own repository alone."""
-    return bool(MODELS[model].get("train"))
-
-
 rule fetch_stimuli:
     input:
         demo=DEMO_DATASET,

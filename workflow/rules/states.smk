@@ -4,26 +4,6 @@
 #         states/pairs/{model}/{checkpoint}_to_{reference}.parquet   for the references in states/cka/references
 
 
-def reference_roles(model, checkpoint):
-    """Reference checkpoints of one checkpoint, each with what it is to it: first, previous, last in the config's order."""
-    names = list(CHECKPOINTS[model])
-    at = names.index(checkpoint)
-    chosen = {"first": 0, "previous": at - 1, "last": len(names) - 1}
-    roles = {}
-    for role in config["states"]["cka"]["references"]:
-        if chosen[role] >= 0 and chosen[role] != at:
-            roles.setdefault(names[chosen[role]], []).append(role)
-    return roles
-
-
-def checkpoint_pairs(wildcards):
-    """Input function: comparisons of the wildcards' checkpoint with its references."""
-    return [
-        f"{OUT}/states/pairs/{wildcards.model}/{wildcards.checkpoint}_to_{reference}.parquet"
-        for reference in reference_roles(wildcards.model, wildcards.checkpoint)
-    ]
-
-
 rule measure_states:
     input:
         activations=f"{OUT}/activations/{{model}}/{{checkpoint}}.zarr.zip",

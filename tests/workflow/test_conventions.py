@@ -1,0 +1,55 @@
+"""Conventions that keep the workflow readable: each is a property of the files, checked on all of them."""
+
+import ast
+import re
+
+import pytest
+from conftest import ROOT
+
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
+LIBRARY = sorted((ROOT / "workflow/scripts/triphase").rglob("*.py"))
+RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+
+
+def rules():
+    for path in RULES:
+        for name, body in re.findall(r"^rule (\w+):\n((?:(?: {4}.*)?\n)+)", path.read_text(), flags=re.M):
+            yield pytest.param(name, body, id=name)
+
+
+@pytest.mark.parametrize(("name", "body"), rules())
+def test_a_rule_names_its_log_environment_resources_and_script(name, body):
+    for directive in ("log", "benchmark", "conda", "threads", "resources"):
+        assert re.search(rf"^ {{4}}{directive}:", body, flags=re.M), f"{name} has no {directive}"
+    for resource in ("mem_mb", "runtime"):
+        assert f"{resource}=" in body
+    assert f"../scripts/{name}.py" in body, "the script is not named like its rule"
+    assert f'digest("{name}.py")' in body, "editing the library would not rerun it"
+    assert not re.search(r"^ {4}(run|shell):", body, flags=re.M)
+    environment = re.search(r'"\.\./\.\./envs/(\w+)\.yaml"', body).group(1)
+    assert (ROOT / f"envs/{environment}.yaml").is_file()
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_a_rule_file_opens_with_what_it_reads_and_writes(path):
+    if path.stem != "common":
+        head = path.read_text().split("\n\n")[0]
+        assert "# Reads:" in head and "# Writes:" in head
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_is_short_and_has_one_function(path):
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert functions == ["main"]
+    assert 10 <= len(path.read_text().splitlines()) <= 75
+    assert "snakemake.config" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
+def test_a_library_module_is_one_concept(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    assert not re.search(r"^\s*(import|from) snakemake", text, flags=re.M)
+    assert ast.get_docstring(ast.parse(text))

@@ -1,0 +1,71 @@
+"""Dry runs: what each study plans, and what a mistake in the config says before anything starts."""
+
+import pytest
+import yaml
+from conftest import ROOT, TEST_DATA
+
+CHECKPOINT_JOBS = {"fetch_checkpoint", "extract_activations", "measure_states", "evaluate_tasks", "join_checkpoint"}
+
+
+def expected(models, checkpoints, layers, subjects, pairs, brains=True):
+    """Jobs by rule, from the grain that the design states."""
+    series = models * checkpoints
+    once = dict.fromkeys(
+        ["fetch_stimuli", "build_words", "measure_ceiling", "prepare_encoding", "join_trajectories", "fit_phases"], 1
+    )
+    counts = once | dict.fromkeys(CHECKPOINT_JOBS, series) | {"fit_encoding": series * layers}
+    counts |= {"fetch_responses": subjects, "clean_responses": subjects, "compare_checkpoints": models * pairs}
+    return counts | {"train_model": models, "draw_model": models} | ({"draw_brain": models} if brains else {})
+
+
+def test_embedded_plan(project):
+    planned = project.planned()
+    assert planned == expected(2, 10, 3, 3, pairs=9 + 8) | {"simulate_dataset": 1}
+
+
+def test_tiny_plan(project):
+    assert project.planned(study="tiny") == expected(1, 3, 1, 1, pairs=2) | {"simulate_dataset": 1}
+
+
+def test_alice_plan(project, real_data):
+    study = yaml.safe_load((ROOT / "config/studies/alice.yaml").read_text())
+    listeners = len(study["dataset"]["subjects"])
+    checkpoints, layers = len(study["models"][0]["checkpoints"]), len(study["models"][0]["layers"])
+    assert len(study["models"]) == 2 and checkpoints == 8
+    planned = project.planned(study="alice")
+    pairs = planned["compare_checkpoints"] / 2
+    assert planned == expected(2, checkpoints, layers, listeners, pairs=pairs, brains=False)
+
+
+def test_alice_without_its_local_data_says_what_is_needed(project, tmp_path):
+    done = project.snakemake("-n", study="alice", env={"TRIPHASE_TEST_DATA": str(tmp_path)})
+    assert done.returncode != 0
+    assert "local_data" in done.stdout and str(tmp_path) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ({"modles": []}, "unknown key 'modles'"),
+        ({"models": []}, "models: [] needs at least 1 entries"),
+        ({"encoding": {"delays": "2"}}, 'encoding/delays: "2" must be array'),
+        ({"tasks": {"evaluations": [{"name": "x", "task": "no_such_task", "metric": "acc"}]}}, "no_such_task"),
+    ],
+)
+def test_refused_configs(project, overlay, message):
+    done = project.snakemake("-n", overlay=overlay)
+    assert done.returncode != 0
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_lint(project):
+    done = project.snakemake("--lint")
+    assert done.returncode == 0, done.stdout
+
+
+def test_real_data_folder_is_no_part_of_the_product():
+    assert "shared/data" not in "".join(
+        path.read_text() for path in ROOT.glob("workflow/**/*") if path.suffix in (".py", ".smk", ".rst")
+    )
+    assert TEST_DATA  # only tests know where it lies
