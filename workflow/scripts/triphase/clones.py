@@ -212,6 +212,8 @@ def get_content(clone, files, name, url, version, commit):
 
     logging.getLogger("datalad").setLevel(logging.WARNING)
     sizes = [key_bytes(clone / path) for path in absent]
+    # Where content lies is known from the origin's annex branch, which may have grown since the clone was made.
+    git(clone, "fetch", "--quiet", "origin", check=False)
     log.info("getting %d files (%.1f MB) of %s", len(absent), sum(sizes) / 1e6, name)
     try:
         with tqdm(total=sum(sizes), unit="B", unit_scale=True, desc=name, mininterval=10) as progress:

@@ -81,6 +81,8 @@ def _read_table(path):
         raise InputError(f"{path}: byte {error.start} is not UTF-8 ({error.reason}); save the table as UTF-8") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{path}: not a table with one header and rows of equal length: {error}") from None
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InputError(f"{path}: the rows have more columns than the header")
     if table.empty:
         raise InputError(f"{path}: the transcript has no rows")
     table.index = np.arange(len(table)) + 2
