@@ -291,7 +291,9 @@ def test_bad_curves_raise_undetermined_not_something_else():
 
 def test_null_values_of_typed_tables_are_read():
     table, boot = study({"m": "triple"})
-    table = table.astype({"subject": "string", "roi": "string", "measure": "string", "tokens": "Int64", "step": "Int64"})
+    table = table.astype(
+        {"subject": "string", "roi": "string", "measure": "string", "tokens": "Int64", "step": "Int64"}
+    )
     table.loc[table["subject"] == "", ["subject", "roi"]] = pd.NA
     result = model_phases(table, boot, "m", HEADLINE, QUICK, 0)
     assert result["verdict"] == "supported"

@@ -1,8 +1,8 @@
 """Continuous piecewise-linear curves over a grid of checkpoints, fitted by generalised least squares.
 
 A *shape* says where a curve may bend (breakpoints are grid points) and which of its segments are plateaus. All shapes
-of a grid are enumerated, so a fit is exact over breakpoints. The best curve under sign constraints (a rise, then a fall)
-is found exactly too: the optimum over a cone lies inside one of its faces, the faces are the shapes with plateaus, and
+of a grid are enumerated, so a fit is exact over breakpoints. The best curve under sign constraints (a rise, then a
+fall) is found exactly too: the optimum over a cone lies inside one of its faces, the faces are the shapes with plateaus, and
 inside a face it is the free optimum of that face. The columns are ramps, differences of the hinges (t - knot)+ that
 span the same curves, so that coefficients are the slopes of segments.
 
@@ -47,7 +47,7 @@ class Fit:
 
 
 def allowed_breakpoints(n, most=4):
-    """Most breakpoints that n checkpoints bear, 2 (k + 1) + 3 checkpoints for k of them; -1 where a line is too much."""
+    """Most breakpoints that n checkpoints bear, 2 (k + 1) + 3 for k of them; -1 where even a line is too much."""
     return min(most, (n - 3) // 2 - 1)
 
 

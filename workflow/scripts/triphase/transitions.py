@@ -216,8 +216,8 @@ def power(curve, tests, rng):
     """Share of curves simulated with the smallest detachment that counts in which a triple would be supported.
 
     The planted curve makes the first rise of the chosen fit, falls by `smallest_fall` of it, and regains the fall by
-    the end. Where the detachment would lie is unknown: the replicates go round all admissible places at or after the end of
-    the first rise (all places, where none is left). None where there is no rise or the grid bears no triple.
+    the end. Where the detachment would lie is unknown: the replicates go round all admissible places at or after the
+    end of the first rise (all places, where none is left). None where there is no rise or the grid bears no triple.
     """
     settings = curve.settings
     size, end = first_rise(curve.fit, curve.signs)

@@ -47,11 +47,13 @@ plt.rcParams.update(
 
 
 def save(figure, *paths):
-    """Write a figure under each path, its format by the suffix; without dates, so that equal figures make equal files."""
+    """Write a figure under each path, the format by its suffix; no dates, so that equal figures make equal files."""
     for path in paths:
         metadata = {"Date": None} if str(path).endswith(".svg") else None
         with replacing(path) as temporary:
             figure.savefig(temporary, metadata=metadata)
+        # The layout is settled by the first drawing and would only cost its time again.
+        figure.set_layout_engine("none")
     plt.close(figure)
 
 
