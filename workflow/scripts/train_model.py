@@ -13,7 +13,8 @@ def main(paths, *, repository, train_recipe, local_data):
     manifest.unlink(missing_ok=True)
     hub = manifest.parent.parent / "hub"
     revisions = train(train_recipe, repository, hub, local_data)
-    write_json(manifest, {"repository": repository, "cache_dir": str(hub), "revisions": revisions, "train": train_recipe})
+    about = {"repository": repository, "cache_dir": str(hub), "train": train_recipe}
+    write_json(manifest, {**about, "revisions": revisions})
 
 
 if __name__ == "__main__":

@@ -18,15 +18,15 @@ TASK = "listening"
 MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 README = """Simulated listeners of invented stories, made by the demo stage of the workflow triphase.
 
-Nothing here was measured. {subjects} listeners heard {runs} runs each; stories: {stories}. One row per word in `stimuli/`,
-preprocessed responses in `derivatives/preproc/` (MNI space, {grid} mm, TR {tr:g} s), with motion parameters and a label
+Nothing here was measured. {subjects} listeners heard {runs} runs each; stories: {stories}. `stimuli/` has one row per
+word, preprocessed responses in `derivatives/preproc/` (MNI space, {grid} mm, TR {tr:g} s), with motion parameters and a label
 image of the regions.
 """
 
 
 @contextmanager
 def new_dataset(path, version, message):
-    """Make a DataLad data set: fill the folder that is yielded; it appears at `path`, saved and tagged, when the block ends.
+    """Make a DataLad data set: fill the folder that is yielded; it stands at `path`, saved and tagged, afterwards.
 
     A folder that an interrupted attempt left beside `path`, and a data set that stands at `path`, are removed.
 
@@ -39,7 +39,9 @@ def new_dataset(path, version, message):
     import datalad.api as dl
     from datalad.support.gitrepo import GitRepo
 
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # git-annex lies beside python
+    os.environ["PATH"] = (
+        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # git-annex lies beside python
+    )
     path = Path(path).absolute()
     part = path.with_name(f".{path.name}.part")
     remove(part)

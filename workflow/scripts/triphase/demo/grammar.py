@@ -21,7 +21,7 @@ import numpy as np
 
 LANGUAGE_SEED = 20260101
 TOPICS = ("sea", "kitchen", "garden", "market", "forest", "theatre")
-NOUNS, VERBS, ADJECTIVES = 48, 18, 12  # content words per topic
+NOUNS, VERBS, ADJECTIVES = 40, 15, 10  # content words per topic
 OFF_TOPIC = 0.25  # share of content words taken from other topics
 DEEPEST = 2
 DETERMINERS = {"singular": ("the", "a", "this", "every"), "plural": ("the", "some", "these", "many")}
@@ -51,7 +51,7 @@ class Word:
 
 @lru_cache(maxsize=1)
 def lexicon():
-    """The content words and names: dict of part of speech to dict of topic to tuple of stems; "name" to tuple of names."""
+    """All invented words: dict of part of speech to dict of topic to tuple of stems; kinds of names to tuple of names."""
     rng = np.random.default_rng(LANGUAGE_SEED)
     onsets = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "t", "v", "z", "br", "dr", "gr", "kl", "pl", "tr", "st")
     closes = ("", "", "l", "m", "n", "r", "k", "t")
@@ -60,7 +60,9 @@ def lexicon():
     def fresh(capital=False):
         while True:
             first = rng.choice(onsets) + rng.choice(list("aeiou")) + rng.choice(closes)
-            stem = first + rng.choice(onsets[:13]) + rng.choice(list("aeiou")) + rng.choice(("l", "m", "n", "r", "k", "t"))
+            stem = (
+                first + rng.choice(onsets[:13]) + rng.choice(list("aeiou")) + rng.choice(("l", "m", "n", "r", "k", "t"))
+            )
             if stem not in taken:
                 taken.add(stem)
                 return str(stem.capitalize() if capital else stem)
@@ -120,8 +122,12 @@ class Speaker:
     def clause(self, topic, depth, awaited):
         """Subject and verb phrase. `awaited`: number of an outer subject whose verb is still to come, or None."""
         number = self.one_of(("singular", "plural"))
-        kind = self.one_of(("active",) * 10 + ("passive",) * 6 + ("alone",) * 3 + (("report",) if depth < DEEPEST else ()))
-        subject = self.noun_phrase(topic, depth, number, "patient" if kind == "passive" else "agent", awaited, head=True)
+        kind = self.one_of(
+            ("active",) * 10 + ("passive",) * 6 + ("alone",) * 3 + (("report",) if depth < DEEPEST else ())
+        )
+        subject = self.noun_phrase(
+            topic, depth, number, "patient" if kind == "passive" else "agent", awaited, head=True
+        )
         return subject + self.verb_phrase(topic, depth, number, kind, awaited)
 
     def verb_phrase(self, topic, depth, number, kind, awaited):
@@ -161,7 +167,7 @@ class Speaker:
         return words
 
     def relative(self, topic, depth, number, awaited):
-        """A relative clause on a noun of this number: on its subject (that …s), or on its object (that the … …s)."""
+        """A relative clause on a noun of this number, which is its subject (that …s) or its object (that the … …s)."""
         outer = None if awaited == "none" else awaited
         words = [("that", "PRON", awaited, depth, "none")]
         if self.chance(0.6):
@@ -208,6 +214,8 @@ def log_frequencies():
     speaker = Speaker(np.random.default_rng(LANGUAGE_SEED + 1))
     forms = [word.word for word in speaker.story(4000)]
     values, counts = np.unique(forms, return_counts=True)
-    table = {str(value): float(np.log10((count + 0.5) / len(forms))) for value, count in zip(values, counts, strict=True)}
+    table = {
+        str(value): float(np.log10((count + 0.5) / len(forms))) for value, count in zip(values, counts, strict=True)
+    }
     table[""] = float(np.log10(0.5 / len(forms)))
     return table

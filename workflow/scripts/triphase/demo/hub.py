@@ -1,4 +1,4 @@
-"""A local model repository in the Hugging Face cache layout, so that `from_pretrained(repo, revision=…)` works offline."""
+"""A local model repository in the Hugging Face cache layout: `from_pretrained(repo, revision=…)` works offline."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ def commit_id(*parts):
 
 
 class Repository:
-    """One repository being written: `blobs/<sha256>`, `refs/<revision>`, `snapshots/<commit>/<file>` (links to blobs)."""
+    """One repository being written: `blobs/<sha256>`, `refs/<revision>`, `snapshots/<commit>/<file>` (links)."""
 
     def __init__(self, folder):
         self.folder = Path(folder)

@@ -1,8 +1,8 @@
 """Items of the embedded study's tasks, in the form in which `resources/tasks/embedded/*.yaml` reads them.
 
 World items ask about facts that the training text states, in a wording of the question that no training text uses for
-that fact; the same items are asked under three instructions. Agreement items are minimal pairs of the language's grammar
-with a noun of the other number between the subject and its verb.
+that fact; the same items are asked under three instructions. Agreement items are minimal pairs of the language's
+grammar with a noun of the other number between the subject and its verb.
 """
 
 import json
@@ -18,7 +18,7 @@ OTHER = {"singular": "plural", "plural": "singular"}
 
 
 def agreement_items(count=COUNT):
-    """Minimal pairs: list of dict with id, prefix, good, bad (two forms of one verb), number and kind of what intervenes."""
+    """Minimal pairs: list of dict with id, prefix, good and bad (two forms of a verb), number and kind of attractor."""
     rng = np.random.default_rng(LANGUAGE_SEED + 3)
     speaker = Speaker(rng)
     items = []
@@ -47,7 +47,7 @@ def agreement_items(count=COUNT):
 
 
 def world_items(count=COUNT):
-    """Multiple-choice questions: list of dict with id, question, choices (4), answer (index), relation, and three prompts.
+    """Multiple-choice questions: list of dict with id, question, choices (4), answer (index), relation and prompts.
 
     `letters`, `digits` and `plain` are the prompts under the three instructions; `prompt` has no options at all.
     """

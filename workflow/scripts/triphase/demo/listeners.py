@@ -1,10 +1,10 @@
 """Simulated listeners: fMRI responses of which the truth is known.
 
-Every voxel's response is signal, motion, drift and AR(1) noise. The signal of a *language* voxel is a weighted sum of the
-story's latent variables (discourse topic, the subject's number, embedding depth, thematic role), that of a *sensory*
+Every voxel's response is signal, motion, drift and AR(1) noise. The signal of a *language* voxel is a weighted sum of
+the story's latent variables (discourse topic, the subject's number, embedding depth, thematic role), that of a *sensory*
 voxel is the word rate, a *control* voxel has none; each passes through a haemodynamic response. Weights differ between
-voxels and listeners. Every function is a pure function of its seed, so a test can ask for the truth again; nothing of it
-is written to the data set.
+voxels and listeners. Every function is a pure function of its seed, so a test can ask for the truth again; nothing
+of it is written to the data set.
 """
 
 import numpy as np
@@ -14,14 +14,14 @@ from triphase.demo.stories import random_state
 
 STEP = 0.1  # s, resolution of the latent time courses
 HELD = 0.8  # s that a word's latents last at most before the next word
-SHARES = {"topic": 0.5, "number": 0.15, "depth": 0.2, "role": 0.15}  # of the signal's variance, per group of latents
-SIGNAL = {"language": 0.45, "sensory": 0.5, "control": 0.0}  # share of a voxel's variance (without drift and motion)
+SHARES = {"topic": 0.4, "number": 0.25, "depth": 0.1, "role": 0.25}  # of the signal's variance, per group of latents
+SIGNAL = {"language": 0.5, "sensory": 0.5, "control": 0.0}  # share of a voxel's variance (without drift and motion)
 AUTOCORRELATION = (0.2, 0.5)
 DRIFT, MOTION = 0.6, 0.3  # standard deviations relative to the noise's
 
 
 def haemodynamic_response(peak=5.0, undershoot=0.1):
-    """A double-gamma response sampled every `STEP` s over 30 s, with unit sum; `peak` in s, undershoot at three times it."""
+    """A double-gamma response every `STEP` s over 30 s, with unit sum; `peak` in s, undershoot at three times that."""
     from scipy.stats import gamma
 
     time = np.arange(0, 30, STEP) + STEP / 2
@@ -63,7 +63,9 @@ def time_courses(words, volumes, tr, response):
     onset = words["onset"].to_numpy()
     until = np.minimum(np.append(onset[1:], words["offset"].iloc[-1]), onset + HELD)
     course = np.zeros((steps, values.shape[1] + 1))
-    for row, start, stop in zip(values, np.round(onset / STEP).astype(int), np.round(until / STEP).astype(int), strict=True):
+    for row, start, stop in zip(
+        values, np.round(onset / STEP).astype(int), np.round(until / STEP).astype(int), strict=True
+    ):
         course[start:stop, :-1] = row
         course[start, -1] += 1
     convolved = np.apply_along_axis(lambda column: np.convolve(column, response)[:steps], 0, course)
@@ -105,6 +107,7 @@ def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
     everything = np.concatenate([courses[run["stimulus"]] for run in runs])
     groups = [*latents(next(iter(stories.values())))[1], "rate"]
     centre, scale = everything.mean(0), everything.std(0)
+    scale = np.where(scale > 1e-9, scale, np.inf)  # a topic that no story has
     weights = np.concatenate([roi_weights(roi, groups, rng) for roi in rois], axis=1)
     signal = {stimulus: (course - centre) / scale @ weights for stimulus, course in courses.items()}
     spread = np.concatenate([signal[run["stimulus"]] for run in runs]).std(0)
@@ -147,7 +150,9 @@ def autoregressive(rng, volumes, voxels):
 def slow_drift(rng, volumes, voxels):
     """Trend and half-period cosines slower than a run, with unit variance on average, (volume, voxel)."""
     time = np.linspace(0, 1, volumes)
-    basis = np.column_stack([(time - 0.5) * np.sqrt(12), np.sqrt(2) * np.cos(np.pi * time), np.sqrt(2) * np.cos(2 * np.pi * time)])
+    basis = np.column_stack(
+        [(time - 0.5) * np.sqrt(12), np.sqrt(2) * np.cos(np.pi * time), np.sqrt(2) * np.cos(2 * np.pi * time)]
+    )
     return basis @ rng.standard_normal((3, voxels)) / np.sqrt(3)
 
 

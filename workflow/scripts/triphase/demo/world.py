@@ -138,5 +138,3 @@ def documents(mixture, words, seed):
         written[behind] += len(text.split())
         texts.append(text)
     return [texts[int(i)] for i in rng.permutation(len(texts))]
-
-
