@@ -95,11 +95,12 @@ def test_sentence_numbers_of_two_stimuli_are_different_groups():
 
 class TestConcepts:
     def test_missing_and_rare_labels_are_counted(self):
-        labels = ["N"] * 30 + ["V"] * 25 + ["X"] * 3 + [None] * 4
-        codes, classes, skipped = concept_classes(words_of(range(62), pos=labels), {"name": "pos"}, 20)
+        labels = ["N"] * 30 + ["V"] * 25 + ["X"] * 3 + [None, None, "none", "none"]
+        concept = {"name": "pos", "missing": ["none"]}
+        codes, classes, skipped = concept_classes(words_of(range(62), pos=labels), concept, 20)
         assert classes == ["N", "V"]
         assert np.bincount(codes + 1).tolist() == [7, 30, 25]
-        assert skipped == {"null": 4, "rare": 3}
+        assert skipped == {"missing": 4, "rare": 3}
 
     def test_numbers_are_cut_into_equally_filled_classes(self, rng):
         words = words_of(range(100), frequency=rng.normal(size=100))

@@ -145,6 +145,10 @@ class TestPlan:
         with pytest.raises(InputError, match="'arc' of 'x' is in no YAML.*ask_digits, ask_letters, ask_plain, choose"):
             plan([{"name": "x", "task": "arc"}], [], [folder], None)
 
+    def test_names_must_be_unique(self, folder):
+        with pytest.raises(InputError, match=r"\['one'\] occur more than once"):
+            plan([{"name": "one", "task": "choose"}, {"name": "one", "task": "ask_plain"}], [], [folder], None)
+
     def test_local_data_that_is_not_set_is_named(self, folder):
         with pytest.raises(InputError, match="'x' reads 'a.jsonl' from local_data, which is not set"):
             plan([{"name": "x", "task": "choose", "data": "a.jsonl", "root": "local_data"}], [], [folder], None)
@@ -257,6 +261,15 @@ class TestKnownModel:
         assert table.loc["adherence/world", "value"] == 0
         assert table.loc["adherence/world", "se"] > 0
         assert table.loc["validity/world", "value"] == 0.5
+
+    def test_no_valid_answer_leaves_accuracy_among_them_open(self, folder, tokenizer):
+        adherence = [{"name": "world", "variants": VARIANTS}]
+        odds = {f"{word}_dog": 5 for word in ("letter", "digit", "cat", "dog")}
+        items, _ = run(plan([], adherence, [folder], None), bigram(**odds)[0], tokenizer)
+        table = summarise(items, adherence).set_index("measure")
+        assert np.isnan(table.loc["accuracy_valid/world", "value"])
+        assert table.loc["accuracy_valid/world", "n"] == 0
+        assert table.loc["validity/world", "value"] == 0
 
     def test_prompts_longer_than_the_context_are_counted(self, folder, tokenizer):
         rows = [{"id": 0, "question": "cat " * 40, "choices": ["cat", "dog"], "answer": 0},

@@ -36,18 +36,19 @@ def concept_classes(words, concept, min_count):
     ----------
     words : pandas.DataFrame
     concept : dict
-        `name` (a column of `words`), and `bins` where numbers are to be cut into so many equally filled classes.
+        `name` (a column of `words`); `missing`, values that mean "no label" beside null; `bins` where numbers are to be
+        cut into so many equally filled classes.
     min_count : int
         Rarer classes are left out: they can't be learnt and scored over folds.
 
     Returns
     -------
     codes : int array (n,)
-        -1 where the label is null or its class too rare.
+        -1 where the label is missing or its class too rare.
     classes : list
         Names of the classes.
     skipped : dict
-        `null` and `rare`: words left out for either reason.
+        `missing` and `rare`: words left out for either reason.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def concept_classes(words, concept, min_count):
             f"states.probes.concepts: {name!r} is no column of the words table; its labels are: "
             f"{', '.join(sorted(set(words) - fixed)) or 'none'}"
         )
-    labels = words[name]
+    labels = words[name].mask(words[name].isin(concept.get("missing", [])))
     if concept.get("bins"):
         labels = pd.qcut(labels, concept["bins"], duplicates="drop")
     elif pd.api.types.is_float_dtype(labels) and labels.nunique() > 10:
@@ -74,8 +75,8 @@ def concept_classes(words, concept, min_count):
     counts = labels.value_counts()
     common = sorted(counts.index[counts >= min_count])
     codes = pd.Categorical(labels, categories=common).codes.astype(np.int64)
-    null = int(labels.isna().sum())
-    return codes, [str(value) for value in common], {"null": null, "rare": int((codes < 0).sum()) - null}
+    missing = int(labels.isna().sum())
+    return codes, [str(value) for value in common], {"missing": missing, "rare": int((codes < 0).sum()) - missing}
 
 
 def control_codes(codes, types, draws, rng):

@@ -47,7 +47,7 @@ def plan(evaluations, adherence, include_path, local_data):
     Raises
     ------
     InputError
-        No YAML defines the task, a YAML names no data, label sets overlap.
+        No YAML defines the task, a YAML names no data, label sets overlap, a name occurs twice.
     """
     known = _task_files(include_path)
     entries = [("accuracy", entry["name"], "", entry, entry.get("limit")) for entry in evaluations]
@@ -75,6 +75,11 @@ def plan(evaluations, adherence, include_path, local_data):
                 "labels": entry.get("labels") or [],
                 "limit": limit,
             }
+        )
+    names = [job["id"] for job in jobs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"tasks: the names {repeated} occur more than once; every evaluation and variant needs its own"
         )
     return jobs
 
@@ -160,7 +165,7 @@ def summarise(items, adherence_config):
     -------
     pandas.DataFrame with measure, value, se, n: accuracy/<evaluation>, accuracy_rescaled/<evaluation> (chance 0,
     perfect 1); for each adherence entry adherence/, adherence_lenient/, validity/, answer_entropy/ (bits),
-    commonest_answer/ (share), label_mass/ (probability), accuracy_valid/ (right among strictly valid answers; absent
+    commonest_answer/ (share), label_mass/ (probability), accuracy_valid/ (right among strictly valid answers; NaN
     where the items have no target or no answer is valid). From validity on they are means over the variants with an
     instruction.
     """
@@ -234,6 +239,5 @@ def _summarise_adherence(entry, answers):
         for index, target in zip(parsed[v], answers["target"][v], strict=True)
         if index is not None and pd.notna(target)
     ]
-    if right:
-        rows.append((f"accuracy_valid/{name}", float(np.mean(right)), standard_error(right), len(right)))
+    rows.append((f"accuracy_valid/{name}", np.mean(right) if right else np.nan, standard_error(right), len(right)))
     return rows
