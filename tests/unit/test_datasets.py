@@ -290,7 +290,8 @@ def test_git_annex_is_found_beside_this_python(origin, tmp_path, monkeypatch):
 def test_jobs_wait_for_each_other(origin, tmp_path):
     code = (
         "import sys; from triphase.clones import fetch_dataset; "
-        "fetch_dataset({'response': {'': sys.argv[3]}}, name='mini', url=sys.argv[1], version='1.0.0', folder=sys.argv[2])"
+        "files = {'response': {'': sys.argv[3]}}; "
+        "fetch_dataset(files, name='mini', url=sys.argv[1], version='1.0.0', folder=sys.argv[2])"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(clones.__file__).parent.parent)}
     results = {}

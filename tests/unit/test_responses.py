@@ -1,0 +1,191 @@
+"""Cleaning: against least squares, with voxels that cannot be used, and the clock of the volumes."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from triphase.errors import InputError
+from triphase.responses import clean_run, clean_subject, cosine_drifts, usable_voxels
+
+TR = 2.0
+ALL = {"detrend": True, "high_pass": 0.01, "standardize": True}
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+def residuals(values, regressors):
+    """What least squares on an intercept and some regressors leaves."""
+    design = np.column_stack([np.ones(len(values)), regressors])
+    return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+
+
+def zscore(values):
+    return (values - values.mean(axis=0)) / values.std(axis=0, ddof=1)
+
+
+def test_cleaning_is_least_squares_on_trend_cosines_and_confounds(rng):
+    n = 150
+    confounds = rng.normal(size=(n, 6)).cumsum(axis=0)
+    values = 1000 + rng.normal(size=(n, 20)) + confounds @ rng.normal(size=(6, 20)) + np.linspace(0, 9, n)[:, None]
+    cleaned, counts = clean_run(values, tr=TR, confounds=confounds, **ALL)
+    k = np.arange(1, int(2 * n * TR * 0.01) + 1)
+    cosines = np.cos(np.pi * k * (np.arange(n)[:, None] + 0.5) / n)
+    trend = np.arange(n)[:, None]
+    # Trend first, from both sides, then the rest: the order in which nilearn keeps its filters orthogonal.
+    expected = residuals(residuals(values, trend), residuals(np.hstack([confounds, cosines]), trend))
+    np.testing.assert_allclose(cleaned, zscore(expected), atol=2e-4)
+    assert counts == {"nonfinite": 0, "constant": 0}
+    assert cleaned.dtype == np.float32
+
+
+def test_slow_confound_does_not_switch_the_high_pass_off(rng):
+    n = 300
+    drift = cosine_drifts(n, TR, 0.01)
+    confounds = drift[:, :1] + 0.01 * rng.normal(size=(n, 1))
+    assert np.corrcoef(drift[:, 0], confounds[:, 0])[0, 1] > 0.9
+    cleaned, _ = clean_run(drift[:, 3:4] * 5 + rng.normal(size=(n, 1)), tr=TR, confounds=confounds, **ALL)
+    assert abs(np.corrcoef(cleaned[:, 0], drift[:, 3])[0, 1]) < 1e-4
+
+
+def test_cosines_end_at_the_cut_off():
+    n, tr, high_pass = 240, 1.5, 0.01
+    drifts = cosine_drifts(n, tr, high_pass)
+    # Column k has k half cycles in the run: k / (2 n TR) Hz.
+    frequencies = np.arange(1, drifts.shape[1] + 2) / (2 * n * tr)
+    assert frequencies[-2] <= high_pass < frequencies[-1]
+    np.testing.assert_allclose(drifts.T @ drifts, np.eye(drifts.shape[1]) * n / 2, atol=1e-9)
+    assert cosine_drifts(10, 2.0, 0.01).shape == (10, 0)
+
+
+@pytest.mark.parametrize(
+    "detrend, high_pass, standardize", [(False, None, False), (True, None, False), (False, None, True)]
+)
+def test_each_step_can_be_left_out(rng, detrend, high_pass, standardize):
+    values = rng.normal(10, 2, size=(60, 3)) + np.linspace(0, 30, 60)[:, None]
+    cleaned, _ = clean_run(values, tr=TR, detrend=detrend, high_pass=high_pass, standardize=standardize)
+    expected = residuals(values, np.arange(60)[:, None]) if detrend else values
+    np.testing.assert_allclose(cleaned, zscore(expected) if standardize else expected, atol=1e-4)
+
+
+def test_unusable_voxels_stay_in_place_and_change_no_other(rng):
+    values = rng.normal(size=(80, 6))
+    clean_alone, _ = clean_run(values, tr=TR, **ALL)
+    values[5, 1], values[7, 2], values[:, 4] = np.nan, np.inf, 3.0
+    finite, varying = usable_voxels(values)
+    assert finite.tolist() == [True, False, False, True, True, True]
+    assert varying.tolist() == [True, False, False, True, False, True]
+    cleaned, counts = clean_run(values, tr=TR, **ALL)
+    assert counts == {"nonfinite": 2, "constant": 1}
+    assert np.isnan(cleaned[:, [1, 2, 4]]).all()
+    np.testing.assert_array_equal(cleaned[:, [0, 3, 5]], clean_alone[:, [0, 3, 5]])
+
+
+def test_voxel_that_is_nothing_but_confound_is_constant_once_cleaned(rng):
+    confounds = rng.normal(size=(80, 2))
+    values = np.column_stack([confounds @ [1.0, 2.0] * 50 + 700, rng.normal(size=80), np.linspace(0, 1, 80)])
+    cleaned, counts = clean_run(values, tr=TR, confounds=confounds, **ALL)
+    assert np.isnan(cleaned[:, [0, 2]]).all() and np.isfinite(cleaned[:, 1]).all()
+    assert counts == {"nonfinite": 0, "constant": 2}
+
+
+# ------------------------------------------------------------------------------------------------------ whole subject
+
+RUNS = [{"name": "run-1", "stimulus": "one", "test": False}, {"name": "run-2", "stimulus": "two", "test": True}]
+SOURCE = {"name": "roi", "columns": ["A", "B", "C"], "dropped_volumes": 4}
+CLEANING = {**ALL, "confounds": True}
+
+
+def words(end):
+    rows = [("run-1", 0, "a", 8.0, 9.0), ("run-1", 1, "b", end - 1, end), ("run-2", 0, "c", 8.0, 9.0)]
+    return pd.DataFrame(rows, columns=["run", "index", "word", "onset", "offset"])
+
+
+def subject_files(tmp_path, values, confounds=None):
+    files = {"response": {}, "confounds": {}}
+    for number, run in enumerate(["run-1", "run-2"]):
+        path = tmp_path / f"{run}.txt"
+        np.savetxt(path, values[number])
+        files["response"][run] = {"path": str(path)}
+        if confounds is not None:
+            np.savetxt(tmp_path / f"{run}-rp.txt", confounds[number])
+            files["confounds"][run] = {"path": str(tmp_path / f"{run}-rp.txt")}
+    return files
+
+
+def clean(files, end=100.0, cleaning=CLEANING):
+    return clean_subject("s1", files, SOURCE, RUNS, words(end), tr=TR, cleaning=cleaning)
+
+
+def test_runs_are_cleaned_one_by_one_on_the_words_clock(tmp_path, rng):
+    values = [rng.normal(50, 2, size=(60, 3)), rng.normal(90, 9, size=(70, 3))]
+    confounds = [rng.normal(size=(64, 2)), rng.normal(size=(70, 2))]
+    dataset = clean(subject_files(tmp_path, values, confounds))
+    assert dataset["responses"].dims == ("time", "voxel")
+    assert dataset["run"].values.tolist() == ["run-1"] * 60 + ["run-2"] * 70
+    np.testing.assert_allclose(dataset["time_s"][:60], (np.arange(60) + 4) * TR)
+    np.testing.assert_allclose(dataset["time_s"][60:], (np.arange(70) + 4) * TR)
+    assert dataset["roi"].values.tolist() == ["A", "B", "C"] and dataset["valid"].values.all()
+    # The confounds of the first run start at volume 0, those of the second at the first volume kept.
+    alone, _ = clean_run(values[0], tr=TR, confounds=confounds[0][4:], **ALL)
+    np.testing.assert_allclose(dataset["responses"].values[:60], alone, atol=1e-5)
+    alone, _ = clean_run(values[1], tr=TR, confounds=confounds[1], **ALL)
+    np.testing.assert_allclose(dataset["responses"].values[60:], alone, atol=1e-5)
+
+
+def test_confounds_can_be_left_alone(tmp_path, rng):
+    values = [rng.normal(size=(60, 3))] * 2
+    with_file = clean(
+        subject_files(tmp_path, values, [np.full((64, 1), np.nan)] * 2), cleaning={**ALL, "confounds": False}
+    )
+    without = clean(subject_files(tmp_path, values))
+    np.testing.assert_array_equal(with_file["responses"], without["responses"])
+
+
+def test_voxel_must_be_usable_in_every_run(tmp_path, rng, caplog):
+    values = [rng.normal(size=(60, 3)), rng.normal(size=(60, 3))]
+    values[1][:, 1] = 7.0
+    with caplog.at_level(logging.INFO):
+        dataset = clean(subject_files(tmp_path, values))
+    assert dataset["valid"].values.tolist() == [True, False, True]
+    assert np.isnan(dataset["responses"].values[:, 1]).all()
+    assert np.isfinite(dataset["responses"].values[:, [0, 2]]).all()
+    assert dataset.attrs["unusable_voxels"]["run-2"] == {"nonfinite": 0, "constant": 1}
+    assert "2 of 3 voxels are valid" in caplog.text
+
+
+def test_subject_without_a_valid_voxel_is_reported_whatever_its_confounds(tmp_path, caplog):
+    values, confounds = [np.zeros((60, 3))] * 2, [np.zeros((63, 2))] * 2
+    with caplog.at_level(logging.INFO):
+        dataset = clean(subject_files(tmp_path, values, confounds))
+    assert not dataset["valid"].values.any()
+    assert "0 of 3 voxels are valid; the subject is left out" in caplog.text
+
+
+def test_mistakes_are_named(tmp_path, rng):
+    values = [rng.normal(size=(60, 3))] * 2
+    files = subject_files(tmp_path, values)
+    # 60 volumes and 4 dropped ones at 2 s: the scan ends at 128 s.
+    clean(files, end=128.0)
+    with pytest.raises(InputError, match=r"run-1 of s1: word 1 \('b'\) ends at 129 s, but the scan ends at 128 s"):
+        clean(files, end=129.0)
+    files = subject_files(tmp_path, values, [np.zeros((63, 2))] * 2)
+    with pytest.raises(InputError, match=r"run-1-rp.txt: 63 rows, but the response has 60 volumes \(or 64"):
+        clean(files)
+
+
+def test_tr_of_the_header_must_be_that_of_the_data_set(tmp_path, rng):
+    import nibabel as nib
+
+    image = nib.Nifti1Image(rng.normal(size=(2, 2, 2, 60)).astype(np.float32), np.diag([8.0, 8, 8, 1]))
+    image.header.set_zooms((8, 8, 8, 1.5))
+    nib.save(image, tmp_path / "bold.nii")
+    nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), image.affine), tmp_path / "mask.nii")
+    files = {"response": {"": {"path": str(tmp_path / "bold.nii")}}, "mask": {"": {"path": str(tmp_path / "mask.nii")}}}
+    source = {"name": "voxels", "dropped_volumes": 0}
+    with pytest.raises(InputError, match=r"bold.nii: the header's TR is 1.5 s, but dataset.tr is 2 s"):
+        clean_subject("s1", files, source, RUNS[:1], words(100.0), tr=TR, cleaning=CLEANING)
