@@ -29,7 +29,9 @@ def replacing(path):
 def write_json(path, content):
     """Write `content` as indented JSON; NaN is refused with ValueError because JSON has no NaN."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
 
 
 def read_json(path):
@@ -66,7 +68,7 @@ def write_arrays(path, dataset, chunks=None):
     Parameters
     ----------
     dataset : xarray.Dataset
-        Attributes must be JSON-serialisable. Text coordinates are stored as fixed-width unicode.
+        Attributes must be JSON-serialisable.
     chunks : dict of str to tuple of int, optional
         Chunk shape per variable; a variable not named is one chunk.
     """
@@ -80,7 +82,9 @@ def write_arrays(path, dataset, chunks=None):
         with ZipStore(temporary, mode="w") as store:
             group = zarr.create_group(store, zarr_format=3, attributes=attributes)
             for name, variable in dataset.variables.items():
-                values = variable.values.astype(str) if variable.dtype == object else variable.values
+                # Zarr 3 has a specified type for text of any length, and none for numpy's fixed width.
+                text = variable.dtype.kind in "OUT"
+                values = variable.values.astype(np.dtypes.StringDType()) if text else variable.values
                 group.create_array(
                     str(name),
                     data=values,
@@ -98,7 +102,10 @@ def open_arrays(path):
 
     with ZipStore(Path(path), mode="r") as store:
         with xr.open_zarr(store, consolidated=False, chunks=None) as dataset:
-            yield dataset
+            text = {name: c.dims for name, c in dataset.coords.items() if c.dtype.kind == "T"}
+            yield dataset.assign_coords(
+                {name: (dims, np.array(list(dataset[name].values), dtype=str)) for name, dims in text.items()}
+            )
 
 
 def read_arrays(path):

@@ -1,6 +1,7 @@
 """What every script does before its work starts: send messages to the rule's log and turn bad input into one clear line."""
 
 import logging
+import os
 import sys
 import traceback
 from contextlib import contextmanager
@@ -20,23 +21,44 @@ def start(snakemake):
     Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as the
     one line that its message is, and ends the job with exit status 1; other exceptions leave their traceback in the log.
     """
-    terminal = sys.stderr
     Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
-    with open(snakemake.log[0], "w", encoding="utf-8", buffering=1) as log:
-        sys.stdout = sys.stderr = log
-        logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    with redirected(snakemake.log[0]) as terminal:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
         logging.captureWarnings(True)
         try:
             yield SimpleNamespace(paths=named(snakemake.input, snakemake.output), params=parameters(snakemake.params))
         except InputError as error:
-            log.write(f"error: {error}\n")
+            sys.stderr.write(f"error: {error}\n")
             terminal.write(f"\n{snakemake.rule}: error: {error}\n")
             raise SystemExit(1) from None
         except Exception:
-            traceback.print_exc(file=log)
+            traceback.print_exc()
             raise
-        finally:
-            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+@contextmanager
+def redirected(path):
+    """Send standard output and error to a file and yield the terminal.
+
+    The file descriptors are redirected, not Python's names for them: libraries hold on to the stream that they found when
+    they were imported, and git-annex and other child processes write to the descriptors.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    try:
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        with os.fdopen(os.dup(kept[1]), "w") as terminal:
+            yield terminal
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, original in zip((1, 2), kept, strict=True):
+            os.dup2(original, descriptor)
+            os.close(original)
+        os.close(log)
 
 
 def named(*groups):
