@@ -1,0 +1,188 @@
+"""The real Alice data: the published transcript through DataLad, and the ROI time courses of 28 listeners."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import build_words
+import clean_responses
+import fetch_responses
+import fetch_stimuli
+import measure_ceiling
+import numpy as np
+import pytest
+import yaml
+from scipy.stats import gamma
+
+from triphase.artefacts import read_arrays, read_json, read_table
+from triphase.clones import git
+from triphase.errors import InputError
+from triphase.words import read_words
+
+STUDY = yaml.safe_load((Path(__file__).parents[2] / "config/studies/alice.yaml").read_text(encoding="utf-8"))
+DATASET = STUDY["dataset"]
+SOURCES = {source["name"]: source for source in DATASET["responses"]["sources"]}
+CLEANING = {"detrend": True, "high_pass": 0.01, "confounds": True, "standardize": True}
+SUBJECTS = [subject["name"] for subject in DATASET["subjects"]]
+
+
+@pytest.fixture(scope="module")
+def alice(real_data, tmp_path_factory):
+    """Where the stages wrote, with the data set cloned from its bundle; no connection is tried."""
+    folder = tmp_path_factory.mktemp("alice")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("GIT_CONFIG_COUNT", "1")
+        patch.setenv("GIT_CONFIG_KEY_0", "remote.s3-PUBLIC.annex-ignore")
+        patch.setenv("GIT_CONFIG_VALUE_0", "true")
+        dataset = {"name": DATASET["name"], "url": str(real_data / "openneuro/ds002322.bundle")}
+        dataset |= {"version": DATASET["version"], "local_data_hint": DATASET["local_data_hint"]}
+        common = {"dataset": dataset, "runs": DATASET["runs"], "local_data": str(real_data)}
+        paths = SimpleNamespace(manifest="stimuli.json", words="words.parquet")
+        fetch_stimuli.main(paths, words=DATASET["words"], **common)
+        build_words.main(paths, words=DATASET["words"], runs=DATASET["runs"], language=DATASET["language"])
+        for subject in DATASET["subjects"]:
+            name = subject["name"]
+            paths = SimpleNamespace(manifest=f"{name}.json", words="words.parquet", responses=f"{name}.zarr.zip")
+            fetch_responses.main(paths, source=SOURCES["roi"], subject=subject, **common)
+            clean_responses.main(
+                paths,
+                subject=name,
+                source=SOURCES["roi"],
+                runs=DATASET["runs"],
+                tr=DATASET["tr"],
+                cleaning=CLEANING,
+            )
+        paths = SimpleNamespace(responses=[f"{name}.zarr.zip" for name in SUBJECTS], ceiling="ceiling.parquet")
+        measure_ceiling.main(paths, subjects=SUBJECTS, runs=DATASET["runs"])
+        yield SimpleNamespace(folder=folder, common=common)
+
+
+@pytest.fixture(scope="module")
+def responses(alice):
+    return {name: read_arrays(alice.folder / f"{name}.zarr.zip") for name in SUBJECTS}
+
+
+def clone_of(alice):
+    return alice.folder / Path(read_json(alice.folder / "stimuli.json")["files"]["words"][""]["path"]).parents[1]
+
+
+def test_transcript_is_pinned_and_whole(alice):
+    manifest = read_json(alice.folder / "stimuli.json")
+    assert manifest["commit"] == "5642f45d9c1997f9fe825f698b6f20fa94e6df29"
+    words = read_table(alice.folder / "words.parquet")
+    # 2,132 rows, 31 of which are the second part of a contraction.
+    assert len(words) == 2132 - 31
+    assert words.attrs["hashes"].keys() == {"alice-1"} and words.attrs["source"] == manifest
+    text = words.attrs["texts"]["alice-1"]
+    assert text.startswith("Alice was beginning to get very tired of sitting by her sister on the bank")
+    assert all(text[row.char_start : row.char_end] == row.word for row in words.itertuples())
+    assert "There are no mice in the air I'm afraid" in text
+    assert words["onset"].iloc[0] > 20 and words["offset"].iloc[-1] < 744
+    assert words[["log_frequency", "cfg_surprisal"]].notna().all().all()
+
+
+def test_transcript_agrees_with_the_praat_annotation(alice, real_data):
+    """The authors' TextGrid is another, hand-corrected alignment of the same recording."""
+    grid = next((real_data / "alice").glob("*.TextGrid")).read_text(encoding="utf-8")
+    spoken = re.findall(r'xmin = ([\d.]+)\s+xmax = ([\d.]+)\s+text = "([^"]*)"', grid)
+    theirs = [(word.lower(), float(onset)) for onset, _, word in spoken]
+    ours = read_table(alice.folder / "words.parquet")
+    gaps = []
+    for word, onset in zip(ours["word"].str.lower(), ours["onset"], strict=True):
+        near = [abs(time - onset) for other, time in theirs if other == word and abs(time - onset) < 5]
+        gaps.append(min(near, default=np.nan))
+    assert np.isfinite(gaps).mean() > 0.95
+    assert np.nanmedian(gaps) < 0.2
+
+
+def test_the_table_as_published_is_refused_at_its_bad_row(alice):
+    table = clone_of(alice) / "code/annotations.tsv"
+    words = DATASET["words"]
+    with pytest.raises(InputError, match="annotations.tsv, row 104: 'suddenly' has onset 53.1846, offset 52.4036"):
+        read_words(table, words["columns"], joined=words["joined"])
+    with pytest.raises(InputError, match="row 47: the word '’s' has no onset and no offset"):
+        read_words(table, words["columns"])
+
+
+def test_27_listeners_are_usable(responses):
+    usable = [name for name, data in responses.items() if data["valid"].values.all()]
+    assert len(SUBJECTS) == 28 and set(SUBJECTS) - set(usable) == {"s33"}
+    assert not responses["s33"]["valid"].values.any()
+    assert responses["s33"].attrs["unusable_voxels"]["run-1"] == {"nonfinite": 0, "constant": 6}
+    for name in usable:
+        values = responses[name]["responses"].values
+        assert values.shape == (362, 6)
+        np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-4)
+        np.testing.assert_allclose(values.std(axis=0, ddof=1), 1, atol=1e-4)
+    first = responses["s18"]
+    assert first["time_s"].values[[0, -1]].tolist() == [20.0, 742.0]
+    assert first["roi"].values.tolist() == ["LATL", "RATL", "LPTL", "LIPL", "LPreM", "LIFG"]
+
+
+def test_motion_of_the_dropped_volumes_is_cut(responses, real_data):
+    motion = np.loadtxt(next((real_data / "alice/roi").glob("s39-rp_*.txt")))
+    assert len(motion) == 372
+    cleaned = responses["s39"]["responses"].values
+    kept = motion[10:] - motion[10:].mean(axis=0)
+    correlation = cleaned.T @ (kept / np.linalg.norm(kept, axis=0)) / np.linalg.norm(cleaned, axis=0)[:, None]
+    assert np.abs(correlation).max() < 0.02
+
+
+def test_listeners_agree_in_every_roi(alice):
+    ceiling = read_table(alice.folder / "ceiling.parquet")
+    assert set(ceiling["kind"]) == {"isc"}
+    assert ceiling.dropna(subset="ceiling")["subject"].nunique() == 27
+    by_roi = ceiling.groupby("roi")["ceiling"]
+    error = by_roi.std() / np.sqrt(27)
+    assert (by_roi.mean() > 5 * error).all()
+    assert by_roi.mean().between(0.1, 0.6).all()
+
+
+def test_word_rate_predicts_every_roi_at_the_lag_of_the_response(alice, responses):
+    """Words and volumes share a clock: convolved word rate fits best within one TR of no further lag."""
+    words = read_table(alice.folder / "words.parquet")
+    step, tr = 0.1, DATASET["tr"]
+    rate = np.bincount((words["onset"] / step).astype(int), minlength=7440).astype(float)
+    seconds = np.arange(0, 32, step)
+    haemodynamic = gamma.pdf(seconds, 6) - gamma.pdf(seconds, 16) / 6
+    expected = np.convolve(rate, haemodynamic)[: len(rate)]
+    group = np.nanmean([data["responses"].values for name, data in responses.items() if name != "s33"], axis=0)
+    # A volume is measured over its TR: compare with its middle. Edges are left out so that every lag has a past.
+    middle = responses["s18"]["time_s"].values[15:-15] + tr / 2
+    for column in range(6):
+        fits = {
+            lag: np.corrcoef(expected[((middle - lag * tr) / step).astype(int)], group[15:-15, column])[0, 1]
+            for lag in range(-5, 6)
+        }
+        assert abs(max(fits, key=fits.get)) <= 1
+        assert max(fits.values()) > 0.2
+
+
+def test_images_exist_for_the_listeners_that_the_study_names(alice):
+    source = SOURCES["voxels"]
+    tree = set(git(clone_of(alice), "ls-tree", "-r", "--name-only", "HEAD").splitlines())
+    ids = {subject["name"]: subject["id"] for subject in DATASET["subjects"]}
+    assert {source["path"].format(id=ids[name]) for name in source["subjects"]} == {
+        path for path in tree if path.startswith("derivatives/") and path.endswith(".nii.gz")
+    }
+
+
+def test_images_without_a_network_end_in_one_clear_message(alice, monkeypatch):
+    monkeypatch.chdir(alice.folder)
+    paths = SimpleNamespace(manifest="voxels.json")
+    with pytest.raises(InputError) as error:
+        fetch_responses.main(paths, source=SOURCES["voxels"], subject={"name": "s18", "id": "18"}, **alice.common)
+    expected = ["derivatives/sub-18/sub-18_task-alice_bold_preprocessed.nii.gz", "ds002322", "1.0.4", "5642f45d9c19"]
+    for text in [*expected, "datalad get"]:
+        assert text in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (alice.folder / "voxels.json").exists()
+
+
+def test_missing_folder_says_where_to_get_the_files(alice, tmp_path):
+    common = alice.common | {"local_data": str(tmp_path)}
+    with pytest.raises(InputError) as error:
+        fetch_responses.main(None, source=SOURCES["roi"], subject={"name": "s18", "id": "18"}, **common)
+    for text in ("local_data", str(tmp_path), "alice/roi/6mm/s18-timecourses.txt", "CC BY 4.0", "Brennan"):
+        assert text in str(error.value)
