@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import matplotlib.image
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from simulated_study import ROIS, STEPS, TOKENS_PER_STEP, course, study
@@ -14,7 +15,7 @@ from triphase.figures.curves import subject_curves, tidy_curve
 from triphase.figures.layers import draw_layers
 from triphase.figures.rois import draw_rois
 from triphase.figures.style import TokenAxis, plt, save, short_tokens
-from triphase.figures.tasks import draw_tasks
+from triphase.figures.tasks import chance_level, draw_tasks
 from triphase.figures.triple import draw_triple, phase_names
 from triphase.phases import model_phases
 from triphase.transitions import Settings
@@ -40,7 +41,8 @@ def words(figure):
 
 @pytest.mark.parametrize(
     ("tokens", "text"),
-    [(0, "0"), (4096, "4.1 k"), (1e6, "1 M"), (2097152, "2.1 M"), (3.496e9, "3.5 B"), (1.4e12, "1.4 T"), (999_900, "1 M"), (131072, "130 k")],
+    [(0, "0"), (4096, "4.1 k"), (1e6, "1 M"), (2097152, "2.1 M"), (3.496e9, "3.5 B"), (1.4e12, "1.4 T"),
+     (999_900, "1 M"), (131072, "130 k")],
 )  # fmt: skip
 def test_token_counts_in_few_characters(tokens, text):
     assert short_tokens(tokens) == text
@@ -155,6 +157,14 @@ def test_a_study_without_instructions_says_so():
         plt.close(figure)
 
 
+def test_chance_is_what_rescaling_took_for_it():
+    table, _ = study({"m": "flat"})
+    rescaled = table[table["measure"] == "accuracy_rescaled/world"]
+    plain = rescaled.assign(measure="accuracy/world", value=0.25 + 0.75 * rescaled["value"])
+    assert chance_level(pd.concat([table, plain]), "world") == pytest.approx(0.25)
+    assert np.isnan(chance_level(plain, "world"))
+
+
 def test_layers_show_the_tables_values(triple):
     figure = draw_layers(triple[0], "language", "m")
     image = figure.axes[0].images[0].get_array()
@@ -203,5 +213,5 @@ def test_brain_maps_are_drawn_for_levels_and_changes(triple, tmp_path):
     said = words(figure)
     assert "33 k tokens" in said
     assert "33 k → 130 k" in said
-    assert "n = 1 subjects" in said
+    assert "n = 1 subject" in said
     save(figure, tmp_path / "brain.png")

@@ -110,7 +110,7 @@ def test_flat_has_no_first_rise_to_measure_a_fall_by():
 @pytest.mark.parametrize("name", ["flat", "one rise", "rise-plateau", "rise-fall"])
 @pytest.mark.parametrize("known", [True, False])
 def test_rivals_are_rarely_called_a_triple(name, known):
-    """False triples in at most 5 % of series, with noise that the bootstrap knows of and with noise that it does not."""
+    """False triples in at most 5 % of series, with noise that the bootstrap knows of and with noise it misses."""
     n, sd, number = 9, 0.1, 100
     rng = np.random.default_rng([ord(letter) for letter in name])
     correlation = 0.0 if known else 0.5
@@ -179,7 +179,7 @@ def test_an_absent_measure_is_said_for_alignment_and_for_adherence():
 def test_one_subject_is_judged_and_counted():
     result = phases_of("triple", subjects=1)
     assert result["n_subjects"] == 1
-    assert "1 of 1 subjects" in result["reason"]
+    assert "1 of 1 subject supported" in result["reason"]
 
 
 def test_ten_and_more_subjects_are_resampled_and_not_judged_singly():

@@ -54,10 +54,11 @@ def model_phases(table, boot, model, headline, settings, seed):
     else:
         result, judged = undetermined(f"{measure} of {roi} is absent for this model"), None
     supported = sum(entry["verdict"] == "supported" for entry in each.values())
-    counted = f"; {supported} of {len(subjects)} subjects supported one by one" if each else ""
+    number = f"{len(subjects)} subject" + "s" * (len(subjects) != 1)
+    counted = f"; {supported} of {number} supported when judged singly" if each else ""
     return result | {
         "reason": result["reason"] + counted,
-        "scope": "in this training run" + (f" and these {len(subjects)} subjects" if fixed else ""),
+        "scope": "in this training run" + (f" and for the {number} of the study" if each else ""),
         "headline": headline,
         "subjects": each,
         "n_subjects": len(subjects),

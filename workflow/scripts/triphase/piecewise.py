@@ -2,12 +2,12 @@
 
 A *shape* says where a curve may bend (breakpoints are grid points) and which of its segments are plateaus. All shapes
 of a grid are enumerated, so a fit is exact over breakpoints. The best curve under sign constraints (a rise, then a
-fall) is found exactly too: the optimum over a cone lies inside one of its faces, the faces are the shapes with plateaus, and
-inside a face it is the free optimum of that face. The columns are ramps, differences of the hinges (t - knot)+ that
-span the same curves, so that coefficients are the slopes of segments.
+fall) is found exactly too: the optimum over a cone lies inside one of its faces, the faces are the shapes with
+plateaus, and inside a face it is the free optimum of that face. The columns are ramps, differences of the hinges (t -
+knot)+ that span the same curves, so that coefficients are the slopes of segments.
 
-The covariance of a curve's values is the sampling covariance (from the paired bootstrap) plus tau^2 I, the deviation of
-single checkpoints from any smooth course; tau is profiled over a ladder. BIC counts the intercept, the slopes, the
+The covariance of a curve's values is the sampling covariance (from the paired bootstrap) plus tau^2 I, the deviation
+of single checkpoints from any smooth course; tau is profiled over a ladder. BIC counts the intercept, the slopes, the
 breakpoints and tau.
 """
 

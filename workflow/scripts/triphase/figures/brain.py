@@ -6,7 +6,7 @@ import warnings
 import nibabel
 import numpy as np
 
-from triphase.figures.style import DIVERGING, GREY, plt, short_tokens
+from triphase.figures.style import DIVERGING, GREY, counted, plt, short_tokens
 
 MOST_ROWS = 4
 VIEWS = "lyrz"
@@ -104,7 +104,7 @@ def draw_brain(maps, phases, model):
     figure.text(0.01, 0.99, f"{model}: brain maps at the turning points", fontsize=12, weight="bold", va="top")
     figure.text(
         0.01, 0.99 - 0.32 / figure.get_figheight(),
-        f"Gain over nuisance at each subject's headline layer, mean of n = {n_subjects} subjects; "
+        f"Gain over nuisance at each subject's headline layer, mean of n = {counted(n_subjects, 'subject')}; "
         "unthresholded, strongest along the line of sight", fontsize=8, color=GREY, va="top",
     )  # fmt: skip
     return figure

@@ -3,7 +3,7 @@
 import numpy as np
 
 from triphase.figures.curves import names_after
-from triphase.figures.style import SEQUENTIAL, plt, say_empty, short_tokens
+from triphase.figures.style import SEQUENTIAL, counted, plt, say_empty, short_tokens
 
 
 def draw_layers(table, roi, model):
@@ -31,25 +31,29 @@ def draw_layers(table, roi, model):
         ),
         ("d  Similarity to the first checkpoint", "linear CKA", table[table["measure"] == "cka_first"]),
     ]
+    columns = sorted(table["tokens"].dropna().unique())
     figure, axes = plt.subplots(2, 2, figsize=(10.5, 6.6), layout="constrained")
     subjects = panels[0][2]["subject"].nunique()
     figure.suptitle(
-        f"{model}: layers over training (a: mean of n = {subjects} subjects)", x=0.01, ha="left", weight="bold"
+        f"{model}: layers over training (a: mean of n = {counted(subjects, 'subject')})",
+        x=0.01,
+        ha="left",
+        weight="bold",
     )
     for axis, (title, label, rows) in zip(axes.flat, panels, strict=True):
         axis.set_title(title)
-        draw_map(axis, rows, label)
+        draw_map(axis, rows, label, columns)
     return figure
 
 
-def draw_map(axis, rows, label):
-    """One heat map: layers upwards, checkpoints to the right; a cell without a value stays grey."""
+def draw_map(axis, rows, label, tokens):
+    """One heat map: layers upwards, all checkpoints to the right; a cell without a value stays grey."""
     rows = rows[rows["layer"].notna() & rows["value"].notna()]
     if not len(rows):
         axis.set_xticks([])
         say_empty(axis, "not measured in this study")
         return
-    grid = rows.pivot_table(index="layer", columns="tokens", values="value", aggfunc="mean")
+    grid = rows.pivot_table(index="layer", columns="tokens", values="value", aggfunc="mean").reindex(columns=tokens)
     values = grid.to_numpy(float)
     axis.set_facecolor("#DDDDDD")
     image = axis.imshow(values, origin="lower", aspect="auto", cmap=SEQUENTIAL)
@@ -65,7 +69,8 @@ def draw_map(axis, rows, label):
     axis.spines[:].set_visible(False)
     if values.size <= 60:
         middle = (np.nanmin(values) + np.nanmax(values)) / 2
+        decimals = int(np.clip(1 - np.floor(np.log10(max(np.nanmax(values) - np.nanmin(values), 1e-9))), 0, 4))
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
-                axis.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=6.5,
+                axis.text(column, row, f"{value:.{decimals}f}", ha="center", va="center", fontsize=6.5,
                           color="black" if value > middle else "white")  # fmt: skip

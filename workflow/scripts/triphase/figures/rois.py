@@ -49,14 +49,15 @@ def draw_rois(table, boot, phases, rois, model):
             say_empty(panel, "not measured")
             continue
         n_subjects = max(n_subjects, len(curves))
-        for curve in curves.values():
+        for curve in curves.values() if len(curves) > 1 else []:
             axis.curve(panel, curve["tokens"], curve["values"], color=BLUE, alpha=0.3, linewidth=0.7, markersize=2)
         axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
         axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2)
     for panel in panels.flat[len(regions) :]:
         panel.remove()
+    said = f"thin: n = {n_subjects} single subjects; thick: mean, " if n_subjects > 1 else "n = 1 subject, "
     figure.suptitle(
-        f"{model}: alignment by region (thin: n = {n_subjects} single subjects; thick: mean, 95 % interval)",
+        f"{model}: alignment by region ({said}95 % interval)",
         x=0.01, ha="left", weight="bold",
     )  # fmt: skip
     return figure

@@ -57,6 +57,11 @@ def save(figure, *paths):
     plt.close(figure)
 
 
+def counted(number, noun):
+    """A number with its noun: 1 subject, 3 subjects."""
+    return f"{number} {noun}" + "s" * (number != 1)
+
+
 def short_tokens(tokens):
     """A token count in few characters: 0, 4.1 k, 1 M, 2.1 B."""
     if tokens == 0:
@@ -102,6 +107,8 @@ class TokenAxis:
         if len(decades) < 3:
             halves = [d + np.log10(3) for d in np.arange(np.floor(self.low), np.ceil(self.high))]
             places = sorted([*places, *(p for p in halves if self.low <= p <= self.high)])
+        if len(places) < 2:
+            places = sorted({self.low, self.high})
         names = [short_tokens(10**place) for place in places]
         if self.has_zero:
             places, names = [self.zero, *places], ["0", *names]
@@ -139,4 +146,5 @@ class TokenAxis:
 def say_empty(axis, text):
     """Words in place of a panel without data."""
     axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=GREY, style="italic", wrap=True)
-    axis.set_yticks([])
+    # Not set_yticks: regions share their axis.
+    axis.tick_params(axis="y", which="both", left=False, labelleft=False)

@@ -1,11 +1,13 @@
 """Task performance and instruction following over training, measure by measure."""
 
-from triphase.figures.curves import names_after
+import numpy as np
+
+from triphase.figures.curves import names_after, tidy_curve
 from triphase.figures.style import CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
 from triphase.figures.triple import beside, draw_rows, items, shade
 
 PANELS = (
-    ("Accuracy (dashed: rescaled, 0 = chance)", "accuracy", ("accuracy", "accuracy_rescaled")),
+    ("Accuracy (dotted: chance)", "accuracy", ("accuracy",)),
     ("Instruction adherence (dashed: lenient parser)", "adherence", ("adherence", "adherence_lenient")),
     ("Answers that are one of the labels asked for (dashed: probability mass on them)", "share",
      ("validity", "label_mass")),
@@ -34,15 +36,28 @@ def draw_tasks(table, phases, model):
 
 
 def draw_pair(panel, axis, table, measures):
-    """Every task's curve of one measure, solid, and of a second, dashed in the same colour."""
+    """Every task's curve of one measure with its interval, and of a second one dashed in the same colour."""
     names = names_after(table, measures[0])
     if not names:
         say_empty(panel, "no tasks in this study")
         return
     for number, name in enumerate(names):
-        for measure, line in zip(measures, ("-", "--"), strict=True):
-            rows = table[table["measure"] == f"{measure}/{name}"]
-            if len(rows):
-                label = f"{name}\nn = {items(rows)} items" if line == "-" else None
-                draw_rows(panel, axis, rows, CYCLE[number % 7], MARKERS[number % 7], label, linestyle=line)
+        colour, marker = CYCLE[number % 7], MARKERS[number % 7]
+        rows = table[table["measure"] == f"{measures[0]}/{name}"]
+        draw_rows(panel, axis, rows, colour, marker, f"{name}\nn = {items(rows)} items")
+        for measure in measures[1:]:
+            tokens, values, _ = tidy_curve(table[table["measure"] == f"{measure}/{name}"])
+            axis.curve(panel, tokens, values, color=colour, marker=marker, linestyle="--", linewidth=1.1)
+        if measures[0] == "accuracy":
+            panel.axhline(chance_level(table, name), color=colour, linestyle=":", linewidth=1.2)
     beside(panel)
+
+
+def chance_level(table, name):
+    """Chance of a task, from its accuracy as measured and as rescaled to 0 = chance; NaN where that is not known."""
+    _, plain, _ = tidy_curve(table[table["measure"] == f"accuracy/{name}"])
+    _, rescaled, _ = tidy_curve(table[table["measure"] == f"accuracy_rescaled/{name}"])
+    if len(plain) != len(rescaled):
+        return np.nan
+    known = rescaled < 1
+    return float(np.median((plain - rescaled)[known] / (1 - rescaled[known]))) if known.any() else np.nan

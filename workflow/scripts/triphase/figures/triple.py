@@ -98,13 +98,13 @@ def draw_alignment(panel, axis, table, boot, phases):
     if mean is None:
         say_empty(panel, f"no {headline['measure']} for {headline['roi']}")
         return
-    for number, curve in enumerate(curves.values()):
+    several = list(curves.values()) if len(curves) > 1 else []
+    for number, curve in enumerate(several):
         label = f"single subjects (n = {len(curves)})" if number == 0 else None
         axis.curve(panel, curve["tokens"], curve["values"], color=BLUE, alpha=0.35, linewidth=0.8, label=label)
+    name = "mean, 95 % interval" if several else "one subject (n = 1), 95 % interval"
     axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
-    axis.curve(
-        panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2.2, label="mean, 95 % interval"
-    )
+    axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2.2, label=name)
     if phases["fitted"]:
         tokens, values = np.array(phases["fitted"]).T
         axis.curve(panel, tokens, values, color=BLACK, linestyle="--", linewidth=1.1, label="piecewise-linear fit")
