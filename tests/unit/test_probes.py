@@ -93,6 +93,11 @@ def test_sentence_numbers_of_two_stimuli_are_different_groups():
     assert sentence_groups(words).tolist() == [0, 1, 2]
 
 
+def test_words_without_a_sentence_belong_to_the_one_before():
+    words = pd.DataFrame({"stimulus": ["a", "a", "a", "b", "b"], "sentence": [0, None, 1, None, 0]})
+    assert sentence_groups(words).tolist() == [0, 0, 1, 2, 3]
+
+
 class TestConcepts:
     def test_missing_and_rare_labels_are_counted(self):
         labels = ["N"] * 30 + ["V"] * 25 + ["X"] * 3 + [None, None, "none", "none"]
@@ -112,6 +117,10 @@ class TestConcepts:
     def test_numbers_without_bins_are_refused(self, rng):
         with pytest.raises(InputError, match="'frequency' has 100 numeric values.*bins"):
             concept_classes(words_of(range(100), frequency=rng.normal(size=100)), {"name": "frequency"}, 20)
+
+    def test_bins_of_text_are_refused(self):
+        with pytest.raises(InputError, match="'pos' has `bins`, but its values are .*, not numbers"):
+            concept_classes(words_of(range(3), pos="N"), {"name": "pos", "bins": 4}, 1)
 
     def test_absent_column_is_named_with_what_there_is(self):
         with pytest.raises(InputError, match="'topic' is no column.*: number, pos"):

@@ -3,7 +3,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import evaluate_tasks
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,12 +21,12 @@ from transformers import (
 )
 from transformers.modeling_outputs import CausalLMOutput
 
+from triphase.artefacts import read_table, write_json
+from triphase.checkpoints import find_checkpoint, load_model
 from triphase.errors import InputError
 from triphase.harness import evaluate, load_tasks, read_documents
 from triphase.tasks import agresti_coull, item_scores, missing_data, plan, summarise, task_sources
 
-DATA = Path(os.environ.get("TRIPHASE_TEST_DATA", "../shared/data"))
-BLIMP = DATA / "tasks" / "blimp"
 TASKS = Path(__file__).parents[2] / "resources" / "tasks"
 WORDS = [
     "<end>",
@@ -329,8 +331,7 @@ def test_results_do_not_depend_on_batch_size_or_on_other_tasks(ragged, small):
     assert reference["response"].nunique() > 3
 
 
-@pytest.mark.skipif(not BLIMP.is_dir(), reason=f"no BLiMP files in {BLIMP}")
-def test_blimp_equals_direct_scoring_item_by_item(small):
+def test_blimp_equals_direct_scoring_item_by_item(small, real_data):
     model, tokenizer = small
     entry = {
         "name": "island",
@@ -339,8 +340,8 @@ def test_blimp_equals_direct_scoring_item_by_item(small):
         "data": "tasks/blimp/wh_island.jsonl",
         "limit": 25,
     }
-    items, _ = run(plan([entry], [], [TASKS], DATA), model, tokenizer, batch_size=16)
-    rows = read_documents(BLIMP / "wh_island.jsonl")[:25]
+    items, _ = run(plan([entry], [], [TASKS], real_data), model, tokenizer, batch_size=16)
+    rows = read_documents(real_data / "tasks" / "blimp" / "wh_island.jsonl")[:25]
     assert len(items) == 25
     for values, row in zip(items["loglikelihoods"], rows, strict=True):
         for value, sentence in zip(values, (row["sentence_good"], row["sentence_bad"]), strict=True):
@@ -349,6 +350,42 @@ def test_blimp_equals_direct_scoring_item_by_item(small):
             with torch.no_grad():
                 scores = torch.log_softmax(model(ids).logits[0, :-1], -1)
             assert value == pytest.approx(float(scores.gather(1, ids[0, 1:, None]).sum()), rel=1e-4)
+
+
+def test_script_loads_the_checkpoint_once_and_stores_where_items_come_from(folder, small, tmp_path, monkeypatch):
+    commit = "c" * 40
+    repository = tmp_path / "hub" / "models--org--small"
+    for part in small:
+        part.save_pretrained(repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "step8").write_text(commit)
+    manifest = find_checkpoint("org/small", "step8", tmp_path / "hub")
+    write_json(tmp_path / "manifest.json", manifest)
+    paths = SimpleNamespace(checkpoint=tmp_path / "manifest.json", tasks=tmp_path / "items.parquet")
+    loads = []
+    monkeypatch.setattr(evaluate_tasks, "load_model", lambda *a, **k: loads.append(1) or load_model(*a, **k))
+    jobs = plan([{"name": "one", "task": "choose"}], [{"name": "world", "variants": VARIANTS}], [folder], None)
+    evaluate_tasks.main(paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
+    items = read_table(paths.tasks)
+    assert loads == [1]
+    assert len(items) == 5 * 4
+    assert items.attrs["revision"] == "step8"
+    assert items.attrs["commit"] == commit
+    assert items.attrs["fingerprint"] == manifest["fingerprint"]
+    assert items.attrs["tasks"]["world.plain"]["n"] == 5
+    reference, _ = run(jobs, *small)
+    pd.testing.assert_frame_equal(summarise(items, []), summarise(reference, []))
+    with pytest.raises(InputError, match="questions.json"):
+        (folder / "questions.json").unlink()
+        evaluate_tasks.main(paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
+    assert loads == [1]
+
+
+def test_broken_weights_are_named(folder, tokenizer):
+    model, _ = bigram()
+    model.table.data[:] = float("nan")
+    with pytest.raises(InputError, match="item 0 of 'one' has the log-likelihoods .*nan.*weights are broken"):
+        run(plan([{"name": "one", "task": "choose"}], [], [folder], None), model, tokenizer)
 
 
 def test_nothing_is_written_to_the_user_s_cache(folder, tokenizer, monkeypatch, tmp_path_factory):

@@ -125,7 +125,7 @@ def evaluate(jobs, tasks, model, tokenizer, *, batch_size, seed):
     Raises
     ------
     InputError
-        A task asks for more generated tokens than the model's context holds.
+        A task asks for more generated tokens than the model's context holds; a log-likelihood is not finite.
     """
     import lm_eval
     import torch
@@ -220,6 +220,11 @@ def _row(job, sample):
     row |= {"correct": float(sample[job["metric"]]), "correct_norm": sample.get("acc_norm"), "chance": 0.0}
     if isinstance(sample["filtered_resps"][0], (tuple, list)):
         values = [float(value) for value, _ in sample["filtered_resps"]]
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"tasks: item {sample['doc_id']} of {job['id']!r} has the log-likelihoods {values}; "
+                "finite ones were expected: the checkpoint's weights are broken"
+            )
         row |= {"loglikelihoods": values, "answer": int(np.argmax(values))}
         if len(values) > 1:
             row |= {"chance": 1 / len(values), "target": _index(sample["target"], [])}

@@ -12,6 +12,8 @@ from triphase.errors import InputError
 def sentence_groups(words, block=20):
     """Group number of every word: its sentence, or a block of consecutive words where the table has no sentences.
 
+    A word whose sentence is null belongs to that of the word before it.
+
     Parameters
     ----------
     words : pandas.DataFrame (n words)
@@ -23,8 +25,10 @@ def sentence_groups(words, block=20):
     -------
     int array (n,)
     """
-    if "sentence" in words and words["sentence"].notna().all():
-        return words.groupby(["stimulus", "sentence"], sort=False).ngroup().to_numpy()
+    if "sentence" in words and words["sentence"].notna().any():
+        sentence = words.groupby("stimulus", sort=False)["sentence"].ffill()
+        filled = words.assign(sentence=sentence)
+        return filled.groupby(["stimulus", "sentence"], sort=False, dropna=False).ngroup().to_numpy()
     number = words.groupby("stimulus", sort=False).cumcount() // block
     return words.assign(number=number).groupby(["stimulus", "number"], sort=False).ngroup().to_numpy()
 
@@ -53,7 +57,7 @@ def concept_classes(words, concept, min_count):
     Raises
     ------
     InputError
-        The table has no such column, or numbers have too many values and no `bins`.
+        The table has no such column; more than 10 numeric values and no `bins`; `bins` for what is not numeric.
     """
     import pandas as pd
 
@@ -65,9 +69,12 @@ def concept_classes(words, concept, min_count):
             f"{', '.join(sorted(set(words) - fixed)) or 'none'}"
         )
     labels = words[name].mask(words[name].isin(concept.get("missing", [])))
+    numeric = pd.api.types.is_numeric_dtype(labels)
+    if concept.get("bins") and not numeric:
+        raise InputError(f"states.probes.concepts: {name!r} has `bins`, but its values are {labels.dtype}, not numbers")
     if concept.get("bins"):
         labels = pd.qcut(labels, concept["bins"], duplicates="drop")
-    elif pd.api.types.is_float_dtype(labels) and labels.nunique() > 10:
+    elif numeric and labels.nunique() > 10:
         raise InputError(
             f"states.probes.concepts: {name!r} has {labels.nunique()} numeric values; give the concept `bins`, "
             "the number of equally filled classes to cut them into"
