@@ -47,12 +47,6 @@ def test_two_nn_equals_a_direct_computation():
     assert two_nn(points)[0] == pytest.approx(np.linalg.lstsq(x[kept, None], y[kept])[0][0], rel=0.03)
 
 
-def test_two_nn_equals_the_reference_library():
-    reference = pytest.importorskip("skdim", reason="scikit-dimension is not installed")
-    points = np.random.default_rng(4).uniform(size=(1000, 10))
-    assert two_nn(points)[0] == pytest.approx(reference.id.TwoNN(discard_fraction=0.1).fit(points).dimension_, rel=1e-3)
-
-
 def test_repeated_vectors_count_once():
     rng = np.random.default_rng(5)
     types = rng.normal(size=(300, 16)).astype(np.float32) + 100
