@@ -2,7 +2,7 @@
 
 World items ask about facts that the training text states, in a wording of the question that no training text uses for
 that fact; the same items are asked under three instructions. Agreement items are minimal pairs of the language's
-grammar with a noun of the other number between the subject and its verb.
+grammar: a third of them with nothing between subject and verb, the others with a noun of the other number there.
 """
 
 import json
@@ -18,25 +18,24 @@ OTHER = {"singular": "plural", "plural": "singular"}
 
 
 def agreement_items(count=COUNT):
-    """Minimal pairs: list of dict with id, prefix, good and bad (two forms of a verb), number and kind of attractor."""
+    """Minimal pairs: list of dict with id, prefix, good and bad (two forms of a verb), number and kind of what is between."""
     rng = np.random.default_rng(LANGUAGE_SEED + 3)
     speaker = Speaker(rng)
     items = []
     for index in range(count):
         topic = speaker.one_of(TOPICS)
         number = ("singular", "plural")[index % 2]
-        kind = ("phrase", "clause")[index // 2 % 2]
+        kind = ("none", "phrase", "clause")[index // 2 % 3]
         # "the" fits both numbers, so only the nouns tell them apart.
         subject = f"the {inflect(speaker.content('noun', topic), 'noun', number)}"
         attractor = f"the {inflect(speaker.content('noun', topic), 'noun', OTHER[number])}"
-        between = speaker.one_of(PREPOSITIONS)
-        if kind == "clause":
-            between = f"that {inflect(speaker.content('verb', topic), 'verb', number)}"
+        relative = f"that {inflect(speaker.content('verb', topic), 'verb', number)}"
+        between = {"phrase": speaker.one_of(PREPOSITIONS), "clause": relative}
         verb = speaker.content("verb", topic)
         items.append(
             {
                 "id": index,
-                "prefix": f"{subject} {between} {attractor}",
+                "prefix": subject if kind == "none" else f"{subject} {between[kind]} {attractor}",
                 "good": inflect(verb, "verb", number),
                 "bad": inflect(verb, "verb", OTHER[number]),
                 "number": number,

@@ -39,7 +39,7 @@ def later_chapters(path, first, last=None):
 
 def heading(text, words, path, key):
     """Position of the one line that starts with `words`."""
-    found = [match.start() for match in re.finditer(rf"^{re.escape(words)}\b", text, flags=re.MULTILINE)]
+    found = [match.start() for match in re.finditer(rf"^{re.escape(words)}(?!\w)", text, flags=re.MULTILINE)]
     if len(found) != 1:
         raise InputError(f"train.corpus.{key}: {len(found)} lines of {path} start with {words!r}; it must be one.")
     return found[0]
