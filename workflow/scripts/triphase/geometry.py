@@ -103,7 +103,7 @@ def participation_ratio(values):
 
 
 def effective_rank(values):
-    """Exponential of the entropy of the normalised singular values (Roy and Vetterli 2007); `values` from `spectrum`."""
+    """Exponential entropy of the normalised singular values (Roy and Vetterli 2007); `values` from `spectrum`."""
     singular = np.sqrt(values)
     if singular.sum() == 0:
         return np.nan
