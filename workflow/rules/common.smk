@@ -91,9 +91,9 @@ def reference_roles(model, checkpoint):
     return roles
 
 
-def checkpoint_pairs(wildcards):
-    """Input function: comparisons of the wildcards' checkpoint with its references."""
-    return [
-        f"{OUT}/states/pairs/{wildcards.model}/{wildcards.checkpoint}_to_{reference}.parquet"
-        for reference in reference_roles(wildcards.model, wildcards.checkpoint)
-    ]
+# Comparisons of checkpoints see two of a series, so they join at the trajectories and not in a checkpoint's own file.
+PAIRS = [
+    {"model": entry["model"], "checkpoint": entry["checkpoint"], "reference": reference}
+    for entry in SERIES
+    for reference in reference_roles(entry["model"], entry["checkpoint"])
+]

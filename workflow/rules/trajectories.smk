@@ -13,7 +13,6 @@ rule join_checkpoint:
             f"{OUT}/encoding/{w.model}/{w.checkpoint}/{layer}.zarr.zip" for layer in MODELS[w.model]["layers"]
         ],
         states=f"{OUT}/states/{{model}}/{{checkpoint}}.parquet",
-        pairs=checkpoint_pairs,
         tasks=f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet",
     output:
         table=f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet",
@@ -48,6 +47,9 @@ rule join_trajectories:
             for entry in SERIES
             for layer in entry["layers"]
         ],
+        pairs=[
+            f"{OUT}/states/pairs/{pair['model']}/{pair['checkpoint']}_to_{pair['reference']}.parquet" for pair in PAIRS
+        ],
         tasks=of_series(f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet"),
         ceiling=f"{OUT}/responses/ceiling.parquet",
     output:
@@ -67,6 +69,7 @@ rule join_trajectories:
     params:
         study=lookup("study", within=config),
         series=SERIES,
+        pair_of=[[pair["model"], pair["checkpoint"]] for pair in PAIRS],
         roi=lookup("phases/headline/roi", within=config),
         rois=lookup("dataset/rois", within=config),
         adherence=lookup("tasks/adherence", within=config),

@@ -10,8 +10,7 @@ from triphase.trajectories import encoding_rows, tidy
 def main(paths, *, study, model, checkpoint, step, tokens, rois, adherence):
     """Join encoding, states and tasks."""
     frames = [encoding_rows(read_arrays(path), rois) for path in paths.encoding]
-    frames += [read_table(path) for path in [paths.states, *paths.pairs]]
-    frames.append(summarise(read_table(paths.tasks), adherence))
+    frames += [read_table(paths.states), summarise(read_table(paths.tasks), adherence)]
     keys = {"study": study, "model": model, "checkpoint": checkpoint, "step": step, "tokens": tokens}
     write_table(paths.table, tidy(frames, **keys), **model_provenance(read_json(paths.checkpoint)))
 

@@ -7,12 +7,18 @@ import xarray as xr
 from triphase.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.job import start
 from triphase.series import alignment_series, gain_maps, task_series
-from triphase.trajectories import alignment_rows, ceiling_rows, choose_layers, typed
+from triphase.trajectories import alignment_rows, ceiling_rows, choose_layers, tidy, typed
+
+KEYS = ["model", "checkpoint", "step", "tokens"]
 
 
-def main(paths, *, study, series, roi, rois, adherence, seed):
-    """`series`: list of {model, checkpoint, step, tokens, layers}, in the order of `paths.checkpoints` and `paths.tasks`."""
-    table = pd.concat([read_table(path) for path in paths.checkpoints], ignore_index=True)
+def main(paths, *, study, series, pair_of, roi, rois, adherence, seed):
+    """`series`: model, checkpoint, step, tokens, layers of each of `paths.checkpoints`; `pair_of`: the key of `paths.pairs`."""
+    entries = {(s["model"], s["checkpoint"]): {key: s[key] for key in KEYS} for s in series}
+    pairs = zip(paths.pairs, pair_of, strict=True)
+    tables = [read_table(path) for path in paths.checkpoints]
+    tables += [tidy([read_table(path)], study=study, **entries[tuple(key)]) for path, key in pairs]
+    table = pd.concat(tables, ignore_index=True)
     layers = choose_layers(table, roi)
     ceilings = ceiling_rows(read_table(paths.ceiling), rois).assign(study=study)
     table = typed(pd.concat([table, alignment_rows(table, layers), ceilings], ignore_index=True))
