@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from triphase import responses
 from triphase.errors import InputError
 from triphase.responses import clean_run, clean_subject, cosine_drifts, usable_voxels
 
@@ -87,10 +88,30 @@ def test_unusable_voxels_stay_in_place_and_change_no_other(rng):
 
 def test_voxel_that_is_nothing_but_confound_is_constant_once_cleaned(rng):
     confounds = rng.normal(size=(80, 2))
-    values = np.column_stack([confounds @ [1.0, 2.0] * 50 + 700, rng.normal(size=80), np.linspace(0, 1, 80)])
+    values = np.column_stack([confounds @ [1.0, 2.0] * 5 + 700, rng.normal(size=80), np.linspace(0, 1, 80)])
+    values = values.astype(np.float32)
     cleaned, counts = clean_run(values, tr=TR, confounds=confounds, **ALL)
     assert np.isnan(cleaned[:, [0, 2]]).all() and np.isfinite(cleaned[:, 1]).all()
     assert counts == {"nonfinite": 0, "constant": 2}
+
+
+def test_voxels_are_cleaned_in_blocks(rng, monkeypatch):
+    values = rng.normal(size=(80, 7))
+    values[:, 2] = 1.0
+    whole, _ = clean_run(values, tr=TR, **ALL)
+    monkeypatch.setattr(responses, "BLOCK_VOXELS", 2)
+    np.testing.assert_allclose(clean_run(values, tr=TR, **ALL)[0], whole, atol=1e-6)
+
+
+def test_constant_confound_changes_nothing(rng):
+    values = rng.normal(size=(80, 3))
+    cleaned, _ = clean_run(values, tr=TR, confounds=np.zeros((80, 2)), **ALL)
+    np.testing.assert_allclose(cleaned, clean_run(values, tr=TR, **ALL)[0], atol=1e-6)
+
+
+def test_run_shorter_than_its_regressors_is_refused(rng):
+    with pytest.raises(InputError, match="bold.nii: 12 volumes are too few for 10 confounds and drifts"):
+        clean_run(rng.normal(size=(12, 3)), tr=TR, confounds=rng.normal(size=(12, 10)), where="bold.nii", **ALL)
 
 
 # ------------------------------------------------------------------------------------------------------ whole subject

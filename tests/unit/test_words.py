@@ -4,6 +4,8 @@ import hashlib
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from triphase.errors import InputError
 from triphase.words import (
@@ -111,6 +113,30 @@ def test_files_that_are_no_tables(tmp_path):
     shifted.write_text("w\tstart\tend\na\t0\t1\tx\nb\t1\t2\tx\n")
     refused(str(shifted), "more columns than the header")
     refused(str(tmp_path / "story.TextGrid"), ".tsv or .csv")
+
+
+CELLS = st.one_of(st.text(max_size=4), st.floats().map(str), st.sampled_from(["", "NA", '"', "1", "2", "3.5"]))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=5))
+def test_any_text_is_read_or_refused_with_a_message(tmp_path, rows):
+    path = table(tmp_path, ["\t".join(row) for row in rows], header="w\tstart\tend")
+    try:
+        words = read_words(path, COLUMNS)
+    except InputError as error:
+        assert path in str(error)
+    else:
+        assert (words["offset"] >= words["onset"]).all() and (words["word"].str.len() > 0).all()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=60))
+def test_any_bytes_are_refused_with_a_message(tmp_path, content):
+    path = tmp_path / "story.tsv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="story.tsv"):
+        read_words(path, COLUMNS)
 
 
 def test_joined_rows_become_part_of_the_word_before(tmp_path):

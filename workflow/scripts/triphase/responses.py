@@ -15,6 +15,10 @@ from triphase.words import check_duration
 log = logging.getLogger(__name__)
 
 TR_TOLERANCE = 0.001
+# Voxels cleaned at a time: cleaning makes several copies in double precision.
+BLOCK_VOXELS = 20_000
+# A perfect fit leaves less than this of a value in single precision.
+ROUNDING = 1e-6
 
 
 def usable_voxels(values):
@@ -44,7 +48,7 @@ def cosine_drifts(volumes, tr, high_pass):
     return np.cos(np.pi * (np.arange(volumes)[:, None] + 0.5) * k / volumes)
 
 
-def clean_run(values, *, tr, detrend, high_pass, standardize, confounds=None):
+def clean_run(values, *, tr, detrend, high_pass, standardize, confounds=None, where="run"):
     """Clean one run with `nilearn.signal.clean`; a voxel that cannot be used comes back as NaN.
 
     Parameters
@@ -55,40 +59,49 @@ def clean_run(values, *, tr, detrend, high_pass, standardize, confounds=None):
     high_pass : float or None, Hz; slower cosines are regressed out together with the confounds
     standardize : bool, to zero mean and unit variance over the run (sample standard deviation)
     confounds : array (time, confound), optional
+    where : str, name of the run in messages
 
     Returns
     -------
     cleaned : float32 array (time, voxel)
     counts : dict, number of voxels `nonfinite` and `constant` (also: constant once cleaned)
-    """
-    from nilearn.signal import clean
 
+    Raises
+    ------
+    InputError : as many regressors as volumes, so that nothing of a response would be left
+    """
     finite, varying = usable_voxels(values)
-    usable = finite & varying
-    cleaned = np.full(values.shape, np.nan, dtype=np.float32)
-    if usable.any():
-        signal = values[:, usable].astype(np.float64)
-        scale = signal.std(axis=0)
-        removed = [] if confounds is None else [confounds]
-        if high_pass:
-            removed.append(cosine_drifts(len(values), tr, high_pass))
-        signal = clean(
-            signal,
-            detrend=detrend,
-            standardize=None,
-            confounds=np.hstack(removed) if removed else None,
-            filter=False,
-            t_r=tr,
+    removed = [] if confounds is None else [confounds]
+    if high_pass:
+        removed.append(cosine_drifts(len(values), tr, high_pass))
+    regressors = np.hstack(removed) if removed else None
+    count = 0 if regressors is None else regressors.shape[1]
+    if count + 2 >= len(values):
+        raise InputError(
+            f"{where}: {len(values)} volumes are too few for {count} confounds and drifts; lower responses.high_pass, "
+            "set responses.confounds to false, or leave the run out"
         )
-        # What is left of a voxel that the confounds explain is rounding error: scaled up it would look like data.
-        left = signal.std(axis=0)
-        empty = left <= 1e-6 * scale
-        if standardize:
-            signal = (signal - signal.mean(axis=0)) / np.where(empty, 1, signal.std(axis=0, ddof=1))
-        signal[:, empty] = np.nan
-        cleaned[:, usable] = signal
+    cleaned = np.full(values.shape, np.nan, dtype=np.float32)
+    usable = np.flatnonzero(finite & varying)
+    for start in range(0, len(usable), BLOCK_VOXELS):
+        block = usable[start : start + BLOCK_VOXELS]
+        cleaned[:, block] = _clean_block(values[:, block].astype(np.float64), tr, detrend, standardize, regressors)
     nonfinite = int((~finite).sum())
     return cleaned, {"nonfinite": nonfinite, "constant": int(np.isnan(cleaned[0]).sum()) - nonfinite}
+
+
+def _clean_block(values, tr, detrend, standardize, regressors):
+    from nilearn.signal import clean
+
+    size = np.abs(values).max(axis=0)
+    left = clean(values, detrend=detrend, standardize=None, confounds=regressors, filter=False, t_r=tr)
+    # What is left of a voxel that the confounds explain is rounding error: scaled up it would look like data.
+    spread = left.std(axis=0, ddof=1)
+    empty = spread <= ROUNDING * size
+    if standardize:
+        left = (left - left.mean(axis=0)) / np.where(empty, 1, spread)
+    left[:, empty] = np.nan
+    return left
 
 
 def clean_subject(subject, files, source, runs, words, *, tr, cleaning):
@@ -129,6 +142,7 @@ def clean_subject(subject, files, source, runs, words, *, tr, cleaning):
             high_pass=cleaning["high_pass"],
             standardize=cleaning["standardize"],
             confounds=_confounds(files, run, values, dropped, cleaning["confounds"]),
+            where=path,
         )
         parts.append(cleaned)
         names.append(np.full(len(values), run["name"]))
@@ -138,8 +152,9 @@ def clean_subject(subject, files, source, runs, words, *, tr, cleaning):
     responses[:, ~valid] = np.nan
     report(subject, valid, counts)
     table = reader.table
+    units = "standard deviations of the run" if cleaning["standardize"] else "as in the file"
     return xr.Dataset(
-        {"responses": (("time", "voxel"), responses, {"units": "standard deviations of the run"})},
+        {"responses": (("time", "voxel"), responses, {"units": units})},
         coords={
             "run": ("time", np.concatenate(names)),
             "time_s": ("time", np.concatenate(times), {"units": "s"}),
