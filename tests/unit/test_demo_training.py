@@ -1,4 +1,4 @@
-"""Small models trained on the spot: whole revisions in the cache layout, equal for equal recipes, held-out text kept out."""
+"""Small models trained on the spot: whole revisions in the cache layout, reproducible, held-out text kept out."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import train_model
+
 from triphase.checkpoints import find_checkpoint, load_model, load_tokenizer
 from triphase.demo.hub import commit_id, new_repository
 from triphase.demo.novel import SHARED, check_held_out, later_chapters

@@ -19,8 +19,8 @@ MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 README = """Simulated listeners of invented stories, made by the demo stage of the workflow triphase.
 
 Nothing here was measured. {subjects} listeners heard {runs} runs each; stories: {stories}. `stimuli/` has one row per
-word, preprocessed responses in `derivatives/preproc/` (MNI space, {grid} mm, TR {tr:g} s), with motion parameters and a label
-image of the regions.
+word, `derivatives/preproc/` the responses (MNI space, {grid} mm, TR {tr:g} s), motion parameters and a label image of
+the regions.
 """
 
 

@@ -43,10 +43,18 @@ def make_dataset(path, *, name, version, license, citation, tr, subjects, runs, 
     ----------
     path : path
         Folder of the data set; replaced where it exists.
-    name, version, license, citation : str
+    name : str
+        Of the data set.
+    version : str
+        Its tag.
+    license : str
+        SPDX identifier.
+    citation : str
+        How to acknowledge it.
     tr : float
         s.
     subjects : list of str
+        Names of the listeners.
     runs : list of dict
         name and stimulus.
     simulate : dict

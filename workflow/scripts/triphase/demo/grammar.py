@@ -51,7 +51,7 @@ class Word:
 
 @lru_cache(maxsize=1)
 def lexicon():
-    """All invented words: dict of part of speech to dict of topic to tuple of stems; kinds of names to tuple of names."""
+    """All invented words: part of speech to topic to stems, and kinds of names to names."""
     rng = np.random.default_rng(LANGUAGE_SEED)
     onsets = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "t", "v", "z", "br", "dr", "gr", "kl", "pl", "tr", "st")
     closes = ("", "", "l", "m", "n", "r", "k", "t")
@@ -167,7 +167,7 @@ class Speaker:
         return words
 
     def relative(self, topic, depth, number, awaited):
-        """A relative clause on a noun of this number, which is its subject (that …s) or its object (that the … …s)."""
+        """A relative clause on a noun of this number, its subject (that …s) or its object (that the … …s)."""
         outer = None if awaited == "none" else awaited
         words = [("that", "PRON", awaited, depth, "none")]
         if self.chance(0.6):

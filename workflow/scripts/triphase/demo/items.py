@@ -18,7 +18,7 @@ OTHER = {"singular": "plural", "plural": "singular"}
 
 
 def agreement_items(count=COUNT):
-    """Minimal pairs: list of dict with id, prefix, good and bad (two forms of a verb), number and kind of what is between."""
+    """Minimal pairs: list of dict with id, prefix, good, bad (two forms of a verb), number, kind of what is between."""
     rng = np.random.default_rng(LANGUAGE_SEED + 3)
     speaker = Speaker(rng)
     items = []

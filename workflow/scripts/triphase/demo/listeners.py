@@ -1,10 +1,10 @@
 """Simulated listeners: fMRI responses of which the truth is known.
 
 Every voxel's response is signal, motion, drift and AR(1) noise. The signal of a *language* voxel is a weighted sum of
-the story's latent variables (discourse topic, the subject's number, embedding depth, thematic role), that of a *sensory*
-voxel is the word rate, a *control* voxel has none; each passes through a haemodynamic response. Weights differ between
-voxels and listeners. Every function is a pure function of its seed, so a test can ask for the truth again; nothing
-of it is written to the data set.
+the story's latent variables (discourse topic, the subject's number, embedding depth, thematic role), that of a
+*sensory* voxel is the word rate, a *control* voxel has none; each passes through a haemodynamic response. Weights
+differ between voxels and listeners. Every function is a pure function of its seed, so a test can ask for the truth
+again; nothing of it is written to the data set.
 """
 
 import numpy as np
@@ -79,6 +79,7 @@ def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
     Parameters
     ----------
     name : str
+        Another name, another listener.
     runs : list of dict
         name and stimulus (a key of `stories`) of every run.
     stories : dict of str to pandas.DataFrame
@@ -90,6 +91,7 @@ def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
     tr : float
         s.
     seed : int
+        Of all listeners.
 
     Returns
     -------

@@ -30,6 +30,7 @@ def tell_story(name, duration, seed):
     duration : float
         Length of the scan in s.
     seed : int
+        Of all stories.
 
     Returns
     -------

@@ -20,6 +20,7 @@ def train_tokenizer(kind, texts, vocabulary, context):
         Byte-pair encoding (words are split by its merges, in order) or WordPiece (longest entry first); both over
         bytes.
     texts : list of str
+        The training text.
     vocabulary : int
         Number of entries at most, the end-of-text token included.
     context : int

@@ -29,6 +29,10 @@ def corpus(recipe, seed, local_data):
     ----------
     recipe : dict
         `kind: grammar` with `mixture` and `words`, or `kind: text` with `path` (under `local_data`), `from` and `to`.
+    seed : int
+        Of the grammar's text.
+    local_data : path or None
+        Folder of the user's files.
     """
     if recipe["kind"] == "grammar":
         return documents(recipe["mixture"], recipe["words"], seed)
@@ -123,6 +127,7 @@ def train(recipe, repository, hub, local_data=None):
         raise InputError(f"train.saves: {recipe['saves']} must be steps from 0 to train.steps ({steps}).")
     if recipe["width"] % (2 * recipe["heads"]):
         raise InputError(f"train.width: {recipe['width']} must be an even multiple of train.heads ({recipe['heads']}).")
+    torch.set_num_threads(1)  # sums depend on the number of threads
     torch.manual_seed(seed)
     texts = corpus(recipe["corpus"], seed, local_data)
     logging.info("%d documents, %d words", len(texts), sum(len(text.split()) for text in texts))

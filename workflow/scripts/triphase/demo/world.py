@@ -122,6 +122,7 @@ def documents(mixture, words, seed):
     words : int
         Length of the whole in words (reached by the last document).
     seed : int
+        Of the choice and order of documents.
 
     Returns
     -------
