@@ -1,0 +1,147 @@
+"""The whole workflow on the smallest study: every stage runs, reruns do what they should, faults lose nothing."""
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, Project, job_counts
+
+from triphase.artefacts import read_arrays, read_json, read_table
+
+TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
+COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "value", "se", "n"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A project in which `tiny` has run."""
+    project = Project(tmp_path_factory.mktemp("tiny"))
+    done = project.snakemake(study="tiny")
+    assert done.returncode == 0, done.stdout[-5000:]
+    project.results = project.folder / "results/tiny"
+    return project
+
+
+def models_with(**checkpoint):
+    """The study's models with one more checkpoint in the middle."""
+    model = json.loads(json.dumps(TINY["models"][0]))
+    model["checkpoints"].insert(2, checkpoint)
+    return {"models": [model]}
+
+
+def test_every_result_is_where_it_is_looked_for(run):
+    table = read_table(run.results / "trajectories.parquet")
+    assert list(table.columns) == COLUMNS
+    perspectives = {measure.split("/")[0] for measure in table["measure"].dropna()}
+    assert {"alignment", "gain", "r", "ceiling", "surprisal", "intrinsic_dimension", "participation_ratio", "cka_first",
+            "probe", "selectivity", "accuracy", "adherence"} <= perspectives  # fmt: skip
+    assert set(table["checkpoint"].dropna()) == {"step0", "step16", "step64"}
+    assert (table["tokens"].dropna() == table["step"].dropna() * 640).all()
+    phases = read_json(run.results / "phases.json")
+    assert list(phases) == ["neox"]
+    assert phases["neox"]["verdict"] == "undetermined" and "grid too coarse" in phases["neox"]["reason"]
+    for name in ("triple", "layers", "rois", "tasks", "brain"):
+        assert (run.results / f"figures/{name}_neox.png").stat().st_size > 10_000
+        assert (run.results / f"figures/{name}_neox.svg").read_text().startswith("<?xml")
+
+
+def test_scores_have_their_parts_and_their_provenance(run):
+    result = read_arrays(run.results / "encoding/neox/step64/1.zarr.zip")
+    np.testing.assert_allclose(result["r_llm"] + result["r_nuisance"], result["r"], atol=1e-5)
+    np.testing.assert_allclose(result["r"] - result["r_nuisance_alone"], result["gain"], atol=1e-5)
+    assert result["p"].min() >= 1 / 1001 and result["p"].max() <= 1
+    manifest = read_json(run.results / "models/neox/step64.json")
+    assert result.attrs["commit"] == manifest["commit"] and result.attrs["fingerprint"] == manifest["fingerprint"]
+    source = read_json(run.results / "sources/sub-01.json")
+    assert read_arrays(run.results / "responses/sub-01.zarr.zip").attrs["dataset_commit"] == source["commit"]
+
+
+def test_the_checkpoint_file_holds_what_the_table_holds(run):
+    table = read_table(run.results / "trajectories.parquet")
+    alone = read_table(run.results / "checkpoints/neox/step16.parquet")
+    keys = ["layer", "subject", "roi", "measure"]
+    both = alone.merge(table[table["checkpoint"] == "step16"], on=keys, suffixes=("", "_joined"))
+    assert len(both) == len(alone)
+    pd.testing.assert_series_equal(both["value"], both["value_joined"], check_names=False)
+
+
+def test_a_second_run_does_nothing_and_says_so(run):
+    begin = time.monotonic()
+    done = run.snakemake(study="tiny")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout
+    assert time.monotonic() - begin < 15
+    assert run.planned(study="tiny") == {}
+
+
+def test_deleting_a_checkpoints_file_remakes_it_and_the_joins(run):
+    path = run.results / "checkpoints/neox/step16.parquet"
+    before = read_table(path)
+    path.unlink()
+    done = run.snakemake("results/tiny/checkpoints/neox/step16.parquet", study="tiny")
+    assert done.returncode == 0 and job_counts(done.stdout) == {"join_checkpoint": 1}
+    pd.testing.assert_frame_equal(read_table(path), before)
+    done = run.snakemake(study="tiny")
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_adding_a_checkpoint_runs_that_checkpoint_and_the_joins(run):
+    overlay = models_with(name="step32", revision="step32", step=32)
+    planned = run.planned(study="tiny", overlay=overlay)
+    one = ["fetch_checkpoint", "extract_activations", "fit_encoding", "measure_states", "compare_checkpoints",
+           "evaluate_tasks", "join_checkpoint"]  # fmt: skip
+    joins = ["join_trajectories", "fit_phases", "draw_model", "draw_brain"]
+    assert planned == dict.fromkeys(one + joins, 1)
+
+
+def test_a_docstring_reruns_nothing_and_a_function_its_users(run):
+    module = run.folder / "workflow/scripts/triphase/scoring.py"
+    text = module.read_text()
+    try:
+        module.write_text(text.replace('"""', '"""Note. ', 1))
+        assert run.planned(study="tiny") == {}
+        module.write_text(text.replace("LARGEST_R = 1 - 1e-6", "LARGEST_R = 1 - 1e-7"))
+        planned = run.planned(study="tiny")
+        assert planned["fit_encoding"] == 3 and planned["prepare_encoding"] == 1
+        assert not {"extract_activations", "evaluate_tasks", "train_model", "measure_states"} & set(planned)
+    finally:
+        module.write_text(text)
+
+
+HERE = {"simulate": None}  # take the data set as it is, and not make another one to the changed config
+
+
+@pytest.mark.parametrize(
+    ("target", "overlay", "message"),
+    [
+        ("checkpoints/neox/step99.parquet", models_with(name="step99", revision="step99", step=50),
+         "revision 'step99' of 'triphase/neox' is not in results/tiny/demo/hub; there are: step0, step16"),
+        ("models/neox/step16.json", {"models": [TINY["models"][0] | {"layers": [1, 7]}]},
+         "layers [7] of 'triphase/neox' do not exist; it has 0 (embedding) to 1"),
+        ("sources/stimuli.json", {"dataset": HERE | {"version": "9.9.9"}}, "9.9.9"),
+        ("responses/sub-01.zarr.zip", {"dataset": HERE | {"tr": 1.5}}, "1.5"),
+        ("encoding/shared.zarr.zip", {"encoding": {"delays": [2, 40]}}, "too short for delays up to 20 scans"),
+        ("encoding/shared.zarr.zip", {"encoding": {"nuisance": ["word_rate", "sentiment"]}}, "'sentiment' is neither"),
+        ("activations/neox/step16.zarr.zip", {"activations": {"context": {"min": 48, "max": 200}}},
+         "200 preceding tokens do not fit the model's context of 80"),
+    ],
+    ids=["revision", "layer", "version", "tr", "delays", "nuisance", "context"],
+)  # fmt: skip
+def test_bad_input_is_one_clear_error_and_loses_nothing(run, target, overlay, message):
+    path = run.results / target
+    others = {p: p.stat().st_mtime_ns for p in run.results.rglob("*.zarr.zip") if p != path}
+    done = run.snakemake(f"results/tiny/{target}", study="tiny", overlay=overlay)
+    assert done.returncode != 0
+    lines = [line for line in done.stdout.splitlines() if message in line]
+    assert lines and any(": error: " in line for line in lines), done.stdout[-3000:]
+    assert not path.exists()
+    assert not list(run.results.rglob("*.part*")), "a half-written file was left"
+    assert others == {p: p.stat().st_mtime_ns for p in run.results.rglob("*.zarr.zip") if p != path}
+
+
+def test_after_the_faults_the_study_is_whole_again(run):
+    done = run.snakemake(study="tiny")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert run.planned(study="tiny") == {}
