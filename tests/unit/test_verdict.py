@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from simulated_study import STEPS, TOKENS_PER_STEP, course, study
 
-from triphase.phases import model_phases
+from triphase.phases import coincidence, model_phases
 from triphase.transitions import (
     CLASSES,
     Curve,
@@ -252,6 +252,38 @@ def test_behaviour_is_compared_with_the_turning_points():
     low, high = behaviour["accuracy"]["coincidence"]["lag_interval"]
     assert 0.24 < low <= high < 4.1
     assert behaviour["adherence"]["coincidence"]["coincides"] is None
+    assert "alignment and of behaviour is under way" in behaviour["adherence"]["coincidence"]["reason"]
+
+
+class Onsets:
+    """What `coincidence` needs of a fitted curve."""
+
+    def __init__(self, draws):
+        self.t, self.draws = np.arange(9) * np.log10(2), np.asarray(draws)
+
+    def onset(self, last):
+        return self.draws
+
+
+@pytest.mark.parametrize(
+    ("alignment", "behaviour", "answer"),
+    [
+        ([4] * 20, [4] * 20, True),
+        ([4] * 20, [5] * 20, True),
+        ([4] * 20, [4] * 10 + [6] * 10, False),
+        ([2] * 20, [6] * 20, False),
+        ([0] * 20, [0] * 20, None),
+        ([0] * 20, [1] * 20, None),
+        ([0] * 20, [5] * 20, False),
+        ([5] * 20, [0] * 20, False),
+        (None, [4] * 20, None),
+        ([4] * 20, None, None),
+    ],
+)
+def test_onsets_coincide_only_within_a_step_or_a_factor_of_two(alignment, behaviour, answer):
+    reference = None if alignment is None else np.array(alignment)
+    fit = None if behaviour is None else Onsets(behaviour)
+    assert coincidence(reference, fit, Onsets([0]), last=False)["coincides"] is answer
 
 
 def test_stagnation_and_a_lag_that_is_too_long():
@@ -276,11 +308,11 @@ def test_a_task_that_is_missing_at_one_checkpoint_makes_no_jump():
     assert "left out: step64" in result["remarks"][0]
 
 
-def test_breakpoint_intervals_are_no_finer_than_half_a_step():
+def test_breakpoint_intervals_are_no_finer_than_the_grid():
     t = np.arange(9.0)
-    assert grid_interval(t, np.array([4, 4, 4])) == (3.5, 4.5)
+    assert grid_interval(t, np.array([4, 4, 4])) == (3, 5)
     low, high = grid_interval(t, np.repeat([2, 3, 4, 5, 6], 20))
-    assert (low, high) == (1.5, 6.5)
+    assert (low, high) == (1, 7)
 
 
 def test_bad_curves_raise_undetermined_not_something_else():

@@ -103,25 +103,33 @@ def behaviour(table, boot, headline, alignment, settings, rng):
 
 
 def coincidence(reference, fit, alignment, last):
-    """Lag from the alignment's onset to behaviour's onset of rising: an equivalence claim.
+    """Lag from the onset of alignment's rise to the onset of behaviour's: an equivalence claim.
 
     `coincides` is true where the whole 90 % interval of the lag lies within one grid step or within a factor of two in
-    tokens, and None where one of the two onsets is not there to be compared.
+    tokens, false where that is not shown, and None where there is nothing to compare. A rise that is under way at the
+    first checkpoint began there or earlier: then only a lag that is too long is shown, by a bound.
     """
-    which = "return" if last else "first rise"
+    nothing = {"coincides": None, "lag_factor": None, "lag_interval": None}
     onset = fit.onset(last=last) if fit is not None else None
-    if reference is None or onset is None:
-        side = f"alignment has no {which}" if reference is None else "behaviour has no rise"
-        reason = f"{side} that begins inside the grid"
-        return {"coincides": None, "lag_factor": None, "lag_interval": None, "reason": reason}
+    if reference is None:
+        return nothing | {"reason": f"alignment has no {'rise after a fall' if last else 'rise'}"}
+    if onset is None:
+        return nothing | {"reason": "behaviour has no rise"}
     number = min(len(reference), len(onset))
     reference, onset = reference[:number], onset[:number]
     lag = fit.t[onset] - alignment.t[reference]
     steps = np.searchsorted(alignment.t, fit.t[onset] - 1e-9) - reference
     tails = [(1 - LAG_LEVEL) / 2, (1 + LAG_LEVEL) / 2]
     low, high = np.quantile(lag, tails, method="inverted_cdf")
-    near_steps = np.abs(np.quantile(steps, tails, method="inverted_cdf")).max() <= 1
+    step_low, step_high = np.quantile(steps, tails, method="inverted_cdf")
+    near_steps = max(abs(step_low), abs(step_high)) <= 1
     near_tokens = max(abs(low), abs(high)) <= np.log10(LAG_FACTOR)
+    under_way = [name for name, draws in (("alignment", reference), ("behaviour", onset)) if not draws.any()]
+    if under_way:
+        # The early one may have begun before the grid: the lag is at least as long as the grid shows.
+        too_long = len(under_way) == 1 and min(abs(step_low), abs(step_high)) > 1
+        reason = f"the rise of {' and of '.join(under_way)} is under way at the first checkpoint"
+        return nothing | {"coincides": False if too_long else None, "reason": reason}
     return {
         "coincides": bool(near_steps or near_tokens),
         "lag_factor": float(10 ** np.median(lag)),

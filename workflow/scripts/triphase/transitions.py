@@ -100,8 +100,8 @@ class Curve:
         self.settings, self.values = settings, np.asarray(values, float)
         self.most = allowed_breakpoints(len(t), settings.max_breakpoints)
         self.bank = Bank(t, covariance, tau_ladder(covariance, self.values), self.most)
-        self.tables = self.bank.tables(class_of)
-        bic, best = self.bank.search(self.values[:, None], self.tables, len(CLASSES))
+        self.sides = self.bank.tables(lambda signs: int(not is_triple(signs)))
+        bic, best = self.bank.search(self.values[:, None], self.bank.tables(class_of), len(CLASSES))
         self.class_bic, self.class_best = bic[:, 0], best[:, 0]
         self.fit = self.best_of(int(np.argmin(self.class_bic)))
         self.signs = segment_signs(self.fit, settings)
@@ -153,17 +153,17 @@ def ar1_factor(n, correlation):
 def grid_interval(t, indices, level=0.95):
     """Interval of a breakpoint in log10 tokens from refitted grid indices.
 
-    The grid locates a breakpoint no finer than its own steps, so that the interval reaches one half step further on
-    either side.
+    The grid locates a breakpoint no finer than its own steps: what lies between two grid points may be fitted at either
+    of them. So the interval reaches one step further on either side.
     """
     low, high = np.quantile(indices, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf").astype(int)
-    return (t[low - 1] + t[low]) / 2, (t[high] + t[high + 1]) / 2
+    return float(t[low - 1]), float(t[high + 1])
 
 
 def margin(bic):
-    """BIC of the best curve without a triple minus BIC of the best triple, per column of `bic` (classes, series)."""
-    triple = bic[0]
-    return np.where(np.isfinite(triple), bic[1:].min(axis=0) - np.where(np.isfinite(triple), triple, 0), -np.inf)
+    """BIC of the best curve without a triple minus BIC of the best triple, per column of `bic` (triple, rest)."""
+    triple, rest = bic
+    return np.where(np.isfinite(triple), rest - np.where(np.isfinite(triple), triple, 0), -np.inf)
 
 
 def margins(curve, rng):
@@ -182,7 +182,7 @@ def margins(curve, rng):
     settings, results = curve.settings, {}
     if curve.most < 2:
         return results
-    observed = margin(curve.class_bic[:, None])[0]
+    observed = margin(np.array([curve.class_bic[:1], curve.class_bic[1:].min(keepdims=True)]))[0]
     for number, name in enumerate(CLASSES[1:], start=1):
         if not np.isfinite(curve.class_bic[number]):
             continue
@@ -191,7 +191,7 @@ def margins(curve, rng):
         for correlation in NEIGHBOUR_CORRELATIONS:
             # Checkpoint deviations as in the best fit of all: a wrong rival would count its misfit as noise.
             series = curve.simulate(rival.fitted, curve.fit.tau, settings.calibration, rng, correlation)
-            simulated.append(margin(curve.bank.search(series, curve.tables, len(CLASSES))[0]))
+            simulated.append(margin(curve.bank.search(series, curve.sides, 2)[0]))
         simulated = np.array(simulated)
         p = ((simulated >= observed).sum(axis=1) + 1) / (settings.calibration + 1)
         threshold = np.quantile(simulated, 1 - settings.significance, axis=1, method="higher").max()
@@ -231,7 +231,7 @@ def power(curve, tests, rng):
         course = np.interp(t, t[[0, *knots, -1]], [0, size, (1 - settings.smallest_fall) * size, size])
         series.append(curve.simulate(curve.fit.fitted.min() + course, curve.fit.tau, 1, rng)[:, 0])
     series = np.array(series).T
-    bic, best = curve.bank.search(series, curve.tables, len(CLASSES))
+    bic, best = curve.bank.search(series, curve.sides, 2)
     threshold = max(test["threshold"] for test in tests.values())
     passed = margin(bic) > max(threshold, 0)
     found = 0

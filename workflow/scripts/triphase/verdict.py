@@ -198,9 +198,9 @@ class Judged:
         return found
 
     def onset(self, last=False, after_fall=False):
-        """Draws of the grid index where the first (or last) rise begins; None where none begins inside the grid.
+        """Draws of the grid index where the first (or last) rise begins, all 0 where it is under way at the first point.
 
-        `after_fall` asks for the rise that follows a fall.
+        `after_fall` asks for the rise that follows a fall. None where there is no such rise.
         """
         signs = self.curve.signs
         starts = [i for i, sign in enumerate(signs) if sign > 0 and (i == 0 or signs[i - 1] <= 0)]
@@ -208,8 +208,7 @@ class Judged:
             starts = [i for i in starts if -1 in signs[:i]]
         if not starts:
             return None
-        chosen = starts[-1 if last else 0]
-        return self.edges[:, chosen] if chosen else None
+        return self.edges[:, starts[-1 if last else 0]]
 
 
 def judge(judged, tests, found_power):
