@@ -110,7 +110,7 @@ def test_architectures(architecture, name):
 
 @pytest.mark.parametrize("kind", ["bpe", "wordpiece"])
 def test_tokenizers_lose_nothing(kind):
-    tokenizer = train_tokenizer(kind, ["the cat sat on the mat\n"] * 50, 300, 32)
+    tokenizer = train_tokenizer(kind, ["the cat sat on the mat\n"] * 50, 300)
     for text in ("the cat", "naïve 漢字\ttab  two\nlines", "x" * 300, "🙂"):
         encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         assert tokenizer.decode(encoded["input_ids"]) == text
@@ -121,13 +121,13 @@ def test_tokenizers_lose_nothing(kind):
 
 def test_tokenizers_differ_in_kind():
     texts = ["lower lowest newer newest wider widest " * 20]
-    one, two = (train_tokenizer(kind, texts, 275, 32) for kind in ("bpe", "wordpiece"))
+    one, two = (train_tokenizer(kind, texts, 275) for kind in ("bpe", "wordpiece"))
     assert type(one.backend_tokenizer.model).__name__ == "BPE"
     assert type(two.backend_tokenizer.model).__name__ == "WordPiece"
 
 
 def test_windows_start_with_the_end_token_and_repeat_the_corpus():
-    tokenizer = train_tokenizer("bpe", ["one two three four five\n"], 280, 8)
+    tokenizer = train_tokenizer("bpe", ["one two three four five\n"], 280)
     batches = list(windows(tokenizer, ["one two three four five\n"] * 9, 8, 5, 3, seed=1))
     assert len(batches) == 3 and batches[0].shape == (5, 8)
     assert (np.stack(batches)[:, :, 0] == tokenizer.eos_token_id).all()

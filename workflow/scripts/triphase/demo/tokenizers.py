@@ -11,7 +11,7 @@ from triphase.errors import InputError
 END = "<|endoftext|>"
 
 
-def train_tokenizer(kind, texts, vocabulary, context):
+def train_tokenizer(kind, texts, vocabulary):
     """Train a fast tokenizer.
 
     Parameters
@@ -23,8 +23,6 @@ def train_tokenizer(kind, texts, vocabulary, context):
         The training text.
     vocabulary : int
         Number of entries at most, the end-of-text token included.
-    context : int
-        Longest sequence that the model takes; written into the tokenizer's settings.
 
     Returns
     -------
@@ -52,6 +50,4 @@ def train_tokenizer(kind, texts, vocabulary, context):
     tokenizer.pre_tokenizer = tk.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = tk.decoders.ByteLevel()
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=END, eos_token=END, pad_token=END, model_max_length=context
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=END, eos_token=END, pad_token=END)

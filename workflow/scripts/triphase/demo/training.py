@@ -131,9 +131,7 @@ def train(recipe, repository, hub, local_data=None):
     torch.manual_seed(seed)
     texts = corpus(recipe["corpus"], seed, local_data)
     logging.info("%d documents, %d words", len(texts), sum(len(text.split()) for text in texts))
-    tokenizer = train_tokenizer(
-        recipe["tokenizer"]["kind"], texts, recipe["tokenizer"]["vocabulary"], recipe["context"]
-    )
+    tokenizer = train_tokenizer(recipe["tokenizer"]["kind"], texts, recipe["tokenizer"]["vocabulary"])
     model = build(
         recipe["architecture"], vocabulary=len(tokenizer), end=tokenizer.eos_token_id,
         **{key: recipe[key] for key in ("layers", "width", "heads", "context")},
