@@ -179,7 +179,8 @@ def test_an_absent_measure_is_said_for_alignment_and_for_adherence():
 def test_one_subject_is_judged_and_counted():
     result = phases_of("triple", subjects=1)
     assert result["n_subjects"] == 1
-    assert "1 of 1 subject supported" in result["reason"]
+    assert "the 1 subject of the study" in result["scope"]
+    assert list(result["subjects"]) == ["sub-01"]
 
 
 def test_ten_and_more_subjects_are_resampled_and_not_judged_singly():

@@ -1,10 +1,12 @@
 """Phase transitions, their intervals and a verdict per model, from the tidy table and the paired draws."""
 
 import logging
+from dataclasses import asdict
 
 from triphase.artefacts import read_arrays, read_table, write_json
 from triphase.job import start
 from triphase.phases import model_phases
+from triphase.provenance import library_versions
 from triphase.transitions import Settings
 
 
@@ -12,9 +14,11 @@ def main(paths, *, models, headline, judgement, seed):
     """Write phases.json: one entry per model. `judgement`: the fields of `transitions.Settings`."""
     table, boot = read_table(paths.trajectories), read_arrays(paths.bootstrap)
     settings, phases = Settings(**judgement), {}
+    versions = library_versions("numpy", "scipy", "pandas")
     for model in models:
         mine = boot.isel(series=boot["model"].values == model)
         phases[model] = model_phases(table[table["model"] == model], mine, model, headline, settings, seed)
+        phases[model]["provenance"] = {"seed": seed, "settings": asdict(settings), "versions": versions}
         logging.info("%s: %s", model, phases[model]["reason"])
     write_json(paths.phases, phases)
 

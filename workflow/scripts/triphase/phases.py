@@ -55,7 +55,7 @@ def model_phases(table, boot, model, headline, settings, seed):
         result, judged = undetermined(f"{measure} of {roi} is absent for this model"), None
     supported = sum(entry["verdict"] == "supported" for entry in each.values())
     number = f"{len(subjects)} subject" + "s" * (len(subjects) != 1)
-    counted = f"; {supported} of {number} supported when judged singly" if each else ""
+    counted = f"; {supported} of {number} supported when judged singly" if len(each) > 1 else ""
     return result | {
         "reason": result["reason"] + counted,
         "scope": "in this training run" + (f" and for the {number} of the study" if each else ""),

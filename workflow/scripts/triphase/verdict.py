@@ -198,7 +198,7 @@ class Judged:
         return found
 
     def onset(self, last=False, after_fall=False):
-        """Draws of the grid index where the first (or last) rise begins, all 0 where it is under way at the first point.
+        """Draws of the grid index where the first (or last) rise begins, 0 where it is under way at the first.
 
         `after_fall` asks for the rise that follows a fall. None where there is no such rise.
         """

@@ -7,6 +7,7 @@ import numpy as np
 from triphase.figures.curves import names_after, subject_curves, tidy_curve
 from triphase.figures.style import BLACK, BLUE, CYCLE, GREY, MARKERS, SHADES, TokenAxis, plt, say_empty
 
+SHARES = ("accuracy", "validity", "commonest_answer", "label_mass")  # an interval of these ends at 0 and 1
 PHASE_NAMES = ("1 alignment", "2 detachment", "3 realignment")
 
 
@@ -102,7 +103,7 @@ def draw_alignment(panel, axis, table, boot, phases):
     for number, curve in enumerate(several):
         label = f"single subjects (n = {len(curves)})" if number == 0 else None
         axis.curve(panel, curve["tokens"], curve["values"], color=BLUE, alpha=0.35, linewidth=0.8, label=label)
-    name = "mean, 95 % interval" if several else "one subject (n = 1), 95 % interval"
+    name = "mean, 95 % interval" if several else "n = 1 subject,\n95 % interval"
     axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
     axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2.2, label=name)
     if phases["fitted"]:
@@ -140,7 +141,10 @@ def draw_rows(panel, axis, rows, color, marker, label, **style):
     """One curve of the tidy table with its interval, where it has one."""
     tokens, values, half = tidy_curve(rows)
     if np.isfinite(half).any():
-        axis.band(panel, tokens, values - half, values + half, color, alpha=0.15)
+        low, high = values - half, values + half
+        if rows["measure"].iloc[0].split("/")[0] in SHARES:
+            low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+        axis.band(panel, tokens, low, high, color, alpha=0.15)
     axis.curve(panel, tokens, values, color=color, marker=marker, label=label, **style)
 
 
