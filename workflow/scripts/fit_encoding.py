@@ -31,7 +31,8 @@ def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, 
 
     segments, counts = held_out_segments(outer, runs), shared.attrs["block_counts"]
     joint, split = correlate(predicted, y, segments)
-    p = permutation_p(predicted.sum(0), y, segments, counts, permutation_draws(counts, permutations, seed))
+    orders = permutation_draws(counts, permutations, seed)
+    p = permutation_p(predicted.sum(0), y, segments, counts, orders)
     blocks, drawn = bootstrap_draws(segments, shared.attrs["block_length"], boot_draws, seed)
     boot = bootstrap_r(predicted.sum(0), y, blocks, drawn)
     boot_gain = boot - bootstrap_r(shared["nuisance_alone"].values, y, blocks, drawn)
@@ -52,7 +53,7 @@ def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, 
         },
         coords={name: shared[name] for name in ("subject", "voxel", "roi", "x", "y", "z")}
         | {"band": ["llm", "nuisance"], "listener": subjects, "region": list(regions), "measure": ["r", "gain"]},
-        attrs={**picked.attrs, "layer": layer, "seed": seed, "blocks": counts, "smallest_p": 1 / (permutations + 1),
+        attrs={**picked.attrs, "layer": layer, "seed": seed, "blocks": counts, "smallest_p": 1 / (len(orders) + 1),
                "block_length": shared.attrs["block_length"], "gap": shared.attrs["gap"]},
     )  # fmt: skip
     write_arrays(paths.encoding, dataset)

@@ -48,7 +48,7 @@ def check_lengths(runs, delays, tr):
         scans = int((runs == run).sum())
         if scans < 10 * (max(delays) + 1):
             raise InputError(
-                f"dataset/runs: {run!r} has {scans} scans of {tr} s, too short for delays up to {max(delays)} scans: "
+                f"dataset/runs: {str(run)!r} has {scans} scans of {tr} s, too short for delays up to {max(delays)} scans: "
                 f"at least {10 * (max(delays) + 1)} are needed"
             )
 
