@@ -176,6 +176,16 @@ def test_an_absent_measure_is_said_for_alignment_and_for_adherence():
     assert result["behaviour"]["adherence"]["coincidence"]["coincides"] is None
 
 
+def test_breakpoints_are_where_the_kind_of_segment_changes():
+    t = np.arange(13.0)
+    bent = np.interp(t, [0, 4, 8, 12], [0, 1, 5, 5])
+    result = judged(bent, sd=0.02)
+    assert result["knots"] == [16 * TOKENS_PER_STEP, 256 * TOKENS_PER_STEP]
+    assert result["breakpoints"] == [256 * TOKENS_PER_STEP]
+    assert [segment["kind"] for segment in result["segments"]] == ["rise", "plateau"]
+    assert result["segments"][0]["change"] == pytest.approx(5, abs=0.1)
+
+
 def test_one_subject_is_judged_and_counted():
     result = phases_of("triple", subjects=1)
     assert result["n_subjects"] == 1

@@ -154,15 +154,21 @@ class Judged:
         )
 
     def describe(self):
-        """Pattern, breakpoints with 95 % intervals, segments with their changes, and BIC of the candidates."""
+        """Pattern, breakpoints with 95 % intervals, segments with their changes, and BIC of the candidates.
+
+        Breakpoints are where a segment of one kind meets one of another; `knots` lists every bend of the fit.
+        """
         fit, signs = self.curve.fit, self.curve.signs
-        intervals = [grid_interval(self.t, column) for column in self.refits.T]
+        knots = fit.shape.knots
+        turns = [i for i in range(len(knots)) if signs[i] != signs[i + 1]]
+        intervals = [grid_interval(self.t, self.refits[:, i]) for i in turns]
         return {
             "pattern": pattern(signs),
             "legs": " ".join(SYMBOLS[sign] for sign in legs(signs)),
-            "breakpoints": [round(10 ** self.t[knot]) for knot in fit.shape.knots],
+            "breakpoints": [round(10 ** self.t[knots[i]]) for i in turns],
             "intervals": [[round(10**low), round(10**high)] for low, high in intervals],
             "interval_level": 0.95,
+            "knots": [round(10 ** self.t[knot]) for knot in knots],
             "segments": self.segments(),
             "fitted": [[round(10**t), float(value)] for t, value in zip(self.t, fit.fitted, strict=True)],
             "n_checkpoints": len(self.t),
