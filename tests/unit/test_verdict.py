@@ -20,7 +20,7 @@ from triphase.transitions import (
     margins,
     pattern,
 )
-from triphase.verdict import Undetermined, average_subjects, prepare, verdict_of
+from triphase.verdict import Judged, Undetermined, average_subjects, prepare, verdict_of
 
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 QUICK = Settings(calibration=100, power=100, draws=200)
@@ -341,3 +341,26 @@ def test_null_values_of_typed_tables_are_read():
     result = model_phases(table, boot, "m", HEADLINE, QUICK, 0)
     assert result["verdict"] == "supported"
     assert result["behaviour"]["accuracy"]["pattern"] == "plateau-rise"
+
+
+@pytest.mark.parametrize("model", ["pythia-410m-deduped", "pythia-6.9b-deduped"])
+def test_the_onset_of_a_real_curve(real_data, model):
+    """Accuracy on LAMBADA of real models leaves its floor between steps 512 and 3,000; their logic puzzles never do."""
+    scores = pd.read_csv(real_data / "pythia" / "zero_shot.csv").query("model == @model and metric == 'acc'")
+    settings, found = Settings(max_breakpoints=2, draws=200), {}
+    for task in ("lambada_openai", "logiqa"):
+        rows = scores[scores["task"] == task].sort_values("step")
+        data = {
+            "checkpoint": [f"step{step}" for step in rows["step"]],
+            "step": rows["step"].to_numpy(float),
+            "tokens": rows["step"].to_numpy(float) * 2097152,
+            "values": rows["value"].to_numpy(),
+            "errors": rows["stderr"].to_numpy(),
+            "draws": None,
+        }
+        found[task] = Judged(data, settings, np.random.default_rng(0)).describe()
+    assert found["lambada_openai"]["pattern"].startswith("plateau-rise")
+    low, high = np.array(found["lambada_openai"]["intervals"][0]) / 2097152
+    assert low <= 3000
+    assert high >= 512
+    assert found["logiqa"]["pattern"] == "flat"
