@@ -164,6 +164,7 @@ def fit_reference(config, folder, name, words):
     heard = words.drop_duplicates(["stimulus", "index"])
     if name == LATENTS:
         values = latents(heard)[0]
+        values = values - values.mean(0)  # silence is the typical state, as for the simulated voxels
     else:
         values = pd.get_dummies(heard["word"]).to_numpy(float)
     dataset = xr.Dataset(

@@ -50,7 +50,7 @@ def test_words_are_in_order_and_inside_the_scan(stories):
         assert (words["onset"].to_numpy()[1:] >= words["offset"].to_numpy()[:-1]).all()
         assert words["offset"].iloc[-1] <= VOLUMES * TR - SILENCE
         assert words["offset"].iloc[-1] > VOLUMES * TR - SILENCE - 30
-        assert 1.7 < len(words) / (VOLUMES * TR) < 2.5
+        assert 1.5 < len(words) / (VOLUMES * TR) < 2.5
 
 
 def test_stories_differ_by_name_and_seed_alone():

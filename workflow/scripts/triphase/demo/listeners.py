@@ -47,11 +47,12 @@ def latents(words):
     return values, ["topic"] * len(TOPICS) + ["number", "depth", "role"]
 
 
-def time_courses(words, volumes, tr, response):
+def time_courses(words, volumes, tr, response, centre=0.0):
     """Latents and word rate of one story as they drive the responses.
 
-    A latent holds its word's value from the word's onset to the next one's (at most `HELD` s); the word rate is one
-    impulse per onset. Both are convolved with the haemodynamic response and sampled in the middle of each volume.
+    A latent holds its word's value from the word's onset to the next one's (at most `HELD` s) and is `centre` (latent,)
+    in silence, else it would carry the word rate with it; the word rate is one impulse per onset. Both are convolved
+    with the haemodynamic response and sampled in the middle of each volume.
 
     Returns
     -------
@@ -66,7 +67,7 @@ def time_courses(words, volumes, tr, response):
     for row, start, stop in zip(
         values, np.round(onset / STEP).astype(int), np.round(until / STEP).astype(int), strict=True
     ):
-        course[start:stop, :-1] = row
+        course[start:stop, :-1] = row - centre
         course[start, -1] += 1
     convolved = np.apply_along_axis(lambda column: np.convolve(column, response)[:steps], 0, course)
     middle = np.round((np.arange(volumes) + 0.5) * tr / STEP).astype(int)
@@ -105,7 +106,8 @@ def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
     """
     rng = random_state(seed, "listener", name)
     response = haemodynamic_response(peak=rng.uniform(4.7, 5.3))
-    courses = {stimulus: time_courses(words, volumes, tr, response) for stimulus, words in stories.items()}
+    typical = np.concatenate([latents(words)[0] for words in stories.values()]).mean(0)
+    courses = {name: time_courses(words, volumes, tr, response, typical) for name, words in stories.items()}
     everything = np.concatenate([courses[run["stimulus"]] for run in runs])
     groups = [*latents(next(iter(stories.values())))[1], "rate"]
     centre, scale = everything.mean(0), everything.std(0)

@@ -20,8 +20,8 @@ def random_state(seed, *names):
 def tell_story(name, duration, seed):
     """Write a story and time its words.
 
-    Speech runs at about two words a second; its rate drifts from sentence to sentence, and sentences end in pauses, now
-    and then in a long one, so that the word rate varies enough to drive a response of its own.
+    Speech runs at about two words a second. Its rate changes a little from sentence to sentence, and every two or three
+    sentences end in a long pause: the word rate varies enough to drive a response of its own, faster than drift does.
 
     Parameters
     ----------
@@ -47,13 +47,15 @@ def tell_story(name, duration, seed):
     speaker = Speaker(rng)
     words = speaker.story(int(duration / 3) + 2)
     frequencies = log_frequencies()
-    clock, rate, last = FIRST_WORD, 1.0, duration - SILENCE
+    clock, rate, last, until_pause = FIRST_WORD, 1.0, duration - SILENCE, 2
     rows, sentence, told = [], 0, 0
     for word in words:
         if word.sentence != sentence:
             sentence, told = word.sentence, len(rows)
-            clock += rng.uniform(0.2, 0.8) if rng.random() < 0.75 else rng.uniform(2.0, 5.0)
-            rate = float(np.clip(1 + 0.6 * (rate - 1) + 0.3 * rng.standard_normal(), 0.5, 1.8))
+            until_pause -= 1
+            clock += rng.uniform(0.1, 0.3) if until_pause else rng.uniform(4.0, 6.0)
+            until_pause = until_pause or int(rng.integers(2, 4))
+            rate = float(np.clip(1 + 0.15 * rng.standard_normal(), 0.6, 1.5))
         length = (0.18 + 0.032 * len(word.word)) * rate
         if clock + length > last:
             break
