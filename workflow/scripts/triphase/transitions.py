@@ -131,7 +131,7 @@ class Curve:
         """
         number = len(draws)
         form = self.fit.shape.free
-        deviations = np.nan_to_num(draws - np.nanmean(draws, axis=0)).T
+        deviations = (draws - draws.mean(axis=0)).T
         noise = rng.standard_normal(deviations.shape) * self.fit.tau
         tables = self.bank.tables(lambda signs: 0 if tuple(sign != 0 for sign in signs) == form else -1)
         _, best = self.bank.search(self.fit.fitted[:, None] + deviations + noise, tables, 1)
