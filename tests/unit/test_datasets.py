@@ -228,7 +228,7 @@ def test_left_overs_of_an_interrupted_clone_do_no_harm(origin, tmp_path):
 def test_unreachable_url(tmp_path):
     with pytest.raises(InputError) as error:
         fetch(tmp_path / "nowhere", tmp_path)
-    for text in ("dataset.url", "mini", str(tmp_path / "nowhere")):
+    for text in ("dataset.url", "mini", str(tmp_path / "nowhere"), "does not exist"):
         assert text in str(error.value)
     assert not list((tmp_path / "datasets").glob("[!.]*"))
 

@@ -246,14 +246,15 @@ def in_batches(paths, sizes):
 
 
 def reasons(error):
-    """The first line of what DataLad says went wrong, shortened."""
-    messages = []
+    """What went wrong, in one line: DataLad's own messages hold whole transcripts of git and git-annex."""
+    texts = []
     for result in error.failed:
-        message = result.get("message") or "no reason given"
-        message = message[0] % tuple(message[1:]) if isinstance(message, tuple) else message
-        messages.append(str(message).strip().splitlines()[0])
-    text = messages[0] if messages else str(error)
-    return text if len(text) <= 200 else text[:197] + "..."
+        message = result.get("message") or result.get("error_message") or ""
+        texts.append(str(message[0] % tuple(message[1:]) if isinstance(message, tuple) else message))
+    lines = [line.strip() for line in "\n".join(texts or [str(error)]).splitlines() if line.strip()]
+    telling = [line for line in lines if "fatal:" in line or "failed:" in line] or lines or ["no reason given"]
+    text = telling[0].rpartition("fatal: ")[2].strip("'\"[]")
+    return text if len(text) <= 160 else text[:157] + "..."
 
 
 def remove(folder):
