@@ -12,7 +12,7 @@ run: .venv/installed
 test: .venv/installed
 	$(BIN)/pytest tests
 
-report: .venv/installed
+report: run
 	$(SNAKEMAKE) --report results/$(or $(STUDY),embedded)/report.html
 
 lint: .venv/installed

@@ -11,7 +11,7 @@ rule simulate_dataset:
     benchmark:
         f"{OUT}/benchmarks/simulate_dataset.tsv"
     conda:
-        "../../envs/demo.yaml"
+        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -38,7 +38,7 @@ rule train_model:
     benchmark:
         f"{OUT}/benchmarks/train_model/{{model}}.tsv"
     conda:
-        "../../envs/demo.yaml"
+        "../../envs/model.yaml"
     threads: 1
     resources:
         mem_mb=3000,
