@@ -225,6 +225,27 @@ def test_left_overs_of_an_interrupted_clone_do_no_harm(origin, tmp_path):
     assert not part.exists()
 
 
+def test_a_file_changed_by_hand_is_refused(origin, tmp_path):
+    first = fetch(origin, tmp_path)
+    words = Path(first["files"]["words"][""]["path"])
+    words.write_text("another\n")
+    with pytest.raises(InputError) as error:
+        fetch(origin, tmp_path)
+    for text in (str(words), "was changed", first["commit"][:12], f"git -C {words.parent} checkout words.tsv"):
+        assert text in str(error.value)
+    git(words.parent, "checkout", "words.tsv")
+    assert fetch(origin, tmp_path) == first
+
+
+def test_a_killed_job_leaves_nothing_that_blocks_the_next(origin, tmp_path):
+    first = fetch(origin, tmp_path)
+    git(origin, "rm", "-q", "bold_run-1.nii")
+    (origin / "bold_run-1.nii").write_bytes(b"corrected")
+    save(origin, "1.0.0")
+    (Path(first["files"]["words"][""]["path"]).parent / ".git" / "index.lock").write_text("")
+    assert read(fetch(origin, tmp_path)) == b"corrected"
+
+
 def test_unreachable_url(tmp_path):
     with pytest.raises(InputError) as error:
         fetch(tmp_path / "nowhere", tmp_path)

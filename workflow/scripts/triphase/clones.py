@@ -135,6 +135,8 @@ def pin(clone, name, url, version):
         known = f"it has the tags {', '.join(tags[:8])}" if tags else "it has no tags"
         raise InputError(f"dataset.version: {version!r} is neither a tag nor a commit of {name} ({url}); {known}")
     if git(clone, "rev-parse", "HEAD") != commit:
+        # A job that was killed leaves git's lock behind; nobody else is at work while this job holds the clone.
+        (clone / ".git" / "index.lock").unlink(missing_ok=True)
         git(clone, "checkout", "--quiet", "--force", "--detach", commit)
     return commit
 
@@ -191,13 +193,20 @@ def clone_dataset(url, clone, name):
 
 
 def check_present(clone, files, where):
-    """InputError when a file is not in the version that is checked out."""
+    """InputError when a file is not in the version that is checked out, or was changed by hand."""
     for role, entries in files.items():
         for path in entries.values():
             if not os.path.lexists(clone / path):
                 near = difflib.get_close_matches(path, git(clone, "ls-files").splitlines(), n=1, cutoff=0.6)
                 hint = f"; the nearest is {near[0]}" if near else ""
                 raise InputError(f"{where} has no file {path} (role {role}){hint}")
+    paths = sorted({path for entries in files.values() for path in entries.values()})
+    if changed := git(clone, "status", "--porcelain", "--", *paths).splitlines():
+        path = changed[0].split(maxsplit=1)[1]
+        raise InputError(
+            f"{clone / path} was changed and is no longer the file of {where}; keep a copy if you need it, then run "
+            f"`git -C {clone} checkout {path}`"
+        )
 
 
 def get_content(clone, files, name, url, version, commit):
