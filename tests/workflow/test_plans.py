@@ -69,3 +69,8 @@ def test_real_data_folder_is_no_part_of_the_product():
         path.read_text() for path in ROOT.glob("workflow/**/*") if path.suffix in (".py", ".smk", ".rst")
     )
     assert TEST_DATA  # only tests know where it lies
+
+
+def test_a_source_has_only_the_subjects_that_it_names(project, real_data):
+    planned = project.planned(study="alice", overlay={"dataset": {"responses": {"source": "voxels"}}})
+    assert planned["clean_responses"] == 23 and planned["draw_brain"] == 2

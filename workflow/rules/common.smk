@@ -17,7 +17,6 @@ except InputError as error:
 config["local_data"] = config["local_data"] or os.environ.get("TRIPHASE_TEST_DATA")
 
 OUT = f"results/{config['study']}"
-SUBJECTS = [subject["name"] for subject in config["dataset"]["subjects"]]
 MODELS = {model["name"]: model for model in config["models"]}
 CHECKPOINTS = {name: {entry["name"]: entry for entry in model["checkpoints"]} for name, model in MODELS.items()}
 # Every checkpoint of the study, in the order of the config.
@@ -37,6 +36,9 @@ RESPONSE_SOURCE = next(
     for source in config["dataset"]["responses"]["sources"]
     if source["name"] == config["dataset"]["responses"]["source"]
 )
+# A source that names its subjects has no others: they take no part in the study then.
+SUBJECTS = [subject["name"] for subject in config["dataset"]["subjects"]]
+SUBJECTS = [name for name in SUBJECTS if name in RESPONSE_SOURCE.get("subjects", SUBJECTS)]
 # Voxels of an image have coordinates and can be drawn on a brain; columns of a text file can not.
 HAS_COORDINATES = "columns" not in RESPONSE_SOURCE
 
