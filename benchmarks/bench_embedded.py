@@ -12,6 +12,7 @@ import stat
 import sys
 import tempfile
 import time
+import warnings
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,13 +20,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 # Two models train side by side, one core each; the scripts' own progress bars would hide the figures.
-os.environ.update({"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"})
+os.environ.update({"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "DATALAD_LOG_LEVEL": "warning"})
+warnings.simplefilter("ignore")
 
 import pandas as pd  # noqa: E402
 from embedded_truth import compare, load_config, run_scripts, train_models  # noqa: E402
 
 SEEDS = (1, 2, 3, 4, 5)
-TRAINING = 60  # s per model, both side by side on two cores
 
 
 def worst(table):
@@ -34,28 +35,22 @@ def worst(table):
     return table.loc[margin.idxmin()]
 
 
-def figures(table, training):
+def figures(table):
     """One figure per criterion, over all seeds, models and listeners: list of dict."""
-    rows = [
-        {
-            "figure": "embedded: training, s per model",
-            "value": round(training, 1),
-            "goal": f"<= {TRAINING}",
-            "ok": bool(training <= TRAINING),
-        }
-    ]
+    rows = []
     for criterion, part in table.groupby("criterion", sort=False):
         row = worst(part)
+        above = row["high"] == float("inf")
         rows.append(
             {
                 "figure": f"embedded: {criterion}",
                 "value": round(float(row["value"]), 4),
-                "goal": f"{row['low']:g} to {row['high']:g}",
+                "goal": f">= {row['low']:g}" if above else f"{row['low']:g} to {row['high']:g}",
                 "ok": bool(part["ok"].all()),
                 "worst": {"seed": int(row["seed"]), "model": row["model"], "subject": row["subject"]},
                 "held": f"{int(part['ok'].sum())} of {len(part)}",
             }
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -82,7 +77,7 @@ def measure(seeds):
 def main():
     """Measure, print, write; the exit status."""
     table, training = measure(SEEDS)
-    rows = figures(table, training)
+    rows = figures(table)
     for row in rows:
         print(f"{row['figure']}: {row['value']} (goal {row['goal']}) {'ok' if row['ok'] else 'short'}")
     about = {
@@ -90,6 +85,7 @@ def main():
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "versions": {name: version(name) for name in ("numpy", "torch", "transformers", "himalaya", "datalad")},
         "seeds": list(SEEDS),
+        "training_s": round(training, 1),
     }
     details = json.loads(
         table[["seed", "model", "subject", "layer", "criterion", "value", "ok"]].to_json(orient="records")
