@@ -7,14 +7,11 @@ status 1 when a figure falls short. Figures are listed in `benchmarks/README.md`
 
 import json
 import os
-import platform
 import stat
 import sys
 import tempfile
 import time
 import warnings
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +22,9 @@ warnings.simplefilter("ignore")
 
 import pandas as pd  # noqa: E402
 from embedded_truth import compare, load_config, run_scripts, train_models  # noqa: E402
+from reporting import figure, report  # noqa: E402
 
+LIBRARIES = ["numpy", "torch", "transformers", "himalaya", "datalad"]
 SEEDS = (1, 2, 3, 4, 5)
 
 
@@ -42,14 +41,14 @@ def figures(table):
         row = worst(part)
         above = row["high"] == float("inf")
         rows.append(
-            {
-                "figure": f"embedded: {criterion}",
-                "value": round(float(row["value"]), 4),
-                "goal": f">= {row['low']:g}" if above else f"{row['low']:g} to {row['high']:g}",
-                "ok": bool(part["ok"].all()),
-                "worst": {"seed": int(row["seed"]), "model": row["model"], "subject": row["subject"]},
-                "held": f"{int(part['ok'].sum())} of {len(part)}",
-            }
+            figure(
+                f"embedded: {criterion}",
+                round(float(row["value"]), 4),
+                f">= {row['low']:g}" if above else f"{row['low']:g} to {row['high']:g}",
+                part["ok"].all(),
+                worst={"seed": int(row["seed"]), "model": row["model"], "subject": row["subject"]},
+                held=f"{int(part['ok'].sum())} of {len(part)}",
+            )
         )
     return rows
 
@@ -77,24 +76,10 @@ def measure(seeds):
 def main():
     """Measure, print, write; the exit status."""
     table, training = measure(SEEDS)
-    rows = figures(table)
-    for row in rows:
-        print(f"{row['figure']}: {row['value']} (goal {row['goal']}) {'ok' if row['ok'] else 'short'}")
-    about = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "versions": {name: version(name) for name in ("numpy", "torch", "transformers", "himalaya", "datalad")},
-        "seeds": list(SEEDS),
-        "training_s": round(training, 1),
-    }
-    details = json.loads(
-        table[["seed", "model", "subject", "layer", "criterion", "value", "ok"]].to_json(orient="records")
-    )
-    content = json.dumps({**about, "figures": rows, "details": details}, indent=1)
-    results = ROOT / "benchmarks" / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    (results / "embedded.json").write_text(content + "\n", encoding="utf-8")
-    return 0 if all(row["ok"] for row in rows) else 1
+    kept = table[["seed", "model", "subject", "layer", "criterion", "value", "ok"]]
+    details = json.loads(kept.to_json(orient="records"))
+    about = {"seeds": list(SEEDS), "training_s": round(training, 1), "details": details}
+    return report("embedded", figures(table), LIBRARIES, **about)
 
 
 if __name__ == "__main__":

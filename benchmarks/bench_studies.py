@@ -1,7 +1,7 @@
 """Wall time, memory and reruns of the shipped studies, each in a fresh copy of the project (`make bench-studies`).
 
-Alice needs the files named in its config in the folder TRIPHASE_TEST_DATA, with the data set's bundle below `openneuro`;
-it is skipped where they are absent.
+Alice needs the files that its config names in the folder TRIPHASE_TEST_DATA, and the data set's bundle in `openneuro`
+there; it is skipped where they are absent.
 """
 
 import os

@@ -6,7 +6,16 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from triphase.artefacts import open_arrays, read_arrays, read_json, read_table, replacing, write_arrays, write_json, write_table
+from triphase.artefacts import (
+    open_arrays,
+    read_arrays,
+    read_json,
+    read_table,
+    replacing,
+    write_arrays,
+    write_json,
+    write_table,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

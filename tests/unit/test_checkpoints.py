@@ -49,7 +49,9 @@ def test_fingerprints_tell_weights_apart(cache):
 
 
 def test_a_missing_revision_is_named_with_those_that_there_are(cache):
-    with pytest.raises(InputError, match="revision 'step7' of 'org/name'.*there are: pr/1, stage1-step5000-tokens11B, step0"):
+    with pytest.raises(
+        InputError, match="revision 'step7' of 'org/name'.*there are: pr/1, stage1-step5000-tokens11B, step0"
+    ):
         find_checkpoint("org/name", "step7", cache)
 
 

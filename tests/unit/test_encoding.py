@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from triphase.encoding import check_lengths, nuisance_features, region_draws, region_masks, stack_subjects, words_per_scan
+from triphase.encoding import (
+    check_lengths,
+    nuisance_features,
+    region_draws,
+    region_masks,
+    stack_subjects,
+    words_per_scan,
+)
 from triphase.errors import InputError
 
 TIMES = np.tile(np.arange(5) * 2.0, 2)
@@ -27,7 +34,9 @@ def subject(name, valid, runs=RUNS):
 
 
 def test_subjects_are_stacked_without_their_invalid_voxels():
-    stacked = stack_subjects([subject("s1", [True, False, True]), subject("s33", [False] * 3), subject("s2", [True] * 3)])
+    stacked = stack_subjects(
+        [subject("s1", [True, False, True]), subject("s33", [False] * 3), subject("s2", [True] * 3)]
+    )
     assert list(stacked["subject"].values) == ["s1", "s1", "s2", "s2", "s2"]
     assert list(stacked["voxel"].values) == [0, 2, 0, 1, 2]
     assert np.isfinite(stacked["responses"].values).all()
@@ -50,7 +59,9 @@ def test_a_run_too_short_for_its_delays_is_named():
 
 
 def words():
-    one = pd.DataFrame({"stimulus": "s", "index": [0, 1], "word": ["a", "bcd"], "onset": [0.0, 4.0], "offset": [1.0, 5.0]})
+    one = pd.DataFrame(
+        {"stimulus": "s", "index": [0, 1], "word": ["a", "bcd"], "onset": [0.0, 4.0], "offset": [1.0, 5.0]}
+    )
     return pd.concat([one.assign(run="r1"), one.assign(run="r2", onset=one["onset"] + 2, offset=one["offset"] + 2)])
 
 

@@ -18,7 +18,12 @@ def loaded():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>")
     torch.manual_seed(0)
     config = GPTNeoXConfig(
-        vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=32
+        vocab_size=64,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
     )
     return AutoModelForCausalLM.from_config(config).eval(), tokenizer
 
@@ -29,7 +34,7 @@ def spans_of(text):
 
 
 def plain_loop(model, tokenizer, context):
-    """One window per token with `output_hidden_states` on the causal language model: what the literature's code does."""
+    """One window per token with `output_hidden_states` on the full model: what the literature's code does."""
     encoded = tokenizer(TEXT, return_offsets_mapping=True, add_special_tokens=False)
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
     states, bits = [], []
@@ -41,7 +46,9 @@ def plain_loop(model, tokenizer, context):
         bits.append(-torch.log_softmax(output.logits[0, -2], -1)[ids[token]].item() / np.log(2))
     words, surprisal = [], []
     for start, stop in spans_of(TEXT):
-        mine = [i for i, (a, b) in enumerate(offsets) if TEXT[a:b].strip() and a + (TEXT[a] == " ") < stop and b > start]
+        mine = [
+            i for i, (a, b) in enumerate(offsets) if TEXT[a:b].strip() and a + (TEXT[a] == " ") < stop and b > start
+        ]
         words.append(np.mean([states[i] for i in mine], axis=0))
         surprisal.append(sum(bits[i] for i in mine))
     return np.stack(words, axis=1), np.array(surprisal)
@@ -61,7 +68,9 @@ def test_exact_protocol_equals_the_plain_loop(loaded, batch_size):
 
 def test_wider_bands_equal_the_loop_where_contexts_are_equal(loaded):
     model, tokenizer = loaded
-    long, bits, preceding = extract_words(model, tokenizer, TEXT, spans_of(TEXT), context={"min": 6, "max": 25}, batch_size=4)
+    long, bits, preceding = extract_words(
+        model, tokenizer, TEXT, spans_of(TEXT), context={"min": 6, "max": 25}, batch_size=4
+    )
     for length in (7, 20):
         exact, exact_bits, exact_preceding = extract_words(
             model, tokenizer, TEXT, spans_of(TEXT), context={"min": length, "max": length}, batch_size=8, pool="last"
@@ -87,6 +96,8 @@ def test_non_finite_layer_is_named(loaded):
     weight.data[0, 0] = float("nan")
     try:
         with pytest.raises(InputError, match=r"layers \[2\].*'tale'"):
-            extract_words(model, tokenizer, TEXT, spans_of(TEXT), context={"min": 8, "max": 8}, batch_size=4, stimulus="tale")
+            extract_words(
+                model, tokenizer, TEXT, spans_of(TEXT), context={"min": 8, "max": 8}, batch_size=4, stimulus="tale"
+            )
     finally:
         weight.data = kept

@@ -56,7 +56,12 @@ def test_position_basis_is_orthogonal_and_centred():
 
 def test_nuisance_columns():
     words = pd.DataFrame(
-        {"onset": [0.0, 1.0, 2.0], "offset": [0.5, 1.5, 2.5], "word": ["a", "bcd", "ef"], "log_frequency": [1.0, np.nan, 3.0]}
+        {
+            "onset": [0.0, 1.0, 2.0],
+            "offset": [0.5, 1.5, 2.5],
+            "word": ["a", "bcd", "ef"],
+            "log_frequency": [1.0, np.nan, 3.0],
+        }
     )
     band = nuisance_of_run(words, np.arange(2) * 2.0, 2.0, ["word_rate", "word_length", "log_frequency"])
     # the missing frequency takes the mean of the others (2)

@@ -75,7 +75,10 @@ def test_bootstrap_of_every_block_once_is_the_score_itself():
     once = [np.ones((1, c.shape[1]), dtype=np.float32) for c in counts]
     np.testing.assert_allclose(bootstrap_r(x, y, blocks, once)[0], correlate(x[None], y, SEGMENTS)[0], atol=1e-6)
     one = bootstrap_r(x, y, blocks, counts)[7]
-    rows = [np.concatenate([np.tile(b, int(n)) for b, n in zip(seg, c[7], strict=True)]) for seg, c in zip(blocks, counts, strict=True)]
+    rows = [
+        np.concatenate([np.tile(b, int(n)) for b, n in zip(seg, c[7], strict=True)])
+        for seg, c in zip(blocks, counts, strict=True)
+    ]
     z = [np.arctanh([pearsonr(x[r, v], y[r, v]).statistic for v in range(5)]) for r in rows]
     np.testing.assert_allclose(one, np.tanh(np.mean(z, axis=0)), atol=1e-6)
 

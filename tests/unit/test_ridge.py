@@ -15,7 +15,11 @@ RUNS = np.repeat(["r1", "r2", "r3", "r4"], 40)
 def problem():
     generator = np.random.default_rng(1)
     x, z = generator.standard_normal((160, 12)), generator.standard_normal((160, 3))
-    y = x @ generator.standard_normal((12, 6)) + z @ generator.standard_normal((3, 6)) + generator.standard_normal((160, 6))
+    y = (
+        x @ generator.standard_normal((12, 6))
+        + z @ generator.standard_normal((3, 6))
+        + generator.standard_normal((160, 6))
+    )
     outer, inner = make_splits(RUNS, RUNS, ["r4"], kind="fixed", outer_folds=2, inner_folds=3, gap=0)
     return [x, z], (y - y.mean(0)).astype(np.float32), outer, inner
 

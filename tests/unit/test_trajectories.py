@@ -54,7 +54,15 @@ def test_tidy_rows_have_typed_nulls(result):
 
 def table_of(scores):
     rows = [
-        {"model": "m", "checkpoint": f"c{c}", "subject": "s", "roi": "language", "layer": layer, "measure": m, "value": v}
+        {
+            "model": "m",
+            "checkpoint": f"c{c}",
+            "subject": "s",
+            "roi": "language",
+            "layer": layer,
+            "measure": m,
+            "value": v,
+        }
         for (c, layer), value in scores.items()
         for m, v in (("cv_score", value), ("gain", 10 * layer + c))
     ]
@@ -74,7 +82,9 @@ def test_ceilings_skip_invalid_voxels():
         {"subject": "s", "roi": ["A", "A", "B"], "valid": [True, False, True], "ceiling": [0.4, np.nan, 0.8]}
     )
     rows = ceiling_rows(ceiling, ROIS).set_index(["roi", "measure"])["value"]
-    assert rows["A", "ceiling"] == 0.4 and rows["A", "valid_voxels"] == 1 and rows["all", "ceiling"] == pytest.approx(0.6)
+    assert (
+        rows["A", "ceiling"] == 0.4 and rows["A", "valid_voxels"] == 1 and rows["all", "ceiling"] == pytest.approx(0.6)
+    )
 
 
 def test_items_are_drawn_alike_at_every_checkpoint():

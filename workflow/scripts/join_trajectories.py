@@ -13,7 +13,7 @@ KEYS = ["model", "checkpoint", "step", "tokens"]
 
 
 def main(paths, *, study, series, pair_of, roi, rois, adherence, seed):
-    """`series`: model, checkpoint, step, tokens, layers of each of `paths.checkpoints`; `pair_of`: the key of `paths.pairs`."""
+    """`series`: model, checkpoint, step, tokens, layers of each checkpoint; `pair_of`: the key of each comparison."""
     entries = {(s["model"], s["checkpoint"]): {key: s[key] for key in KEYS} for s in series}
     pairs = zip(paths.pairs, pair_of, strict=True)
     tables = [read_table(path) for path in paths.checkpoints]

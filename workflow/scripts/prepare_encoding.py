@@ -1,4 +1,4 @@
-"""All that does not depend on a model: stacked responses, nuisance features, folds, gap, blocks and the nuisance-only fit."""
+"""All that does not depend on a model: responses, nuisance features, folds, gap, blocks and the nuisance-only fit."""
 
 import logging
 

@@ -40,7 +40,7 @@ def read_json(path):
 
 
 def write_table(path, frame, **metadata):
-    """Write a pandas DataFrame as Parquet, without its index; `metadata` values are stored as JSON in the file's schema."""
+    """Write a pandas DataFrame as Parquet, without its index; `metadata` is stored as JSON in the file's schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

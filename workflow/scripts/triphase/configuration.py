@@ -1,6 +1,7 @@
 """Checks of a study's config that need nothing but the config, so that a mistake is found before any job starts."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 from triphase.errors import InputError
@@ -53,7 +54,7 @@ def _describe(error):
         "minimum": f"must be at least {error.schema.get('minimum')}",
         "maximum": f"must be at most {error.schema.get('maximum')}",
         "exclusiveMinimum": f"must be above {error.schema.get('exclusiveMinimum')}",
-        "pattern": f"must match {error.schema.get('pattern')} ({error.schema.get('description', 'see config/README.md')})",
+        "pattern": f"must match {error.schema.get('pattern')}; {error.schema.get('description', 'see config/README')}",
     }
     return f"{where}: {value} {rules.get(error.validator, error.message)}"
 
@@ -96,14 +97,12 @@ def _known_names(config):
 
 def _increasing_steps(config):
     for model in config["models"]:
-        steps = [entry["step"] for entry in model["checkpoints"]]
-        tokens = [tokens_seen(model, entry) for entry in model["checkpoints"]]
-        for position in range(1, len(steps)):
-            if steps[position] <= steps[position - 1] or tokens[position] <= tokens[position - 1]:
+        entries = [(entry["name"], entry["step"], tokens_seen(model, entry)) for entry in model["checkpoints"]]
+        for (_, step, tokens), (name, next_step, next_tokens) in pairwise(entries):
+            if next_step <= step or next_tokens <= tokens:
                 raise InputError(
-                    f"models/{model['name']}/checkpoints/{model['checkpoints'][position]['name']}: step {steps[position]} "
-                    f"({tokens[position]} tokens) does not come after step {steps[position - 1]} "
-                    f"({tokens[position - 1]} tokens); list checkpoints in the order of training"
+                    f"models/{model['name']}/checkpoints/{name}: step {next_step} ({next_tokens} tokens) does not come "
+                    f"after step {step} ({tokens} tokens); list checkpoints in the order of training"
                 )
 
 

@@ -1,4 +1,4 @@
-"""A content digest of a script's own library code, so that editing a module reruns the jobs that use it and no others."""
+"""A content digest of a script's own library code, so that editing a module reruns its users and no others."""
 
 import ast
 import hashlib

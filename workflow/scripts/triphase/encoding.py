@@ -17,7 +17,8 @@ def stack_subjects(responses):
 
     Returns
     -------
-    xarray.Dataset with `responses` (time, target) and coordinates run, time_s (time), subject, voxel, roi, x, y, z (target)
+    xarray.Dataset with `responses` (time, target); coordinates run, time_s (time), subject, voxel, roi, x, y, z
+    (target)
 
     Raises
     ------
@@ -48,8 +49,8 @@ def check_lengths(runs, delays, tr):
         scans = int((runs == run).sum())
         if scans < 10 * (max(delays) + 1):
             raise InputError(
-                f"dataset/runs: {str(run)!r} has {scans} scans of {tr} s, too short for delays up to {max(delays)} scans: "
-                f"at least {10 * (max(delays) + 1)} are needed"
+                f"dataset/runs: {str(run)!r} has {scans} scans of {tr} s, too short for delays up to {max(delays)} "
+                f"scans: at least {10 * (max(delays) + 1)} are needed"
             )
 
 
@@ -82,7 +83,9 @@ def words_per_scan(values, words, activation_words, runs, times, tr):
     -------
     float32 array (n_scans, n_features)
     """
-    rows = {key: row for row, key in enumerate(zip(activation_words["stimulus"], activation_words["index"], strict=True))}
+    rows = {
+        key: row for row, key in enumerate(zip(activation_words["stimulus"], activation_words["index"], strict=True))
+    }
     scans = np.zeros((len(runs), values.shape[1]), dtype=np.float32)
     for run in dict.fromkeys(runs):
         heard = words[words["run"] == run]

@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """Something that the user can put right: the message names the key, file or row, its value and what would be right."""
+    """Something that the user can put right: it names the key, file or row, its value and what would be right."""

@@ -14,8 +14,8 @@ LOGIT_ROWS = 512
 def extract_words(model, tokenizer, text, spans, *, context, batch_size, stimulus="", pool="mean"):
     """Run one text through a causal language model and pool its hidden states to words.
 
-    Every window begins with the BOS token (EOS where the tokenizer has no BOS), in every model, and special tokens never
-    enter a pool: otherwise the first word would absorb the attention sink in some models only.
+    Every window begins with the BOS token (EOS where the tokenizer has no BOS), in every model, and special tokens
+    never enter a pool: otherwise the first word would absorb the attention sink in some models only.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ def delays_in_scans(delays, tr):
     scans = [int(round(delay / tr)) for delay in delays]
     if len(set(scans)) < len(scans) or min(scans) < 0:
         raise InputError(
-            f"encoding/delays: {list(delays)} s are {scans} scans at TR {tr} s; each must be >= 0 and fall on its own scan"
+            f"encoding/delays: {list(delays)} s are {scans} scans at TR {tr} s; each must be >= 0 and on its own scan"
         )
     return scans
 

@@ -1,4 +1,4 @@
-"""What every script does before its work starts: send messages to the rule's log and turn bad input into one clear line."""
+"""What every script does before its work starts: send messages to the log and turn bad input into one clear line."""
 
 import logging
 import os
@@ -15,11 +15,12 @@ from triphase.errors import InputError
 def start(snakemake):
     """Run a script's body with its log open.
 
-    Yields a namespace with `paths` (the rule's named inputs and outputs as attributes: str, or list of str) and `params`
-    (dict of the rule's named params, without `code`, which is there for Snakemake's rerun trigger alone).
+    Yields a namespace with `paths` (the rule's named inputs and outputs as attributes: str, or list of str) and
+    `params` (dict of the rule's named params, without `code`, which is there for Snakemake's rerun trigger alone).
 
-    Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as the
-    one line that its message is, and ends the job with exit status 1; other exceptions leave their traceback in the log.
+    Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
+    the one line that its message is, and ends the job with exit status 1; other exceptions leave their traceback in
+    the log.
     """
     Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
     with redirected(snakemake.log[0]) as terminal:
@@ -40,8 +41,8 @@ def start(snakemake):
 def redirected(path):
     """Send standard output and error to a file and yield the terminal.
 
-    The file descriptors are redirected, not Python's names for them: libraries hold on to the stream that they found when
-    they were imported, and git-annex and other child processes write to the descriptors.
+    The file descriptors are redirected, not Python's names for them: libraries hold on to the stream that they found
+    when they were imported, and git-annex and other child processes write to the descriptors.
     """
     sys.stdout.flush()
     sys.stderr.flush()

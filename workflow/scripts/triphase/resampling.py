@@ -17,7 +17,7 @@ VOXEL_BATCH = 4096
 
 
 def block_length(response_acf, prediction_acf, minimum):
-    """Scans per block: first lag where the product of the two autocorrelations is below 0.1, doubled, at least `minimum`."""
+    """Scans per block: first lag where the product of autocorrelations is below 0.1, doubled, at least `minimum`."""
     product = response_acf * prediction_acf
     below = np.flatnonzero(product < 0.1)
     return max(minimum, 2 * (int(below[0]) if below.size else len(product)))
@@ -28,8 +28,8 @@ def block_counts(segments, length):
     counts = [len(rows) // length for rows in segments]
     if prod(factorial(count) for count in counts) < 100:
         raise InputError(
-            f"encoding: held-out stretches of {[len(rows) for rows in segments]} scans hold {counts} blocks of {length}: "
-            "fewer than 100 permutations exist; hold out more"
+            f"encoding: held-out stretches of {[len(rows) for rows in segments]} scans hold {counts} blocks of "
+            f"{length}: fewer than 100 permutations exist; hold out more"
         )
     return counts
 
@@ -63,8 +63,8 @@ def permutation_draws(counts, n_draws, seed):
 def permutation_p(predictions, responses, segments, counts, draws):
     """p-value per voxel that r exceeds zero, by permuting contiguous blocks of the response within held-out stretches.
 
-    The statistic is Fisher's z averaged over segments as in `triphase.scoring.correlate`, on whole blocks of equal length
-    (a segment's last few scans are left out, also of the observed value). p = (b + 1) / (n + 1).
+    The statistic is Fisher's z averaged over segments as in `triphase.scoring.correlate`, on whole blocks of equal
+    length (a segment's last few scans are left out, also of the observed value). p = (b + 1) / (n + 1).
 
     Parameters
     ----------
@@ -120,12 +120,14 @@ def bootstrap_draws(segments, length, n_draws, seed):
     """
     blocks = [np.array_split(rows, max(len(rows) // length, 1)) for rows in segments]
     generator = np.random.default_rng([seed, n_draws, *(len(rows) for rows in segments)])
-    counts = [generator.multinomial(len(b), np.full(len(b), 1 / len(b)), size=n_draws).astype(np.float32) for b in blocks]
+    counts = [
+        generator.multinomial(len(b), np.full(len(b), 1 / len(b)), size=n_draws).astype(np.float32) for b in blocks
+    ]
     return blocks, counts
 
 
 def bootstrap_r(predictions, responses, blocks, counts):
-    """r per draw and voxel under the block bootstrap: float32 array (n_draws, n_targets).
+    """Correlation per draw and voxel under the block bootstrap: float32 array (n_draws, n_targets).
 
     Centring and norms are recomputed in every draw, from the blocks' sums.
     """

@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 def choose_backend(name="auto"):
     """Set himalaya's backend and return it.
 
-    "auto" is CUDA where a GPU is visible and numpy elsewhere: importing torch alone costs more than a small fit, so it is
-    only imported when a device node says that there is something to find.
+    "auto" is CUDA where a GPU is visible and numpy elsewhere: importing torch alone costs more than a small fit, so it
+    is only imported when a device node says that there is something to find.
     """
     from himalaya.backend import set_backend
 
@@ -27,8 +27,8 @@ def choose_backend(name="auto"):
 def standardise(band, training):
     """Z-score columns with the mean and deviation of the training rows, then divide by the root of their number.
 
-    The division gives every band's kernel a mean training diagonal of 1, so that band weights and penalties mean the same
-    for bands of different width. Constant columns become zero.
+    The division gives every band's kernel a mean training diagonal of 1, so that band weights and penalties mean the
+    same for bands of different width. Constant columns become zero.
     """
     mean, deviation = band[training].mean(0), band[training].std(0)
     scaled = (band - mean) / np.where(deviation > 1e-6 * (np.abs(mean) + 1e-12), deviation, np.inf)
@@ -136,4 +136,6 @@ def _warn_edges(chosen, alphas):
     """The smallest penalty at the edge means an underregularised grid; the largest is where unpredictable voxels go."""
     share = float((chosen <= np.min(alphas) * 1.001).mean())
     if share > 0.05:
-        log.warning("%.0f %% of voxels chose the smallest penalty %g: widen encoding/alphas", 100 * share, np.min(alphas))
+        log.warning(
+            "%.0f %% of voxels chose the smallest penalty %g: widen encoding/alphas", 100 * share, np.min(alphas)
+        )

@@ -1,4 +1,4 @@
-"""Correlation of predictions with held-out responses, averaged over held-out runs or blocks, never over their concatenation."""
+"""Correlation of predictions with held-out responses, averaged over runs or blocks, never over their concatenation."""
 
 import numpy as np
 

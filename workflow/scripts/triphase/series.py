@@ -57,8 +57,8 @@ def gain_maps(series, files, layers, coordinates):
 
     Returns
     -------
-    xarray.Dataset with `gain` (checkpoint, target), NaN nowhere; coordinates subject, roi, x, y, z (target), checkpoint,
-    tokens (checkpoint)
+    xarray.Dataset with `gain` (checkpoint, target); coordinates subject, roi, x, y, z (target), checkpoint, tokens
+    (checkpoint)
     """
     model = series[0]["model"]
     subject = coordinates["subject"].values

@@ -42,8 +42,8 @@ def tokens_of_words(offsets, spans, text, stimulus=""):
         word = missing[0]
         begin, end = spans[word]
         raise InputError(
-            f"stimulus {stimulus!r}, word {word} ({text[begin:end]!r}, characters {begin}-{end}): the tokenizer gives it "
-            "no token; use a tokenizer that covers the script of the transcript"
+            f"stimulus {stimulus!r}, word {word} ({text[begin:end]!r}, characters {begin}-{end}): the tokenizer gives "
+            "it no token; use a tokenizer that covers the script of the transcript"
         )
     return solid[first], solid[last]
 

@@ -44,7 +44,7 @@ def encoding_rows(dataset, rois):
 
 
 def tidy(frames, *, study, model, checkpoint, step, tokens):
-    """Join partial tables of one checkpoint into the tidy form, with typed columns and nulls where a key does not apply."""
+    """Join partial tables of one checkpoint into the tidy form: typed columns, nulls where a key does not apply."""
     frame = pd.concat([f for f in frames if len(f)], ignore_index=True)
     return typed(frame.assign(study=study, model=model, checkpoint=checkpoint, step=step, tokens=tokens))
 

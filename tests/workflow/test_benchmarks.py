@@ -1,0 +1,24 @@
+"""Results of benchmarks are kept with what they were measured on, and every figure is described."""
+
+import json
+
+import pytest
+from conftest import ROOT
+
+RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
+STAGES = [path.stem.removeprefix("bench_") for path in (ROOT / "benchmarks").glob("bench_*.py")]
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_every_figure_is_listed(path):
+    listed = (ROOT / "benchmarks/README.md").read_text()
+    result = json.loads(path.read_text())
+    assert {"date", "machine", "versions", "figures"} <= set(result)
+    for row in result["figures"]:
+        assert f"`{row['figure'].split(': ', 1)[1]}`" in listed, row["figure"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_benchmark_is_documented_and_has_results(stage):
+    assert f"`make bench-{stage}`" in (ROOT / "benchmarks/README.md").read_text()
+    assert (ROOT / f"benchmarks/results/{stage}.json").is_file()
