@@ -184,6 +184,9 @@ def test_breakpoints_are_where_the_kind_of_segment_changes():
     assert result["breakpoints"] == [256 * TOKENS_PER_STEP]
     assert [segment["kind"] for segment in result["segments"]] == ["rise", "plateau"]
     assert result["segments"][0]["change"] == pytest.approx(5, abs=0.1)
+    low, high = result["segments"][0]["change_interval"]
+    assert low < 5 < high
+    assert result["segments"][1]["change_interval"] is None
 
 
 def test_one_subject_is_judged_and_counted():

@@ -178,7 +178,7 @@ class Judged:
         }
 
     def segments(self):
-        """Merged segments: token range, sign in words, change with its interval."""
+        """Merged segments: token range, sign in words, change with its interval (None where it is held at zero)."""
         fit, signs = self.curve.fit, self.curve.signs
         edges = [0, *fit.shape.knots, len(self.t) - 1]
         length = np.diff(self.t[edges])
@@ -197,7 +197,7 @@ class Judged:
                     "from": round(10 ** self.t[edges[start]]),
                     "to": round(10 ** self.t[edges[stop]]),
                     "change": float(change),
-                    "change_interval": [float(change - z * error), float(change + z * error)],
+                    "change_interval": [float(change - z * error), float(change + z * error)] if error else None,
                 }
             )
             start = stop

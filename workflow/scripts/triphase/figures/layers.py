@@ -69,7 +69,7 @@ def draw_map(axis, rows, label, tokens):
     axis.spines[:].set_visible(False)
     if values.size <= 60:
         middle = (np.nanmin(values) + np.nanmax(values)) / 2
-        decimals = int(np.clip(1 - np.floor(np.log10(max(np.nanmax(values) - np.nanmin(values), 1e-9) / 2)), 0, 4))
+        decimals = int(np.clip(1 - np.floor(np.log10(max(np.nanmax(values) - np.nanmin(values), 1e-9) / 2)), 1, 4))
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
                 axis.text(column, row, f"{value:.{decimals}f}", ha="center", va="center", fontsize=6.5,

@@ -11,7 +11,7 @@ PANELS = (
     ("Instruction adherence (dashed: lenient parser)", "adherence", ("adherence", "adherence_lenient")),
     ("Answers that are one of the labels asked for (dashed: probability mass on them)", "share",
      ("validity", "label_mass")),
-    ("Spread of the answers (dashed: share of the commonest)", "entropy (bits)",
+    ("Spread of the answers (dashed: share of the commonest)", "entropy (bits),\nshare",
      ("answer_entropy", "commonest_answer")),
 )  # fmt: skip
 
