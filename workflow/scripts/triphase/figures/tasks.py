@@ -20,9 +20,12 @@ def draw_tasks(table, phases, model):
     """Four panels over training tokens: accuracy, adherence, validity, spread of answers, with 95 % intervals."""
     axis = TokenAxis(table["tokens"].dropna().unique())
     drawn = [panel for panel in PANELS if names_after(table, panel[2][0])] or PANELS[:1]
+    # A legend entry takes up to four lines beside its panel.
+    heights = [max(2.2, 0.5 * len(names_after(table, panel[2][0]))) for panel in drawn]
     figure, panels = plt.subplots(
-        len(drawn), 1, figsize=(8.2, 2.2 * len(drawn) + 0.9), sharex=True, squeeze=False, layout="constrained"
-    )
+        len(drawn), 1, figsize=(8.2, sum(heights) + 0.9), sharex=True, squeeze=False, layout="constrained",
+        height_ratios=heights,
+    )  # fmt: skip
     missing = "" if names_after(table, "adherence") else " (no instruction data: adherence is not measured)"
     figure.suptitle(f"{model}: tasks over training{missing}", x=0.01, ha="left", weight="bold")
     for number, (panel, (title, label, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
@@ -42,7 +45,7 @@ def draw_pair(panel, axis, table, measures):
         say_empty(panel, "no tasks in this study")
         return
     for number, name in enumerate(names):
-        colour, marker = CYCLE[number % 7], MARKERS[number % 7]
+        colour, marker = CYCLE[number % 7], MARKERS[(number + number // 7) % 7]
         rows = table[table["measure"] == f"{measures[0]}/{name}"]
         draw_rows(panel, axis, rows, colour, marker, f"{name}\nn = {items(rows)} items")
         for measure in measures[1:]:

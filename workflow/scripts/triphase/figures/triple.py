@@ -8,6 +8,7 @@ from triphase.figures.curves import names_after, subject_curves, tidy_curve
 from triphase.figures.style import BLACK, BLUE, CYCLE, GREY, MARKERS, SHADES, TokenAxis, plt, say_empty
 
 SHARES = ("accuracy", "validity", "commonest_answer", "label_mass")  # an interval of these ends at 0 and 1
+NAMED_TASKS = 3  # more curves than these are drawn thin, with their mean
 PHASE_NAMES = ("1 alignment", "2 detachment", "3 realignment")
 
 
@@ -172,9 +173,16 @@ def draw_tasks(panel, axis, table):
     tasks, adherence = names_after(table, "accuracy_rescaled"), names_after(table, "adherence")
     for number, task in enumerate(tasks):
         rows = table[table["measure"] == f"accuracy_rescaled/{task}"]
-        draw_rows(
-            panel, axis, rows, CYCLE[number % 7], MARKERS[number % 7], f"accuracy: {task}\nn = {items(rows)} items"
-        )
+        if len(tasks) > NAMED_TASKS:
+            tokens, values, _ = tidy_curve(rows)
+            label = None if number else f"accuracy: each of {len(tasks)} tasks\n(named in the tasks figure)"
+            axis.curve(panel, tokens, values, color=CYCLE[0], alpha=0.35, linewidth=0.8, label=label)
+        else:
+            label = f"accuracy: {task}\nn = {items(rows)} items"
+            draw_rows(panel, axis, rows, CYCLE[number % 7], MARKERS[number % 7], label)
+    if len(tasks) > NAMED_TASKS:
+        rows = table[table["measure"].isin([f"accuracy_rescaled/{task}" for task in tasks])]
+        draw_rows(panel, axis, rows, CYCLE[0], MARKERS[0], "accuracy: their mean", linewidth=2.2)
     for number, name in enumerate(adherence):
         rows = table[table["measure"] == f"adherence/{name}"]
         colour = CYCLE[(number + len(tasks)) % 7]
