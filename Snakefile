@@ -33,6 +33,7 @@ include: "workflow/rules/figures.smk"
 rule all:
     default_target: True
     input:
+        of_series(f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet"),
         f"{OUT}/trajectories.parquet",
         f"{OUT}/phases.json",
         FIGURES,

@@ -106,7 +106,7 @@ def run_scripts(config, folder, hub):
     encoding = config["encoding"]
     shared = SimpleNamespace(responses=responses, words=at("words.parquet"), shared=at("shared.zarr.zip"))
     keys = ("delays", "nuisance", "split", "alphas", "gap_seconds", "minimum_block")
-    prepare_encoding.main(shared, runs=runs, tr=data["tr"], **{key: encoding[key] for key in keys})
+    prepare_encoding.main(shared, runs=runs, rois=data["rois"], tr=data["tr"], **{key: encoding[key] for key in keys})
 
     words = read_table(at("words.parquet"))
     scores = {(name, "", 0): fit_reference(config, folder, name, words) for name in (LATENTS, ONE_HOT)}
@@ -130,7 +130,6 @@ def extract(config, folder, hub, model, checkpoint):
     )
     fetch_checkpoint.main(
         paths, repository=model["repository"], revision=checkpoint["revision"], commit=None, cache_dir=str(hub),
-        layers=model["layers"],
     )  # fmt: skip
     extract_activations.main(paths, **config["activations"])
     return paths.activations

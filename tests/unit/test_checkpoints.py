@@ -4,7 +4,7 @@ import json
 import pytest
 
 from triphase import checkpoints
-from triphase.checkpoints import check_layers, find_checkpoint
+from triphase.checkpoints import find_checkpoint
 from triphase.errors import InputError
 
 CONFIG = {"architectures": ["GPTNeoXForCausalLM"], "num_hidden_layers": 3, "hidden_size": 64}
@@ -83,10 +83,3 @@ def test_a_download_that_fails_is_one_clear_error(tmp_path, monkeypatch):
 
 def _offline(*_, **__):
     raise ConnectionError("no route")
-
-
-def test_layers_out_of_range(cache):
-    manifest = find_checkpoint("org/name", "step0", cache)
-    check_layers(manifest, [0, 3])
-    with pytest.raises(InputError, match=r"layers \[4\].*0 \(embedding\) to 3"):
-        check_layers(manifest, [1, 4])

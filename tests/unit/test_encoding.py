@@ -4,7 +4,9 @@ import pytest
 import xarray as xr
 
 from triphase.encoding import (
+    check_layer,
     check_lengths,
+    check_regions,
     nuisance_features,
     region_draws,
     region_masks,
@@ -56,6 +58,19 @@ def test_a_run_too_short_for_its_delays_is_named():
     check_lengths(np.repeat(["r1"], 50), [1, 4], 2.0)
     with pytest.raises(InputError, match="'r2' has 49 scans of 2.0 s.*at least 50"):
         check_lengths(np.repeat(["r1", "r2"], [50, 49]), [1, 4], 2.0)
+
+
+def test_a_layer_that_does_not_exist_is_named_with_those_that_do():
+    activations = xr.Dataset(coords={"layer": [0, 1, 2, 3]}, attrs={"repository": "org/name"})
+    check_layer(3, activations)
+    with pytest.raises(InputError, match=r"layer 4 of 'org/name' does not exist; it has 0 \(embedding\) to 3"):
+        check_layer(4, activations)
+
+
+def test_a_region_without_voxels_is_named_with_those_that_there_are():
+    rois = [{"name": "A", "language": True}, {"name": "LIFGG", "language": True}]
+    with pytest.raises(InputError, match=r"\['LIFGG'\] have no valid voxel in any subject.*: A, LIFG"):
+        check_regions(np.array(["A", "LIFG"]), rois)
 
 
 def words():

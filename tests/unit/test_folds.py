@@ -38,6 +38,14 @@ def test_repeats_of_a_stimulus_stay_together_in_cross_validation():
         assert len(set(mask[STIMULI == "c"])) == 1
 
 
+def test_few_stimuli_are_held_out_whole():
+    outer, inner = make_splits(RUNS, STIMULI, [], kind="outer_cv", outer_folds=5, inner_folds=4, gap=5)
+    assert len(outer) == 3
+    for masks in (outer, *inner):
+        for mask in masks:
+            assert not set(STIMULI[mask == HELD_OUT]) & set(STIMULI[mask == TRAIN])
+
+
 def test_single_run_uses_gapped_blocks_that_cover_every_scan_once():
     runs, stimuli = np.array(["r"] * 300), np.array(["s"] * 300)
     outer, inner = make_splits(runs, stimuli, [], kind="outer_cv", outer_folds=5, inner_folds=4, gap=14)
@@ -52,10 +60,10 @@ def test_single_run_uses_gapped_blocks_that_cover_every_scan_once():
 def test_the_guard_finds_a_missing_gap_and_a_shared_stimulus():
     runs, stimuli = np.array(["r"] * 100), np.array(["s"] * 100)
     check_masks(hold_out_blocks(runs, np.ones(100, bool), 4, 10), runs, stimuli, 10)
-    with pytest.raises(AssertionError, match="scans from training"):
+    with pytest.raises(InputError, match="10 scans from training scans; the gap is 10"):
         check_masks(hold_out_blocks(runs, np.ones(100, bool), 4, 9), runs, stimuli, 10)
     leaky = np.where(RUNS == "r4", HELD_OUT, TRAIN)[None]
-    with pytest.raises(AssertionError, match="both sides"):
+    with pytest.raises(InputError, match="both sides"):
         check_masks(leaky, RUNS, STIMULI, 5)
 
 

@@ -22,6 +22,7 @@ rule prepare_encoding:
         runtime=60,
     params:
         runs=lookup("dataset/runs", within=config),
+        rois=lookup("dataset/rois", within=config),
         tr=lookup("dataset/tr", within=config),
         delays=lookup("encoding/delays", within=config),
         nuisance=lookup("encoding/nuisance", within=config),

@@ -82,7 +82,6 @@ rule fetch_checkpoint:
         cache_dir=lambda wildcards: (
             f"{OUT}/demo/hub" if trained_here(wildcards.model) else MODELS[wildcards.model].get("cache_dir")
         ),
-        layers=model_entry("layers"),
         code=digest("fetch_checkpoint.py"),
     script:
         "../scripts/fetch_checkpoint.py"

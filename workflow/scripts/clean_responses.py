@@ -10,7 +10,9 @@ def main(paths, *, subject, source, runs, tr, cleaning):
     """Read what the manifest names, clean it and write one array."""
     manifest, words = read_json(paths.manifest), read_table(paths.words)
     dataset = clean_subject(subject, manifest["files"], source, runs, words, tr=tr, cleaning=cleaning)
-    dataset.attrs |= {key: manifest[key] for key in ("dataset", "url", "version", "commit")}
+    dataset.attrs |= {key: manifest[key] for key in ("dataset", "url", "version")} | {
+        "dataset_commit": manifest["commit"]
+    }
     dataset.attrs["keys"] = {
         role: [file["key"] for file in files.values()] for role, files in manifest["files"].items()
     }

@@ -1,15 +1,13 @@
 """Resolve one checkpoint to a commit, make sure that its files are whole on this machine, and describe them."""
 
 from triphase.artefacts import write_json
-from triphase.checkpoints import check_layers, find_checkpoint
+from triphase.checkpoints import find_checkpoint
 from triphase.job import start
 
 
-def main(paths, *, repository, revision, commit, cache_dir, layers):
+def main(paths, *, repository, revision, commit, cache_dir):
     """Write the manifest that every later stage loads the model by."""
-    manifest = find_checkpoint(repository, revision, cache_dir, commit)
-    check_layers(manifest, layers)
-    write_json(paths.checkpoint, manifest)
+    write_json(paths.checkpoint, find_checkpoint(repository, revision, cache_dir, commit))
 
 
 if __name__ == "__main__":

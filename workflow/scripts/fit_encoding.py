@@ -5,11 +5,11 @@ import pandas as pd
 import xarray as xr
 
 from triphase.artefacts import open_arrays, read_arrays, read_table, write_arrays
-from triphase.encoding import region_draws, region_masks, words_per_scan
+from triphase.encoding import check_layer, region_draws, region_masks, words_per_scan
 from triphase.features import delay
 from triphase.folds import held_out_segments
 from triphase.job import start
-from triphase.resampling import bootstrap_draws, bootstrap_r, permutation_draws, permutation_p
+from triphase.resampling import bootstrap_draws, bootstrap_r, permutation_draws, permutation_p, segment_groups
 from triphase.ridge import fit_bands, weight_grid
 from triphase.scoring import benjamini_hochberg, correlate
 
@@ -18,6 +18,7 @@ def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, 
     """Write per-voxel scores and the bootstrap draws of every subject's regions."""
     shared, words = read_arrays(paths.shared), read_table(paths.words)
     with open_arrays(paths.activations) as stored:
+        check_layer(layer, stored)
         picked = stored.sel(layer=layer).load()
     runs, y, tr = shared["run"].values, shared["responses"].values, shared.attrs["tr"]
     heard = pd.DataFrame({"stimulus": picked["stimulus"].values, "index": picked["index"].values})
@@ -30,10 +31,11 @@ def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, 
     )
 
     segments, counts = held_out_segments(outer, runs), shared.attrs["block_counts"]
+    groups = segment_groups(segments, runs, shared["stimulus"].values)
     joint, split = correlate(predicted, y, segments)
-    orders = permutation_draws(counts, permutations, seed)
-    p = permutation_p(predicted.sum(0), y, segments, counts, orders)
-    blocks, drawn = bootstrap_draws(segments, shared.attrs["block_length"], boot_draws, seed)
+    orders = permutation_draws(counts, groups, permutations, seed)
+    p = permutation_p(predicted.sum(0), y, segments, orders)
+    blocks, drawn = bootstrap_draws(segments, groups, shared.attrs["block_length"], boot_draws, seed)
     boot = bootstrap_r(predicted.sum(0), y, blocks, drawn)
     boot_gain = boot - bootstrap_r(shared["nuisance_alone"].values, y, blocks, drawn)
 
@@ -53,8 +55,9 @@ def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, 
         },
         coords={name: shared[name] for name in ("subject", "voxel", "roi", "x", "y", "z")}
         | {"band": ["llm", "nuisance"], "listener": subjects, "region": list(regions), "measure": ["r", "gain"]},
-        attrs={**picked.attrs, "layer": layer, "seed": seed, "blocks": counts, "smallest_p": 1 / (len(orders) + 1),
-               "block_length": shared.attrs["block_length"], "gap": shared.attrs["gap"]},
+        attrs={**picked.attrs, "layer": layer, "seed": seed, "blocks": counts, "smallest_p": 1 / (len(orders[0]) + 1),
+               "versions": picked.attrs["versions"] | shared.attrs["versions"],
+               **{key: shared.attrs[key] for key in ("block_length", "gap", "dataset", "dataset_commit")}},
     )  # fmt: skip
     write_arrays(paths.encoding, dataset)
 

@@ -9,10 +9,12 @@ from triphase.trajectories import encoding_rows, tidy
 
 def main(paths, *, study, model, checkpoint, step, tokens, rois, adherence):
     """Join encoding, states and tasks."""
-    frames = [encoding_rows(read_arrays(path), rois) for path in paths.encoding]
+    fits = [read_arrays(path) for path in paths.encoding]
+    frames = [encoding_rows(fit, rois) for fit in fits]
     frames += [read_table(paths.states), summarise(read_table(paths.tasks), adherence)]
     keys = {"study": study, "model": model, "checkpoint": checkpoint, "step": step, "tokens": tokens}
-    write_table(paths.table, tidy(frames, **keys), **model_provenance(read_json(paths.checkpoint)))
+    sources = {key: fits[0].attrs[key] for key in ("dataset", "dataset_commit", "stimulus_hashes", "versions")}
+    write_table(paths.table, tidy(frames, **keys), **model_provenance(read_json(paths.checkpoint)), **sources)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def main(paths, *, study, series, pair_of, roi, rois, adherence, seed):
     layers = choose_layers(table, roi)
     ceilings = ceiling_rows(read_table(paths.ceiling), rois).assign(study=study)
     table = typed(pd.concat([table, alignment_rows(table, layers), ceilings], ignore_index=True))
-    write_table(paths.trajectories, table, layers=[[*key, layer] for key, layer in layers.items()])
+    made_from = {f"{model}/{name}": t.attrs for (model, name), t in zip(entries, tables, strict=False)}
+    chosen = [[*key, layer] for key, layer in layers.items()]
+    write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from)
 
     encodings = iter(paths.encoding)
     files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in series for layer in s["layers"]}

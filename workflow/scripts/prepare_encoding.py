@@ -6,11 +6,12 @@ import numpy as np
 import xarray as xr
 
 from triphase.artefacts import read_arrays, read_table, write_arrays
-from triphase.encoding import check_lengths, nuisance_features, stack_subjects
+from triphase.encoding import check_lengths, check_regions, nuisance_features, stack_subjects
 from triphase.features import delay, delays_in_scans
 from triphase.folds import autocorrelation, first_below, held_out_segments, make_splits
 from triphase.job import start
-from triphase.resampling import block_counts, block_length
+from triphase.provenance import library_versions
+from triphase.resampling import block_counts, block_length, segment_groups
 from triphase.ridge import fit_bands
 from triphase.scoring import correlate
 
@@ -18,13 +19,15 @@ log = logging.getLogger(__name__)
 LAGS = 60  # scans over which autocorrelations are followed
 
 
-def main(paths, *, runs, tr, delays, nuisance, split, alphas, gap_seconds, minimum_block):
+def main(paths, *, runs, rois, tr, delays, nuisance, split, alphas, gap_seconds, minimum_block):
     """Write what every `fit_encoding` job of the study reads."""
     words = read_table(paths.words)
     stacked = stack_subjects([read_arrays(path) for path in paths.responses])
+    check_regions(stacked["roi"].values, rois)
     labels, times, y = stacked["run"].values, stacked["time_s"].values, stacked["responses"].values
     stimulus_of = {run["name"]: run["stimulus"] for run in runs}
-    stimuli = np.array([stimulus_of[run] for run in labels])
+    # Stimuli are known by their content, so that one story under two names still stands on one side of every split.
+    stimuli = np.array([words.attrs["hashes"][stimulus_of[run]] for run in labels])
     scans = delays_in_scans(delays, tr)
     check_lengths(labels, scans, tr)
 
@@ -41,7 +44,7 @@ def main(paths, *, runs, tr, delays, nuisance, split, alphas, gap_seconds, minim
 
     segments = held_out_segments(outer, labels)
     length = block_length(acf, autocorrelation(band[trained], labels[trained], LAGS), minimum_block)
-    counts = block_counts(segments, length)
+    counts = block_counts(segments, segment_groups(segments, labels, stimuli), length)
     log.info("gap %d scans, blocks of %d scans, %s blocks per held-out stretch", gap, length, counts)
     folds = max(len(masks) for masks in inner)
     dataset = stacked.assign(
@@ -51,8 +54,10 @@ def main(paths, *, runs, tr, delays, nuisance, split, alphas, gap_seconds, minim
         outer=(("split", "time"), outer),
         inner=(("split", "fold", "time"), np.stack([np.pad(m, ((0, folds - len(m)), (0, 0))) for m in inner])),
     )
+    dataset = dataset.assign_coords(stimulus=("time", stimuli))
     attrs = {"gap": gap, "block_length": length, "block_counts": counts, "delays_scans": scans, "tr": tr}
-    sources = {"stimulus_hashes": words.attrs["hashes"], "responses": stacked.attrs}
+    sources = {"stimulus_hashes": words.attrs["hashes"], "versions": library_versions("himalaya", "numpy", "scipy")}
+    sources |= {key: stacked.attrs[key] for key in ("dataset", "dataset_commit")}
     write_arrays(paths.shared, xr.Dataset(dataset.variables, attrs={**attrs, **sources}))
 
 

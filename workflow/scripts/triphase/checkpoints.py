@@ -54,16 +54,6 @@ def find_checkpoint(repository, revision, cache_dir=None, commit=None):
     return _describe(cache, repository, revision, found)
 
 
-def check_layers(manifest, layers):
-    """Raise InputError when a layer asked for does not exist in the checkpoint."""
-    wrong = [layer for layer in layers if layer > manifest["layers"]]
-    if wrong:
-        raise InputError(
-            f"models: layers {wrong} of {manifest['repository']!r} do not exist; "
-            f"it has 0 (embedding) to {manifest['layers']}"
-        )
-
-
 def load_model(manifest, *, head, dtype="float32", device="auto"):
     """Load a checkpoint offline through transformers; sharded by accelerate over the GPUs that the job sees.
 

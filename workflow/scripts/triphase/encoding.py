@@ -43,6 +43,26 @@ def stack_subjects(responses):
     return xr.concat(parts, dim="target", combine_attrs="override", join="override")
 
 
+def check_layer(layer, activations):
+    """Raise InputError when a checkpoint's activations have no such layer."""
+    there = activations["layer"].values
+    if layer not in there:
+        raise InputError(
+            f"models: layer {layer} of {activations.attrs['repository']!r} does not exist; "
+            f"it has 0 (embedding) to {there.max()}"
+        )
+
+
+def check_regions(roi_of_target, rois):
+    """Raise InputError when no subject has a valid voxel in a region of the config: its name is wrong, or its data."""
+    there = sorted({str(roi) for roi in roi_of_target})
+    missing = [roi["name"] for roi in rois if roi["name"] not in there]
+    if missing:
+        raise InputError(
+            f"dataset/rois: {missing} have no valid voxel in any subject; regions of the responses: {', '.join(there)}"
+        )
+
+
 def check_lengths(runs, delays, tr):
     """Raise InputError when a run is too short for its delays."""
     for run in dict.fromkeys(runs):

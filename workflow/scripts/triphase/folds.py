@@ -29,7 +29,7 @@ def split_outer(runs, stimuli, test_runs, *, kind, n_folds, gap):
         Runs held out when `kind` is "fixed".
     kind : str
         "fixed" (one split, the data set's test runs), or "outer_cv" (every scan is held out once: whole stimuli when
-        there are at least `n_folds`, else contiguous blocks with a gap on both sides).
+        there are two or more, else contiguous blocks with a gap on both sides).
     n_folds : int
     gap : int
         Scans on each side of a held-out block, within its run.
@@ -52,8 +52,8 @@ def split_outer(runs, stimuli, test_runs, *, kind, n_folds, gap):
                 "give every run of a stimulus the same `test`"
             )
         masks = np.where(test, HELD_OUT, TRAIN)[None]
-    elif len(set(stimuli)) >= n_folds:
-        masks = hold_out_stimuli(stimuli, np.ones(len(runs), bool), n_folds)
+    elif (heard := len(set(stimuli))) >= 2:
+        masks = hold_out_stimuli(stimuli, np.ones(len(runs), bool), min(n_folds, heard))
     else:
         masks = hold_out_blocks(runs, np.ones(len(runs), bool), n_folds, gap)
     if not ((masks == TRAIN).any(1) & (masks == HELD_OUT).any(1)).all():
@@ -111,7 +111,7 @@ def hold_out_blocks(runs, available, n_folds, gap):
 
 
 def check_masks(masks, runs, stimuli, gap):
-    """Guard against leakage; raise AssertionError when a mask lets held-out scans touch training scans.
+    """Guard against leakage: InputError when a mask lets held-out scans touch training scans.
 
     Scans of one run must be more than `gap` apart across the sides, and a stimulus may stand on both sides only inside
     one run (the gapped blocks of a data set with a single run).
@@ -125,9 +125,14 @@ def check_masks(masks, runs, stimuli, gap):
             has_next, has_last = after < len(a), after > 0
             distance[has_next] = a[after[has_next]] - b[has_next]
             distance[has_last] = np.minimum(distance[has_last], b[has_last] - a[after[has_last] - 1])
-            assert distance.min() > gap, f"run {run}: held-out scans lie {distance.min()} scans from training scans"
+            if distance.min() <= gap:
+                raise InputError(
+                    f"encoding/split: in run {str(run)!r} held-out scans lie {distance.min()} scans from training "
+                    f"scans; the gap is {gap}"
+                )
         across = {s for s in set(stimuli[train]) & set(stimuli[held]) if len(set(runs[stimuli == s])) > 1}
-        assert not across, f"stimuli {sorted(across)} stand on both sides of a split"
+        if across:
+            raise InputError(f"encoding/split: stimuli {sorted(map(str, across))} stand on both sides of a split")
 
 
 def held_out_segments(outer, runs):

@@ -23,10 +23,34 @@ def block_length(response_acf, prediction_acf, minimum):
     return max(minimum, 2 * (int(below[0]) if below.size else len(product)))
 
 
-def block_counts(segments, length):
-    """Whole blocks of at least `length` scans that fit each segment; InputError when permutations would be too few."""
+def segment_groups(segments, runs, stimuli):
+    """Which held-out stretches heard the same thing: the same part of the same stimulus.
+
+    Hearings of one story share the prediction and all that the story drives in the response, so they are permuted and
+    drawn alike. Drawn apart they would count as independent evidence.
+
+    Parameters
+    ----------
+    segments : list of int arrays
+        Rows of each stretch.
+    runs, stimuli : str arrays (n_scans,)
+
+    Returns
+    -------
+    list of int: the group of each stretch, counted from 0
+    """
+    keys = []
+    for rows in segments:
+        offset = rows[0] - np.flatnonzero(runs == runs[rows[0]])[0]
+        keys.append((str(stimuli[rows[0]]), int(offset), len(rows)))
+    names = list(dict.fromkeys(keys))
+    return [names.index(key) for key in keys]
+
+
+def block_counts(segments, groups, length):
+    """Whole blocks of at least `length` scans that fit each stretch; InputError when permutations would be too few."""
     counts = [len(rows) // length for rows in segments]
-    if prod(factorial(count) for count in counts) < 100:
+    if _permutations(counts, groups) < 100:
         raise InputError(
             f"encoding: held-out stretches of {[len(rows) for rows in segments]} scans hold {counts} blocks of "
             f"{length}: fewer than 100 permutations exist; hold out more"
@@ -34,33 +58,44 @@ def block_counts(segments, length):
     return counts
 
 
-def permutation_draws(counts, n_draws, seed):
-    """Distinct joint permutations of the blocks of each segment, the identity excluded.
+def permutation_draws(counts, groups, n_draws, seed):
+    """Distinct joint permutations of the blocks of each stretch, the identity excluded.
 
     Parameters
     ----------
     counts : list of int
-        Blocks per segment.
+        Blocks per stretch.
+    groups : list of int
+        From `segment_groups`: stretches of one group are permuted alike.
     n_draws : int
         Fewer are returned where fewer exist.
 
     Returns
     -------
-    int array (n_draws, sum of counts): for each place the block that is put there, numbered within its segment
+    list of int arrays (n_draws, count), one per stretch: for each place the block that is put there
     """
-    n_draws = min(n_draws, prod(factorial(count) for count in counts) - 1)
-    generator = np.random.default_rng([seed, *counts])
-    seen = {tuple(np.concatenate([np.arange(count) for count in counts]))}
-    draws = []
+    sizes = _group_sizes(counts, groups)
+    n_draws = min(n_draws, _permutations(counts, groups) - 1)
+    generator = np.random.default_rng([seed, *sizes])
+    seen, draws = {tuple(np.concatenate([np.arange(size) for size in sizes]))}, []
     while len(draws) < n_draws:
-        draw = tuple(np.concatenate([generator.permutation(count) for count in counts]))
+        draw = tuple(np.concatenate([generator.permutation(size) for size in sizes]))
         if draw not in seen:
             seen.add(draw)
             draws.append(draw)
-    return np.array(draws)
+    per_group = np.split(np.array(draws), np.cumsum(sizes)[:-1], axis=1)
+    return [per_group[group] for group in groups]
 
 
-def permutation_p(predictions, responses, segments, counts, draws):
+def _group_sizes(counts, groups):
+    return [counts[groups.index(group)] for group in range(max(groups) + 1)]
+
+
+def _permutations(counts, groups):
+    return prod(factorial(size) for size in _group_sizes(counts, groups))
+
+
+def permutation_p(predictions, responses, segments, orders):
     """p-value per voxel that r exceeds zero, by permuting contiguous blocks of the response within held-out stretches.
 
     The statistic is Fisher's z averaged over segments as in `triphase.scoring.correlate`, on whole blocks of equal
@@ -70,19 +105,22 @@ def permutation_p(predictions, responses, segments, counts, draws):
     ----------
     predictions, responses : float arrays (n_scans, n_targets)
         `predictions` summed over bands.
-    segments, counts, draws : as above
+    segments : list of int arrays
+    orders : list of int arrays (n_draws, n_blocks)
+        From `permutation_draws`.
 
     Returns
     -------
     float array (n_targets,)
     """
     n_targets = responses.shape[1]
-    exceed, starts = np.zeros(n_targets), np.cumsum([0, *counts])
+    exceed, n_draws = np.zeros(n_targets), len(orders[0])
     total = sum(len(rows) for rows in segments)
     for begin in range(0, n_targets, VOXEL_BATCH):
         batch = slice(begin, begin + VOXEL_BATCH)
         null, observed = 0.0, 0.0
-        for rows, count, start in zip(segments, counts, starts, strict=False):
+        for rows, order in zip(segments, orders, strict=True):
+            count = order.shape[1]
             if not count:
                 continue
             length = len(rows) // count
@@ -93,37 +131,41 @@ def permutation_p(predictions, responses, segments, counts, draws):
             # products[i, j]: prediction block i with response block j, per voxel
             products = np.einsum("ilv,jlv->ijv", x.reshape(count, length, -1), y.reshape(count, length, -1))
             products = products / np.where(norm > 0, norm, np.inf)
-            indicator = np.zeros((len(draws), count, count), dtype=np.float32)
+            indicator = np.zeros((n_draws, count, count), dtype=np.float32)
             place = np.arange(count)
-            indicator[np.arange(len(draws))[:, None], place, draws[:, start : start + count]] = 1
-            r = indicator.reshape(len(draws), -1) @ products.reshape(count * count, -1)
+            indicator[np.arange(n_draws)[:, None], place, order] = 1
+            r = indicator.reshape(n_draws, -1) @ products.reshape(count * count, -1)
             null = null + len(rows) / total * fisher_z(r)
             observed = observed + len(rows) / total * fisher_z(products[place, place].sum(0))
         exceed[batch] = (null >= observed - 1e-7).sum(0)
-    return (exceed + 1) / (len(draws) + 1)
+    return (exceed + 1) / (n_draws + 1)
 
 
-def bootstrap_draws(segments, length, n_draws, seed):
-    """How often each block of each segment is drawn.
+def bootstrap_draws(segments, groups, length, n_draws, seed):
+    """How often each block of each stretch is drawn.
+
+    One block fewer is drawn than there are, with replacement: with the usual number the variance over draws would be
+    too small by (blocks - 1) / blocks, which matters for the few blocks of one scan (Rao and Wu 1988).
 
     Parameters
     ----------
     segments : list of int arrays
+    groups : list of int
+        From `segment_groups`: stretches of one group are drawn alike.
     length : int
-        Scans per block, about: a segment is cut into as many nearly equal blocks as fit.
+        Scans per block, about: a stretch is cut into as many nearly equal blocks as fit.
 
     Returns
     -------
     blocks : list of list of int arrays
-        Rows of each block of each segment.
-    counts : list of float32 arrays (n_draws, n_blocks), each row summing to its segment's number of blocks
+        Rows of each block of each stretch.
+    counts : list of float32 arrays (n_draws, n_blocks)
     """
     blocks = [np.array_split(rows, max(len(rows) // length, 1)) for rows in segments]
-    generator = np.random.default_rng([seed, n_draws, *(len(rows) for rows in segments)])
-    counts = [
-        generator.multinomial(len(b), np.full(len(b), 1 / len(b)), size=n_draws).astype(np.float32) for b in blocks
-    ]
-    return blocks, counts
+    sizes = _group_sizes([len(b) for b in blocks], groups)
+    generator = np.random.default_rng([seed, n_draws, *sizes])
+    draws = [generator.multinomial(max(size - 1, 1), np.full(size, 1 / size), size=n_draws) for size in sizes]
+    return blocks, [draws[group].astype(np.float32) for group in groups]
 
 
 def bootstrap_r(predictions, responses, blocks, counts):

@@ -57,15 +57,15 @@ def gain_maps(series, files, layers, coordinates):
 
     Returns
     -------
-    xarray.Dataset with `gain` (checkpoint, target); coordinates subject, roi, x, y, z (target), checkpoint, tokens
-    (checkpoint)
+    xarray.Dataset with `gain` (checkpoint, target), NaN for a subject without a headline layer; coordinates
+    subject, roi, x, y, z (target), checkpoint, tokens (checkpoint)
     """
     model = series[0]["model"]
     subject = coordinates["subject"].values
     gain = np.full((len(series), len(subject)), np.nan, dtype=np.float32)
     for row, entry in enumerate(series):
-        for layer in {layers[model, name] for name in set(subject)}:
-            mine = np.isin(subject, [name for name in set(subject) if layers[model, name] == layer])
+        for layer in {layer for (of, _), layer in layers.items() if of == model}:
+            mine = np.isin(subject, [name for name in set(subject) if layers.get((model, name)) == layer])
             with open_arrays(files[model, entry["checkpoint"], layer]) as result:
                 gain[row, mine] = result["gain"].values[mine]
     return xr.Dataset(
