@@ -3,7 +3,6 @@
 import logging
 
 import numpy as np
-import xarray as xr
 
 from triphase.artefacts import read_arrays, read_table, write_arrays
 from triphase.encoding import check_lengths, check_regions, nuisance_features, stack_subjects
@@ -58,7 +57,8 @@ def main(paths, *, runs, rois, tr, delays, nuisance, split, alphas, gap_seconds,
     attrs = {"gap": gap, "block_length": length, "block_counts": counts, "delays_scans": scans, "tr": tr}
     sources = {"stimulus_hashes": words.attrs["hashes"], "versions": library_versions("himalaya", "numpy", "scipy")}
     sources |= {key: stacked.attrs[key] for key in ("dataset", "dataset_commit")}
-    write_arrays(paths.shared, xr.Dataset(dataset.variables, attrs={**attrs, **sources}))
+    dataset.attrs = {**attrs, **sources}
+    write_arrays(paths.shared, dataset)
 
 
 if __name__ == "__main__":

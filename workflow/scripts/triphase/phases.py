@@ -55,9 +55,10 @@ def model_phases(table, boot, model, headline, settings, seed):
         result, judged = undetermined(f"{measure} of {roi} is absent for this model"), None
     supported = sum(entry["verdict"] == "supported" for entry in each.values())
     number = f"{len(subjects)} subject" + "s" * (len(subjects) != 1)
+    absent = "" if has_adherence(table, headline) else "; instruction adherence is absent"
     counted = f"; {supported} of {number} supported when judged singly" if len(each) > 1 else ""
     return result | {
-        "reason": result["reason"] + counted,
+        "reason": result["reason"] + counted + absent,
         "scope": "in this training run" + (f" and for the {number} of the study" if each else ""),
         "headline": headline,
         "subjects": each,
@@ -67,6 +68,11 @@ def model_phases(table, boot, model, headline, settings, seed):
         "baseline": baseline(rows),
         "behaviour": behaviour(table, boot, headline, judged, settings, rng),
     }
+
+
+def has_adherence(table, headline):
+    """Whether instruction adherence was declared and measured."""
+    return bool({f"adherence/{name}" for name in headline["adherence"]} & set(table["measure"].dropna()))
 
 
 def baseline(rows):
