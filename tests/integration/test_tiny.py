@@ -154,7 +154,7 @@ def test_bad_input_is_one_clear_error_and_loses_nothing_else(run, target, overla
     assert lines and any(": error: " in line for line in lines), done.stdout[-3000:]
     assert not path.exists()
     assert not list(run.results.rglob("*.part*")), "a half-written file was left"
-    assert others == {p for p in run.results.rglob("*.zarr.zip") if p != path}
+    assert others <= set(run.results.rglob("*.zarr.zip")), "another result was lost"
 
 
 def test_after_the_faults_the_study_is_whole_again(run):
