@@ -39,7 +39,7 @@ def train_one(model, folder):
     """Train one model as the workflow's rule does."""
     import train_model
 
-    paths = SimpleNamespace(model=f"{folder}/demo/models/{model['name']}.json")
+    paths = SimpleNamespace(words=[], model=f"{folder}/demo/models/{model['name']}.json")
     train_model.main(paths, repository=model["repository"], train_recipe=model["train"], local_data=None)
 
 

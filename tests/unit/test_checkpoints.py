@@ -61,6 +61,37 @@ def test_a_half_downloaded_snapshot_is_not_taken_for_whole(cache):
         find_checkpoint("org/name", "step0", cache)
 
 
+INDEX = {"weight_map": {"a": "{}-00001-of-00002{}", "b": "{}-00002-of-00002{}"}}
+
+
+@pytest.mark.parametrize(
+    ("stem", "suffix"), [("model", ".safetensors"), ("pytorch_model", ".bin")], ids=["safetensors", "bin"]
+)
+@pytest.mark.parametrize("lacks", ["shard", "link", "index", "tokenizer", "config", None])
+def test_sharded_weights_are_whole_with_all_shards_index_tokenizer_and_config(tmp_path, stem, suffix, lacks):
+    snapshot = tmp_path / "models--org--name" / "snapshots" / ("d" * 40)
+    snapshot.mkdir(parents=True)
+    shards = {tensor: name.format(stem, suffix) for tensor, name in INDEX["weight_map"].items()}
+    files = {
+        "config": ("config.json", json.dumps(CONFIG)),
+        "tokenizer": ("tokenizer_config.json", "{}"),
+        "index": (f"{stem}{suffix}.index.json", json.dumps({"weight_map": shards})),
+        "first": (shards["a"], "a"),
+        "shard": (shards["b"], "b"),
+    }
+    for role, (name, content) in files.items():
+        if role != lacks:
+            (snapshot / name).write_text(content)
+    if lacks == "link":
+        (snapshot / shards["b"]).unlink()
+        (snapshot / shards["b"]).symlink_to(tmp_path / "nowhere")
+    if lacks:
+        with pytest.raises(InputError, match="there are: none"):
+            find_checkpoint("org/name", "d" * 40, tmp_path)
+    else:
+        assert find_checkpoint("org/name", "d" * 40, tmp_path)["commit"] == "d" * 40
+
+
 def test_a_pin_that_does_not_hold_is_refused(cache):
     with pytest.raises(InputError, match=f"is commit {'0' * 40}, the study pins {'c' * 40}"):
         find_checkpoint("org/name", "step0", cache, commit="c" * 40)

@@ -12,7 +12,16 @@ import pytest
 
 from triphase import clones
 from triphase.clones import absolute_url, annex_key, fetch_dataset, in_batches, prepare_environment
-from triphase.datasets import fetch_files, fill, local_files, of_run, wanted_files
+from triphase.datasets import (
+    check_local,
+    existing_files,
+    fetch_files,
+    fill,
+    local_files,
+    of_run,
+    study_files,
+    wanted_files,
+)
 from triphase.errors import InputError
 
 RUNS = [{"name": "run-1", "stimulus": "one", "test": False}, {"name": "run-2", "stimulus": "two", "test": True}]
@@ -60,6 +69,46 @@ def test_missing_local_files_say_what_to_do(tmp_path):
         local_files(files, tmp_path, hint=hint)
     for text in ("local_data", "a/s18.txt", str(tmp_path), hint):
         assert text in str(error.value)
+
+
+def test_one_message_for_all_missing_files(tmp_path):
+    (tmp_path / "rp_1.txt").write_text("0\n")
+    check_local(["rp_*.txt"], tmp_path)
+    for folder in (tmp_path, "", None):
+        with pytest.raises(InputError) as error:
+            check_local(["a.txt", "rp_9*.txt", "b/c.txt"], folder, "from the authors\n")
+        message = str(error.value)
+        assert "a.txt (and 2 more)" in message and message.endswith("; from the authors") and "\n" not in message
+        assert (str(tmp_path) if folder else "local_data: not set") in message and "TRIPHASE_TEST_DATA" in message
+
+
+def test_inputs_are_the_files_that_are_there(tmp_path):
+    for name in ("rp_1.txt", "a.txt"):
+        (tmp_path / name).write_text("0\n")
+    assert existing_files(["a.txt", "rp_*.txt", "absent.txt"], tmp_path) == [
+        str(tmp_path / "a.txt"), str(tmp_path / "rp_1.txt")
+    ]  # fmt: skip
+    assert existing_files(["a.txt"], None) == []
+
+
+def test_everything_that_a_study_reads_from_the_own_folder():
+    config = {
+        "dataset": {"words": {"root": "local_data", "path": "{stimulus}.tsv"}, "runs": RUNS},
+        "models": [
+            {"train": {"corpus": {"kind": "text", "path": "novel.txt"}}},
+            {"train": {"corpus": {"kind": "grammar"}}},
+            {},
+        ],
+        "tasks": {
+            "evaluations": [{"name": "x", "root": "local_data", "data": "x.jsonl"}, {"name": "y", "data": "y.jsonl"}],
+            "adherence": [{"name": "z", "variants": [{"root": "local_data", "data": "z.jsonl"}]}],
+        },
+    }
+    source = {"root": "local_data", "path": "{subject}.txt", "confounds": "{subject}-rp_*.txt", "mask": None}
+    paths = ["one.tsv", "two.tsv", "s1.txt", "s1-rp_*.txt", "s2.txt", "s2-rp_*.txt", "novel.txt", "x.jsonl", "z.jsonl"]
+    assert study_files(config, source, [{"name": "s1"}, {"name": "s2"}]) == paths
+    config["dataset"]["words"]["root"] = "dataset"
+    assert study_files(config, {**source, "root": "dataset"}, [{"name": "s1"}]) == ["novel.txt", "x.jsonl", "z.jsonl"]
 
 
 def test_ambiguous_local_file_is_refused(tmp_path):

@@ -101,6 +101,17 @@ def test_a_half_written_data_set_is_not_taken_for_whole(tmp_path):
     assert not target.exists() and not left.exists()
 
 
+def test_works_without_a_git_identity(tmp_path, monkeypatch):
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{role}_NAME", raising=False)
+        monkeypatch.delenv(f"GIT_{role}_EMAIL", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    with new_dataset(tmp_path / "dataset", "1", "message") as (folder, _):
+        (folder / "scan.nii.gz").write_bytes(b"x")
+    assert git(tmp_path / "dataset", "log", "-1", "--format=%an <%ae>") == "triphase <triphase@localhost>"
+
+
 def test_a_second_run_replaces_the_data_set(made, tmp_path):
     target = tmp_path / "dataset"
     commits = []

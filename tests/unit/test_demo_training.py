@@ -1,20 +1,24 @@
 """Small models trained on the spot: whole revisions in the cache layout, reproducible, held-out text kept out."""
 
 import json
-import os
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import train_model
+import yaml
+from conftest import ROOT
 
+from triphase.artefacts import write_table
 from triphase.checkpoints import find_checkpoint, load_model, load_tokenizer
-from triphase.demo.hub import commit_id, new_repository
-from triphase.demo.novel import SHARED, check_held_out, later_chapters
+from triphase.demo.hub import new_repository
+from triphase.demo.novel import check_held_out, later_chapters
 from triphase.demo.tokenizers import train_tokenizer
-from triphase.demo.training import build, learning_rate, train, windows
+from triphase.demo.training import build, corpus, learning_rate, train, windows
 from triphase.errors import InputError
+from triphase.words import build_words, read_words
 
 RECIPE = {
     "seed": 3,
@@ -31,7 +35,6 @@ RECIPE = {
     "tokenizer": {"kind": "bpe", "vocabulary": 400},
     "corpus": {"kind": "grammar", "words": 3000, "mixture": {"stories": 0.7, "facts": 0.3}},
 }
-NOVEL = Path(os.environ.get("TRIPHASE_TEST_DATA", "../shared/data")) / "alice" / "alice-gutenberg.txt"
 TEXT = "Contents\n\nPART ONE\n\none two three four\nfive six\n\nPART TWO\n\nseven eight nine\n\nEND\n\nlicence\n"
 
 
@@ -39,7 +42,7 @@ TEXT = "Contents\n\nPART ONE\n\none two three four\nfive six\n\nPART TWO\n\nseve
 def trained(tmp_path_factory):
     """A model trained by the script: (hub folder, manifest)."""
     folder = tmp_path_factory.mktemp("demo")
-    paths = SimpleNamespace(model=str(folder / "models" / "small.json"))
+    paths = SimpleNamespace(words=[], model=str(folder / "models" / "small.json"))
     train_model.main(paths, repository="triphase/small", train_recipe=RECIPE, local_data=None)
     return folder / "hub", json.loads((folder / "models" / "small.json").read_text())
 
@@ -51,7 +54,7 @@ def test_every_revision_loads_offline_with_its_own_weights(trained):
     for revision, commit in manifest["revisions"].items():
         found = find_checkpoint("triphase/small", revision, cache_dir=hub)
         assert found["commit"] == commit and found["layers"] == 1 and found["hidden_size"] == 16
-        model, tokenizer = load_model(found, head=True, device="cpu"), load_tokenizer(found)
+        model, tokenizer = load_model(found, device="cpu"), load_tokenizer(found)
         assert model.config.max_position_embeddings == 24 and tokenizer.bos_token == tokenizer.eos_token
         weights[revision] = model.get_input_embeddings().weight.detach().numpy().copy()
     assert not np.allclose(weights["step0"], weights["step4"])
@@ -74,11 +77,11 @@ def test_layout_is_the_cache_s(trained):
 
 def test_same_recipe_same_weights(trained, tmp_path):
     hub, manifest = trained
-    again = train(RECIPE, "triphase/small", tmp_path)
+    again = train(RECIPE, "triphase/small", tmp_path, None, {})
     assert again == manifest["revisions"]
     one, two = (find_checkpoint("triphase/small", "step12", cache_dir=cache) for cache in (hub, tmp_path))
     assert one["fingerprint"] == two["fingerprint"]
-    other = train({**RECIPE, "seed": 4}, "triphase/small", tmp_path)
+    other = train({**RECIPE, "seed": 4}, "triphase/small", tmp_path, None, {})
     assert set(other.values()).isdisjoint(again.values())
     assert find_checkpoint("triphase/small", "step12", cache_dir=tmp_path)["fingerprint"] != one["fingerprint"]
 
@@ -98,8 +101,26 @@ def test_revision_names_may_hold_slashes(tmp_path):
     source.mkdir()
     (source / "config.json").write_text("{}")
     with new_repository(tmp_path / "hub", "a/b") as repository:
-        repository.add("stage1/step5", commit_id("x"), source)
-    assert (tmp_path / "hub" / "models--a--b" / "refs" / "stage1" / "step5").read_text() == commit_id("x")
+        repository.add("stage1/step5", source)
+        (commit,) = repository.revisions.values()
+    folder = tmp_path / "hub" / "models--a--b"
+    assert (folder / "refs" / "stage1" / "step5").read_text() == commit
+    assert (folder / "snapshots" / commit / "config.json").read_text() == "{}"
+
+
+def test_a_commit_is_decided_by_the_files(tmp_path):
+    def commit(content, revision="step1", name="model.safetensors"):
+        source = tmp_path / "source"
+        source.mkdir(exist_ok=True)
+        (source / name).write_bytes(content)
+        with new_repository(tmp_path / "hub", "a/b") as repository:
+            repository.add(revision, source)
+            return repository.revisions[revision]
+
+    first = commit(b"weights")
+    assert len(first) == 40 and set(first) <= set("0123456789abcdef") and commit(b"weights") == first
+    others = {commit(b"changed"), commit(b"weights", "step2"), commit(b"weights", name="other")}
+    assert len(others) == 3 and first not in others
 
 
 @pytest.mark.parametrize(("architecture", "name"), [("gpt_neox", "GPTNeoX"), ("olmo2", "Olmo2"), ("llama", "Llama")])
@@ -148,27 +169,33 @@ def test_learning_rate_rises_then_falls_to_a_tenth():
         ({"width": 18, "heads": 4}, "train.width: 18"),
         ({"tokenizer": {"kind": "words", "vocabulary": 300}}, "train.tokenizer.kind: 'words'"),
         ({"corpus": {"kind": "poems"}}, "train.corpus.kind: 'poems'"),
-        ({"corpus": {"kind": "text", "path": "absent.txt", "from": "X"}}, "train.corpus.path.*absent.txt"),
+        (
+            {"corpus": {"kind": "text", "path": "absent.txt", "from": "X"}},
+            "train.corpus.path: .*absent.txt can't be read .No such file",
+        ),
         ({"context": 100_000}, "train.corpus: the training text has"),
     ],
 )
 def test_impossible_recipes_name_the_key(change, message, tmp_path):
     with pytest.raises(InputError, match=message):
-        train({**RECIPE, **change}, "triphase/small", tmp_path)
-    assert not list(tmp_path.iterdir())
+        train({**RECIPE, **change}, "triphase/small", tmp_path / "hub", tmp_path, {})
+    assert not list((tmp_path / "hub").glob("*"))
+
+
+def test_a_folder_that_is_not_set_is_named():
+    with pytest.raises(InputError, match="train.corpus.path: 'novel.txt' lies below local_data, which is not set"):
+        corpus({"kind": "text", "path": "novel.txt", "from": "X"}, 1, None, {})
 
 
 def test_later_chapters(tmp_path):
     path = tmp_path / "novel.txt"
     path.write_text(TEXT)
-    documents, held_out = later_chapters(path, "PART TWO", "END")
-    assert documents == ["PART TWO\n", "seven eight nine\n"]
-    assert held_out.endswith("five six\n\n") and "seven" not in held_out
+    assert later_chapters(path, "PART TWO", "END") == ["PART TWO\n", "seven eight nine\n"]
 
 
 @pytest.mark.parametrize(
     ("first", "last", "message"),
-    [("PART NINE", None, "0 lines"), ("PART", None, "2 lines"), ("PART TWO", "PART ONE", "must stand after")],
+    [("PART NINE", None, "0 lines"), ("PART", None, "2 lines"), ("PART TWO", "PART ONE", "must stand before")],
 )
 def test_headings_must_be_clear(tmp_path, first, last, message):
     path = tmp_path / "novel.txt"
@@ -178,20 +205,41 @@ def test_headings_must_be_clear(tmp_path, first, last, message):
 
 
 def test_a_copied_passage_is_found():
-    held_out = "she was beginning to get very tired of sitting by her sister on the bank"
-    check_held_out(["very tired of sitting by her SISTER, was Alice"], held_out)  # seven words in a row
-    with pytest.raises(InputError, match="very tired of sitting by her sister on"):
-        check_held_out(["x", "so very tired of sitting; by her SISTER on it"], held_out)
-    assert SHARED == 8
+    stimuli = {"other": "nothing", "one": "she was beginning to get very tired of sitting by her sister's bank"}
+    check_held_out(["very tired of sitting by her SISTER’S, was Alice"], stimuli)  # seven words in a row
+    with pytest.raises(InputError, match="very tired of sitting by her sister's bank.*stimulus 'one'"):
+        check_held_out(["x", "so very tired of sitting;", "by _her_ SISTER’S “bank”"], stimuli)
 
 
-def test_alice_chapter_one_is_held_out():
-    if not NOVEL.exists():
-        pytest.skip(f"{NOVEL} is absent: set TRIPHASE_TEST_DATA to the folder with the test data")
-    documents, held_out = later_chapters(NOVEL, "CHAPTER II", "End of Project")
-    text = " ".join(documents)
-    assert "Down the Rabbit-Hole" in held_out and "Down the Rabbit-Hole" not in text
-    assert "The Pool of Tears" in text and "Gutenberg" not in text
-    assert 22_000 < len(text.split()) < 27_000
-    with pytest.raises(InputError, match="must be one|held-out stimulus"):
-        check_held_out([*documents, held_out[-2000:]], held_out)
+@pytest.fixture
+def transcript(real_data, tmp_path):
+    """The word table of the published transcript, and its text."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(real_data / "openneuro/ds002322.bundle"), str(clone)], check=True)
+    words = yaml.safe_load((ROOT / "config/studies/alice.yaml").read_text())["dataset"]["words"]
+    table = read_words(
+        clone / words["path"], words["columns"], corrections=words["corrections"], joined=words["joined"]
+    )
+    table, texts, _ = build_words({"alice-1": table}, [{"name": "run-1", "stimulus": "alice-1"}])
+    write_table(tmp_path / "words.parquet", table, texts=texts)
+    return str(tmp_path / "words.parquet")
+
+
+def test_alice_may_train_on_the_later_chapters_and_not_on_the_one_heard(real_data, transcript, tmp_path):
+    recipe = {**RECIPE, "steps": 1, "saves": [1], "tokenizer": {"kind": "bpe", "vocabulary": 300}}
+    text = {"kind": "text", "path": "alice/alice-gutenberg.txt", "from": "CHAPTER II", "to": "End of Project"}
+    paths = SimpleNamespace(words=transcript, model=str(tmp_path / "demo" / "models" / "alice.json"))
+
+    def main(corpus):
+        train_model.main(
+            paths, repository="triphase/alice", train_recipe={**recipe, "corpus": corpus}, local_data=real_data
+        )
+
+    main(text)
+    assert Path(paths.model).is_file()
+    with pytest.raises(InputError, match="8 words in a row of the stimulus 'alice-1'"):
+        main({**text, "from": "CHAPTER I"})
+    assert not Path(paths.model).exists()
+    documents = later_chapters(real_data / text["path"], text["from"], text["to"])
+    assert 22_000 < len(" ".join(documents).split()) < 27_000
+    assert "The Pool of Tears" in documents[0] and "Gutenberg" not in "".join(documents)

@@ -80,11 +80,24 @@ def test_one_layer_over_all_checkpoints_by_the_mean_cv_score():
 def test_ceilings_skip_invalid_voxels():
     ceiling = pd.DataFrame(
         {"subject": "s", "roi": ["A", "A", "B"], "valid": [True, False, True], "ceiling": [0.4, np.nan, 0.8]}
-    )
+    ).assign(reliability=np.nan, kind="isc")
     rows = ceiling_rows(ceiling, ROIS).set_index(["roi", "measure"])["value"]
     assert (
         rows["A", "ceiling"] == 0.4 and rows["A", "valid_voxels"] == 1 and rows["all", "ceiling"] == pytest.approx(0.6)
     )
+
+
+def test_a_region_without_reliability_has_no_ceiling():
+    noise = np.random.default_rng(3).normal(0, 0.05, 4000)
+    noise -= noise.mean()
+    reliability = np.r_[noise, [0.04, 0.32], -0.3]
+    roi = np.r_[np.full(4000, "A"), ["B", "B"], ["C"]]
+    ceiling = pd.DataFrame({"subject": "s", "roi": roi, "valid": True, "reliability": reliability, "kind": "repeats"})
+    ceiling["ceiling"] = np.sqrt(ceiling["reliability"].clip(lower=0))
+    rois = [{"name": name, "language": False} for name in "ABC"]
+    rows = ceiling_rows(ceiling, rois).set_index(["roi", "measure"])["value"]
+    assert rows["A", "ceiling"] == pytest.approx(0, abs=1e-6)
+    assert rows["B", "ceiling"] == pytest.approx(np.sqrt(0.18)) and rows["C", "ceiling"] == 0
 
 
 def test_items_are_drawn_alike_at_every_checkpoint():

@@ -224,5 +224,5 @@ def test_transcript_longer_than_the_scan():
     check_duration(words, "run-2", 2.5)
     with pytest.raises(InputError) as error:
         check_duration(words, "run-2", 2.0)
-    for text in ("run-2", "word 2 ('f')", "2.5 s", "ends at 2 s", "1 words"):
+    for text in ("run-2", "word 3 ('f')", "2.5 s", "ends at 2 s", "1 words"):
         assert text in str(error.value)

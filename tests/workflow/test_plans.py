@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from conftest import ROOT, TEST_DATA
+from conftest import ROOT, TEST_DATA, Project
 
 CHECKPOINT_JOBS = {"fetch_checkpoint", "extract_activations", "measure_states", "evaluate_tasks", "join_checkpoint"}
 
@@ -37,10 +37,45 @@ def test_alice_plan(project, real_data):
     assert planned == expected(2, checkpoints, layers, listeners, pairs=pairs, brains=False)
 
 
-def test_alice_without_its_local_data_says_what_is_needed(project, tmp_path):
-    done = project.snakemake("-n", study="alice", env={"TRIPHASE_TEST_DATA": str(tmp_path)})
-    assert done.returncode != 0
-    assert "local_data" in done.stdout and str(tmp_path) in done.stdout
+@pytest.mark.parametrize("given", [True, False])
+def test_alice_without_its_local_data_says_what_is_needed(project, tmp_path, given):
+    done = project.snakemake("-n", study="alice", env={"TRIPHASE_TEST_DATA": str(tmp_path) if given else ""})
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if "local_data" in line]
+    needed = [
+        "alice/roi/6mm/s18-timecourses.txt (and 64 more)",
+        "Brennan et al. (2016)",
+        "CC BY 4.0",
+        "TRIPHASE_TEST_DATA",
+    ]
+    for text in [*needed, f"the folder {tmp_path} lacks" if given else "local_data: not set"]:
+        assert text in line
+    assert "jsonl" not in done.stdout
+
+
+def test_files_of_the_own_folder_are_inputs(project, real_data):
+    def inputs(target, **keywords):
+        done = project.snakemake("-n", target, study="alice", **keywords)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    plan = inputs("results/alice/sources/s18.json")
+    for name in ("6mm/s18-timecourses.txt", "s18-rp_"):
+        assert f"{real_data}/alice/roi/{name}" in plan
+    plan = inputs("results/alice/demo/models/alice-neox.json")
+    assert f"{real_data}/alice/alice-gutenberg.txt, results/alice/stimuli/words.parquet" in plan
+    words = {"dataset": {"words": {"root": "local_data", "path": "alice/roi/s18-rp_*.txt"}}}
+    assert f"{real_data}/alice/roi/s18-rp_" in inputs("results/alice/sources/stimuli.json", overlay=words)
+
+
+def test_a_model_that_reads_no_text_does_not_depend_on_the_own_folder(tmp_path):
+    project = Project(tmp_path / "project")
+    study = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
+    target = f"results/tiny/demo/models/{study['models'][0]['name']}.json"
+    done = project.snakemake(target, study="tiny", env={"TRIPHASE_TEST_DATA": ""})
+    assert done.returncode == 0, done.stdout
+    again = project.snakemake("-n", target, study="tiny", env={"TRIPHASE_TEST_DATA": str(tmp_path)})
+    assert "Nothing to be done" in again.stdout, again.stdout
 
 
 @pytest.mark.parametrize(

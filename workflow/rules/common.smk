@@ -6,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 from triphase.configuration import check_config, tokens_seen
+from triphase.datasets import existing_files, paths_of, wanted_files
 from triphase.digest import script_digest
 from triphase.errors import InputError
 
@@ -74,6 +75,19 @@ def of_series(pattern):
 def local_data_of(root):
     """The user's own folder for files that lie there; null for others, which must not rerun when it changes."""
     return config["local_data"] if root == "local_data" else None
+
+
+def local_inputs(root, roles, subject=None):
+    """Files of the user's own folder as inputs, so that replacing one reruns what read it."""
+    if root != "local_data":
+        return []
+    return existing_files(paths_of(wanted_files(roles, subject, config["dataset"]["runs"])), config["local_data"])
+
+
+def text_corpus(model):
+    """Path below `local_data` of the text that a model is trained on here; null for other models."""
+    corpus = (MODELS[model].get("train") or {}).get("corpus") or {}
+    return corpus["path"] if corpus.get("kind") == "text" else None
 
 
 def trained_here(model):

@@ -1,5 +1,5 @@
 # The embedded study's own data: simulated listeners and small models trained on the spot.
-# Reads:  nothing (a model trained on text reads the user's folder `local_data`)
+# Reads:  nothing; for a model trained on text, its file below `local_data`, and stimuli/words.parquet, to keep that out
 # Writes: demo/dataset/ (DataLad data set), demo/dataset.json, demo/hub/ (Hugging Face cache layout), demo/models/{model}.json
 
 
@@ -31,6 +31,13 @@ rule simulate_dataset:
 
 
 rule train_model:
+    input:
+        text=lambda wildcards: (
+            existing_files([text_corpus(wildcards.model)], config["local_data"])
+            if text_corpus(wildcards.model)
+            else []
+        ),
+        words=lambda wildcards: f"{OUT}/stimuli/words.parquet" if text_corpus(wildcards.model) else [],
     output:
         model=f"{OUT}/demo/models/{{model}}.json",
     log:
@@ -46,7 +53,7 @@ rule train_model:
     params:
         repository=model_entry("repository"),
         train_recipe=model_entry("train"),
-        local_data=lookup("local_data", within=config),
+        local_data=lambda wildcards: config["local_data"] if text_corpus(wildcards.model) else None,
         code=digest("train_model.py"),
     script:
         "../scripts/train_model.py"

@@ -2,16 +2,27 @@
 # Reads:  the data set at dataset.url, local_data; demo/dataset.json where the data set is made here
 # Writes: sources/stimuli.json, sources/{subject}.json   (path, annex key and bytes of every file, data-set commit)
 #         models/{model}/{checkpoint}.json               (commit, files and fingerprint of a checkpoint, its shape)
+from triphase.datasets import check_local, response_roles, study_files
 
 DATASET = {key: config["dataset"].get(key) for key in ("name", "url", "version", "local_data_hint")}
 # A data set that the demo stage makes has to be made first.
 DEMO_DATASET = [f"{OUT}/demo/dataset.json"] if config["dataset"]["simulate"] else []
 SUBJECT_KEYS = {subject["name"]: subject for subject in config["dataset"]["subjects"]}
 
+try:
+    check_local(
+        study_files(config, RESPONSE_SOURCE, [SUBJECT_KEYS[name] for name in SUBJECTS]),
+        config["local_data"],
+        config["dataset"].get("local_data_hint"),
+    )
+except InputError as error:
+    raise WorkflowError(f"config: {error}") from None
+
 
 rule fetch_stimuli:
     input:
         demo=DEMO_DATASET,
+        local=local_inputs(config["dataset"]["words"]["root"], {"words": config["dataset"]["words"]["path"]}),
     output:
         manifest=f"{OUT}/sources/stimuli.json",
     log:
@@ -37,6 +48,9 @@ rule fetch_stimuli:
 rule fetch_responses:
     input:
         demo=DEMO_DATASET,
+        local=lambda wildcards: local_inputs(
+            RESPONSE_SOURCE["root"], response_roles(RESPONSE_SOURCE), SUBJECT_KEYS[wildcards.subject]
+        ),
     output:
         manifest=f"{OUT}/sources/{{subject}}.json",
     log:

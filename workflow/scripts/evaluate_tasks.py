@@ -11,7 +11,7 @@ def main(paths, *, jobs, batch_size, device, seed):
     """`jobs`: from `triphase.tasks.plan`. Tasks are read before the model, so that bad ones fail at once."""
     manifest = read_json(paths.checkpoint)
     tasks = load_tasks(jobs)
-    model = load_model(manifest, head=True, dtype="float32", device=device)
+    model = load_model(manifest, dtype="float32", device=device)
     items, metadata = evaluate(jobs, tasks, model, load_tokenizer(manifest), batch_size=batch_size, seed=seed)
     versions = library_versions("lm_eval", "torch", "transformers")
     write_table(paths.tasks, items, **metadata, **model_provenance(manifest), versions=versions)

@@ -14,7 +14,7 @@ from triphase.words import unique_stimuli
 def main(paths, *, context, batch_size, dtype, storage, pool, device):
     """Read the transcripts and one checkpoint's manifest; write (layer, word, feature)."""
     manifest, words = read_json(paths.checkpoint), read_table(paths.words)
-    model = load_model(manifest, head=True, dtype=dtype, device=device)
+    model = load_model(manifest, dtype=dtype, device=device)
     tokenizer = load_tokenizer(manifest)
     hidden, surprisal, preceding, labels = [], [], [], unique_stimuli(words)
     for stimulus, rows in labels.groupby("stimulus", sort=False):

@@ -1,17 +1,19 @@
 """Fetch one subject's responses with what belongs to them (confounds, mask, ROIs), and describe the files."""
 
 from triphase.artefacts import write_json
-from triphase.datasets import fetch_files
+from triphase.datasets import fetch_files, response_roles
 from triphase.job import start
 
 
 def main(paths, *, dataset, source, subject, runs, local_data):
     """Write the manifest of one subject: the files of each role."""
-    roles = {"response": source["path"]} | {
-        role: source.get(role) for role in ("confounds", "mask", "rois", "roi_table")
-    }
     manifest = fetch_files(
-        roles, root=source["root"], subject=subject, runs=runs, dataset=dataset, local_data=local_data
+        response_roles(source),
+        root=source["root"],
+        subject=subject,
+        runs=runs,
+        dataset=dataset,
+        local_data=local_data,
     )
     write_json(paths.manifest, manifest)
 

@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
-from triphase.artefacts import write_json
+from triphase.artefacts import read_table, write_json
 from triphase.demo.training import train
 from triphase.job import start
 
 
 def main(paths, *, repository, train_recipe, local_data):
-    """paths: model (manifest, written last). The repository lies in the folder `hub` beside the manifest's folder."""
+    """paths: model (manifest, written last), words (of the stimuli, where the model is trained on the user's text).
+
+    The repository lies in the folder `hub` beside the manifest's folder.
+    """
     manifest = Path(paths.model)
     manifest.unlink(missing_ok=True)
     hub = manifest.parent.parent / "hub"
-    revisions = train(train_recipe, repository, hub, local_data)
+    stimuli = read_table(paths.words).attrs["texts"] if paths.words else {}
+    revisions = train(train_recipe, repository, hub, local_data, stimuli)
     about = {"repository": repository, "cache_dir": str(hub), "train": train_recipe}
     write_json(manifest, {**about, "revisions": revisions})
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from triphase.errors import InputError
+from triphase.scoring import fisher_z
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +39,7 @@ def fisher_mean(correlations, lengths):
     correlations : list of float arrays (voxel,)
     lengths : list of int, samples behind each
     """
-    z = np.arctanh(np.clip(correlations, -1 + 1e-7, 1 - 1e-7))
-    return np.tanh(np.average(z, axis=0, weights=lengths))
-
-
-def spearman_brown(reliability, repeats):
-    """Reliability of the mean of `repeats` measurements, from the reliability of one."""
-    return repeats * reliability / (1 + (repeats - 1) * reliability)
+    return np.tanh(np.average(fisher_z(correlations), axis=0, weights=lengths))
 
 
 def hearings(runs):
@@ -73,9 +68,7 @@ def reliability_from_repeats(by_run, groups):
 
     Returns
     -------
-    single, mean : float arrays (voxel,)
-        Reliability of one hearing, and of the mean of the hearings (Spearman-Brown; with unequal numbers of hearings,
-        of as many as the least repeated stimulus has).
+    float array (voxel,)
     """
     correlations, lengths = [], []
     for names in groups.values():
@@ -83,8 +76,7 @@ def reliability_from_repeats(by_run, groups):
             length = min(len(by_run[a]), len(by_run[b]))
             correlations.append(correlate(by_run[a][:length], by_run[b][:length]))
             lengths.append(length)
-    single = fisher_mean(correlations, lengths)
-    return single, spearman_brown(single, min(len(names) for names in groups.values()))
+    return fisher_mean(correlations, lengths)
 
 
 def leave_one_out(series):
@@ -127,8 +119,8 @@ def ceiling_from_repeats(by_run, groups):
     The hearings are scored one by one and the scores averaged, so what a perfect model could reach is the square root
     of the reliability of a single hearing.
     """
-    single, mean = reliability_from_repeats(by_run, groups)
-    return {"reliability": single, "reliability_mean": mean, "ceiling": np.sqrt(np.maximum(single, 0))}
+    reliability = reliability_from_repeats(by_run, groups)
+    return {"reliability": reliability, "ceiling": np.sqrt(np.maximum(reliability, 0))}
 
 
 def ceiling_table(layouts, columns, kind):
@@ -137,7 +129,7 @@ def ceiling_table(layouts, columns, kind):
     Parameters
     ----------
     layouts : dict of subject to dict with roi, x, y, z and valid, arrays (voxel,)
-    columns : dict of subject to dict with reliability, reliability_mean and ceiling, arrays (voxel,)
+    columns : dict of subject to dict with reliability and ceiling, arrays (voxel,)
     kind : "repeats" or "isc"
     """
     parts = []
@@ -175,9 +167,9 @@ def measure_ceiling(open_runs, layouts, runs):
     Returns
     -------
     DataFrame
-        subject, voxel, roi, valid, reliability, reliability_mean, ceiling and kind. With repeats (kind "repeats")
+        subject, voxel, roi, valid, reliability, ceiling and kind. With repeats (kind "repeats")
         `ceiling` is r_max, an upper bound. Without (kind "isc") it is the leave-one-out inter-subject correlation, a
-        reference and not an upper bound, and the reliabilities are NaN.
+        reference and not an upper bound, and the reliability is NaN.
     """
     groups = hearings(runs)
     if groups:
@@ -195,9 +187,5 @@ def measure_ceiling(open_runs, layouts, runs):
     columns = {}
     for subject, layout in layouts.items():
         unknown = np.full(len(layout["roi"]), np.nan)
-        columns[subject] = {
-            "reliability": unknown,
-            "reliability_mean": unknown,
-            "ceiling": isc.get(subject, unknown),
-        }
+        columns[subject] = {"reliability": unknown, "ceiling": isc.get(subject, unknown)}
     return ceiling_table(layouts, columns, "isc")

@@ -54,15 +54,13 @@ def find_checkpoint(repository, revision, cache_dir=None, commit=None):
     return _describe(cache, repository, revision, found)
 
 
-def load_model(manifest, *, head, dtype="float32", device="auto"):
-    """Load a checkpoint offline through transformers; sharded by accelerate over the GPUs that the job sees.
+def load_model(manifest, *, dtype="float32", device="auto"):
+    """Load a checkpoint with its vocabulary head, offline; sharded by accelerate over the GPUs that the job sees.
 
     Parameters
     ----------
     manifest : dict
         From `find_checkpoint`.
-    head : bool
-        With the vocabulary head (causal language model) or the base model alone.
     dtype : str
         Name of a torch dtype.
     device : str
@@ -73,10 +71,9 @@ def load_model(manifest, *, head, dtype="float32", device="auto"):
     transformers.PreTrainedModel in evaluation mode
     """
     os.environ["HF_HUB_OFFLINE"] = "1"
-    from transformers import AutoModel, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    loader = AutoModelForCausalLM if head else AutoModel
-    model = loader.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         manifest["repository"],
         revision=manifest["commit"],
         cache_dir=manifest["cache_dir"],
@@ -126,8 +123,24 @@ def _local_commit(cache, repository, revision):
     ref = folder / "refs" / revision
     commit = ref.read_text().strip() if ref.is_file() else revision
     snapshot = folder / "snapshots" / commit
-    whole = (snapshot / "config.json").is_file() and any(_weights(snapshot))
-    return commit if whole else None
+    return commit if _whole(snapshot) else None
+
+
+def _whole(snapshot):
+    """Whether a snapshot has its config, a tokenizer and every weight file; a download that was cut short lacks some.
+
+    Links of a cache that lead nowhere do not count as files.
+    """
+    weights = {path.name for path in _weights(snapshot) if path.is_file()}
+    if not weights or not (snapshot / "config.json").is_file():
+        return False
+    if not any((snapshot / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        return False
+    kind = "*.safetensors" if any(name.endswith(".safetensors") for name in weights) else "pytorch_model*.bin"
+    indices = [path for path in snapshot.glob(f"{kind}.index.json") if path.is_file()]
+    if not indices:
+        return not any("-of-" in name for name in weights)
+    return all(set(json.loads(path.read_bytes())["weight_map"].values()) <= weights for path in indices)
 
 
 def _weights(snapshot):

@@ -178,8 +178,7 @@ def clone_dataset(url, clone, name):
     from datalad.support.exceptions import IncompleteResultsError
 
     temporary = clone.with_name(f".{clone.name}.part")
-    if temporary.exists():
-        remove(temporary)
+    remove(temporary)
     logging.getLogger("datalad").setLevel(logging.WARNING)
     log.info("cloning %s", url)
     try:
@@ -267,7 +266,9 @@ def reasons(error):
 
 
 def remove(folder):
-    """Delete a clone; annex objects and their folders are read-only."""
+    """Delete a data set, if there is one; the folders of annexed files are write-protected."""
+    if not folder.exists():
+        return
     for parent, _, _ in os.walk(folder):
         os.chmod(parent, stat.S_IRWXU)
     shutil.rmtree(folder)

@@ -60,6 +60,65 @@ def of_run(files, run):
     return next((files[key] for key in (run["name"], run["stimulus"], "") if key in files), None)
 
 
+def response_roles(source):
+    """Path template of each role that a source of responses has."""
+    return {"response": source["path"]} | {
+        role: source.get(role) for role in ("confounds", "mask", "rois", "roi_table")
+    }
+
+
+def matches(path, folder):
+    """Files below a folder that a path, or a glob, stands for."""
+    found = Path(folder).glob(path) if any(c in path for c in "*?[") else [Path(folder, path)]
+    return sorted(file for file in found if file.is_file())
+
+
+def existing_files(paths, folder):
+    """Those files of the user's own folder that are there, as str; none where the folder is not given."""
+    return [str(file) for path in paths for file in matches(path, folder)] if folder else []
+
+
+def paths_of(files):
+    """The paths of what `wanted_files` returns."""
+    return [path for entries in files.values() for path in entries.values()]
+
+
+def study_files(config, source, subjects):
+    """Paths and globs of everything that a study reads from the user's own folder, each once.
+
+    Parameters
+    ----------
+    config : dict, the study's
+    source : dict, the source of the responses
+    subjects : list of dict, the keys of each subject that takes part
+    """
+    dataset, tasks = config["dataset"], config["tasks"]
+    paths = []
+    if dataset["words"]["root"] == "local_data":
+        paths += paths_of(wanted_files({"words": dataset["words"]["path"]}, None, dataset["runs"]))
+    if source["root"] == "local_data":
+        for subject in subjects:
+            paths += paths_of(wanted_files(response_roles(source), subject, dataset["runs"]))
+    corpora = [(model.get("train") or {}).get("corpus") or {} for model in config["models"]]
+    paths += [corpus["path"] for corpus in corpora if corpus.get("kind") == "text"]
+    entries = tasks["evaluations"] + [variant for entry in tasks["adherence"] for variant in entry["variants"]]
+    paths += [entry["data"] for entry in entries if entry.get("data") and entry.get("root") == "local_data"]
+    return list(dict.fromkeys(paths))
+
+
+def check_local(paths, folder, hint=None):
+    """Raise InputError when the user's own folder is not given or lacks files: one message for all of them."""
+    missing = [path for path in paths if not folder or not matches(path, folder)]
+    if not missing:
+        return
+    wanted = missing[0] + (f" (and {len(missing) - 1} more)" if len(missing) > 1 else "")
+    trouble = f"the folder {folder} lacks {wanted}" if folder else f"not set, but {wanted} is read from that folder"
+    advice = f"; {hint.strip()}" if hint else ""
+    raise InputError(
+        f"local_data: {trouble}; set this key, or the variable TRIPHASE_TEST_DATA, to the folder of the files{advice}"
+    )
+
+
 def local_files(files, folder, *, hint=None):
     """Describe files of the user's own folder.
 
@@ -75,23 +134,19 @@ def local_files(files, folder, *, hint=None):
     InputError
         The folder is not given, or a file is missing or ambiguous: one message with the folder, the source and the key.
     """
-    first = next(path for entries in files.values() for path in entries.values())
-    advice = f"; {hint}" if hint else ""
-    if folder is None:
-        raise InputError(
-            f"local_data: not set, but {first} is read from that folder: set it to the folder's path{advice}"
-        )
+    check_local(paths_of(files), folder, hint)
     described = {}
     for role, entries in files.items():
         described[role] = {}
         for key, path in entries.items():
-            matches = sorted(Path(folder).glob(path)) if any(c in path for c in "*?[") else [Path(folder, path)]
-            if len(matches) != 1 or not matches[0].is_file():
-                found = f"{len(matches)} files match" if len(matches) > 1 else "there is no file"
-                raise InputError(f"local_data: {found} {path} (role {role}) in the folder {folder}{advice}")
-            content = matches[0].read_bytes()
+            found = matches(path, folder)
+            if len(found) > 1:
+                raise InputError(
+                    f"local_data: {len(found)} files match {path} (role {role}) in the folder {folder}; it must be one"
+                )
+            content = found[0].read_bytes()
             described[role][key] = {
-                "path": str(matches[0].resolve()),
+                "path": str(found[0].resolve()),
                 "key": f"SHA256-{hashlib.sha256(content).hexdigest()}",
                 "bytes": len(content),
             }

@@ -87,21 +87,27 @@ def alignment_rows(table, layers):
 
 
 def ceiling_rows(ceiling, rois):
-    """Mean ceiling per subject and region: measures `ceiling` (r_max or ISC) and `valid_voxels`.
+    """Ceiling per subject and region, and how many voxels are valid: measures `ceiling` and `valid_voxels`.
+
+    With repeats a region's ceiling is the square root of its mean reliability (0 where that is negative): the mean of
+    the voxels' own square roots would turn the noise of a region without reliability into a ceiling well above 0.
+    Without repeats it is the mean inter-subject correlation.
 
     Parameters
     ----------
     ceiling : DataFrame
-        From `measure_ceiling`: subject, voxel, roi, valid, ceiling.
+        From `measure_ceiling`: subject, voxel, roi, valid, reliability, ceiling, kind.
     """
     rows = []
     for subject, mine in ceiling.groupby("subject", sort=False):
         for region, mask in region_masks(mine["roi"].to_numpy(str), rois).items():
             picked = mine[mask]
-            known = picked.loc[picked["valid"], "ceiling"].dropna()
+            repeats = (picked["kind"] == "repeats").all()
+            known = picked.loc[picked["valid"], "reliability" if repeats else "ceiling"].dropna()
             rows.append((subject, region, "valid_voxels", float(picked["valid"].sum()), len(picked)))
             if len(known):
-                rows.append((subject, region, "ceiling", known.mean(), len(known)))
+                value = np.sqrt(max(known.mean(), 0)) if repeats else known.mean()
+                rows.append((subject, region, "ceiling", value, len(known)))
     return pd.DataFrame(rows, columns=["subject", "roi", "measure", "value", "n"])
 
 

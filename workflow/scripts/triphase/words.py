@@ -263,7 +263,7 @@ def check_duration(words, run, scan_end):
     if len(late):
         row = late.iloc[0]
         raise InputError(
-            f"run {run}: word {int(row['index'])} ({row['word']!r}) ends at {row['offset']:g} s, but the scan ends at "
-            f"{scan_end:g} s; {len(late)} words lie beyond it: check the transcript's clock, dataset.tr and "
+            f"run {run}: word {int(row['index']) + 1} ({row['word']!r}) ends at {row['offset']:g} s, but the scan ends "
+            f"at {scan_end:g} s; {len(late)} words lie beyond it: check the transcript's clock, dataset.tr and "
             "dropped_volumes"
         )

@@ -2,15 +2,13 @@
 
 import json
 import os
-import shutil
-import stat
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from triphase.clones import prepare_environment, remove
 from triphase.errors import InputError
 
 GRID = 8  # mm
@@ -39,9 +37,7 @@ def new_dataset(path, version, message):
     import datalad.api as dl
     from datalad.support.gitrepo import GitRepo
 
-    os.environ["PATH"] = (
-        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # git-annex lies beside python
-    )
+    prepare_environment()
     path = Path(path).absolute()
     part = path.with_name(f".{path.name}.part")
     remove(part)
@@ -49,9 +45,6 @@ def new_dataset(path, version, message):
     report = {}
     try:
         repository = GitRepo(str(part), create=True)
-        for key, value in (("user.name", "triphase"), ("user.email", "triphase@localhost")):
-            repository.config.set(key, value, scope="local", reload=False)
-        repository.config.reload()
         dl.create(path=str(part), force=True, result_renderer="disabled")
         with open(part / ".gitattributes", "a", encoding="utf-8") as attributes:
             attributes.write("\n* annex.largefiles=nothing\n*.nii.gz annex.largefiles=anything\n")
@@ -62,15 +55,6 @@ def new_dataset(path, version, message):
         os.replace(part, path)
     finally:
         remove(part)
-
-
-def remove(path):
-    """Remove a folder tree; annexed files lie in folders that are write-protected."""
-    if not path.exists():
-        return
-    for folder, _, _ in os.walk(path):
-        os.chmod(folder, stat.S_IRWXU)
-    shutil.rmtree(path)
 
 
 def place_rois(rois):

@@ -9,9 +9,10 @@ from pathlib import Path
 from huggingface_hub.file_download import repo_folder_name
 
 
-def commit_id(*parts):
-    """A 40-digit hexadecimal commit id that depends on the parts alone."""
-    return hashlib.sha1("\n".join(map(str, parts)).encode()).hexdigest()
+def commit_id(revision, hashes):
+    """A 40-digit hexadecimal commit id of a revision: its name, and the names and hashes of its files, decide it."""
+    lines = [revision, *(f"{name} {sha256}" for name, sha256 in sorted(hashes.items()))]
+    return hashlib.sha1("\n".join(lines).encode()).hexdigest()
 
 
 class Repository:
@@ -21,25 +22,25 @@ class Repository:
         self.folder = Path(folder)
         self.revisions = {}
 
-    def add(self, revision, commit, source):
+    def add(self, revision, source):
         """Add a folder of files as a revision; equal files of two revisions share one blob.
 
         Parameters
         ----------
         revision : str
             Branch name; may hold slashes.
-        commit : str
-            40 hexadecimal digits.
         source : path
             Folder whose files are moved into the repository.
         """
+        hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in Path(source).iterdir()}
+        commit = commit_id(revision, hashes)
         snapshot = self.folder / "snapshots" / commit
         snapshot.mkdir(parents=True)
         (self.folder / "blobs").mkdir(exist_ok=True)
-        for file in sorted(Path(source).iterdir()):
-            blob = self.folder / "blobs" / hashlib.sha256(file.read_bytes()).hexdigest()
-            os.replace(file, blob)
-            os.symlink(os.path.relpath(blob, snapshot), snapshot / file.name)
+        for name, sha256 in hashes.items():
+            blob = self.folder / "blobs" / sha256
+            os.replace(Path(source) / name, blob)
+            os.symlink(os.path.relpath(blob, snapshot), snapshot / name)
         ref = self.folder / "refs" / revision
         ref.parent.mkdir(parents=True, exist_ok=True)
         ref.write_text(commit)

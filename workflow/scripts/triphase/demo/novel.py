@@ -13,28 +13,25 @@ def later_chapters(path, first, last=None):
 
     Returns
     -------
-    documents : list of str
+    list of str
         Paragraphs of the part, lines joined.
-    held_out : str
-        All that stands before it.
 
     Raises
     ------
     InputError
-        The file is missing, a heading is missing or stands there twice, or the part shares a passage of `SHARED` words
-        with what is held out.
+        The file is missing or no UTF-8 text, a heading is missing or stands there twice.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"train.corpus.path: {path} can't be read as UTF-8 text ({error}).") from error
+    except OSError as error:
+        raise InputError(f"train.corpus.path: {path} can't be read ({error.strerror}).") from error
     start = heading(text, first, path, "from")
     end = heading(text, last, path, "to") if last else len(text)
-    if not 0 < start < end:
-        raise InputError(f"train.corpus: {first!r} must stand after the held-out part and before {last!r} in {path}.")
-    documents = [" ".join(block.split()) + "\n" for block in re.split(r"\n\s*\n", text[start:end]) if block.strip()]
-    check_held_out(documents, text[:start])
-    return documents, text[:start]
+    if start >= end:
+        raise InputError(f"train.corpus: {first!r} must stand before {last!r} in {path}.")
+    return [" ".join(block.split()) + "\n" for block in re.split(r"\n\s*\n", text[start:end]) if block.strip()]
 
 
 def heading(text, words, path, key):
@@ -45,22 +42,25 @@ def heading(text, words, path, key):
     return found[0]
 
 
-def check_held_out(documents, held_out, length=SHARED):
-    """Raise InputError when any run of `length` words of the held-out text occurs in the training text.
+def check_held_out(documents, stimuli):
+    """Raise InputError when `SHARED` words in a row of a stimulus occur in the training text.
 
-    Words are compared in lower case without punctuation, inside documents.
+    Parameters
+    ----------
+    documents : list of str
+    stimuli : dict of stimulus to running text
+        Words are compared in lower case without punctuation, so a transcript without any is compared well.
     """
-    kept = set(passages(held_out, length))
-    for document in documents:
-        for passage in passages(document, length):
-            if passage in kept:
-                raise InputError(
-                    f"train.corpus: the training text holds {' '.join(passage)!r}, {length} words in a row of the "
-                    "held-out stimulus; train on text that starts after it."
-                )
+    trained_on = set(passages(" ".join(documents)))
+    for stimulus, text in stimuli.items():
+        if shared := next((passage for passage in passages(text) if passage in trained_on), None):
+            raise InputError(
+                f"train.corpus: the training text holds {' '.join(shared)!r}, {SHARED} words in a row of the stimulus "
+                f"{stimulus!r}, which no model may have seen; set `from` and `to` to a part without the stimulus."
+            )
 
 
-def passages(text, length):
-    """All runs of so many words, as tuples."""
-    words = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", text.lower())
-    return zip(*(words[shift:] for shift in range(length)), strict=False)
+def passages(text):
+    """All runs of `SHARED` words, as tuples."""
+    words = re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.lower().replace("’", "'"))
+    return zip(*(words[shift:] for shift in range(SHARED)), strict=False)

@@ -3,7 +3,6 @@
 A recipe (`train:` in the config) fixes everything; on one core the same recipe gives the same weights.
 """
 
-import json
 import logging
 import math
 import tempfile
@@ -13,8 +12,8 @@ import numpy as np
 import torch
 import transformers
 
-from triphase.demo.hub import commit_id, new_repository
-from triphase.demo.novel import later_chapters
+from triphase.demo.hub import new_repository
+from triphase.demo.novel import check_held_out, later_chapters
 from triphase.demo.tokenizers import train_tokenizer
 from triphase.demo.world import documents
 from triphase.errors import InputError
@@ -22,7 +21,7 @@ from triphase.errors import InputError
 ARCHITECTURES = ("gpt_neox", "olmo2", "llama")
 
 
-def corpus(recipe, seed, local_data):
+def corpus(recipe, seed, local_data, stimuli):
     """Training documents: from the embedded study's grammar, or from the later chapters of a novel.
 
     Parameters
@@ -33,11 +32,17 @@ def corpus(recipe, seed, local_data):
         Of the grammar's text.
     local_data : path or None
         Folder of the user's files.
+    stimuli : dict of stimulus to running text
+        What the listeners heard: text of the second kind must not hold it.
     """
     if recipe["kind"] == "grammar":
         return documents(recipe["mixture"], recipe["words"], seed)
     if recipe["kind"] == "text":
-        return later_chapters(Path(local_data or ".") / recipe["path"], recipe["from"], recipe.get("to"))[0]
+        if not local_data:
+            raise InputError(f"train.corpus.path: {recipe['path']!r} lies below local_data, which is not set.")
+        texts = later_chapters(Path(local_data) / recipe["path"], recipe["from"], recipe.get("to"))
+        check_held_out(texts, stimuli)
+        return texts
     raise InputError(f"train.corpus.kind: {recipe['kind']!r} is not known; it must be 'grammar' or 'text'.")
 
 
@@ -97,7 +102,7 @@ def learning_rate(step, *, peak, warmup, steps):
     return peak * (0.1 + 0.45 * (1 + math.cos(math.pi * done)))
 
 
-def train(recipe, repository, hub, local_data=None):
+def train(recipe, repository, hub, local_data, stimuli):
     """Train one model and write its revisions.
 
     Parameters
@@ -109,8 +114,10 @@ def train(recipe, repository, hub, local_data=None):
         "organisation/name".
     hub : path
         Cache folder that the repository is written to, whole or not at all.
-    local_data : path, optional
+    local_data : path or None
         Folder of the user's files, for `corpus.kind: text`.
+    stimuli : dict of stimulus to running text
+        For `corpus.kind: text`, which must not hold them.
 
     Returns
     -------
@@ -129,7 +136,7 @@ def train(recipe, repository, hub, local_data=None):
         raise InputError(f"train.width: {recipe['width']} must be an even multiple of train.heads ({recipe['heads']}).")
     torch.set_num_threads(1)  # sums depend on the number of threads
     torch.manual_seed(seed)
-    texts = corpus(recipe["corpus"], seed, local_data)
+    texts = corpus(recipe["corpus"], seed, local_data, stimuli)
     logging.info("%d documents, %d words", len(texts), sum(len(text.split()) for text in texts))
     tokenizer = train_tokenizer(recipe["tokenizer"]["kind"], texts, recipe["tokenizer"]["vocabulary"])
     model = build(
@@ -137,7 +144,6 @@ def train(recipe, repository, hub, local_data=None):
         **{key: recipe[key] for key in ("layers", "width", "heads", "context")},
     )  # fmt: skip
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    text_of_recipe = json.dumps(recipe, sort_keys=True)
     with new_repository(hub, repository) as target:
 
         def save(step):
@@ -145,7 +151,7 @@ def train(recipe, repository, hub, local_data=None):
                 with tempfile.TemporaryDirectory(dir=target.folder) as folder:
                     model.save_pretrained(folder)
                     tokenizer.save_pretrained(folder)
-                    target.add(f"step{step}", commit_id(repository, text_of_recipe, step), folder)
+                    target.add(f"step{step}", folder)
 
         model.train()
         save(0)
