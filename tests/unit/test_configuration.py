@@ -29,6 +29,10 @@ def test_every_shipped_study_is_valid_and_named_like_its_file(study):
     assert config["study"] == study.stem
 
 
+def test_the_embedded_study_is_valid():
+    check_config(DEFAULT, SCHEMA)
+
+
 def names(node):
     if isinstance(node, dict):
         return {node["name"]} if "name" in node else set().union(*map(names, node.values()), set())
@@ -70,6 +74,81 @@ def broken(change):
 def test_a_mistake_is_named_with_its_value_and_what_would_be_right(change, message):
     with pytest.raises(InputError, match=message):
         check_config(broken(change), SCHEMA)
+
+
+NEOX, SOURCE = ("models", 0), ("dataset", "responses", "sources", 0)
+
+
+def at(config, path):
+    for part in path:
+        config = config[part]
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "message"),
+    [
+        ((*NEOX, "checkpoints", 1), {"revision": "step5"}, "step4/revision: 'step5' is not saved; .*train/saves: 0, 1"),
+        ((*NEOX, "checkpoints", 1), {"revision": "main"}, "step4/revision: 'main' is not saved; it must be step<N>"),
+        ((*NEOX, "checkpoints", 1), {"step": 5}, "step4/step: 5 is not the step of its revision 'step4'"),
+        (NEOX, {"layers": [1, 4]}, "neox/layers: 4 does not exist; .* to 3"),
+        ((*NEOX, "train"), {"steps": 1599}, "train/saves: 1600 must be at most train/steps, 1599"),
+        ((*NEOX, "train"), {"width": 60}, "train/width: 60 must be a multiple of 2 x train/heads, 8"),
+        ((*NEOX, "train"), {"context": 65}, "context/max: 64 .*neox/train/context, 65 .*at most 63"),
+        (NEOX, {"tokens_per_step": 632}, "tokens_per_step: 632 must be .*8 x 80 = 640"),
+        (("models", 1), {"repository": "triphase/neox"}, "olmo/repository: 'triphase/neox' is that of 'neox' too"),
+        ((*NEOX, "train"), {"corpus": {"kind": "grammar"}}, "'grammar' needs words and mixture; missing: words, mix"),
+        ((*NEOX, "train"), {"corpus": {"kind": "text", "path": "a"}}, "'text' needs path and from; missing: from"),
+        ((*NEOX, "train", "corpus"), {"mixture": dict.fromkeys(["stories", "facts", "questions", "instructions"], 0)},
+         "mixture: every share is 0"),
+        ((*NEOX, "train"), {"steps": 1600.0}, "train/steps: 1600.0 must be integer"),
+        (("activations", "context"), {"min": 65}, "context/min: 65 must be at most activations/context/max, 64"),
+        (("encoding",), {"delays": [2, 2.5]}, r"encoding/delays: \[2, 2.5\] s are \[1, 1\] scans at TR 2.0"),
+        (("encoding",), {"delays": [-2, 2]}, "encoding/delays/0: -2 must be at least 0"),
+        (("encoding",), {"delays": [float("nan")]}, "encoding/delays/0: NaN must be number"),
+        (("dataset", "simulate"), {"volumes": 49}, "simulate/volumes: 49 .* up to 4 scans .*at least 50"),
+        (("encoding",), {"alphas": [-1, 5, 2.5]}, "encoding/alphas/2: 2.5 must be integer"),
+        (("encoding",), {"alphas": [-1, 5, 10.0]}, "encoding/alphas/2: 10.0 must be integer"),
+        (("encoding",), {"alphas": [-1, 5, 0]}, "encoding/alphas/2: 0 must be at least 1"),
+        (("encoding",), {"alphas": [5, 5, 10]}, "encoding/alphas: low 5 must be below high 5"),
+        (("encoding",), {"nuisance": ["pitch"]}, "encoding/nuisance: 'pitch' is neither .*word_rate, .*log_frequency"),
+        (("states", "probes"), {"concepts": [{"name": "tense"}]}, "concepts: 'tense' is not a label .*pos, number"),
+        (("states", "probes"), {"concepts": [{"name": "pos", "bins": 1}]}, "concepts/0/bins: 1 must be at least 2"),
+        (("dataset", "words", "labels", 0), {"name": "run"}, "words/labels: 'run' is taken"),
+        (("dataset", "words", "labels", 0), {"name": "word_rate"}, "words/labels: 'word_rate' is taken"),
+        (("dataset", "words"), {"path": "{story}.tsv"}, "words/path: .*'{story}' is unknown; it may use: {stimulus}"),
+        (("dataset", "words"), {"path": "{stimulus.tsv"}, "words/path: .* is not a path template"),
+        (("dataset", "words"), {"path": "words.tsv"}, "words/path: .* one table for 5 stimuli; it must"),
+        (("dataset", "words"), {"corrections": [
+            {"stimulus": "chapel", "row": 2, "column": "word", "found": "a", "value": "b"}]},
+         "words/corrections: 'chapel' is not a stimulus"),
+        (SOURCE, {"path": "{sub}.nii"}, "voxels/path: .*'{sub}' is unknown; it may use: {subject}, {id}, {run}"),
+        (SOURCE, {"confounds": "{}.tsv"}, "voxels/confounds: .*'{}' is unknown"),
+        (SOURCE, {"mask": "{subj}"}, "voxels/mask: .*'{subj}' is unknown"),
+        (SOURCE, {"rois": "{subj}"}, "voxels/rois: .*'{subj}' is unknown"),
+        (SOURCE, {"roi_table": "{subj}"}, "voxels/roi_table: .*'{subj}' is unknown"),
+        (SOURCE, {"path": "{id}_{run}.nii"}, "voxels/path: .* uses {id}, but 'sub-01' of dataset/subjects has no id"),
+        (SOURCE, {"subjects": ["sub-1"]}, "voxels/subjects: 'sub-1' is not in dataset/subjects; there are: sub-01"),
+        (SOURCE, {"columns": ["LTemp"]}, "dataset/rois: 'LFront' is not in .*voxels/columns; there are: LTemp"),
+        (("phases", "headline"), {"adherence": ["x"]}, "headline/adherence: 'x' is not in tasks/adherence; .*: world"),
+        (("phases",), {"confidence": 1}, "phases/confidence: 1 must be below 1"),
+        (("dataset",), {"url": "data"}, "dataset/url: 'data' must be results/embedded/demo/dataset"),
+        ((), {"study": "mine"}, "dataset/url: .* must be results/mine/demo/dataset"),
+    ],
+)  # fmt: skip
+def test_keys_that_contradict_each_other_are_named(path, values, message):
+    with pytest.raises(InputError, match=message):
+        check_config(broken(lambda config: at(config, path).update(values)), SCHEMA)
+
+
+def test_a_model_that_is_not_trained_here_has_free_revisions_and_repositories():
+    config = copy.deepcopy(DEFAULT)
+    for model in config["models"]:
+        del model["train"]
+        model.update(repository="org/shared", tokens_per_step=7, layers=[40])
+        for entry in model["checkpoints"]:
+            entry["revision"] = f"stage1-{entry['step']}"
+    check_config(config, SCHEMA)
 
 
 def test_tokens_are_steps_times_tokens_per_step_unless_given():

@@ -1,9 +1,11 @@
 """Checks of a study's config that need nothing but the config, so that a mistake is found before any job starts."""
 
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 
+from triphase import config_checks
 from triphase.errors import InputError
 
 
@@ -18,18 +20,36 @@ def check_config(config, schema_path):
     import jsonschema
 
     schema = json.loads(Path(schema_path).read_text(encoding="utf-8"))
-    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
+    draft = jsonschema.Draft202012Validator
+    # 10.0 is no integer for range(), and no limit refuses NaN.
+    strict = draft.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
+    validator = jsonschema.validators.extend(draft, type_checker=strict)(schema)
+    errors = sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.path])
     if errors:
         raise InputError("; ".join(_describe(error) for error in errors[:5]))
     _unique_names(config)
-    _known_names(config)
+    config_checks.check_sources(config)
+    config_checks.check_headline(config)
     _increasing_steps(config)
     _same_side(config)
+    config_checks.check_context(config)
+    config_checks.check_trained_models(config)
+    config_checks.check_encoding(config)
+    config_checks.check_labels(config)
+    config_checks.check_paths(config)
 
 
 def tokens_seen(model, checkpoint):
     """Tokens that a checkpoint has been trained on: its own `tokens`, else step x tokens per step."""
     return checkpoint.get("tokens", checkpoint["step"] * model["tokens_per_step"])
+
+
+def _is_integer(_, value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_, value):
+    return _is_integer(_, value) or isinstance(value, float) and math.isfinite(value)
 
 
 def _describe(error):
@@ -54,6 +74,7 @@ def _describe(error):
         "minimum": f"must be at least {error.schema.get('minimum')}",
         "maximum": f"must be at most {error.schema.get('maximum')}",
         "exclusiveMinimum": f"must be above {error.schema.get('exclusiveMinimum')}",
+        "exclusiveMaximum": f"must be below {error.schema.get('exclusiveMaximum')}",
         "pattern": f"must match {error.schema.get('pattern')}; {error.schema.get('description', 'see config/README')}",
     }
     return f"{where}: {value} {rules.get(error.validator, error.message)}"
@@ -78,21 +99,6 @@ def _unique_names(config):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(f"{where}: name {', '.join(map(repr, twice))} is used more than once; names must differ")
-
-
-def _known_names(config):
-    sources = [source["name"] for source in config["dataset"]["responses"]["sources"]]
-    if config["dataset"]["responses"]["source"] not in sources:
-        raise InputError(
-            f"dataset/responses/source: {config['dataset']['responses']['source']!r} is not among the sources: "
-            f"{', '.join(sources)}"
-        )
-    regions = [roi["name"] for roi in config["dataset"]["rois"]] + ["language", "all"]
-    roi = config["phases"]["headline"]["roi"]
-    if roi not in regions:
-        raise InputError(f"phases/headline/roi: {roi!r} is not a region; there are: {', '.join(regions)}")
-    if roi == "language" and not any(entry["language"] for entry in config["dataset"]["rois"]):
-        raise InputError("phases/headline/roi: 'language' needs at least one entry of dataset/rois with language: true")
 
 
 def _increasing_steps(config):
