@@ -41,7 +41,7 @@ class Project:
         """Run snakemake; `overlay` is merged over the study. Returns the finished process, output as text."""
         configs = [f"config/studies/{study}.yaml"] if study else []
         if overlay:
-            (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay, sort_keys=False))
+            (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
             configs.append("overlay.yaml")
         configfiles = ["--configfile", *configs] if configs else []
         return subprocess.run(

@@ -173,6 +173,7 @@ def fit_reference(config, folder, name, words):
             "stimulus": ("word", heard["stimulus"].to_numpy(str)),
             "index": ("word", heard["index"].to_numpy()),
         },
+        attrs={"versions": {}},
     )
     path = str(folder / f"{name}.zarr.zip")
     write_arrays(path, dataset)

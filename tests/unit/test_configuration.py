@@ -130,6 +130,8 @@ def at(config, path):
         (SOURCE, {"path": "{id}_{run}.nii"}, "voxels/path: .* uses {id}, but 'sub-01' of dataset/subjects has no id"),
         (SOURCE, {"subjects": ["sub-1"]}, "voxels/subjects: 'sub-1' is not in dataset/subjects; there are: sub-01"),
         (SOURCE, {"columns": ["LTemp"]}, "dataset/rois: 'LFront' is not in .*voxels/columns; there are: LTemp"),
+        (("phases", "headline"), {"tasks": ["worlds"]}, "headline/tasks: 'worlds' is not in tasks/evaluations"),
+        (SOURCE, {"rois": None}, "headline/roi: 'language' must be 'all': the source 'voxels' .*no regions"),
         (("phases", "headline"), {"adherence": ["x"]}, "headline/adherence: 'x' is not in tasks/adherence; .*: world"),
         (("phases",), {"confidence": 1}, "phases/confidence: 1 must be below 1"),
         (("dataset",), {"url": "data"}, "dataset/url: 'data' must be results/embedded/demo/dataset"),

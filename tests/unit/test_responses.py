@@ -192,7 +192,7 @@ def test_mistakes_are_named(tmp_path, rng):
     files = subject_files(tmp_path, values)
     # 60 volumes and 4 dropped ones at 2 s: the scan ends at 128 s.
     clean(files, end=128.0)
-    with pytest.raises(InputError, match=r"run-1 of s1: word 1 \('b'\) ends at 129 s, but the scan ends at 128 s"):
+    with pytest.raises(InputError, match=r"run-1 of s1: word 2 \('b'\) ends at 129 s, but the scan ends at 128 s"):
         clean(files, end=129.0)
     files = subject_files(tmp_path, values, [np.zeros((63, 2))] * 2)
     with pytest.raises(InputError, match=r"run-1-rp.txt: 63 rows, but the response has 60 volumes \(or 64"):

@@ -78,13 +78,19 @@ def test_a_model_that_reads_no_text_does_not_depend_on_the_own_folder(tmp_path):
     assert "Nothing to be done" in again.stdout, again.stdout
 
 
+TASK_X = {"phases": {"headline": {"tasks": ["x"]}}}
+
+
 @pytest.mark.parametrize(
     ("overlay", "message"),
     [
         ({"modles": []}, "unknown key 'modles'"),
         ({"models": []}, "models: [] needs at least 1 entries"),
         ({"encoding": {"delays": "2"}}, 'encoding/delays: "2" must be array'),
-        ({"tasks": {"evaluations": [{"name": "x", "task": "no_such_task", "metric": "acc"}]}}, "no_such_task"),
+        (
+            {"tasks": {"evaluations": [{"name": "x", "task": "no_such_task", "metric": "acc"}]}, **TASK_X},
+            "no_such_task",
+        ),
     ],
 )
 def test_refused_configs(project, overlay, message):
@@ -107,5 +113,7 @@ def test_real_data_folder_is_no_part_of_the_product():
 
 
 def test_a_source_has_only_the_subjects_that_it_names(project, real_data):
-    planned = project.planned(study="alice", overlay={"dataset": {"responses": {"source": "voxels"}}})
+    planned = project.planned(
+        study="alice", overlay={"dataset": {"responses": {"source": "voxels"}}, "phases": {"headline": {"roi": "all"}}}
+    )
     assert planned["clean_responses"] == 23 and planned["draw_brain"] == 2

@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
-from triphase.configuration import check_config, tokens_seen
+from triphase.configuration import check_config, in_order, tokens_seen
 from triphase.datasets import existing_files, paths_of, wanted_files
 from triphase.digest import script_digest
 from triphase.errors import InputError
@@ -15,6 +15,7 @@ try:
 except InputError as error:
     raise WorkflowError(f"config: {error}") from None
 
+config.update(in_order(dict(config)))
 config["local_data"] = config["local_data"] or os.environ.get("TRIPHASE_TEST_DATA")
 
 OUT = f"results/{config['study']}"

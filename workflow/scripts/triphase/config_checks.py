@@ -184,5 +184,12 @@ def check_headline(config):
     require_known("phases/headline/roi", [headline["roi"]], regions, "is not a region; there are")
     if headline["roi"] == "language" and not any(roi["language"] for roi in config["dataset"]["rois"]):
         raise InputError("phases/headline/roi: 'language' needs at least one entry of dataset/rois with language: true")
-    known = [entry["name"] for entry in tasks["adherence"]]
-    require_known("phases/headline/adherence", headline["adherence"], known, "is not in tasks/adherence; there are")
+    source = chosen_source(config)
+    if "columns" not in source and not source.get("rois") and headline["roi"] != "all":
+        raise InputError(
+            f"phases/headline/roi: {headline['roi']!r} must be 'all': the source {source['name']!r} "
+            "is an image without a label image (`rois`), so it has no regions"
+        )
+    for key, there in (("tasks", "evaluations"), ("adherence", "adherence")):
+        known = [entry["name"] for entry in tasks[there]]
+        require_known(f"phases/headline/{key}", headline[key], known, f"is not in tasks/{there}; there are")

@@ -39,6 +39,13 @@ def check_config(config, schema_path):
     config_checks.check_paths(config)
 
 
+def in_order(node):
+    """A config with the keys of every mapping sorted: their order has no meaning, and Snakemake would rerun for it."""
+    if isinstance(node, dict):
+        return {key: in_order(node[key]) for key in sorted(node)}
+    return [in_order(item) for item in node] if isinstance(node, list) else node
+
+
 def tokens_seen(model, checkpoint):
     """Tokens that a checkpoint has been trained on: its own `tokens`, else step x tokens per step."""
     return checkpoint.get("tokens", checkpoint["step"] * model["tokens_per_step"])
