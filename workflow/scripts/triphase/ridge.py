@@ -95,21 +95,20 @@ def fit_bands(bands, responses, outer, inner, *, alphas, weights, backend="auto"
         train, test = np.flatnonzero(mask == TRAIN), np.flatnonzero(mask == HELD_OUT)
         scaled = [standardise(band, train) for band in bands]
         kernels = np.stack([band @ band[train].T for band in scaled])
-        deltas, dual, scores, chosen, _ = solve_multiple_kernel_ridge_random_search(
-            kernels[:, train],
-            responses[train],
-            n_iter=np.asarray(weights, dtype=np.float32),
-            alphas=np.asarray(alphas, dtype=np.float32),
-            score_func=r2_score,
-            cv=GivenFolds(folds[:, train]),
-            fit_intercept=True,
-            return_weights="dual",
-            return_alphas=True,
-            progress_bar=False,
-        )
-        with np.errstate(divide="ignore"):
-            scale = np.exp(_numpy(library, deltas))
-        dual, chosen = _numpy(library, dual), _numpy(library, chosen)
+        with np.errstate(divide="ignore"):  # a weight of 0 has a log weight of minus infinity, which is right
+            deltas, dual, scores, chosen, _ = solve_multiple_kernel_ridge_random_search(
+                kernels[:, train],
+                responses[train],
+                n_iter=np.asarray(weights, dtype=np.float32),
+                alphas=np.asarray(alphas, dtype=np.float32),
+                score_func=r2_score,
+                cv=GivenFolds(folds[:, train]),
+                fit_intercept=True,
+                return_weights="dual",
+                return_alphas=True,
+                progress_bar=False,
+            )
+        scale, dual, chosen = np.exp(_numpy(library, deltas)), _numpy(library, dual), _numpy(library, chosen)
         # No intercept: scores centre predictions within each held-out run or block.
         for band, kernel in enumerate(kernels):
             predictions[band, test] = (kernel[test] @ dual) * scale[band]
