@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from triphase import responses
+from triphase.artefacts import write_arrays
 from triphase.errors import InputError
-from triphase.responses import clean_run, clean_subject, cosine_drifts, usable_voxels
+from triphase.responses import clean_run, clean_subject, cosine_drifts, load_responses, usable_voxels
 
 TR = 2.0
 ALL = {"detrend": True, "high_pass": 0.01, "standardize": True}
@@ -210,3 +211,23 @@ def test_tr_of_the_header_must_be_that_of_the_data_set(tmp_path, rng):
     source = {"name": "voxels", "dropped_volumes": 0}
     with pytest.raises(InputError, match=r"bold.nii: the header's TR is 1.5 s, but dataset.tr is 2 s"):
         clean_subject("s1", files, source, RUNS[:1], words(100.0), tr=TR, cleaning=CLEANING)
+
+
+def test_voxel_that_is_not_valid_is_nan_in_every_run_when_read(tmp_path):
+    import xarray as xr
+
+    values = np.arange(15, dtype=np.float32).reshape(5, 3)
+    stored = xr.Dataset(
+        {"responses": (("time", "voxel"), values)},
+        coords={"run": ("time", ["a", "a", "b", "b", "b"]), "valid": ("voxel", [True, False, True])},
+        attrs={"tr": 2.0},
+    )
+    write_arrays(tmp_path / "s1.zarr.zip", stored, chunks={"responses": (2, 3)})
+    data = load_responses(tmp_path / "s1.zarr.zip")
+    expected = values.copy()
+    expected[:, 1] = np.nan
+    np.testing.assert_array_equal(data["responses"], expected)
+    assert data.attrs == {"tr": 2.0}
+    part = load_responses(tmp_path / "s1.zarr.zip", runs=["b"], voxels=slice(1, 3))
+    np.testing.assert_array_equal(part["responses"], expected[2:, 1:])
+    assert part["run"].values.tolist() == ["b"] * 3 and part["valid"].values.tolist() == [False, True]

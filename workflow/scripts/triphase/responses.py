@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 
+from triphase.artefacts import open_arrays
 from triphase.datasets import of_run
 from triphase.errors import InputError
 from triphase.readers import match_rows, open_responses, read_confounds
@@ -19,6 +20,35 @@ TR_TOLERANCE = 0.001
 BLOCK_VOXELS = 20_000
 # A perfect fit leaves less than this of a value in single precision.
 ROUNDING = 1e-6
+
+
+def load_responses(path, runs=None, voxels=None):
+    """One subject's responses as every later stage reads them, in memory.
+
+    The file keeps what each run holds of a voxel, also of one that another run lacks; here such a voxel is NaN in all.
+
+    Parameters
+    ----------
+    path : path of a `responses/{subject}.zarr.zip`
+    runs : list of str, optional
+        Names of the runs to read; without it all. Their order is that of the file. A name that is not there gives no
+        row.
+    voxels : slice or int array, optional
+        Which voxels to read; without it all.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `clean_subject` describes it; `responses` is NaN in every run for a voxel that is not `valid`.
+    """
+    with open_arrays(path) as data:
+        if voxels is not None:
+            data = data.isel(voxel=voxels)
+        if runs is not None:
+            data = data.isel(time=np.flatnonzero(np.isin(data["run"].values, list(runs))))
+        data = data.load()
+    data["responses"].values[:, ~data["valid"].values] = np.nan
+    return data
 
 
 def usable_voxels(values):
