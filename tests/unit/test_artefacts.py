@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from triphase.artefacts import (
     open_arrays,
@@ -12,6 +14,7 @@ from triphase.artefacts import (
     read_json,
     read_table,
     replacing,
+    stream_arrays,
     write_arrays,
     write_json,
     write_table,
@@ -62,3 +65,47 @@ def test_table_metadata_comes_back(tmp_path):
     back = read_table(tmp_path / "t.parquet")
     assert back.attrs == {"texts": {"s": "a 雲"}, "n": 3}
     assert back["n"].isna().tolist() == [False, True]
+
+
+def stream(path, parts, columns, chunks, finish=True):
+    rows = sum(len(part) for part in parts)
+    with stream_arrays(
+        path, "x", (rows, columns), dims=("time", "voxel"), attributes={"units": "1"}, chunks=chunks
+    ) as x:
+        for part in parts:
+            x.append(part)
+        if finish:
+            run = np.repeat([f"run-{i}" for i in range(len(parts))], [len(part) for part in parts]) if parts else []
+            x.finish(
+                xr.Dataset(coords={"run": ("time", run), "valid": ("voxel", np.ones(columns, bool))}, attrs={"n": 3})
+            )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(1, 7), st.integers(1, 5), st.integers(1, 4))
+def test_streamed_rows_come_back_and_no_chunk_is_written_twice(tmp_path_factory, lengths, columns, rows, wide):
+    path = tmp_path_factory.mktemp("stream") / "x.zarr.zip"
+    values = np.random.default_rng(0).normal(size=(sum(lengths), columns)).astype(np.float32)
+    parts = np.split(values, np.cumsum(lengths)[:-1])
+    stream(path, parts, columns, (rows, wide))
+    back = read_arrays(path)
+    np.testing.assert_array_equal(back["x"], values)
+    assert back["x"].dims == ("time", "voxel") and back["x"].attrs == {"units": "1"} and back.attrs == {"n": 3}
+    assert set(back.coords) == {"run", "valid"}
+    names = zipfile.ZipFile(path).namelist()
+    assert len(names) == len(set(names))
+
+
+def test_a_stream_that_ends_early_leaves_nothing(tmp_path):
+    values = np.ones((4, 2), np.float32)
+    with pytest.raises(ValueError, match="without `finish`"):
+        stream(tmp_path / "x.zarr.zip", [values], 2, (3, 2), finish=False)
+    with pytest.raises(ValueError, match="4 of 5 rows"):
+        with stream_arrays(tmp_path / "x.zarr.zip", "x", (5, 2), dims=("t", "v"), attributes={}) as x:
+            x.append(values)
+            x.finish(xr.Dataset())
+    with pytest.raises(ValueError, match="8 rows for 5"):
+        with stream_arrays(tmp_path / "x.zarr.zip", "x", (5, 2), dims=("t", "v"), attributes={}) as x:
+            x.append(values)
+            x.append(values)
+    assert not list(tmp_path.iterdir())

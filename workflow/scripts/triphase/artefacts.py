@@ -76,22 +76,110 @@ def write_arrays(path, dataset, chunks=None):
     from zarr.storage import ZipStore
 
     # zarr alone, since xarray's own writer sets attributes late, which leaves duplicate entries in a zip.
-    coordinates = " ".join(str(name) for name in dataset.coords if name not in dataset.dims)
-    attributes = {**dataset.attrs, **({"coordinates": coordinates} if coordinates else {})}
     with replacing(path) as temporary:
         with ZipStore(temporary, mode="w") as store:
-            group = zarr.create_group(store, zarr_format=3, attributes=attributes)
-            for name, variable in dataset.variables.items():
-                # Zarr 3 has a specified type for text of any length, and none for numpy's fixed width.
-                text = variable.dtype.kind in "OUT"
-                values = variable.values.astype(np.dtypes.StringDType()) if text else variable.values
-                group.create_array(
-                    str(name),
-                    data=values,
-                    chunks=tuple((chunks or {}).get(name, [max(size, 1) for size in values.shape])),
-                    dimension_names=[str(dim) for dim in variable.dims],
-                    attributes=dict(variable.attrs),
-                )
+            group = zarr.create_group(store, zarr_format=3, attributes=_group_attributes(dataset))
+            _create_variables(group, dataset, chunks or {})
+
+
+def _group_attributes(dataset):
+    coordinates = " ".join(str(name) for name in dataset.coords if name not in dataset.dims)
+    return {**dataset.attrs, **({"coordinates": coordinates} if coordinates else {})}
+
+
+def _create_variables(group, dataset, chunks):
+    for name, variable in dataset.variables.items():
+        # Zarr 3 has a specified type for text of any length, and none for numpy's fixed width.
+        text = variable.dtype.kind in "OUT"
+        values = variable.values.astype(np.dtypes.StringDType()) if text else variable.values
+        group.create_array(
+            str(name),
+            data=values,
+            chunks=tuple(chunks.get(name, [max(size, 1) for size in values.shape])),
+            dimension_names=[str(dim) for dim in variable.dims],
+            attributes=dict(variable.attrs),
+        )
+
+
+@contextmanager
+def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096)):
+    """Write a `.zarr.zip` whose one large array comes in rows and never lies in memory as a whole.
+
+    Parameters
+    ----------
+    path : path of the file; nothing is there under this name before all is written
+    name : str, name of the large array
+    shape : tuple of int (row, column)
+    dims : tuple of str, names of its two dimensions
+    attributes : dict, its attributes
+    chunks : tuple of int, rows and columns of a chunk; the default makes chunks of 2 MB
+
+    Yields
+    ------
+    ArrayStream
+        `append` rows in order, each time as many as there are; then `finish` once, with all that goes beside the array.
+
+    Raises
+    ------
+    ValueError : the block ends without all rows, or without `finish`
+    """
+    from zarr.storage import ZipStore
+
+    with replacing(path) as temporary:
+        with ZipStore(temporary, mode="w") as store:
+            stream = ArrayStream(store, name, shape, dims, attributes, chunks)
+            yield stream
+            if not stream.finished:
+                raise ValueError(f"{name}: closed after {stream.rows} of {shape[0]} rows without `finish`")
+
+
+class ArrayStream:
+    """The writing end of `stream_arrays`: holds at most the rows of one chunk, so that each chunk is written once."""
+
+    def __init__(self, store, name, shape, dims, attributes, chunks):
+        import zarr
+        from zarr.codecs import BloscCodec
+        from zarr.core.buffer import default_buffer_prototype
+        from zarr.core.sync import sync
+        from zarr.storage import MemoryStore
+
+        # The group's attributes are known last, and zarr would write an empty group before any array in it: so the
+        # array's own description is made elsewhere and put in place.
+        elsewhere, key = MemoryStore(), f"{name}/zarr.json"
+        zarr.create_array(
+            elsewhere, name=name, shape=shape, dtype="float32", dimension_names=dims, attributes=attributes,
+            chunks=tuple(max(1, min(wanted, size)) for wanted, size in zip(chunks, shape, strict=True)),
+            compressors=BloscCodec(cname="lz4", shuffle="bitshuffle", clevel=1),
+        )  # fmt: skip
+        sync(store.set(key, sync(elsewhere.get(key, prototype=default_buffer_prototype()))))
+        self.store, self.array = store, zarr.open_array(store, path=name, mode="r+")
+        self.buffer = np.empty((self.array.chunks[0], shape[1]), np.float32)
+        self.rows, self.waiting, self.finished = 0, 0, False
+
+    def append(self, values):
+        """Add rows: float array (row, column)."""
+        if self.rows + len(values) > self.array.shape[0]:
+            raise ValueError(f"{self.array.path}: {self.rows + len(values)} rows for {self.array.shape[0]}")
+        taken = 0
+        while taken < len(values):
+            part = values[taken : taken + len(self.buffer) - self.waiting]
+            self.buffer[self.waiting : self.waiting + len(part)] = part
+            taken += len(part)
+            self.waiting += len(part)
+            self.rows += len(part)
+            if self.waiting == len(self.buffer) or self.rows == self.array.shape[0]:
+                self.array[self.rows - self.waiting : self.rows] = self.buffer[: self.waiting]
+                self.waiting = 0
+
+    def finish(self, dataset):
+        """Write the other variables and the attributes of the whole: an xarray Dataset, mostly of coordinates."""
+        import zarr
+
+        if self.rows != self.array.shape[0]:
+            raise ValueError(f"{self.array.path}: {self.rows} of {self.array.shape[0]} rows")
+        group = zarr.create_group(self.store, zarr_format=3, attributes=_group_attributes(dataset))
+        _create_variables(group, dataset, {})
+        self.finished = True
 
 
 @contextmanager
