@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-CONFIG = Path(__file__).parents[1] / "config" / "config.yaml"
+PROJECT = Path(__file__).parents[1]
 LATENTS, ONE_HOT = "latents", "one-hot"
 RISE, GAIN, SENSORY, OF_CEILING, CONTROL = 0.03, 0.03, 0.03, 0.8, (0.02, 0.08)
 CONTROL_VOXELS = 600
@@ -23,7 +23,9 @@ CONTROL_VOXELS = 600
 
 def load_config(simulator_seed=None):
     """The embedded study's config, with another simulator seed where one is given."""
-    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    from triphase.configuration import resolve_config
+
+    config = resolve_config(yaml.safe_load((PROJECT / "config/config.yaml").read_text(encoding="utf-8")), PROJECT)
     if simulator_seed is not None:
         config["dataset"]["simulate"]["seed"] = simulator_seed
     return config
@@ -73,7 +75,7 @@ def run_scripts(config, folder, hub):
 
     data, folder = config["dataset"], Path(folder)
     runs, subjects = data["runs"], [subject["name"] for subject in data["subjects"]]
-    source = data["responses"]["sources"][0]
+    source = data["source"]
 
     def at(*names):
         return str(folder.joinpath(*names))

@@ -17,11 +17,15 @@ from scipy.stats import gamma
 from triphase.artefacts import read_arrays, read_json, read_table
 from triphase.clones import git
 from triphase.errors import InputError
+from triphase.registry import load_registry, resolve_dataset
 from triphase.words import read_words
 
-STUDY = yaml.safe_load((Path(__file__).parents[2] / "config/studies/alice.yaml").read_text(encoding="utf-8"))
-DATASET = STUDY["dataset"]
-SOURCES = {source["name"]: source for source in DATASET["responses"]["sources"]}
+ROOT = Path(__file__).parents[2]
+SCHEMA = ROOT / "workflow/schemas/datasets.schema.json"
+REGISTRY = load_registry(ROOT / "resources/registry/datasets.yaml", SCHEMA)
+SELECTION = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["dataset"] | {"name": "ds002322"}
+DATASET = resolve_dataset(SELECTION, REGISTRY, SCHEMA, study="alice")
+SOURCES = {source["name"]: source for source in REGISTRY["datasets"]["ds002322"]["sources"]}
 CLEANING = {"detrend": True, "high_pass": 0.01, "confounds": True, "standardize": True}
 SUBJECTS = [subject["name"] for subject in DATASET["subjects"]]
 

@@ -121,7 +121,7 @@ def test_a_docstring_reruns_nothing_and_a_function_its_users(run):
 
 
 # The data set and the model as they are, and not made another time to the changed config.
-HERE = {"simulate": None}
+HERE = {"overrides": {"simulate": None}}
 FROM_CACHE = {key: value for key, value in TINY["models"][0].items() if key != "train"} | {
     "cache_dir": "results/tiny/demo/hub"
 }
@@ -136,7 +136,7 @@ STEP_99 = {"name": "step99", "revision": "step99", "step": 99}
         ("encoding/neox/step16/7.zarr.zip", {"models": [FROM_CACHE | {"layers": [1, 7]}]},
          "layer 7 of 'triphase/neox' does not exist; it has 0 (embedding) to 1"),
         ("sources/stimuli.json", {"dataset": HERE | {"version": "9.9.9"}}, "9.9.9"),
-        ("responses/sub-01.zarr.zip", {"dataset": HERE | {"tr": 1.5}}, "1.5"),
+        ("responses/sub-01.zarr.zip", {"dataset": {"overrides": {"simulate": None, "tr": 1.5}}}, "1.5"),
         ("encoding/shared.zarr.zip", {"dataset": HERE, "encoding": {"delays": [2, 40]}},
          "too short for delays up to 20 scans"),
         ("activations/neox/step16.zarr.zip",

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from triphase.configuration import check_config, tokens_seen
+from triphase.configuration import resolve_config, tokens_seen
 from triphase.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -24,13 +24,12 @@ def resolved(study):
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
 def test_every_shipped_study_is_valid_and_named_like_its_file(study):
-    config = resolved(study)
-    check_config(config, SCHEMA)
+    config = resolve_config(resolved(study), ROOT)
     assert config["study"] == study.stem
 
 
 def test_the_embedded_study_is_valid():
-    check_config(DEFAULT, SCHEMA)
+    resolve_config(DEFAULT, ROOT)
 
 
 def names(node):
@@ -40,9 +39,10 @@ def names(node):
 
 
 def test_no_embedded_name_survives_in_the_alice_study():
-    config = resolved(ROOT / "config/studies/alice.yaml")
+    config = resolve_config(resolved(ROOT / "config/studies/alice.yaml"), ROOT)
+    embedded = resolve_config(DEFAULT, ROOT)
     for key in ("dataset", "models", "tasks"):
-        left = names(DEFAULT[key]) & names(config[key]) - {"voxels"}
+        left = names(embedded[key]) & names(config[key]) - {"log_frequency", "pos", "run-1"}
         assert not left, f"{key}: {left} come from the embedded study"
     assert "embedded" not in str(config["dataset"])
 
@@ -59,24 +59,24 @@ def broken(change):
         (lambda c: c.update(modles=[]), "unknown key 'modles'; known here: .*models"),
         (lambda c: c["encoding"].update(delay=2), "encoding: unknown key 'delay'; known here: .*delays"),
         (lambda c: c.pop("seed"), "key 'seed' is missing"),
-        (lambda c: c["dataset"].update(tr="2 s"), 'dataset/tr: "2 s" must be number'),
+        (lambda c: c["dataset"]["overrides"].update(tr="2 s"), 'dataset/overrides/tr: "2 s" must be number or null'),
         (lambda c: c.update(models=[]), r"models: \[\] needs at least 1 entries"),
         (lambda c: c["models"][0].update(name="../up"), "models/0/name: .* must match"),
         (lambda c: c["activations"].update(dtype="float8"), "activations/dtype: .*must be one of"),
         (lambda c: c["models"].append(c["models"][0]), "models: name 'neox' is used more than once"),
         (lambda c: c["models"][0]["checkpoints"].reverse(), r"does not come after step \d+"),
-        (lambda c: c["dataset"]["runs"][2].update(test=False), "'festival' is marked test: True here"),
-        (lambda c: [run.update(test=False) for run in c["dataset"]["runs"]], "needs runs with test: true"),
+        (lambda c: c["dataset"].update(test_runs=["run-3"]), "run-5: stimulus 'festival' is marked test: False here"),
+        (lambda c: c["dataset"].update(test_runs=[]), "'fixed' needs test runs"),
         (lambda c: c["phases"]["headline"].update(roi="V1"), "phases/headline/roi: 'V1' is not a region"),
-        (lambda c: c["dataset"]["responses"].update(source="surface"), "'surface' is not among the sources: voxels"),
+        (lambda c: c["dataset"].update(source="surface"), "dataset/source: 'surface' is not among the sources: voxels"),
     ],
 )
 def test_a_mistake_is_named_with_its_value_and_what_would_be_right(change, message):
     with pytest.raises(InputError, match=message):
-        check_config(broken(change), SCHEMA)
+        resolve_config(broken(change), ROOT)
 
 
-NEOX, SOURCE = ("models", 0), ("dataset", "responses", "sources", 0)
+NEOX = ("models", 0)
 
 
 def at(config, path):
@@ -106,7 +106,7 @@ def at(config, path):
         (("encoding",), {"delays": [2, 2.5]}, r"encoding/delays: \[2, 2.5\] s are \[1, 1\] scans at TR 2.0"),
         (("encoding",), {"delays": [-2, 2]}, "encoding/delays/0: -2 must be at least 0"),
         (("encoding",), {"delays": [float("nan")]}, "encoding/delays/0: NaN must be number"),
-        (("dataset", "simulate"), {"volumes": 49}, "simulate/volumes: 49 .* up to 4 scans .*at least 50"),
+        (("dataset", "overrides"), {"simulate": {"volumes": 49}}, "volumes: 49 .* up to 4 scans .*at least 50"),
         (("encoding",), {"alphas": [-1, 5, 2.5]}, "encoding/alphas/2: 2.5 must be integer"),
         (("encoding",), {"alphas": [-1, 5, 10.0]}, "encoding/alphas/2: 10.0 must be integer"),
         (("encoding",), {"alphas": [-1, 5, 0]}, "encoding/alphas/2: 0 must be at least 1"),
@@ -114,33 +114,15 @@ def at(config, path):
         (("encoding",), {"nuisance": ["pitch"]}, "encoding/nuisance: 'pitch' is neither .*word_rate, .*log_frequency"),
         (("states", "probes"), {"concepts": [{"name": "tense"}]}, "concepts: 'tense' is not a label .*pos, number"),
         (("states", "probes"), {"concepts": [{"name": "pos", "bins": 1}]}, "concepts/0/bins: 1 must be at least 2"),
-        (("dataset", "words", "labels", 0), {"name": "run"}, "words/labels: 'run' is taken"),
-        (("dataset", "words", "labels", 0), {"name": "word_rate"}, "words/labels: 'word_rate' is taken"),
-        (("dataset", "words"), {"path": "{story}.tsv"}, "words/path: .*'{story}' is unknown; it may use: {stimulus}"),
-        (("dataset", "words"), {"path": "{stimulus.tsv"}, "words/path: .* is not a path template"),
-        (("dataset", "words"), {"path": "words.tsv"}, "words/path: .* one table for 5 stimuli; it must"),
-        (("dataset", "words"), {"corrections": [
-            {"stimulus": "chapel", "row": 2, "column": "word", "found": "a", "value": "b"}]},
-         "words/corrections: 'chapel' is not a stimulus"),
-        (SOURCE, {"path": "{sub}.nii"}, "voxels/path: .*'{sub}' is unknown; it may use: {subject}, {id}, {run}"),
-        (SOURCE, {"confounds": "{}.tsv"}, "voxels/confounds: .*'{}' is unknown"),
-        (SOURCE, {"mask": "{subj}"}, "voxels/mask: .*'{subj}' is unknown"),
-        (SOURCE, {"rois": "{subj}"}, "voxels/rois: .*'{subj}' is unknown"),
-        (SOURCE, {"roi_table": "{subj}"}, "voxels/roi_table: .*'{subj}' is unknown"),
-        (SOURCE, {"path": "{id}_{run}.nii"}, "voxels/path: .* uses {id}, but 'sub-01' of dataset/subjects has no id"),
-        (SOURCE, {"subjects": ["sub-1"]}, "voxels/subjects: 'sub-1' is not in dataset/subjects; there are: sub-01"),
-        (SOURCE, {"columns": ["LTemp"]}, "dataset/rois: 'LFront' is not in .*voxels/columns; there are: LTemp"),
         (("phases", "headline"), {"tasks": ["worlds"]}, "headline/tasks: 'worlds' is not in tasks/evaluations"),
-        (SOURCE, {"rois": None}, "headline/roi: 'language' must be 'all': the source 'voxels' .*no regions"),
         (("phases", "headline"), {"adherence": ["x"]}, "headline/adherence: 'x' is not in tasks/adherence; .*: world"),
         (("phases",), {"confidence": 1}, "phases/confidence: 1 must be below 1"),
         (("dataset",), {"url": "data"}, "dataset/url: 'data' must be results/embedded/demo/dataset"),
-        ((), {"study": "mine"}, "dataset/url: .* must be results/mine/demo/dataset"),
     ],
 )  # fmt: skip
 def test_keys_that_contradict_each_other_are_named(path, values, message):
     with pytest.raises(InputError, match=message):
-        check_config(broken(lambda config: at(config, path).update(values)), SCHEMA)
+        resolve_config(broken(lambda config: at(config, path).update(values)), ROOT)
 
 
 def test_a_model_that_is_not_trained_here_has_free_revisions_and_repositories():
@@ -150,7 +132,7 @@ def test_a_model_that_is_not_trained_here_has_free_revisions_and_repositories():
         model.update(repository="org/shared", tokens_per_step=7, layers=[40])
         for entry in model["checkpoints"]:
             entry["revision"] = f"stage1-{entry['step']}"
-    check_config(config, SCHEMA)
+    resolve_config(config, ROOT)
 
 
 def test_tokens_are_steps_times_tokens_per_step_unless_given():

@@ -29,12 +29,11 @@ def test_tiny_plan(project):
 
 def test_alice_plan(project, real_data):
     study = yaml.safe_load((ROOT / "config/studies/alice.yaml").read_text())
-    listeners = len(study["dataset"]["subjects"])
     checkpoints, layers = len(study["models"][0]["checkpoints"]), len(study["models"][0]["layers"])
     assert len(study["models"]) == 2 and checkpoints == 8
     planned = project.planned(study="alice")
     pairs = planned["compare_checkpoints"] / 2
-    assert planned == expected(2, checkpoints, layers, listeners, pairs=pairs, brains=False)
+    assert planned == expected(2, checkpoints, layers, 28, pairs=pairs, brains=False)
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -64,8 +63,9 @@ def test_files_of_the_own_folder_are_inputs(project, real_data):
         assert f"{real_data}/alice/roi/{name}" in plan
     plan = inputs("results/alice/demo/models/alice-neox.json")
     assert f"{real_data}/alice/alice-gutenberg.txt, results/alice/stimuli/words.parquet" in plan
-    words = {"dataset": {"words": {"root": "local_data", "path": "alice/roi/s18-rp_*.txt"}}}
-    assert f"{real_data}/alice/roi/s18-rp_" in inputs("results/alice/sources/stimuli.json", overlay=words)
+    textgrid = {"dataset": {"transcript": "textgrid"}, "encoding": {"nuisance": ["word_rate"]}}
+    textgrid["states"] = {"probes": {"concepts": []}}
+    assert f"{real_data}/alice/Down" in inputs("results/alice/sources/stimuli.json", overlay=textgrid)
 
 
 def test_a_model_that_reads_no_text_does_not_depend_on_the_own_folder(tmp_path):
@@ -114,6 +114,6 @@ def test_real_data_folder_is_no_part_of_the_product():
 
 def test_a_source_has_only_the_subjects_that_it_names(project, real_data):
     planned = project.planned(
-        study="alice", overlay={"dataset": {"responses": {"source": "voxels"}}, "phases": {"headline": {"roi": "all"}}}
+        study="alice", overlay={"dataset": {"source": "voxels"}, "phases": {"headline": {"roi": "all"}}}
     )
     assert planned["clean_responses"] == 23 and planned["draw_brain"] == 2

@@ -5,18 +5,16 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
-from triphase.configuration import check_config, in_order, tokens_seen
+from triphase.configuration import in_order, resolve_config, tokens_seen
 from triphase.datasets import existing_files, paths_of, wanted_files
 from triphase.digest import script_digest
 from triphase.errors import InputError
 
+config["local_data"] = config.get("local_data") or os.environ.get("TRIPHASE_TEST_DATA") or None
 try:
-    check_config(config, Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.json")
+    config.update(in_order(resolve_config(dict(config), workflow.basedir)))
 except InputError as error:
     raise WorkflowError(f"config: {error}") from None
-
-config.update(in_order(dict(config)))
-config["local_data"] = config["local_data"] or os.environ.get("TRIPHASE_TEST_DATA")
 
 OUT = f"results/{config['study']}"
 MODELS = {model["name"]: model for model in config["models"]}
@@ -33,16 +31,10 @@ SERIES = [
     for model, entries in CHECKPOINTS.items()
     for checkpoint, entry in entries.items()
 ]
-RESPONSE_SOURCE = next(
-    source
-    for source in config["dataset"]["responses"]["sources"]
-    if source["name"] == config["dataset"]["responses"]["source"]
-)
-# A source that names its subjects has no others: they take no part in the study then.
-SUBJECTS = [subject["name"] for subject in config["dataset"]["subjects"]]
-SUBJECTS = [name for name in SUBJECTS if name in RESPONSE_SOURCE.get("subjects", SUBJECTS)]
-# Voxels of an image have coordinates and can be drawn on a brain; columns of a text file can not.
-HAS_COORDINATES = "columns" not in RESPONSE_SOURCE
+SOURCE = config["dataset"]["source"]
+SUBJECTS = {subject["name"]: subject for subject in config["dataset"]["subjects"]}
+# Only voxels in a common space can be drawn on the template's brain.
+ON_TEMPLATE = SOURCE["space"] == "mni"
 
 
 wildcard_constraints:

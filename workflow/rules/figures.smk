@@ -6,7 +6,7 @@
 #         figures/tasks_{model}.{png,svg}    accuracy, adherence and what the answers look like
 #         figures/brain_{model}.{png,svg}    glass brains at the turning points, where voxels have coordinates
 
-FIGURE_NAMES = ["triple", "layers", "rois", "tasks"] + (["brain"] if HAS_COORDINATES else [])
+FIGURE_NAMES = ["triple", "layers", "rois", "tasks"] + (["brain"] if ON_TEMPLATE else [])
 FIGURES = expand(f"{OUT}/figures/{{name}}_{{model}}.{{format}}", name=FIGURE_NAMES, model=MODELS, format=["png", "svg"])
 
 

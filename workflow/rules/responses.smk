@@ -18,11 +18,11 @@ rule clean_responses:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000 if "columns" in RESPONSE_SOURCE else 8000,
+        mem_mb=2000 if SOURCE["reader"] == "text" else 8000,
         runtime=60,
     params:
         subject=lambda wildcards: wildcards.subject,
-        source=RESPONSE_SOURCE,
+        source=SOURCE,
         runs=lookup("dataset/runs", within=config),
         tr=lookup("dataset/tr", within=config),
         cleaning=lookup("responses", within=config),
@@ -47,7 +47,7 @@ rule measure_ceiling:
         mem_mb=4000,
         runtime=60,
     params:
-        subjects=SUBJECTS,
+        subjects=list(SUBJECTS),
         runs=lookup("dataset/runs", within=config),
         code=digest("measure_ceiling.py"),
     script:

@@ -7,11 +7,10 @@ from triphase.datasets import check_local, response_roles, study_files
 DATASET = {key: config["dataset"].get(key) for key in ("name", "url", "version", "local_data_hint")}
 # A data set that the demo stage makes has to be made first.
 DEMO_DATASET = [f"{OUT}/demo/dataset.json"] if config["dataset"]["simulate"] else []
-SUBJECT_KEYS = {subject["name"]: subject for subject in config["dataset"]["subjects"]}
 
 try:
     check_local(
-        study_files(config, RESPONSE_SOURCE, [SUBJECT_KEYS[name] for name in SUBJECTS]),
+        study_files(config),
         config["local_data"],
         config["dataset"].get("local_data_hint"),
     )
@@ -48,9 +47,7 @@ rule fetch_stimuli:
 rule fetch_responses:
     input:
         demo=DEMO_DATASET,
-        local=lambda wildcards: local_inputs(
-            RESPONSE_SOURCE["root"], response_roles(RESPONSE_SOURCE), SUBJECT_KEYS[wildcards.subject]
-        ),
+        local=lambda wildcards: local_inputs(SOURCE["root"], response_roles(SOURCE), SUBJECTS[wildcards.subject]),
     output:
         manifest=f"{OUT}/sources/{{subject}}.json",
     log:
@@ -65,10 +62,10 @@ rule fetch_responses:
         runtime=600,
     params:
         dataset=DATASET,
-        source=RESPONSE_SOURCE,
-        subject=lambda wildcards: SUBJECT_KEYS[wildcards.subject],
+        source=SOURCE,
+        subject=lambda wildcards: SUBJECTS[wildcards.subject],
         runs=lookup("dataset/runs", within=config),
-        local_data=local_data_of(RESPONSE_SOURCE["root"]),
+        local_data=local_data_of(SOURCE["root"]),
         code=digest("fetch_responses.py"),
     script:
         "../scripts/fetch_responses.py"

@@ -3,29 +3,9 @@
 Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
-import string
-
 from triphase.errors import InputError
-
-# Nuisance features that need no label, and columns that the words table has of its own.
-BUILT_IN = ("word_rate", "word_length", "position")
-WORD_COLUMNS = ("stimulus", "run", "index", "word", "onset", "offset", "char_start", "char_end")
-TEMPLATES = ("path", "confounds", "mask", "rois", "roi_table")
-
-
-def chosen_source(config):
-    """The entry of dataset/responses/sources that the study reads; InputError when there is none of that name."""
-    responses = config["dataset"]["responses"]
-    names = [source["name"] for source in responses["sources"]]
-    require_known("dataset/responses/source", [responses["source"]], names, "is not among the sources")
-    return responses["sources"][names.index(responses["source"])]
-
-
-def require_known(where, names, known, what):
-    """InputError for the first of `names` that is not in `known`."""
-    for name in names:
-        if name not in known:
-            raise InputError(f"{where}: {name!r} {what}: {', '.join(known) or 'none'}")
+from triphase.registry_checks import BUILT_IN
+from triphase.validation import require_known
 
 
 def check_trained_models(config):
@@ -113,68 +93,15 @@ def check_encoding(config):
 
 
 def check_labels(config):
-    """Labels have names of their own; concepts and nuisance features are labels that there are."""
-    labels = [label["name"] for label in config["dataset"]["words"]["labels"]]
-    for name in labels:
-        if name in (*BUILT_IN, *WORD_COLUMNS):
-            raise InputError(
-                f"dataset/words/labels: {name!r} is taken; a label must not be named {', '.join(BUILT_IN)}, "
-                f"{', '.join(WORD_COLUMNS)}"
-            )
+    """Concepts and nuisance features are labels that the transcript has; the envelope needs the sound."""
+    labels, dataset = [label["name"] for label in config["dataset"]["words"]["labels"]], config["dataset"]
     concepts = [concept["name"] for concept in config["states"]["probes"]["concepts"]]
-    require_known("states/probes/concepts", concepts, labels, "is not a label of dataset/words/labels; there are")
-    require_known(
-        "encoding/nuisance", config["encoding"]["nuisance"], [*BUILT_IN, *labels],
-        "is neither built in nor a label of dataset/words/labels; there are",
-    )  # fmt: skip
-
-
-def check_paths(config):
-    """Path templates use placeholders that there are."""
-    dataset = config["dataset"]
-    words, stimuli = dataset["words"], sorted({run["stimulus"] for run in dataset["runs"]})
-    used = _placeholders("dataset/words/path", words["path"], ["stimulus"])
-    if len(stimuli) > 1 and not used:
-        raise InputError(
-            f"dataset/words/path: {words['path']!r} is one table for {len(stimuli)} stimuli; it must hold {{stimulus}}"
-        )
-    corrected = [entry["stimulus"] for entry in words["corrections"]]
-    require_known("dataset/words/corrections", corrected, stimuli, "is not a stimulus of dataset/runs; there are")
-    for source in dataset["responses"]["sources"]:
-        served = source.get("subjects", [subject["name"] for subject in dataset["subjects"]])
-        without = [s["name"] for s in dataset["subjects"] if "id" not in s and s["name"] in served]
-        for key in TEMPLATES:
-            where = f"dataset/responses/sources/{source['name']}/{key}"
-            used = _placeholders(where, source.get(key), ["subject", "id", "run", "stimulus"])
-            if "id" in used and without:
-                raise InputError(
-                    f"{where}: {source[key]!r} uses {{id}}, but {without[0]!r} of dataset/subjects has no id"
-                )
-
-
-def _placeholders(where, template, allowed):
-    try:
-        used = {field for _, field, _, _ in string.Formatter().parse(template or "") if field is not None}
-    except ValueError as error:
-        raise InputError(f"{where}: {template!r} is not a path template ({error})") from None
-    known = [f"{{{name}}}" for name in allowed]
-    require_known(f"{where}: {template!r}", [f"{{{name}}}" for name in sorted(used)], known, "is unknown; it may use")
-    return used
-
-
-def check_sources(config):
-    """Subjects of every source, and regions of the chosen one, are there."""
-    dataset, source = config["dataset"], chosen_source(config)
-    subjects = [subject["name"] for subject in dataset["subjects"]]
-    for entry in dataset["responses"]["sources"]:
-        where = f"dataset/responses/sources/{entry['name']}/subjects"
-        require_known(where, entry.get("subjects", []), subjects, "is not in dataset/subjects; there are")
-    if "columns" in source:
-        regions, where = [roi["name"] for roi in dataset["rois"]], f"dataset/responses/sources/{source['name']}/columns"
-        require_known("dataset/rois", regions, source["columns"], f"is not in {where}; there are")
-    here = f"results/{config['study']}/demo/dataset"
-    if dataset["simulate"] and dataset["url"] != here:
-        raise InputError(f"dataset/url: {dataset['url']!r} must be {here}, where dataset/simulate makes the data set")
+    where = f"is not a label of the transcript {dataset['words']['name']!r} of {dataset['name']}; there are"
+    require_known("states/probes/concepts", concepts, labels, where)
+    require_known("encoding/nuisance", config["encoding"]["nuisance"], [*BUILT_IN, *labels],
+                  f"is neither built in nor {where.removeprefix('is not ')}")  # fmt: skip
+    if "envelope" in config["encoding"]["nuisance"] and not dataset["audio"]:
+        raise InputError(f"encoding/nuisance: 'envelope' needs the sound, and {dataset['name']} has no audio")
 
 
 def check_headline(config):
@@ -183,12 +110,10 @@ def check_headline(config):
     headline, tasks = config["phases"]["headline"], config["tasks"]
     require_known("phases/headline/roi", [headline["roi"]], regions, "is not a region; there are")
     if headline["roi"] == "language" and not any(roi["language"] for roi in config["dataset"]["rois"]):
-        raise InputError("phases/headline/roi: 'language' needs at least one entry of dataset/rois with language: true")
-    source = chosen_source(config)
-    if "columns" not in source and not source.get("rois") and headline["roi"] != "all":
+        source = config["dataset"]["source"]["name"]
         raise InputError(
-            f"phases/headline/roi: {headline['roi']!r} must be 'all': the source {source['name']!r} "
-            "is an image without a label image (`rois`), so it has no regions"
+            f"phases/headline/roi: 'language' needs a region with language: true, and the source {source!r} has none; "
+            "choose 'all', or set dataset/atlas"
         )
     for key, there in (("tasks", "evaluations"), ("adherence", "adherence")):
         known = [entry["name"] for entry in tasks[there]]

@@ -83,22 +83,20 @@ def paths_of(files):
     return [path for entries in files.values() for path in entries.values()]
 
 
-def study_files(config, source, subjects):
+def study_files(config):
     """Paths and globs of everything that a study reads from the user's own folder, each once.
 
     Parameters
     ----------
-    config : dict, the study's
-    source : dict, the source of the responses
-    subjects : list of dict, the keys of each subject that takes part
+    config : dict, the study's, resolved
     """
     dataset, tasks = config["dataset"], config["tasks"]
     paths = []
     if dataset["words"]["root"] == "local_data":
         paths += paths_of(wanted_files({"words": dataset["words"]["path"]}, None, dataset["runs"]))
-    if source["root"] == "local_data":
-        for subject in subjects:
-            paths += paths_of(wanted_files(response_roles(source), subject, dataset["runs"]))
+    if dataset["source"]["root"] == "local_data":
+        for subject in dataset["subjects"]:
+            paths += paths_of(wanted_files(response_roles(dataset["source"]), subject, dataset["runs"]))
     corpora = [(model.get("train") or {}).get("corpus") or {} for model in config["models"]]
     paths += [corpus["path"] for corpus in corpora if corpus.get("kind") == "text"]
     entries = tasks["evaluations"] + [variant for entry in tasks["adherence"] for variant in entry["variants"]]
