@@ -103,8 +103,10 @@ def run_scripts(config, folder, hub):
         )
     responses = [at(f"{subject}.zarr.zip") for subject in subjects]
     measure_ceiling.main(
-        SimpleNamespace(responses=responses, ceiling=at("ceiling.parquet")), subjects=subjects, runs=runs
-    )
+        SimpleNamespace(responses=responses, ceiling=at("ceiling.parquet"), regions=at("ceiling_rois.parquet")),
+        subjects=subjects, runs=runs, rois=data["rois"], tr=data["tr"], ceiling=config["responses"]["ceiling"],
+        seed=config["seed"], common_space=True,
+    )  # fmt: skip
     encoding = config["encoding"]
     shared = SimpleNamespace(responses=responses, words=at("words.parquet"), shared=at("shared.zarr.zip"))
     keys = ("delays", "nuisance", "split", "alphas", "gap_seconds", "minimum_block")

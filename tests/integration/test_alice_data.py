@@ -58,7 +58,11 @@ def alice(real_data, tmp_path_factory):
                 cleaning=CLEANING,
             )
         paths = SimpleNamespace(responses=[f"{name}.zarr.zip" for name in SUBJECTS], ceiling="ceiling.parquet")
-        measure_ceiling.main(paths, subjects=SUBJECTS, runs=DATASET["runs"])
+        paths.regions = "ceiling_rois.parquet"
+        measure_ceiling.main(
+            paths, subjects=SUBJECTS, runs=DATASET["runs"], rois=DATASET["rois"], tr=DATASET["tr"],
+            ceiling={"draws": 1000, "block_seconds": 40}, seed=0, common_space=True,
+        )  # fmt: skip
         yield SimpleNamespace(folder=folder, common=common)
 
 
@@ -141,6 +145,12 @@ def test_listeners_agree_in_every_roi(alice):
     error = by_roi.std() / np.sqrt(27)
     assert (by_roi.mean() > 5 * error).all()
     assert by_roi.mean().between(0.1, 0.6).all()
+    regions = read_table(alice.folder / "ceiling_rois.parquet")
+    group = regions[regions["subject"] == "group"].set_index("roi")
+    assert (group["n_subjects"] == 27).all() and (group["low"] > 0.05).all()
+    for roi, mean in by_roi.mean().items():
+        assert group.loc[roi, "ceiling"] == pytest.approx(mean)
+        assert group.loc[roi, "low"] < mean < group.loc[roi, "high"]
 
 
 def test_word_rate_predicts_every_roi_at_the_lag_of_the_response(alice, responses):

@@ -1,7 +1,8 @@
 # Brain responses, cleaned, and how much of them could be predicted.
 # Reads:  sources/{subject}.json, stimuli/words.parquet
-# Writes: responses/{subject}.zarr.zip   (time, voxel)
-#         responses/ceiling.parquet      reliability and ceiling of every subject and voxel
+# Writes: responses/{subject}.zarr.zip     (time, voxel)
+#         responses/ceiling.parquet        reliability and ceiling of every subject and voxel, with interval
+#         responses/ceiling_rois.parquet   ceiling of every region: each subject, and their mean
 
 
 rule clean_responses:
@@ -36,6 +37,7 @@ rule measure_ceiling:
         responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
     output:
         ceiling=f"{OUT}/responses/ceiling.parquet",
+        regions=f"{OUT}/responses/ceiling_rois.parquet",
     log:
         f"{OUT}/logs/measure_ceiling/ceiling.log",
     benchmark:
@@ -44,11 +46,16 @@ rule measure_ceiling:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=6000,
+        runtime=240,
     params:
         subjects=list(SUBJECTS),
         runs=lookup("dataset/runs", within=config),
+        rois=lookup("dataset/rois", within=config),
+        tr=lookup("dataset/tr", within=config),
+        ceiling=lookup("responses/ceiling", within=config),
+        seed=lookup("seed", within=config),
+        common_space=SOURCE["space"] != "native",
         code=digest("measure_ceiling.py"),
     script:
         "../scripts/measure_ceiling.py"

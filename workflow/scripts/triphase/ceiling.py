@@ -1,18 +1,14 @@
 """How much of a response can be predicted at all: reliability over repeats, or correlation between listeners.
 
 All correlations are computed within a run after centring there, and averaged over runs by Fisher z weighted by length.
+Intervals are in `triphase.ceiling_intervals`.
 """
-
-import logging
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from triphase.errors import InputError
 from triphase.scoring import fisher_z
-
-log = logging.getLogger(__name__)
 
 
 def correlate(first, second):
@@ -42,6 +38,15 @@ def fisher_mean(correlations, lengths):
     return np.tanh(np.average(fisher_z(correlations), axis=0, weights=lengths))
 
 
+def spearman_brown(reliability, k):
+    """Reliability of the mean of `k` hearings, from that of a single one (Spearman 1910; Brown 1910).
+
+    What is scored decides which of the two bounds a model: r_max is the square root of the reliability of a single
+    hearing where the hearings are scored one by one, and of their mean where their mean is scored.
+    """
+    return k * reliability / (1 + (k - 1) * reliability)
+
+
 def hearings(runs):
     """Names of the runs of each stimulus that was heard more than once: dict of stimulus to list of run."""
     groups = {}
@@ -55,11 +60,20 @@ def split_runs(responses, run):
     return {str(name): responses[run == name] for name in pd.unique(run)}
 
 
+def standardized(values):
+    """Zero mean and unit variance per column; NaN where a column is constant or not finite."""
+    centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return centred / np.sqrt((centred**2).mean(axis=0))
+
+
 def reliability_from_repeats(by_run, groups):
-    """Reliability of a single hearing: mean correlation over all pairs of hearings of the same stimulus.
+    """Reliability of a single hearing: the mean correlation over all pairs of hearings of the same stimulus.
 
     Two hearings share the stimulus and nothing else, so their correlation is the share of a single hearing's variance
-    that the stimulus explains (the classical test-retest reliability).
+    that the stimulus explains. For standardised hearings this mean equals the explainable variance corrected for the
+    number of repeats (Sahani and Linden 2003; Schoppe et al. 2016): with S the sum of N hearings of unit variance,
+    (var S - N) / (N (N - 1)). Stimuli are averaged by Fisher z weighted by length.
 
     Parameters
     ----------
@@ -72,72 +86,79 @@ def reliability_from_repeats(by_run, groups):
     """
     correlations, lengths = [], []
     for names in groups.values():
-        for a, b in combinations(names, 2):
-            length = min(len(by_run[a]), len(by_run[b]))
-            correlations.append(correlate(by_run[a][:length], by_run[b][:length]))
-            lengths.append(length)
+        length, count = min(len(by_run[name]) for name in names), len(names)
+        together = sum(standardized(by_run[name][:length]) for name in names)
+        correlations.append(((together**2).mean(axis=0) - count) / (count * (count - 1)))
+        lengths.append(length)
     return fisher_mean(correlations, lengths)
 
 
+def r_max(reliability):
+    """The correlation that a perfect model reaches with a response of this reliability; 0 where that is negative."""
+    return np.sqrt(np.maximum(reliability, 0))
+
+
+class Others:
+    """The mean of all other subjects, voxel by voxel, for the leave-one-out inter-subject correlation.
+
+    Parameters
+    ----------
+    series : iterable
+        Subject by subject a dict of run to float array (time, voxel), NaN where a voxel of that subject is not valid.
+        Only one subject is in memory at a time.
+    """
+
+    def __init__(self, series):
+        self.total, self.count = {}, 0
+        for by_run in series:
+            valid = self.valid(by_run)
+            self.count = self.count + valid.astype(int)
+            for name, values in by_run.items():
+                known = self.total.get(name, 0.0)
+                # Scans of one run may end a few volumes apart.
+                length = len(values) if np.isscalar(known) else min(len(known), len(values))
+                filled = np.where(valid, values[:length], 0).astype(np.float64)
+                self.total[name] = filled if np.isscalar(known) else known[:length] + filled
+
+    @staticmethod
+    def valid(by_run):
+        """Which voxels are finite throughout all runs of a subject."""
+        return np.logical_and.reduce([np.isfinite(values).all(axis=0) for values in by_run.values()])
+
+    def pairs(self, by_run):
+        """A subject's own series and the mean of the others': dict of run to two arrays (time, voxel).
+
+        NaN where the subject's voxel is not valid, or nobody else's is.
+        """
+        valid = self.valid(by_run)
+        others = np.where(valid & (self.count > 1), self.count - 1, np.nan)
+        pairs = {}
+        for name, total in self.total.items():
+            own = by_run[name][: len(total)]
+            pairs[name] = own, (total - np.where(valid, own, 0)) / others
+        return pairs
+
+
 def leave_one_out(series):
-    """Inter-subject correlation: each subject against the mean of all others.
+    """Inter-subject correlation: each subject against the mean of all others (Nastase et al. 2019).
 
     Parameters
     ----------
     series : callable
-        Called twice; yields, subject by subject, a dict of run to float array (time, voxel), NaN where a voxel of that
-        subject is not valid. Only one subject need be in memory at a time.
+        Called twice; gives what `Others` takes.
 
     Returns
     -------
     float array (subject, voxel), NaN where a subject's voxel is not valid or nobody else's is
     """
-    total, count, lengths = {}, None, {}
-    for by_run in series():
-        valid = np.isfinite(np.concatenate(list(by_run.values()))).all(axis=0)
-        count = valid.astype(int) if count is None else count + valid
-        for name, values in by_run.items():
-            # Scans of one run may end a few volumes apart.
-            length = lengths[name] = min(lengths.get(name, len(values)), len(values))
-            filled = np.where(valid, values[:length], 0)
-            total[name] = filled if name not in total else total[name][:length] + filled
-    correlations = []
-    for by_run in series():
-        valid = np.isfinite(np.concatenate(list(by_run.values()))).all(axis=0)
-        others = np.where(count > valid, count - valid, np.nan)
-        scores = []
-        for name, length in lengths.items():
-            own = by_run[name][:length]
-            scores.append(correlate(own, (total[name] - np.where(valid, own, 0)) / others))
-        correlations.append(np.where(valid, fisher_mean(scores, list(lengths.values())), np.nan))
-    return np.array(correlations)
+    others = Others(series())
+    return np.array([isc_of(others.pairs(by_run)) for by_run in series()])
 
 
-def ceiling_from_repeats(by_run, groups):
-    """Columns of the ceiling table for one subject with repeats.
-
-    The hearings are scored one by one and the scores averaged, so what a perfect model could reach is the square root
-    of the reliability of a single hearing.
-    """
-    reliability = reliability_from_repeats(by_run, groups)
-    return {"reliability": reliability, "ceiling": np.sqrt(np.maximum(reliability, 0))}
-
-
-def ceiling_table(layouts, columns, kind):
-    """One row per subject and voxel.
-
-    Parameters
-    ----------
-    layouts : dict of subject to dict with roi, x, y, z and valid, arrays (voxel,)
-    columns : dict of subject to dict with reliability and ceiling, arrays (voxel,)
-    kind : "repeats" or "isc"
-    """
-    parts = []
-    for subject, layout in layouts.items():
-        number = np.arange(len(layout["roi"]))
-        part = {"subject": subject, "voxel": number, "roi": layout["roi"], "valid": layout["valid"], **columns[subject]}
-        parts.append(pd.DataFrame({**part, "kind": kind}))
-    return pd.concat(parts, ignore_index=True)
+def isc_of(pairs):
+    """Inter-subject correlation of one subject from `Others.pairs`: float array (voxel,)."""
+    scores = [correlate(own, rest) for own, rest in pairs.values()]
+    return fisher_mean(scores, [len(own) for own, _ in pairs.values()])
 
 
 def check_same_voxels(layouts):
@@ -151,41 +172,3 @@ def check_same_voxels(layouts):
                 f"{subject}: its {len(layout['roi'])} voxels are not those of {first} ({len(reference['roi'])}), but "
                 "the inter-subject correlation needs one common space: the same mask, grid and ROIs for every subject"
             )
-
-
-def measure_ceiling(open_runs, layouts, runs):
-    """The ceiling of every subject and voxel.
-
-    Parameters
-    ----------
-    open_runs : callable
-        Subject to dict of run to float array (time, voxel), NaN where a voxel is not valid. Called for one subject at a
-        time, so that a study need not fit into memory.
-    layouts : dict of subject to dict with roi, x, y, z and valid, arrays (voxel,)
-    runs : list of dict with name and stimulus
-
-    Returns
-    -------
-    DataFrame
-        subject, voxel, roi, valid, reliability, ceiling and kind. With repeats (kind "repeats")
-        `ceiling` is r_max, an upper bound. Without (kind "isc") it is the leave-one-out inter-subject correlation, a
-        reference and not an upper bound, and the reliability is NaN.
-    """
-    groups = hearings(runs)
-    if groups:
-        columns = {subject: ceiling_from_repeats(open_runs(subject), groups) for subject in layouts}
-        return ceiling_table(layouts, columns, "repeats")
-    usable = [subject for subject, layout in layouts.items() if layout["valid"].any()]
-    for subject in sorted(set(layouts) - set(usable)):
-        log.warning("%s has no valid voxel and is left out of the inter-subject correlation", subject)
-    isc = {}
-    if len(usable) > 1:
-        check_same_voxels({subject: layouts[subject] for subject in usable})
-        isc = dict(zip(usable, leave_one_out(lambda: map(open_runs, usable)), strict=True))
-    else:
-        log.warning("no stimulus is repeated and there are fewer than two usable subjects: the ceiling is unknown")
-    columns = {}
-    for subject, layout in layouts.items():
-        unknown = np.full(len(layout["roi"]), np.nan)
-        columns[subject] = {"reliability": unknown, "ceiling": isc.get(subject, unknown)}
-    return ceiling_table(layouts, columns, "isc")
