@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from triphase.artefacts import read_table, write_table
 from triphase.errors import InputError
+from triphase.transcripts import read_transcript
 from triphase.words import (
     build_words,
     check_duration,
@@ -160,6 +162,47 @@ def test_corrections_apply_only_to_the_table_they_were_made_for(tmp_path):
     refused(path, "'stop'", corrections=[entry | {"column": "stop"}])
 
 
+def test_events_have_a_duration(tmp_path):
+    columns = {"word": "w", "onset": "onset", "duration": "duration"}
+    path = table(tmp_path, ["0.5\t0.2\tthe", "1\t0\tcat"], header="onset\tduration\tw")
+    words = read_words(path, columns)
+    assert words["onset"].tolist() == [0.5, 1.0] and words["offset"].tolist() == [0.7, 1.0]
+    path = table(tmp_path, ["0.5\t0.2\tdid", "n/a\tn/a\tnt"], header="onset\tduration\tw")
+    assert read_words(path, columns, joined=[{"word": "nt", "adds": "n't"}])["word"].tolist() == ["didn't"]
+    with pytest.raises(InputError, match="row 3.*no onset and no duration"):
+        read_words(path, columns)
+    path = table(tmp_path, ["0.5\t-0.2\tthe"], header="onset\tduration\tw")
+    with pytest.raises(InputError, match="row 2.*end at or after its onset"):
+        read_words(path, columns)
+    path = table(tmp_path, ["0.5\tn/a\tthe"], header="onset\tduration\tw")
+    with pytest.raises(InputError, match="row 2.*duration is 'n/a'"):
+        read_words(path, columns)
+
+
+GRID = """File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2\n<exists>\n1
+"IntervalTier"\n"words"\n0\n2\n3\n0\n0.5\n"sp"\n0.5\n1\n"a"\n1\n2\n"bc"\n"""
+
+
+def test_every_format_gives_the_same_columns_shifted(tmp_path):
+    (tmp_path / "a.TextGrid").write_text(GRID)
+    (tmp_path / "a.txt").write_text("[0]a/bc\n[1]\n[2]..\n")
+    tsv = table(tmp_path, ["a\t0.5\t1", "bc\t1\t2"], header="w\tstart\tend")
+    written = [
+        (tsv, {"format": "table", "columns": COLUMNS, "labels": [], "joined": []}),
+        (tmp_path / "a.TextGrid", {"format": "textgrid", "tier": 1, "ignored": ["SP"]}),
+        (tmp_path / "a.txt", {"format": "annotations", "marker": None, "unknown": [".."]}),
+    ]
+    for path, words in written:
+        read, seconds = read_transcript(path, {"language": "en", **words})
+        moved, later = read_transcript(path, {"language": "en", "shift": -1.5, **words})
+        assert read["word"].tolist() == ["a", "bc"]
+        annotated = words["format"] == "annotations"
+        assert read["onset"].tolist() == ([0, 0] if annotated else [0.5, 1])
+        assert read["offset"].tolist() == ([1, 1] if annotated else [1, 2])
+        assert (moved["onset"] == read["onset"] - 1.5).all() and (moved["offset"] == read["offset"] - 1.5).all()
+        assert (seconds, later) == ((3, 1.5) if annotated else (None, None))
+
+
 @pytest.mark.parametrize(
     "words, language, text",
     [
@@ -172,6 +215,12 @@ def test_running_text_and_offsets(words, language, text):
     joined, spans = running_text(words, language)
     assert joined == text
     assert [joined[a:b] for a, b in spans] == words
+
+
+def test_annotations_are_lines_of_the_running_text():
+    joined, spans = running_text(["二人は待つ。", "a b"], "ja", "annotation")
+    assert joined == "二人は待つ。\na b"
+    assert [joined[a:b] for a, b in spans] == ["二人は待つ。", "a b"]
 
 
 def test_hash_is_of_what_is_said():
@@ -204,6 +253,29 @@ def test_build_words_repeats_a_repeated_stimulus():
     assert once["run"].tolist() == ["run-1"] * 2 + ["run-2"] * 3
 
 
+def film(*texts):
+    """One annotator more in each second."""
+    rows = [(text, float(i), annotator + 1) for i, row in enumerate(texts) for annotator, text in enumerate(row)]
+    frame = pd.DataFrame(rows, columns=["word", "onset", "annotator"])
+    return frame.assign(offset=frame["onset"] + 1)
+
+
+def test_annotations_are_stimuli_by_content():
+    tables = {"one": film(["x y", "z"], [], ["x y"]), "two": film(["x y", "z"])}
+    words, texts, hashes = build_words(tables, RUNS, "ja", "annotation")
+    assert words.columns.tolist() == [
+        "stimulus", "run", "index", "word", "onset", "offset", "char_start", "char_end", "annotator", "language",
+    ]  # fmt: skip
+    assert texts["one"] == "x y\nz\nx y" and (words["language"] == "ja").all()
+    for row in words.itertuples():
+        assert texts[row.stimulus][row.char_start : row.char_end] == row.word
+    assert len(unique_stimuli(words)) == 5
+    check_split(RUNS, hashes)
+    _, _, same = build_words({"one": tables["one"], "two": tables["one"]}, RUNS, "ja", "annotation")
+    with pytest.raises(InputError, match="run-1 is a test run and run-2 is not"):
+        check_split(RUNS, same)
+
+
 def test_table_lacking_a_label_of_another_gets_it_as_missing():
     tables = {"one": story(["a"]), "two": story(["d"]).assign(topic="garden")}
     words, _, _ = build_words(tables, RUNS)
@@ -226,3 +298,15 @@ def test_transcript_longer_than_the_scan():
         check_duration(words, "run-2", 2.0)
     for text in ("run-2", "word 3 ('f')", "2.5 s", "ends at 2 s", "1 words"):
         assert text in str(error.value)
+
+
+def test_annotations_may_differ_from_the_scan_by_some_seconds(tmp_path):
+    words, _, _ = build_words({"two": film(["a"], ["b"])}, RUNS[1:2], "en", "annotation")
+    write_table(tmp_path / "words.parquet", words, unit="annotation", seconds={"two": 300.0})
+    rows = read_table(tmp_path / "words.parquet")
+    rows = rows[rows["run"] == "run-2"]
+    for scan_end in (295.0, 300.0, 305.0):
+        check_duration(rows, "run-2", scan_end)
+    for scan_end in (294.0, 306.0):
+        with pytest.raises(InputError, match=f"run-2.*end at 300 s.*scan at {scan_end:g} s.*by 5 s"):
+            check_duration(rows, "run-2", scan_end)

@@ -21,7 +21,6 @@ rule build_words:
     params:
         words=lookup("dataset/words", within=config),
         runs=lookup("dataset/runs", within=config),
-        language=lookup("dataset/language", within=config),
         code=digest("build_words.py"),
     script:
         "../scripts/build_words.py"

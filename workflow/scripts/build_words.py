@@ -1,28 +1,27 @@
-"""The word table: every word of every run with its times, its place in the running text, and its labels."""
+"""The word table: every word, or annotation, of every run with its times, its place in the running text, its labels."""
 
 from triphase.artefacts import read_json, write_table
 from triphase.datasets import of_run
 from triphase.job import start
-from triphase.words import build_words, check_split, read_words
+from triphase.transcripts import read_transcript
+from triphase.words import build_words, check_split
 
 
-def main(paths, *, words, runs, language):
+def main(paths, *, words, runs):
     """Read the transcripts that the manifest names and write one table."""
     manifest = read_json(paths.manifest)
-    tables = {}
+    language, unit = words["language"], words["unit"]
+    tables, seconds = {}, {}
     for run in runs:
-        if run["stimulus"] not in tables:
-            corrections = [c for c in words.get("corrections", []) if c["stimulus"] == run["stimulus"]]
-            tables[run["stimulus"]] = read_words(
-                of_run(manifest["files"]["words"], run)["path"],
-                words["columns"],
-                words.get("labels", []),
-                corrections=corrections,
-                joined=words.get("joined", []),
-            )
-    table, texts, hashes = build_words(tables, runs, language)
+        stimulus = run["stimulus"]
+        if stimulus not in tables:
+            path = of_run(manifest["files"]["words"], run)["path"]
+            corrections = [entry for entry in words.get("corrections", []) if entry["stimulus"] == stimulus]
+            tables[stimulus], seconds[stimulus] = read_transcript(path, words, corrections)
+    table, texts, hashes = build_words(tables, runs, language, unit)
     check_split(runs, hashes)
-    write_table(paths.words, table, texts=texts, hashes=hashes, language=language, source=manifest)
+    about = {"language": language, "unit": unit, "seconds": seconds}
+    write_table(paths.words, table, texts=texts, hashes=hashes, **about, source=manifest)
 
 
 if __name__ == "__main__":

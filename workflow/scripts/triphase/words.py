@@ -1,6 +1,7 @@
 """Word tables: what was said and when, and the running text that a language model reads.
 
-Times are seconds on the transcript's own clock. Characters are Unicode code points of the stimulus' running text.
+A row is a word, or an annotation: the text of one annotator on one second. Times are seconds on the words' clock, that
+of the transcript plus its shift. Characters are Unicode code points of the stimulus' running text.
 """
 
 import csv
@@ -14,6 +15,8 @@ from triphase.errors import InputError
 
 # Tables are written with three decimals or more: neighbours may overlap by rounding.
 OVERLAP_TOLERANCE = 0.001
+# Annotations are made from a copy of the film: a few seconds at its end may be there or lack.
+ANNOTATION_TOLERANCE = 5.0
 # Languages whose script sets no space between words.
 UNSPACED = {"ja", "zh", "th", "lo", "km", "my"}
 MISSING_LABELS = {"", "n/a"}
@@ -27,7 +30,8 @@ def read_words(path, columns, labels=(), *, corrections=(), joined=()):
     Parameters
     ----------
     path : path of a .tsv or .csv table with a header, UTF-8
-    columns : dict with the table's column for `word`, `onset` and `offset`
+    columns : dict with the table's column for `word`, `onset` and `offset`, or `duration` instead of the last (BIDS
+        events)
     labels : list of dict, optional
         `name` of each label and the table's `column`. A column of numbers gives floats (missing: NaN), any other text
         (missing: None).
@@ -58,8 +62,11 @@ def read_words(path, columns, labels=(), *, corrections=(), joined=()):
     table = _correct(path, table, corrections)
     table = _join(path, table, columns, {entry["word"]: entry["adds"] for entry in joined})
     words = pd.DataFrame({"word": table[columns["word"]].str.strip()})
-    for name in ("onset", "offset"):
-        words[name] = _numbers(path, table[columns[name]])
+    words["onset"] = _numbers(path, table[columns["onset"]])
+    if "offset" in columns:
+        words["offset"] = _numbers(path, table[columns["offset"]])
+    else:
+        words["offset"] = words["onset"] + _numbers(path, table[columns["duration"]])
     for label in labels:
         words[label["name"]] = _label(path, table[label["column"]])
     check_words(words, path)
@@ -106,14 +113,15 @@ def _correct(path, table, corrections):
 
 
 def _join(path, table, columns, joined):
-    untimed = (table[columns["onset"]].str.strip() == "") & (table[columns["offset"]].str.strip() == "")
+    names = [name for name in ("onset", "offset", "duration") if name in columns]
+    untimed = np.logical_and.reduce([table[columns[name]].str.strip().isin(MISSING_LABELS) for name in names])
     host, texts = None, table[columns["word"]].str.strip()
     for row, word, alone in zip(table.index, texts, ~untimed, strict=True):
         if alone:
             host = row
         elif word not in joined or host is None:
             raise InputError(
-                f"{path}, row {row}: the word {word!r} has no onset and no offset; give its times, or name it in "
+                f"{path}, row {row}: the word {word!r} has no {' and no '.join(names)}; give its times, or name it in "
                 "dataset.words.joined with what it adds to the word before it"
             )
         else:
@@ -174,15 +182,20 @@ def check_words(words, where):
     refuse(np.r_[False, offset[:-1] - onset[1:] > OVERLAP_TOLERANCE], "words must not overlap")
 
 
-def running_text(words, language="en"):
-    """Join words to the text that a model reads.
+def spaced(language):
+    """Whether a language (its code) sets spaces between words."""
+    return language.split("-")[0].lower() not in UNSPACED
+
+
+def running_text(words, language="en", unit="word"):
+    """Join words to the text that a model reads, or annotations, which it reads one by one, to lines.
 
     Returns
     -------
     text : str
     spans : int array (word, 2), first character of each word and the one after its last
     """
-    glue = "" if language.split("-")[0].lower() in UNSPACED else " "
+    glue = "\n" if unit == "annotation" else " " if spaced(language) else ""
     lengths = np.array([len(word) for word in words])
     ends = np.cumsum(lengths + len(glue)) - len(glue)
     return glue.join(words), np.stack([ends - lengths, ends], axis=1)
@@ -193,25 +206,28 @@ def stimulus_hash(words):
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
-def build_words(tables, runs, language="en"):
+def build_words(tables, runs, language="en", unit="word"):
     """The word table of a study.
 
     Parameters
     ----------
-    tables : dict of stimulus to what `read_words` returns
+    tables : dict of stimulus to what `read_words` or another reader of transcripts returns
     runs : list of dict with name and stimulus, in the order heard
+    language : str, its code
+    unit : "word" or "annotation", what a row is
 
     Returns
     -------
     words : DataFrame
         One row per word and run: stimulus, run, index (within the run), word, onset, offset (s), char_start, char_end
-        (in the stimulus' running text), labels. The rows of a stimulus heard twice are there twice.
+        (in the stimulus' running text), labels (of annotations annotator or speaker), language. The rows of a stimulus
+        heard twice are there twice.
     texts, hashes : dict of stimulus to running text, and to `stimulus_hash`
     """
     texts, hashes, parts = {}, {}, []
     for run in runs:
         stimulus, table = run["stimulus"], tables[run["stimulus"]]
-        texts[stimulus], spans = running_text(list(table["word"]), language)
+        texts[stimulus], spans = running_text(list(table["word"]), language, unit)
         hashes[stimulus] = stimulus_hash(table["word"])
         labels = [name for name in table.columns if name not in ("word", "onset", "offset")]
         part = table[["word", "onset", "offset"]].assign(char_start=spans[:, 0], char_end=spans[:, 1])
@@ -220,7 +236,7 @@ def build_words(tables, runs, language="en"):
         part.insert(0, "run", run["name"])
         part.insert(0, "stimulus", stimulus)
         parts.append(part)
-    return pd.concat(parts, ignore_index=True), texts, hashes
+    return pd.concat(parts, ignore_index=True).assign(language=language), texts, hashes
 
 
 def unique_stimuli(words):
@@ -251,14 +267,27 @@ def check_split(runs, hashes):
 
 
 def check_duration(words, run, scan_end):
-    """InputError when a run's transcript ends after its scan.
+    """InputError when a run's transcript does not fit its scan.
+
+    Words may not end after the scan. The file of annotations may end up to `ANNOTATION_TOLERANCE` before or after it:
+    rows after its end have no annotation, and annotations after the scan no effect.
 
     Parameters
     ----------
-    words : DataFrame, the rows of the run
+    words : DataFrame
+        The rows of the run; `attrs` may hold unit and, for annotations, seconds (of each stimulus' file, on the words'
+        clock).
     run : str
     scan_end : float, s on the words' clock
     """
+    if words.attrs.get("unit") == "annotation":
+        seconds = words.attrs["seconds"][words["stimulus"].iloc[0]]
+        if abs(seconds - scan_end) > ANNOTATION_TOLERANCE:
+            raise InputError(
+                f"run {run}: its annotations end at {seconds:g} s, but the scan at {scan_end:g} s; they may differ by "
+                f"{ANNOTATION_TOLERANCE:g} s: check the run's file, words.shift, tr and dropped_volumes"
+            )
+        return
     late = words[words["offset"] > scan_end + OVERLAP_TOLERANCE]
     if len(late):
         row = late.iloc[0]
