@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from triphase.errors import InputError
-from triphase.features import delay, delays_in_scans, nuisance_of_run, position_basis, words_to_scans
+from triphase.features import delay, delays_in_scans, nuisance_of_run, position_basis, scan_grid, words_to_scans
 
 
 def test_words_count_for_the_scan_that_holds_their_midpoint():
@@ -23,21 +23,35 @@ def test_dropped_volumes_move_the_clock():
     np.testing.assert_array_equal(averaging[:, 0], [1, 0, 0])
 
 
-def test_delays_stay_inside_runs_and_do_not_wrap():
-    runs = np.repeat(["a", "b"], [4, 5])
-    x = np.arange(1.0, 10.0)[:, None]
-    delayed = delay(x, runs, [0, 2])
-    expected = np.zeros((9, 2))
-    for row in range(9):  # straight from the definition
-        for column, lag in enumerate([0, 2]):
-            if row - lag >= 0 and runs[row - lag] == runs[row]:
-                expected[row, column] = x[row - lag, 0]
-    np.testing.assert_array_equal(delayed, expected)
-    assert delayed[4, 1] == 0 and delayed[5, 1] == 0, "a delay crossed into the run before"
+def test_delays_look_back_from_each_row():
+    x = np.arange(10.0)[:, None] * [1, 100]
+    np.testing.assert_array_equal(delay(x, [4, 5, 8], [0, 3]), [[4, 400, 1, 100], [5, 500, 2, 200], [8, 800, 5, 500]])
+    with pytest.raises(ValueError, match="longest delay"):
+        delay(x, [2], [0, 3])
 
 
-def test_delay_longer_than_a_run_is_zero():
-    assert not delay(np.ones((3, 2)), np.array(["a"] * 3), [5]).any()
+def test_the_grid_begins_one_lead_before_the_clock_and_ends_with_the_last_row():
+    grid, rows = scan_grid(20.0 + 2 * np.array([0, 1, 2, 5]), 2.0, lead=3)
+    np.testing.assert_allclose(grid, np.arange(-6, 31, 2.0))
+    np.testing.assert_array_equal(rows, [13, 14, 15, 18])
+    np.testing.assert_allclose(grid[rows], [20, 22, 24, 30])
+
+
+@pytest.mark.parametrize("tr", [2.0, 2.0045, 1.5, 1.0, 0.7, 1 / 3])
+@pytest.mark.parametrize("start", [0.0, 0.3])
+@pytest.mark.parametrize("dropped", [0, 1, 7, 10])
+def test_the_grid_is_aligned_with_the_rows(tr, start, dropped):
+    times = (np.arange(600) + dropped) * tr + start
+    grid, rows = scan_grid(times, tr, lead=4)
+    assert rows[0] == dropped + 4 and len(grid) == dropped + 604
+    np.testing.assert_allclose(grid[rows], times, atol=1e-9)
+    assert 0 <= round(grid[4], 9) < tr
+
+
+def test_rows_off_the_grid_are_refused():
+    for times in ([0.0, 2.0, 5.0], [0.0, 2.0, 2.0], [4.0, 2.0, 0.0]):
+        with pytest.raises(InputError, match="multiples of the TR"):
+            scan_grid(times, 2.0)
 
 
 def test_delays_are_rounded_to_scans():
@@ -68,3 +82,12 @@ def test_nuisance_columns():
     np.testing.assert_allclose(band, [[1.0, 2.0, 1.5], [0.5, 2.0, 3.0]])
     with pytest.raises(InputError, match="'sentiment'"):
         nuisance_of_run(words, np.arange(2) * 2.0, 2.0, ["sentiment"])
+
+
+def test_the_envelope_is_averaged_over_each_scan():
+    words = pd.DataFrame({"onset": [0.0], "offset": [0.5], "word": ["a"]})
+    sound = pd.DataFrame({"time_s": [0.5, 1.5, 2.5, 3.5], "envelope": [1.0, 2.0, 4.0, 8.0]})
+    band = nuisance_of_run(words, np.arange(-1, 3) * 2.0, 2.0, ["word_rate", "envelope"], sound)
+    np.testing.assert_allclose(band[:, 1], [0, 1.5, 6, 0])
+    with pytest.raises(InputError, match="'envelope'"):
+        nuisance_of_run(words, np.arange(2) * 2.0, 2.0, ["envelope"])

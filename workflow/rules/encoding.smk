@@ -1,5 +1,6 @@
 # Encoding models: banded ridge from a layer's activations and nuisance features to every voxel.
-# Reads:  responses/{subject}.zarr.zip, stimuli/words.parquet, activations/{model}/{checkpoint}.zarr.zip
+# Reads:  responses/{subject}.zarr.zip, stimuli/words.parquet, stimuli/sound.parquet where its envelope is a nuisance,
+#         activations/{model}/{checkpoint}.zarr.zip
 # Writes: encoding/shared.zarr.zip                        what does not depend on a model
 #         encoding/{model}/{checkpoint}/{layer}.zarr.zip  scores per voxel, draws per region
 
@@ -8,6 +9,7 @@ rule prepare_encoding:
     input:
         responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
         words=f"{OUT}/stimuli/words.parquet",
+        sound=[f"{OUT}/stimuli/sound.parquet"] if "envelope" in config["encoding"]["nuisance"] else [],
     output:
         shared=f"{OUT}/encoding/shared.zarr.zip",
     log:

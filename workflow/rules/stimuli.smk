@@ -1,6 +1,7 @@
 # What was heard.
 # Reads:  sources/stimuli.json
-# Writes: stimuli/words.parquet   (words of every run with times, place in the running text, labels)
+# Writes: stimuli/words.parquet   (words, or annotations, of every run with times, place in the running text, labels)
+#         stimuli/sound.parquet   (envelope of every stimulus; only where encoding.nuisance asks for it)
 
 
 rule build_words:
@@ -24,3 +25,25 @@ rule build_words:
         code=digest("build_words.py"),
     script:
         "../scripts/build_words.py"
+
+
+rule build_sound:
+    input:
+        manifest=f"{OUT}/sources/stimuli.json",
+    output:
+        sound=f"{OUT}/stimuli/sound.parquet",
+    log:
+        f"{OUT}/logs/build_sound/sound.log",
+    benchmark:
+        f"{OUT}/benchmarks/build_sound/sound.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        runs=lookup("dataset/runs", within=config),
+        code=digest("build_sound.py"),
+    script:
+        "../scripts/build_sound.py"

@@ -5,8 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from triphase.artefacts import open_arrays, read_arrays, read_table, write_arrays
-from triphase.encoding import check_layer, region_draws, region_masks, words_per_scan
-from triphase.features import delay
+from triphase.encoding import check_layer, region_draws, region_masks, word_band
 from triphase.folds import held_out_segments
 from triphase.job import start
 from triphase.resampling import bootstrap_draws, bootstrap_r, permutation_draws, permutation_p, segment_groups
@@ -22,8 +21,9 @@ def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, 
         picked = stored.sel(layer=layer).load()
     runs, y, tr = shared["run"].values, shared["responses"].values, shared.attrs["tr"]
     heard = pd.DataFrame({"stimulus": picked["stimulus"].values, "index": picked["index"].values})
-    llm = words_per_scan(picked["activations"].values, words, heard, runs, shared["time_s"].values, tr)
-    bands = [delay(llm, runs, shared.attrs["delays_scans"]), shared["nuisance"].values]
+    times, delays = shared["time_s"].values, shared.attrs["delays_scans"]
+    llm = word_band(picked["activations"].values, words, heard, runs, times, tr, delays)
+    bands = [llm, shared["nuisance"].values]
     outer = shared["outer"].values
     inner = [masks[(masks > 0).any(1)] for masks in shared["inner"].values]
     predicted, fit = fit_bands(

@@ -5,8 +5,8 @@ import logging
 import numpy as np
 
 from triphase.artefacts import read_arrays, read_table, write_arrays
-from triphase.encoding import check_lengths, check_regions, nuisance_features, stack_subjects
-from triphase.features import delay, delays_in_scans
+from triphase.encoding import check_lengths, check_regions, nuisance_band, stack_subjects
+from triphase.features import delays_in_scans
 from triphase.folds import autocorrelation, first_below, held_out_segments, make_splits
 from triphase.job import start
 from triphase.provenance import library_versions
@@ -37,8 +37,8 @@ def main(paths, *, runs, rois, tr, delays, nuisance, split, alphas, gap_seconds,
     outer, inner = make_splits(
         labels, stimuli, test_runs, kind=split["kind"], outer_folds=split["folds"], inner_folds=split["inner"], gap=gap
     )
-    delayable, position = nuisance_features(words, labels, times, tr, nuisance)
-    band = np.column_stack([delay(delayable, labels, scans), position])
+    sound = read_table(*paths.sound) if paths.sound else None
+    band = nuisance_band(words, labels, times, tr, nuisance, scans, sound)
     alone, _ = fit_bands([band], y, outer, inner, alphas=np.logspace(*alphas), weights=[[1.0]], names=["nuisance"])
 
     segments = held_out_segments(outer, labels)

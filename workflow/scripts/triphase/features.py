@@ -8,6 +8,8 @@ from triphase.errors import InputError
 
 # Columns of the position band: enough for a slow trend within a run, too few to follow the text.
 POSITION_ORDER = 3
+# Share of a TR by which the clock of a row may be off by rounding.
+CLOCK_TOLERANCE = 1e-6
 
 
 def words_to_scans(onsets, offsets, times, tr):
@@ -46,28 +48,62 @@ def delays_in_scans(delays, tr):
     return scans
 
 
-def delay(features, runs, delays):
-    """Finite-impulse-response delays inside runs: nothing crosses a run boundary and nothing wraps.
+def scan_grid(times, tr, lead=0):
+    """Every scan of a run that what was heard can reach, beside the rows that the responses hold.
+
+    Volumes may be dropped at the start of a run, and rows be cut there. What was heard during them still drives the
+    rows that follow, so features are made on this grid and delayed there, and only then cut to the rows.
+
+    Parameters
+    ----------
+    times : float array (n_rows,)
+        Acquisition of the rows that the responses hold, s on the words' clock, in order.
+    tr : float
+        Seconds.
+    lead : int
+        Scans of the grid before time 0 of the clock: the longest delay. They hold what was heard before the first
+        scan, and zeros as a rule.
+
+    Returns
+    -------
+    grid : float array (n_scans,)
+        From `lead` scans before the scan at time 0 (the one in [0, tr)) to the last row, seconds.
+    rows : int array (n_rows,)
+        Place of each row on the grid, at least `lead`.
+
+    Raises
+    ------
+    InputError
+        The rows do not lie on one grid of `tr`.
+    """
+    times = np.asarray(times, float)
+    first = max(int(np.floor(times[0] / tr + CLOCK_TOLERANCE)), 0) + lead
+    steps = (times - times[0]) / tr
+    rows = np.round(steps).astype(int)
+    if np.abs(steps - rows).max() > CLOCK_TOLERANCE * max(len(rows), 1) or (np.diff(rows) < 1).any():
+        raise InputError(f"responses: the rows of a run are not whole multiples of the TR, {tr} s, apart and in order")
+    return times[0] + (np.arange(first + rows[-1] + 1) - first) * tr, rows + first
+
+
+def delay(features, rows, delays):
+    """Finite-impulse-response delays of one run: features as many scans before each row as its delay is long.
 
     Parameters
     ----------
     features : array (n_scans, n_columns)
-    runs : array (n_scans,)
-        Run label of each scan; a run's scans are contiguous.
+        On the grid of `scan_grid`, with a lead of at least the longest delay.
+    rows : int array (n_rows,)
+        Place of each row on the grid.
     delays : list of int
         Scans.
 
     Returns
     -------
-    array (n_scans, n_columns * len(delays)), blocks of columns in the order of `delays`, zero where a run has no past
+    array (n_rows, n_columns * len(delays)), blocks of columns in the order of `delays`
     """
-    features = np.asarray(features)
-    delayed = np.zeros((len(features), len(delays), features.shape[1]), dtype=features.dtype)
-    for run in dict.fromkeys(runs):
-        rows = np.flatnonzero(runs == run)
-        for column, lag in enumerate(delays):
-            delayed[rows[lag:], column] = features[rows[: len(rows) - lag]]
-    return delayed.reshape(len(features), -1)
+    if len(rows) and min(rows) < max(delays):
+        raise ValueError("the grid begins later than the longest delay before the first row")
+    return np.concatenate([np.asarray(features)[np.asarray(rows) - lag] for lag in delays], axis=1)
 
 
 def position_basis(n_scans):
@@ -76,7 +112,7 @@ def position_basis(n_scans):
     return np.cos(np.pi * phase[:, None] * np.arange(1, POSITION_ORDER + 1))
 
 
-def nuisance_of_run(words, times, tr, names):
+def nuisance_of_run(words, times, tr, names, sound=None):
     """Undelayed nuisance features of one run, by name.
 
     Parameters
@@ -84,7 +120,10 @@ def nuisance_of_run(words, times, tr, names):
     words : DataFrame
         One run of the words table.
     names : list of str
-        `word_rate` (words per second), `word_length` (characters), or a numeric label column of the words table.
+        `word_rate` (words per second), `word_length` (characters), `envelope` (of the sound), or a numeric label column
+        of the words table. For annotations a word is one annotation.
+    sound : DataFrame, optional
+        time_s and envelope of the run's stimulus; scans after its end are silent.
 
     Returns
     -------
@@ -103,13 +142,15 @@ def nuisance_of_run(words, times, tr, names):
             columns.append(counts / tr)
         elif name == "word_length":
             columns.append(averaging @ words["word"].str.len().to_numpy(float))
+        elif name == "envelope" and sound is not None:
+            columns.append(words_to_scans(sound["time_s"], sound["time_s"], times, tr) @ sound["envelope"].to_numpy())
         elif name in words and is_numeric_dtype(words[name]):
             values = words[name].to_numpy(float)
             columns.append(averaging @ np.where(np.isfinite(values), values, np.nanmean(values)))
         else:
             numeric = [column for column in words if is_numeric_dtype(words[column])]
             raise InputError(
-                f"encoding/nuisance: {name!r} is neither word_rate, word_length, position nor a numeric column of the "
-                f"words table; numeric columns: {', '.join(numeric)}"
+                f"encoding/nuisance: {name!r} is neither word_rate, word_length, envelope, position nor a numeric "
+                f"column of the words table; numeric columns: {', '.join(numeric)}"
             )
     return np.column_stack(columns) if columns else np.zeros((len(times), 0))

@@ -1,0 +1,22 @@
+"""The envelope of every stimulus' sound, in frames of 10 ms on the words' clock."""
+
+import pandas as pd
+
+from triphase.artefacts import read_json, write_table
+from triphase.datasets import of_run
+from triphase.job import start
+from triphase.sound import FRAME_SECONDS, read_envelope
+
+
+def main(paths, *, runs):
+    """Read the sounds that the manifest names and write one table: stimulus, time_s, envelope."""
+    manifest = read_json(paths.manifest)
+    files = {run["stimulus"]: of_run(manifest["files"]["audio"], run)["path"] for run in runs}
+    parts = [read_envelope(path).assign(stimulus=stimulus) for stimulus, path in files.items()]
+    table = pd.concat(parts, ignore_index=True)[["stimulus", "time_s", "envelope"]]
+    write_table(paths.sound, table, frame_s=FRAME_SECONDS, source=manifest)
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)
