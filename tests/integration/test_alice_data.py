@@ -42,8 +42,9 @@ def alice(real_data, tmp_path_factory):
         dataset = {"name": DATASET["name"], "url": str(real_data / "openneuro/ds002322.bundle")}
         dataset |= {"version": DATASET["version"], "local_data_hint": DATASET["local_data_hint"]}
         common = {"dataset": dataset, "runs": DATASET["runs"], "local_data": str(real_data)}
+        common |= {"user": "alice/any", "retrieve": {"jobs": 2, "retries": 0, "keep_raw": True}}
         paths = SimpleNamespace(manifest="stimuli.json", words="words.parquet")
-        fetch_stimuli.main(paths, words=DATASET["words"], **common)
+        fetch_stimuli.main(paths, words=DATASET["words"], audio=None, **common)
         build_words.main(paths, words=DATASET["words"], runs=DATASET["runs"], language=DATASET["language"])
         for subject in DATASET["subjects"]:
             name = subject["name"]

@@ -65,16 +65,19 @@ def of_series(pattern):
     return [pattern.format(**entry) for entry in SERIES]
 
 
-def local_data_of(root):
+def local_data_of(*roots):
     """The user's own folder for files that lie there; null for others, which must not rerun when it changes."""
-    return config["local_data"] if root == "local_data" else None
+    return config["local_data"] if "local_data" in roots else None
 
 
-def local_inputs(root, roles, subject=None):
-    """Files of the user's own folder as inputs, so that replacing one reruns what read it."""
-    if root != "local_data":
-        return []
-    return existing_files(paths_of(wanted_files(roles, subject, config["dataset"]["runs"])), config["local_data"])
+def own_files(sets):
+    """Files of the user's own folder as inputs, so that replacing one reruns what read it; `sets` as for fetch_files."""
+    return [
+        path
+        for root, files in sets
+        if root == "local_data"
+        for path in existing_files(paths_of(files), config["local_data"])
+    ]
 
 
 def text_corpus(model):

@@ -1,12 +1,21 @@
 # What the study reads from outside: files of the data set (DataLad) and of the user's own folder, checkpoints.
 # Reads:  the data set at dataset.url, local_data; demo/dataset.json where the data set is made here
 # Writes: sources/stimuli.json, sources/{subject}.json   (path, annex key and bytes of every file, data-set commit)
+#         sources/atlas.json                             (the same of an atlas that is fetched)
+#         sources/plan.json                              (what would be downloaded; only when plan_download is asked for)
 #         models/{model}/{checkpoint}.json               (commit, files and fingerprint of a checkpoint, its shape)
-from triphase.datasets import check_local, response_roles, study_files
+import time
+
+from triphase.datasets import check_local, response_roles, stimulus_files, study_files
 
 DATASET = {key: config["dataset"].get(key) for key in ("name", "url", "version", "local_data_hint")}
 # A data set that the demo stage makes has to be made first.
 DEMO_DATASET = [f"{OUT}/demo/dataset.json"] if config["dataset"]["simulate"] else []
+WORD_FILES = {key: config["dataset"]["words"][key] for key in ("root", "path")}
+# The sound is fetched only where the envelope is made of it.
+AUDIO_FILES = config["dataset"]["audio"] if "envelope" in config["encoding"]["nuisance"] else None
+ATLAS = config["dataset"]["atlas"] if (config["dataset"]["atlas"] or {}).get("kind") == "image" else None
+ATLAS_FILES = {key: ATLAS[key] for key in ("name", "url", "version", "image", "table")} if ATLAS else None
 
 try:
     check_local(
@@ -21,7 +30,7 @@ except InputError as error:
 rule fetch_stimuli:
     input:
         demo=DEMO_DATASET,
-        local=local_inputs(config["dataset"]["words"]["root"], {"words": config["dataset"]["words"]["path"]}),
+        local=own_files(stimulus_files(WORD_FILES, AUDIO_FILES, config["dataset"]["runs"])),
     output:
         manifest=f"{OUT}/sources/stimuli.json",
     log:
@@ -36,9 +45,11 @@ rule fetch_stimuli:
         runtime=120,
     params:
         dataset=DATASET,
-        words={key: config["dataset"]["words"][key] for key in ("root", "path")},
+        words=WORD_FILES,
+        audio=AUDIO_FILES,
         runs=lookup("dataset/runs", within=config),
-        local_data=local_data_of(config["dataset"]["words"]["root"]),
+        local_data=local_data_of(WORD_FILES["root"], (AUDIO_FILES or WORD_FILES)["root"]),
+        user=f"{config['study']}/stimuli",
         code=digest("fetch_stimuli.py"),
     script:
         "../scripts/fetch_stimuli.py"
@@ -47,7 +58,14 @@ rule fetch_stimuli:
 rule fetch_responses:
     input:
         demo=DEMO_DATASET,
-        local=lambda wildcards: local_inputs(SOURCE["root"], response_roles(SOURCE), SUBJECTS[wildcards.subject]),
+        local=lambda wildcards: own_files(
+            [
+                (
+                    SOURCE["root"],
+                    wanted_files(response_roles(SOURCE), SUBJECTS[wildcards.subject], config["dataset"]["runs"]),
+                )
+            ]
+        ),
     output:
         manifest=f"{OUT}/sources/{{subject}}.json",
     log:
@@ -66,9 +84,62 @@ rule fetch_responses:
         subject=lambda wildcards: SUBJECTS[wildcards.subject],
         runs=lookup("dataset/runs", within=config),
         local_data=local_data_of(SOURCE["root"]),
+        user=lambda wildcards: f"{config['study']}/{wildcards.subject}",
         code=digest("fetch_responses.py"),
     script:
         "../scripts/fetch_responses.py"
+
+
+rule fetch_atlas:
+    output:
+        manifest=f"{OUT}/sources/atlas.json",
+    log:
+        f"{OUT}/logs/fetch_atlas/atlas.log",
+    benchmark:
+        f"{OUT}/benchmarks/fetch_atlas/atlas.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        atlas=ATLAS_FILES,
+        user=f"{config['study']}/atlas",
+        code=digest("fetch_atlas.py"),
+    script:
+        "../scripts/fetch_atlas.py"
+
+
+rule plan_download:
+    input:
+        demo=DEMO_DATASET,
+    output:
+        plan=f"{OUT}/sources/plan.json",
+    log:
+        f"{OUT}/logs/plan_download/plan.log",
+    benchmark:
+        f"{OUT}/benchmarks/plan_download/plan.tsv"
+    localrule: True
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        dataset=DATASET,
+        words=WORD_FILES,
+        audio=AUDIO_FILES,
+        source=SOURCE,
+        subjects=list(SUBJECTS.values()),
+        runs=lookup("dataset/runs", within=config),
+        atlas=ATLAS_FILES,
+        local_data=config["local_data"],
+        # What is already there may have changed: the time makes it run whenever it is asked for.
+        code=digest("plan_download.py") + str(time.time()),
+    script:
+        "../scripts/plan_download.py"
 
 
 rule fetch_checkpoint:

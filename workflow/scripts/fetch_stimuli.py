@@ -1,17 +1,16 @@
-"""Fetch the transcripts of the stimuli, at the data set's pinned version, and describe the files."""
+"""Fetch the transcripts of the stimuli, and the sound where it is used, and describe the files."""
 
 from triphase.artefacts import write_json
-from triphase.datasets import fetch_files
+from triphase.datasets import fetch_files, stimulus_files
 from triphase.job import start
 
 
-def main(paths, *, dataset, words, runs, local_data):
-    """Write the manifest of the transcripts: one file per stimulus."""
-    roles = {"words": words["path"]}
-    manifest = fetch_files(roles, root=words["root"], subject=None, runs=runs, dataset=dataset, local_data=local_data)
-    write_json(paths.manifest, manifest)
+def main(paths, *, dataset, words, audio, runs, local_data, user, retrieve):
+    """Write the manifest of the stimuli: the files of each role, by stimulus."""
+    sets = stimulus_files(words, audio, runs)
+    write_json(paths.manifest, fetch_files(sets, dataset=dataset, local_data=local_data, user=user, retrieve=retrieve))
 
 
 if __name__ == "__main__":
     with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+        main(job.paths, **job.params, retrieve=job.retrieve)

@@ -1,6 +1,7 @@
-"""DataLad data sets: cloned at a pinned version, with the content of just the files that are asked for.
+"""Clones of DataLad data sets at a pinned version, in a folder that studies share.
 
-A data set is cloned once per URL and version into a folder that studies share under a file lock.
+A data set is cloned once per URL and version. The commit that was checked out is kept in the clone as the reference
+`refs/triphase/pinned`, so that a clone which somebody moved, or whose tag moved at the origin, is refused and not used.
 """
 
 import difflib
@@ -13,49 +14,58 @@ import stat
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from triphase.errors import InputError
+from triphase.failures import CREDENTIALS, diagnose, text_of
 
 log = logging.getLogger(__name__)
 
-BATCH_BYTES = 50_000_000
+PINNED = "refs/triphase/pinned"
 
 
-def fetch_dataset(files, *, name, url, version, folder="resources/datasets"):
-    """Clone a data set at a pinned version and get the content of some of its files.
+@dataclass(frozen=True)
+class Clone:
+    """A clone at its pinned commit; as text, the data set in the words of an error message."""
+
+    path: Path
+    name: str
+    url: str
+    version: str
+    commit: str
+
+    def __str__(self):
+        return f"data set {self.name} ({self.url}) at {self.version} (commit {self.commit[:12]})"
+
+
+@contextmanager
+def opened(*, name, url, version, folder="resources/datasets"):
+    """Yield a `Clone` of a data set at its version, without content, and hold its lock while the block lasts.
 
     Parameters
     ----------
-    files : dict of role to dict of key to path in the data set
     name, url, version : str
         `url` is a git URL or a path (relative to the working directory); `version` a tag or a commit.
     folder : path of the folder that holds the clones
 
-    Returns
-    -------
-    dict
-        `dataset`, `url`, `version`, `commit`, and `files`: as given, with `path`, `key` (annex key, or git blob) and
-        `bytes` of each.
-
     Raises
     ------
     InputError
-        The URL cannot be reached, the version does not exist there, a file is not in the data set, or its content
-        cannot be had.
+        The URL cannot be reached, the version does not exist there, its tag has moved since the clone was made, or the
+        clone has another commit checked out.
     """
     prepare_environment()
     url = absolute_url(url)
+    path = clone_path(name, url, version, folder)
+    with locked(path):
+        yield Clone(path, name, url, version, pin(path, name, url, version))
+
+
+def clone_path(name, url, version, folder):
+    """Where the clone of a data set lies: one folder per URL and version."""
     label = hashlib.sha256(f"{url}@{version}".encode()).hexdigest()[:8]
-    clone = Path(folder) / f"{name}-{label}"
-    with locked(clone):
-        commit = pin(clone, name, url, version)
-        check_present(clone, files, f"data set {name} ({url}) at {version} (commit {commit[:12]})")
-        get_content(clone, files, name, url, version, commit)
-        described = {
-            role: {key: describe(clone, path) for key, path in entries.items()} for role, entries in files.items()
-        }
-    return {"dataset": name, "url": url, "version": version, "commit": commit, "files": described}
+    return Path(folder) / f"{name}-{label}"
 
 
 def prepare_environment():
@@ -68,6 +78,8 @@ def prepare_environment():
         os.environ.setdefault(f"GIT_{role}_NAME", "triphase")
         os.environ.setdefault(f"GIT_{role}_EMAIL", "triphase@localhost")
     os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")
+    # Tries are counted, and told of in the log, by `downloads`.
+    os.environ.setdefault("DATALAD_ANNEX_RETRY", "0")
     # A connection that delivers less than 1 kB/s for a minute is dead.
     os.environ.setdefault("GIT_HTTP_LOW_SPEED_LIMIT", "1000")
     os.environ.setdefault("GIT_HTTP_LOW_SPEED_TIME", "60")
@@ -83,16 +95,20 @@ def absolute_url(url):
 
 
 @contextmanager
-def locked(clone):
-    """Hold the clone's lock, across processes and studies; the kernel frees it when a job dies."""
+def locked(path, purpose="lock"):
+    """Hold one of a clone's locks, across processes and studies; the kernel frees it when a job dies.
+
+    `lock` guards the clone, its work tree and the records of who uses it, and is held for seconds; `get` is held as
+    long as a download lasts. Who holds `get` never waits for `lock`, so the two cannot block each other.
+    """
     from filelock import FileLock, Timeout
 
-    clone.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(clone.parent / f".{clone.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.parent / f".{path.name}.{purpose}")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        log.info("waiting for another job that uses %s", clone)
+        log.info("waiting for another job that uses %s", path)
         lock.acquire()
     try:
         yield
@@ -108,45 +124,54 @@ def git(folder, *arguments, check=True):
     return None if done.returncode else done.stdout.strip()
 
 
-def pin(clone, name, url, version):
-    """Have a clone of `url` with `version` checked out; return the commit.
+def pin(path, name, url, version):
+    """Have a clone of `url` with `version` checked out, and nothing else; return the commit.
 
     An existing clone is used again. Its origin is asked only for what can change there: whether a tag has moved, and
-    whether the data set was made anew (another annex, or a history that shares nothing).
+    whether a local data set was made anew.
     """
-    if clone.exists() and (git(clone, "rev-parse", "--git-dir", check=False) != ".git" or rebuilt(clone, url)):
-        log.info("%s is not, or no longer, a clone of %s: cloning again", clone, url)
-        remove(clone)
-    if not clone.exists():
-        clone_dataset(url, clone, name)
-    commit = resolve(clone, version)
-    upstream = None if is_commit(version) and commit else tag_at_origin(clone, version)
-    if upstream not in (None, commit) or commit is None:
-        before = git(clone, "rev-parse", "HEAD")
-        git(clone, "fetch", "--quiet", "--force", "--tags", "origin", check=False)
-        commit = resolve(clone, version)
-        if commit and git(clone, "merge-base", before, commit, check=False) is None:
-            log.info("%s was made anew at %s: cloning again", name, url)
-            remove(clone)
-            clone_dataset(url, clone, name)
-            commit = resolve(clone, version)
-    if commit is None:
-        tags = git(clone, "tag", "--sort=-creatordate").split()
-        known = f"it has the tags {', '.join(tags[:8])}" if tags else "it has no tags"
-        raise InputError(f"dataset.version: {version!r} is neither a tag nor a commit of {name} ({url}); {known}")
-    if git(clone, "rev-parse", "HEAD") != commit:
-        # A job that was killed leaves git's lock behind; nobody else is at work while this job holds the clone.
-        (clone / ".git" / "index.lock").unlink(missing_ok=True)
-        git(clone, "checkout", "--quiet", "--force", "--detach", commit)
+    if path.exists() and (git(path, "rev-parse", "--git-dir", check=False) != ".git" or rebuilt(path, url, version)):
+        log.info("%s is not, or no longer, a clone of %s: cloning again", path, url)
+        with locked(path, "get"):
+            remove(path)
+    if not path.exists():
+        clone_dataset(url, path, name, version)
+        return git(path, "rev-parse", PINNED)
+    commit = check_pinned(path)
+    upstream = None if is_commit(version) else tag_at_origin(path, version)
+    if upstream not in (None, commit):
+        raise InputError(
+            f"dataset.version: the tag {version!r} of {name} ({url}) has moved to commit {upstream} since {path} was "
+            f"cloned at {commit}; give the commit that you mean as dataset.version"
+        )
     return commit
 
 
-def rebuilt(clone, url):
-    """Whether the annex at `url`, a local data set, is another than the one that was cloned."""
+def check_pinned(path):
+    """The commit that a clone was made for; InputError where something else is checked out now."""
+    head = git(path, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
+    commit = git(path, "rev-parse", "--verify", "--quiet", PINNED, check=False)
+    if commit is None:
+        # Made before the reference was kept.
+        git(path, "update-ref", PINNED, "HEAD")
+        return head
+    if head != commit:
+        raise InputError(
+            f"{path} has commit {(head or 'none')[:12]} checked out, not {commit[:12]}, which it was cloned for and "
+            f"which studies share; put it back with `git -C {path} checkout --detach {commit[:12]}` and work on other "
+            "versions in a clone of your own"
+        )
+    return commit
+
+
+def rebuilt(path, url, version):
+    """Whether the data set at `url`, a local folder, was made anew: another annex, with another commit as `version`."""
     if not Path(url).is_dir():
         return False
-    known = git(clone, "config", "remote.origin.annex-uuid", check=False)
-    return known is not None and git(url, "config", "annex.uuid", check=False) not in (None, known)
+    known = git(path, "config", "remote.origin.annex-uuid", check=False)
+    if known is None or git(url, "config", "annex.uuid", check=False) in (None, known):
+        return False
+    return resolve(url, version) != git(path, "rev-parse", "HEAD", check=False)
 
 
 def is_commit(version):
@@ -172,97 +197,74 @@ def tag_at_origin(clone, version):
     return lines.get(f"{reference}^{{}}", lines.get(reference))
 
 
-def clone_dataset(url, clone, name):
-    """`datalad clone` beside the target, then rename, so that an interrupted clone is never taken for a whole one."""
+def clone_dataset(url, path, name, version):
+    """`datalad clone` and checkout beside the target, then rename: an interrupted clone is never taken for a whole one.
+
+    The clone verifies every file that it gets by the checksum of its key, whatever the user's own git config says.
+    """
     import datalad.api as datalad
     from datalad.support.exceptions import IncompleteResultsError
 
-    temporary = clone.with_name(f".{clone.name}.part")
+    temporary = path.with_name(f".{path.name}.part")
     remove(temporary)
     logging.getLogger("datalad").setLevel(logging.WARNING)
     log.info("cloning %s", url)
     try:
         datalad.clone(source=url, path=str(temporary), result_renderer="disabled", on_failure="stop")
     except IncompleteResultsError as error:
-        raise InputError(
-            f"dataset.url: the data set {name} cannot be cloned from {url} ({reasons(error)}); "
-            "check the address, the network, or give the path of a clone that you have"
-        ) from None
-    os.rename(temporary, clone)
+        remove(temporary)
+        cause, reason = diagnose("\n".join(text_of(result) for result in error.failed) or str(error))
+        remedy = CREDENTIALS if cause == "refused" else "check the address, the network, or give the path of a clone"
+        raise InputError(f"dataset.url: the data set {name} cannot be cloned from {url} ({reason}); {remedy}") from None
+    commit = resolve(temporary, version)
+    if commit is None and is_commit(version):
+        # A commit that no branch or tag of the origin holds any more may still lie in another clone.
+        for source in ["origin", *path.parent.glob(f"{name}-*")]:
+            git(temporary, "fetch", "--quiet", str(source), version, check=False)
+        commit = resolve(temporary, version)
+    if commit is None:
+        tags = git(temporary, "tag", "--sort=-creatordate").split()
+        remove(temporary)
+        known = f"it has the tags {', '.join(tags[:8])}" if tags else "it has no tags"
+        raise InputError(f"dataset.version: {version!r} is neither a tag nor a commit of {name} ({url}); {known}")
+    git(temporary, "checkout", "--quiet", "--detach", commit)
+    git(temporary, "update-ref", PINNED, commit)
+    git(temporary, "config", "annex.verify", "true")
+    os.rename(temporary, path)
 
 
-def check_present(clone, files, where):
-    """InputError when a file is not in the version that is checked out, or was changed by hand."""
-    for role, entries in files.items():
-        for path in entries.values():
-            if not os.path.lexists(clone / path):
-                near = difflib.get_close_matches(path, git(clone, "ls-files").splitlines(), n=1, cutoff=0.6)
-                hint = f"; the nearest is {near[0]}" if near else ""
-                raise InputError(f"{where} has no file {path} (role {role}){hint}")
-    paths = sorted({path for entries in files.values() for path in entries.values()})
-    if changed := git(clone, "status", "--porcelain", "--", *paths).splitlines():
-        path = changed[0].split(maxsplit=1)[1]
+def file_tree(clone):
+    """Mode, blob and size (str each) of every file of the pinned commit, by path."""
+    listing = git(clone.path, "ls-tree", "-r", "-l", "-z", clone.commit)
+    entries = (entry.split("\t", 1) for entry in listing.split("\0") if entry)
+    return {path: tuple(facts.split()[i] for i in (0, 2, 3)) for facts, path in entries}
+
+
+def check_present(clone, files):
+    """InputError when a file is not in the pinned version, or was changed by hand in the clone.
+
+    `files` : dict of role to dict of key to path
+    """
+    tree = file_tree(clone)
+    wanted = [(role, path) for role, entries in files.items() for path in entries.values()]
+    if absent := [(role, path) for role, path in wanted if path not in tree]:
+        role, path = absent[0]
+        near = difflib.get_close_matches(path, tree, n=1, cutoff=0.6)
+        hint = f"; the nearest is {near[0]}" if near else ""
+        raise InputError(f"{clone} has no file {path} (role {role}){and_others(absent)}{hint}")
+    paths = sorted({path for _, path in wanted})
+    status = git(clone.path, "status", "--porcelain", "-z", "--no-renames", "--", *paths)
+    if changed := [entry.strip().split(" ", 1)[1] for entry in status.split("\0") if entry]:
+        path = changed[0]
         raise InputError(
-            f"{clone / path} was changed and is no longer the file of {where}; keep a copy if you need it, then run "
-            f"`git -C {clone} checkout {path}`"
+            f"{clone.path / path}{and_others(changed)} was changed and is no longer the file of {clone}; keep a copy "
+            f"if you need it, then run `git -C {clone.path} checkout HEAD -- {path}`"
         )
 
 
-def get_content(clone, files, name, url, version, commit):
-    """`datalad get` of the files whose content is not there yet."""
-    paths = sorted({path for entries in files.values() for path in entries.values()})
-    absent = [path for path in paths if not (clone / path).is_file()]
-    if not absent:
-        return
-    import datalad.api as datalad
-    from datalad.support.exceptions import IncompleteResultsError
-    from tqdm import tqdm
-
-    logging.getLogger("datalad").setLevel(logging.WARNING)
-    sizes = [key_bytes(clone / path) for path in absent]
-    # Where content lies is known from the origin's annex branch, which may have grown since the clone was made.
-    git(clone, "fetch", "--quiet", "origin", check=False)
-    log.info("getting %d files (%.1f MB) of %s", len(absent), sum(sizes) / 1e6, name)
-    try:
-        with tqdm(total=sum(sizes), unit="B", unit_scale=True, desc=name, mininterval=10) as progress:
-            for batch in in_batches(absent, sizes):
-                # DataLad resolves relative paths against the working directory.
-                whole = [str(clone.resolve() / path) for path in batch]
-                datalad.get(path=whole, dataset=str(clone.resolve()), result_renderer="disabled", jobs=2)
-                progress.update(sum((clone / path).stat().st_size for path in batch))
-    except IncompleteResultsError as error:
-        missing = [path for path in absent if not (clone / path).is_file()]
-        others = f" and {len(missing) - 1} other files" if len(missing) > 1 else ""
-        raise InputError(
-            f"the content of {missing[0]}{others} of data set {name} ({url}) at {version} (commit {commit[:12]}) "
-            f"cannot be had: {reasons(error)}; go online and run again, or put it there with "
-            f"`datalad get -d {clone} {missing[0]}`"
-        ) from None
-
-
-def in_batches(paths, sizes):
-    """Lists of paths of about BATCH_BYTES each: few calls for small files, progress for large ones."""
-    batch, total = [], 0
-    for path, size in zip(paths, sizes, strict=True):
-        batch.append(path)
-        total += size
-        if total >= BATCH_BYTES:
-            yield batch
-            batch, total = [], 0
-    if batch:
-        yield batch
-
-
-def reasons(error):
-    """What went wrong, in one line: DataLad's own messages hold whole transcripts of git and git-annex."""
-    texts = []
-    for result in error.failed:
-        message = result.get("message") or result.get("error_message") or ""
-        texts.append(str(message[0] % tuple(message[1:]) if isinstance(message, tuple) else message))
-    lines = [line.strip() for line in "\n".join(texts or [str(error)]).splitlines() if line.strip()]
-    telling = [line for line in lines if "fatal:" in line or "failed:" in line] or lines or ["no reason given"]
-    text = telling[0].rpartition("fatal: ")[2].strip("'\"[]")
-    return text if len(text) <= 160 else text[:157] + "..."
+def and_others(items):
+    """` and N other files` for a list whose first item has been named."""
+    return "" if len(items) < 2 else " and 1 other file" if len(items) == 2 else f" and {len(items) - 1} other files"
 
 
 def remove(folder):
@@ -272,26 +274,3 @@ def remove(folder):
     for parent, _, _ in os.walk(folder):
         os.chmod(parent, stat.S_IRWXU)
     shutil.rmtree(folder)
-
-
-def annex_key(path):
-    """The annex key that a link or pointer file stands for; None for a file that git itself holds."""
-    if path.is_symlink():
-        target = os.readlink(path)
-        return os.path.basename(target) if "annex/objects" in target else None
-    with open(path, "rb") as file:
-        start = file.read(200)
-    return start.split(b"\n")[0].decode().rpartition("/")[2] if start.startswith(b"/annex/objects/") else None
-
-
-def key_bytes(path):
-    """Size of the content that an annex key promises; 0 where the key does not say."""
-    size = re.search(r"-s(\d+)", annex_key(path) or "")
-    return int(size[1]) if size else 0
-
-
-def describe(clone, path):
-    """Path, key and size of a file whose content is there."""
-    file = clone / path
-    key = annex_key(file) or "GIT-" + git(clone, "rev-parse", f"HEAD:{path}")
-    return {"path": str(file), "key": key, "bytes": file.stat().st_size}

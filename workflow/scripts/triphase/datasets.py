@@ -7,7 +7,7 @@ import hashlib
 import string
 from pathlib import Path
 
-from triphase.clones import fetch_dataset
+from triphase.downloads import fetch_dataset
 from triphase.errors import InputError
 
 PLACEHOLDER = string.Formatter()
@@ -61,10 +61,28 @@ def of_run(files, run):
 
 
 def response_roles(source):
-    """Path template of each role that a source of responses has."""
-    return {"response": source["path"]} | {
-        role: source.get(role) for role in ("confounds", "mask", "rois", "roi_table")
-    }
+    """Path template of each role of a source of responses; one with `{hemi}` is a role per hemisphere, _L and _R."""
+    roles = {"response": source["path"]}
+    roles |= {role: source.get(role) for role in ("confounds", "mask", "rois", "roi_table", "reference")}
+    split = {}
+    for role, template in roles.items():
+        if template and "{hemi}" in template:
+            split |= {f"{role}_{side}": template.replace("{hemi}", side) for side in "LR"}
+        else:
+            split[role] = template
+    return split
+
+
+def stimulus_files(words, audio, runs):
+    """What a study reads of its stimuli: list of (root, files as `wanted_files` returns them), one per root.
+
+    `words` and `audio` (or None) have root and path.
+    """
+    by_root = {}
+    for role, entry in {"words": words, "audio": audio}.items():
+        if entry:
+            by_root.setdefault(entry["root"], {})[role] = entry["path"]
+    return [(root, wanted_files(roles, None, runs)) for root, roles in by_root.items()]
 
 
 def matches(path, folder):
@@ -92,8 +110,9 @@ def study_files(config):
     """
     dataset, tasks = config["dataset"], config["tasks"]
     paths = []
-    if dataset["words"]["root"] == "local_data":
-        paths += paths_of(wanted_files({"words": dataset["words"]["path"]}, None, dataset["runs"]))
+    sound = dataset.get("audio") if "envelope" in config["encoding"]["nuisance"] else None
+    for root, files in stimulus_files(dataset["words"], sound, dataset["runs"]):
+        paths += paths_of(files) if root == "local_data" else []
     if dataset["source"]["root"] == "local_data":
         for subject in dataset["subjects"]:
             paths += paths_of(wanted_files(response_roles(dataset["source"]), subject, dataset["runs"]))
@@ -142,34 +161,39 @@ def local_files(files, folder, *, hint=None):
                 raise InputError(
                     f"local_data: {len(found)} files match {path} (role {role}) in the folder {folder}; it must be one"
                 )
-            content = found[0].read_bytes()
+            with open(found[0], "rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
             described[role][key] = {
                 "path": str(found[0].resolve()),
-                "key": f"SHA256-{hashlib.sha256(content).hexdigest()}",
-                "bytes": len(content),
+                "key": f"SHA256-{digest}",
+                "bytes": found[0].stat().st_size,
             }
     return described
 
 
-def fetch_files(roles, *, root, subject, runs, dataset, local_data, folder="resources/datasets"):
-    """Fetch the files of some roles from where they lie, and describe them.
+def fetch_files(sets, *, dataset, local_data, user, retrieve, folder="resources/datasets"):
+    """Fetch files from where they lie, and describe them.
 
     Parameters
     ----------
-    roles : dict of role to path template or None
-    root : "dataset" or "local_data"
-    subject, runs : as in `wanted_files`
+    sets : list of (root, files): "dataset" or "local_data", each at most once, and what `wanted_files` returns
     dataset : dict with name, url, version and, for files of the user's own folder, local_data_hint
     local_data : path of the user's own folder, or None
+    user, retrieve, folder : as in `triphase.downloads.fetch_dataset`
 
     Returns
     -------
-    dict : the manifest: dataset, url, version, commit, files. For local files the commit is null: the keys pin them.
+    dict
+        The manifest: dataset, url, version, commit, clone, files. Where no file is of the data set, url, version,
+        commit and clone are None: the keys pin the files.
     """
-    files = wanted_files(roles, subject, runs)
-    if root == "dataset":
-        return fetch_dataset(
-            files, name=dataset["name"], url=dataset["url"], version=str(dataset["version"]), folder=folder
-        )
-    described = local_files(files, local_data, hint=dataset.get("local_data_hint"))
-    return {"dataset": dataset["name"], "url": None, "version": None, "commit": None, "files": described}
+    manifest = {"dataset": dataset["name"], "url": None, "version": None, "commit": None, "clone": None}
+    described = {}
+    for root, files in sets:
+        if root == "dataset":
+            about = {key: str(dataset[key]) for key in ("name", "url", "version")}
+            manifest = fetch_dataset(files, **about, user=user, retrieve=retrieve, folder=folder)
+            described |= manifest["files"]
+        else:
+            described |= local_files(files, local_data, hint=dataset.get("local_data_hint"))
+    return manifest | {"files": described}

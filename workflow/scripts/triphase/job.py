@@ -16,7 +16,9 @@ def start(snakemake):
     """Run a script's body with its log open.
 
     Yields a namespace with `paths` (the rule's named inputs and outputs as attributes: str, or list of str) and
-    `params` (dict of the rule's named params, without `code`, which is there for Snakemake's rerun trigger alone).
+    `params` (dict of the rule's named params, without `code`, which is there for Snakemake's rerun trigger alone),
+    `retrieve` (that section of the config: how files are fetched changes no result, and a param would rerun for it)
+    and `terminal` (where a script prints what its user is waiting for).
 
     Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
     the one line that its message is, and ends the job with exit status 1; other exceptions leave their traceback in
@@ -27,7 +29,9 @@ def start(snakemake):
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
         logging.captureWarnings(True)
         try:
-            yield SimpleNamespace(paths=named(snakemake.input, snakemake.output), params=parameters(snakemake.params))
+            paths, params = named(snakemake.input, snakemake.output), parameters(snakemake.params)
+            retrieve = snakemake.config["retrieve"]
+            yield SimpleNamespace(paths=paths, params=params, retrieve=retrieve, terminal=terminal)
         except InputError as error:
             sys.stderr.write(f"error: {error}\n")
             terminal.write(f"\n{snakemake.rule}: error: {error}\n")
