@@ -9,7 +9,11 @@ FILES = {
     "triphase/__init__.py": "",
     "triphase/a.py": '"""Doc."""\nfrom triphase import b\n\n\ndef f():\n    """Doc."""\n    return b.h()\n',
     "triphase/b.py": "def h():\n    return 1\n",
-    "triphase/c.py": "def g():\n    return 2\n",
+    "triphase/c.py": "from triphase.kinds import open_kind\n\n\ndef g():\n    return 2\n",
+    "triphase/kinds/__init__.py": "def open_kind():\n    from triphase.kinds.one import One\n\n    return One\n",
+    "triphase/kinds/one.py": "from triphase.more.shared import s\n\n\nclass One:\n    def r(self):\n        return s\n",
+    "triphase/more/__init__.py": "def m():\n    return 3\n",
+    "triphase/more/shared.py": "def s():\n    return 4\n",
     "triphase/unused.py": "X = 1\n",
 }
 
@@ -35,7 +39,7 @@ def test_comments_and_docstrings_rerun_nothing(digest_after):
     assert digest_after() == digest_after(**{"triphase/a.py": changed})
 
 
-@pytest.mark.parametrize("module", ["triphase/a.py", "triphase/b.py", "triphase/c.py"])
+@pytest.mark.parametrize("module", [name for name, text in FILES.items() if "return" in text])
 def test_code_of_any_module_in_the_closure_counts(digest_after, module):
     changed = FILES[module].replace("return", "print(); return")
     assert digest_after() != digest_after(**{module: changed})

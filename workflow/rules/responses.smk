@@ -19,14 +19,17 @@ rule clean_responses:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000 if SOURCE["reader"] == "text" else 8000,
-        runtime=60,
+        mem_mb=2000 if SOURCE["reader"] == "text" else 6000,
+        runtime=240,
     params:
         subject=lambda wildcards: wildcards.subject,
         source=SOURCE,
         runs=lookup("dataset/runs", within=config),
         tr=lookup("dataset/tr", within=config),
-        cleaning=lookup("responses", within=config),
+        brain=lookup("dataset/brain", within=config),
+        atlas=lookup("dataset/atlas", within=config),
+        rois=lookup("dataset/rois", within=config) if config["dataset"]["atlas"] else [],
+        cleaning={key: value for key, value in config["responses"].items() if key != "ceiling"},
         code=digest("clean_responses.py"),
     script:
         "../scripts/clean_responses.py"

@@ -51,8 +51,10 @@ def _imports(path):
         for name in names:
             parts = name.split(".")
             if parts[0] == LIBRARY.name:
-                base = LIBRARY.joinpath(*parts[1:])
-                found.update(file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file())
+                # What the packages on the way hold runs as well.
+                for depth in range(1, len(parts) + 1):
+                    base = LIBRARY.joinpath(*parts[1:depth])
+                    found.update(file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file())
     return frozenset(found)
 
 

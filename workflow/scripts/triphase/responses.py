@@ -1,23 +1,25 @@
-"""Cleaning of brain responses, run by run.
+"""Cleaning of brain responses, run by run, streamed into one file.
 
-Cleaning never moves or drops a voxel: one that cannot be used is NaN.
+Cleaning never moves or drops a voxel: one that cannot be used in a run is NaN there.
 """
 
 import logging
 
 import numpy as np
 
-from triphase.artefacts import open_arrays
+from triphase.artefacts import open_arrays, stream_arrays
+from triphase.atlas import label_voxels
+from triphase.confounds import motion_summary, run_confounds
 from triphase.datasets import of_run
 from triphase.errors import InputError
-from triphase.readers import match_rows, open_responses, read_confounds
+from triphase.readers import open_reader, open_run, paths_of
 from triphase.words import check_duration
 
 log = logging.getLogger(__name__)
 
 TR_TOLERANCE = 0.001
-# Voxels cleaned at a time: cleaning makes several copies in double precision.
-BLOCK_VOXELS = 20_000
+# Values cleaned at a time: cleaning makes several copies in double precision, which had better fit the cache.
+BLOCK_VALUES = 1_000_000
 # A perfect fit leaves less than this of a value in single precision.
 ROUNDING = 1e-6
 
@@ -62,10 +64,11 @@ def usable_voxels(values):
     -------
     finite, varying : bool arrays (voxel,)
     """
-    finite = np.isfinite(values).all(axis=0)
-    varying = np.zeros_like(finite)
-    varying[finite] = np.ptp(values[:, finite], axis=0) > 0
-    return finite, varying
+    with np.errstate(invalid="ignore"):
+        low, high = values.min(axis=0), values.max(axis=0)
+    # Both are NaN where any value is, and infinite where one is.
+    finite = np.isfinite(low) & np.isfinite(high)
+    return finite, finite & (high > low)
 
 
 def cosine_drifts(volumes, tr, high_pass):
@@ -78,53 +81,62 @@ def cosine_drifts(volumes, tr, high_pass):
     return np.cos(np.pi * (np.arange(volumes)[:, None] + 0.5) * k / volumes)
 
 
-def clean_run(values, *, tr, detrend, high_pass, standardize, confounds=None, where="run"):
+def clean_run(values, *, tr, detrend, high_pass, standardize, confounds=None, cut=0, where="run"):
     """Clean one run with `nilearn.signal.clean`; a voxel that cannot be used comes back as NaN.
 
     Parameters
     ----------
-    values : float array (time, voxel)
+    values : float array (time, voxel); one of float32 is overwritten
     tr : float, s
     detrend : bool, remove the linear trend
     high_pass : float or None, Hz; slower cosines are regressed out together with the confounds
     standardize : bool, to zero mean and unit variance over the run (sample standard deviation)
     confounds : array (time, confound), optional
+    cut : int, volumes at the start that are cleaned with the others and then left out, before standardising
     where : str, name of the run in messages
 
     Returns
     -------
-    cleaned : float32 array (time, voxel)
+    cleaned : float32 array (time - cut, voxel)
     counts : dict, number of voxels `nonfinite` and `constant` (also: constant once cleaned)
 
     Raises
     ------
     InputError : as many regressors as volumes, so that nothing of a response would be left
     """
-    finite, varying = usable_voxels(values)
-    removed = [] if confounds is None else [confounds]
+    removed = [] if confounds is None else [np.asarray(confounds, dtype=float)]
     if high_pass:
         removed.append(cosine_drifts(len(values), tr, high_pass))
     regressors = np.hstack(removed) if removed else None
     count = 0 if regressors is None else regressors.shape[1]
-    if count + 2 >= len(values):
+    if count + 2 >= len(values) - cut:
         raise InputError(
-            f"{where}: {len(values)} volumes are too few for {count} confounds and drifts; lower responses.high_pass, "
-            "set responses.confounds to false, or leave the run out"
+            f"{where}: {len(values) - cut} volumes are too few for {count} confounds and drifts; lower "
+            "responses.high_pass, choose fewer confounds, or leave the run out"
         )
-    cleaned = np.full(values.shape, np.nan, dtype=np.float32)
-    usable = np.flatnonzero(finite & varying)
-    for start in range(0, len(usable), BLOCK_VOXELS):
-        block = usable[start : start + BLOCK_VOXELS]
-        cleaned[:, block] = _clean_block(values[:, block].astype(np.float64), tr, detrend, standardize, regressors)
-    nonfinite = int((~finite).sum())
+    cleaned = values if values.dtype == np.float32 else np.empty(values.shape, np.float32)
+    nonfinite, step = 0, max(1, BLOCK_VALUES // len(values))
+    for start in range(0, values.shape[1], step):
+        block = values[:, start : start + step]
+        finite, varying = usable_voxels(block)
+        nonfinite += int((~finite).sum())
+        target = cleaned[cut:, start : start + step]
+        if varying.all():
+            target[:] = _clean_block(block, tr, detrend, standardize, regressors, cut)
+        else:
+            left = _clean_block(block[:, varying], tr, detrend, standardize, regressors, cut) if varying.any() else 0
+            target[:] = np.nan
+            target[:, varying] = left
+    cleaned = cleaned[cut:]
     return cleaned, {"nonfinite": nonfinite, "constant": int(np.isnan(cleaned[0]).sum()) - nonfinite}
 
 
-def _clean_block(values, tr, detrend, standardize, regressors):
+def _clean_block(values, tr, detrend, standardize, regressors, cut):
     from nilearn.signal import clean
 
+    values = values.astype(np.float64)
     size = np.abs(values).max(axis=0)
-    left = clean(values, detrend=detrend, standardize=None, confounds=regressors, filter=False, t_r=tr)
+    left = clean(values, detrend=detrend, standardize=None, confounds=regressors, filter=False, t_r=tr)[cut:]
     # What is left of a voxel that the confounds explain is rounding error: scaled up it would look like data.
     spread = left.std(axis=0, ddof=1)
     empty = spread <= ROUNDING * size
@@ -134,90 +146,156 @@ def _clean_block(values, tr, detrend, standardize, regressors):
     return left
 
 
-def clean_subject(subject, files, source, runs, words, *, tr, cleaning):
-    """Read and clean all runs of a subject.
+def overlap_volumes(run, dropped, tr):
+    """Volumes at the start of a run's file that fall into its `overlap` (s) with the run before."""
+    return max(0, int(np.ceil(run.get("overlap", 0) / tr - 1e-6)) - dropped)
+
+
+def clean_subject(
+    path, subject, files, source, runs, words, *, tr, cleaning, brain="template", atlas=None, rois=(), attributes=None
+):
+    """Read and clean all runs of a subject, one after the other, into one file.
+
+    The file is a `.zarr.zip` (`triphase.artefacts`), to be read by `load_responses`. It holds `responses` (time, voxel)
+    float32, in chunks of 128 x 4,096, so that a run or a block of voxels can be read alone; NaN in the runs where a
+    voxel cannot be used. Coordinates: run and time_s (time; row i of a file is volume i + dropped_volumes, so time_s is
+    (i + dropped_volumes) TR, seconds on the words' clock), roi, x, y, z (mm; NaN where the source has none) and valid
+    (voxel): whether it can be used in every run. Rows within a run's `overlap` are cleaned and then left out; the
+    time_s of the others stays what it was, so that features can be shifted before the cut.
+
+    Attributes: subject, source, space, tr (s), dropped_volumes, cleaning, brain, atlas (name or None), those given, and
+    `runs`, a list with a dict per run, in order:
+
+    - run, stimulus: its names
+    - volumes: rows in this file; volumes_read: in the data set's file; overlap_volumes: those left out
+    - tr_found: the TR of the file's header in s, None where it has none
+    - nonfinite, constant: voxels with a value that is not finite, and voxels that never change (also: once cleaned)
+    - confounds: number of confounds regressed out, expansions included
+    - mean_fd, max_fd: framewise displacement after Power et al. (2012), mm; None where the confounds do not tell
 
     Parameters
     ----------
+    path : path of the file to write
     subject : str
-    files : dict, `files` of the subject's manifest
-    source : dict, the entry of `dataset.responses.sources`
-    runs : list of dict with name and stimulus
+    files : dict, `files` of the subject's manifest; with an atlas image also the roles atlas and atlas_table
+    source : dict, `dataset.source`
+    runs : list of dict with name and stimulus, and optionally repeat and overlap (s)
     words : DataFrame, the word table of the study
     tr : float, s
-    cleaning : dict with detrend, high_pass, confounds (bool) and standardize
+    cleaning : dict with detrend, high_pass, confounds (bool), confound_columns, confound_expansion and standardize
+    brain, atlas, rois : as in the resolved data set; which voxels are read without a mask, and their regions
+    attributes : dict, optional, more attributes of the file
 
-    Returns
-    -------
-    xarray.Dataset
-        `responses` (time, voxel) float32, NaN where a voxel is not valid; coordinates run and time_s (time; row i is
-        volume i + dropped_volumes, so time_s = (i + dropped_volumes) TR: seconds on the words' clock), roi, x, y, z
-        (mm) and valid (voxel). A voxel is valid when it can be used in every run.
+    Raises
+    ------
+    InputError : one message per trouble, with the file; nothing is written then
     """
+    reader = open_reader(source, files, brain=brain)
+    dropped = source.get("dropped_volumes", 0)
+    if atlas:
+        found = {role: entries[0] for role, entries in paths_of(files).items()}
+        reader.table["roi"] = label_voxels(reader.table, atlas, rois, found, source["space"])
+    # Whatever the headers tell is checked before the first run is read.
+    plan = []
+    for run in runs:
+        recording = open_run(reader, files, run)
+        _check_recording(recording, run, subject, words, dropped, tr)
+        plan.append((run, recording, overlap_volumes(run, dropped, tr)))
+    kept = [recording.volumes - cut for _, recording, cut in plan]
+    usable, records = np.ones(len(reader.table), bool), []
+    units = "standard deviations of the run" if cleaning["standardize"] else "as in the file"
+    with stream_arrays(
+        path, "responses", (sum(kept), len(usable)), dims=("time", "voxel"), attributes={"units": units}
+    ) as stream:
+        for run, recording, cut in plan:
+            cleaned, record = _clean(recording, run, files, dropped, cut, tr, cleaning)
+            stream.append(cleaned)
+            usable &= ~np.isnan(cleaned[0])
+            records.append(record)
+            log.info("%s, %s: %d volumes, %d voxels", subject, run["name"], *cleaned.shape)
+        report(subject, usable, records)
+        stream.finish(
+            _frame(reader.table, plan, usable, dropped, tr).assign_attrs(
+                {
+                    "subject": subject,
+                    "source": source["name"],
+                    "space": source.get("space"),
+                    "tr": tr,
+                    "dropped_volumes": dropped,
+                    "cleaning": dict(cleaning),
+                    "brain": brain,
+                    "atlas": atlas["name"] if atlas else None,
+                    "runs": records,
+                    **(attributes or {}),
+                }
+            )
+        )
+
+
+def _check_recording(recording, run, subject, words, dropped, tr):
+    path, found = recording.path, recording.tr
+    if found is not None and abs(found - tr) > TR_TOLERANCE:
+        raise InputError(f"{path}: the header's TR is {found:g} s, but dataset.tr is {tr:g} s")
+    check_duration(
+        words[words["run"] == run["name"]], f"{run['name']} of {subject}", (recording.volumes + dropped) * tr
+    )
+    cut = overlap_volumes(run, dropped, tr)
+    if cut >= recording.volumes:
+        raise InputError(
+            f"{path}: {recording.volumes} volumes, and all lie in the {run['overlap']:g} s that run {run['name']} "
+            "shares with the one before (dataset.runs, overlap)"
+        )
+
+
+def _clean(recording, run, files, dropped, cut, tr, cleaning):
+    """One run, read and cleaned, and its record."""
+    values = recording.read()
+    entry, confounds, motion = of_run(files.get("confounds", {}), run), None, {}
+    if entry is not None:
+        motion = motion_summary(entry["path"], recording.volumes, dropped)
+        # Without a voxel to remove them from, confounds need not be right.
+        if cleaning["confounds"] and usable_voxels(values)[1].any():
+            confounds = run_confounds(entry["path"], recording.volumes, dropped, cleaning)
+    steps = {key: cleaning[key] for key in ("detrend", "high_pass", "standardize")}
+    cleaned, counts = clean_run(values, tr=tr, confounds=confounds, cut=cut, where=recording.path, **steps)
+    return cleaned, {
+        "run": run["name"],
+        "stimulus": run["stimulus"],
+        "volumes": len(cleaned),
+        "volumes_read": recording.volumes,
+        "overlap_volumes": cut,
+        "tr_found": recording.tr,
+        **counts,
+        "confounds": 0 if confounds is None else confounds.shape[1],
+        "mean_fd": motion.get("mean_fd"),
+        "max_fd": motion.get("max_fd"),
+    }
+
+
+def _frame(table, plan, usable, dropped, tr):
+    """All that goes beside the responses."""
     import xarray as xr
 
-    reader = open_responses(source, files)
-    dropped = source.get("dropped_volumes", 0)
-    parts, names, times, counts = [], [], [], {}
-    for run in runs:
-        path = of_run(files["response"], run)["path"]
-        values, tr_found = reader.read(path)
-        if tr_found is not None and abs(tr_found - tr) > TR_TOLERANCE:
-            raise InputError(f"{path}: the header's TR is {tr_found:g} s, but dataset.tr is {tr:g} s")
-        check_duration(words[words["run"] == run["name"]], f"{run['name']} of {subject}", (len(values) + dropped) * tr)
-        cleaned, counts[run["name"]] = clean_run(
-            values,
-            tr=tr,
-            detrend=cleaning["detrend"],
-            high_pass=cleaning["high_pass"],
-            standardize=cleaning["standardize"],
-            confounds=_confounds(files, run, values, dropped, cleaning["confounds"]),
-            where=path,
-        )
-        parts.append(cleaned)
-        names.append(np.full(len(values), run["name"]))
-        times.append((np.arange(len(values)) + dropped) * tr)
-    responses = np.concatenate(parts)
-    valid = np.isfinite(responses).all(axis=0)
-    responses[:, ~valid] = np.nan
-    report(subject, valid, counts)
-    table = reader.table
-    units = "standard deviations of the run" if cleaning["standardize"] else "as in the file"
+    names = [np.full(recording.volumes - cut, run["name"]) for run, recording, cut in plan]
+    times = [(np.arange(cut, recording.volumes) + dropped) * tr for _, recording, cut in plan]
     return xr.Dataset(
-        {"responses": (("time", "voxel"), responses, {"units": units})},
         coords={
             "run": ("time", np.concatenate(names)),
             "time_s": ("time", np.concatenate(times), {"units": "s"}),
             "roi": ("voxel", table["roi"].to_numpy(str)),
             **{axis: ("voxel", table[axis].to_numpy(float), {"units": "mm"}) for axis in "xyz"},
-            "valid": ("voxel", valid),
-        },
-        attrs={
-            "subject": subject,
-            "source": source["name"],
-            "tr": tr,
-            "dropped_volumes": dropped,
-            "cleaning": dict(cleaning),
-            "unusable_voxels": counts,
-        },
+            "valid": ("voxel", usable),
+        }
     )
 
 
-def _confounds(files, run, values, dropped, wanted):
-    """The run's confounds; None where none are wanted or given, or there is no voxel to remove them from."""
-    entry = of_run(files.get("confounds", {}), run)
-    if not wanted or entry is None or not np.logical_and(*usable_voxels(values)).any():
-        return None
-    return match_rows(read_confounds(entry["path"]), len(values), dropped, entry["path"])
-
-
-def report(subject, valid, counts):
+def report(subject, valid, records):
     """Say in the log how much of a subject can be used."""
-    for run, count in counts.items():
-        if count["nonfinite"] or count["constant"]:
+    for record in records:
+        if record["nonfinite"] or record["constant"]:
             log.warning(
                 "%s, %s: %d voxels hold a value that is not finite, %d are constant: kept in place as NaN",
-                subject, run, count["nonfinite"], count["constant"],
+                subject, record["run"], record["nonfinite"], record["constant"],
             )  # fmt: skip
     log.log(
         logging.INFO if valid.any() else logging.WARNING, "%s: %d of %d voxels are valid%s", subject, valid.sum(),
