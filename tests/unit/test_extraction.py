@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenizerFast
 
 from triphase.errors import InputError
-from triphase.extraction import extract_words
+from triphase.extraction import extract_annotations, extract_words
 
 TEXT = " ".join(["the little cat sees a very big hat and runs"] * 6)
 
@@ -101,3 +101,63 @@ def test_non_finite_layer_is_named(loaded):
             )
     finally:
         weight.data = kept
+
+
+TEXTS = ["a very big hat", "the cat", "a very big hat", " runs", "the little cat sees a hat", "the cat", "big hat"]
+
+
+def one_by_one(model, tokenizer, texts, pool):
+    """BOS and one text, the whole model, no batch: mean over its tokens, or the last, and summed surprisal."""
+    hidden, bits = [], []
+    for text in texts:
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            output = model(torch.tensor([[tokenizer.bos_token_id, *ids]]), output_hidden_states=True)
+        states = np.stack([layer[0, 1:].numpy() for layer in output.hidden_states])
+        hidden.append(states[:, -1] if pool == "last" else states.mean(1))
+        surprisal = -torch.log_softmax(output.logits[0, :-1], -1)[torch.arange(len(ids)), ids] / np.log(2)
+        bits.append(surprisal.sum().item())
+    return np.stack(hidden, axis=1), np.array(bits)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+@pytest.mark.parametrize("pool", ["mean", "last"])
+def test_an_annotation_is_read_alone(loaded, batch_size, pool):
+    model, tokenizer = loaded
+    hidden, surprisal, preceding = extract_annotations(model, tokenizer, TEXTS, batch_size=batch_size, pool=pool)
+    expected, bits = one_by_one(model, tokenizer, TEXTS, pool)
+    assert hidden.dtype == np.float32 and hidden.shape == (3, len(TEXTS), 16)
+    np.testing.assert_allclose(hidden, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(surprisal, bits, rtol=1e-4, atol=1e-4)
+    assert preceding.tolist() == [len(tokenizer(text)["input_ids"]) - 1 for text in TEXTS]
+
+
+def test_equal_texts_are_run_once(loaded, monkeypatch):
+    model, tokenizer = loaded
+    seen, forward = [], model.base_model.forward
+
+    def counted(input_ids, **options):
+        seen.extend(tuple(row) for row in input_ids.tolist())
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(model.base_model, "forward", counted)
+    extract_annotations(model, tokenizer, TEXTS * 3, batch_size=4)
+    assert len(seen) == len(set(seen)) == len(set(TEXTS))
+
+
+def test_white_space_tokens_at_the_ends_are_in_no_pool(loaded):
+    model, tokenizer = loaded
+    with_space, _, _ = extract_annotations(model, tokenizer, ["the cat  "], batch_size=1)
+    plain, _, _ = extract_annotations(model, tokenizer, ["the cat"], batch_size=1)
+    np.testing.assert_allclose(with_space, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_an_annotation_that_does_not_fit_is_named(loaded):
+    model, tokenizer = loaded
+    long = " ".join(["the little cat sees"] * 8)
+    count = len(tokenizer(long)["input_ids"])
+    assert count + 1 > 32
+    with pytest.raises(InputError, match=f"'film', 'the little cat.*{count} tokens does not fit.* of 32"):
+        extract_annotations(model, tokenizer, ["a hat", long], batch_size=4, stimulus="film")
+    with pytest.raises(InputError, match="'film', '  '.*no token"):
+        extract_annotations(model, tokenizer, ["  "], batch_size=4, stimulus="film")

@@ -1,11 +1,11 @@
-"""All layers of one checkpoint for every word of every stimulus, with surprisal from the same pass."""
+"""All layers of one checkpoint for every word, or annotation, of every stimulus, with surprisal from the same pass."""
 
 import numpy as np
 import xarray as xr
 
 from triphase.artefacts import read_json, read_table, write_arrays
 from triphase.checkpoints import load_model, load_tokenizer
-from triphase.extraction import extract_words
+from triphase.extraction import extract_annotations, extract_words
 from triphase.job import start
 from triphase.provenance import library_versions, model_provenance
 from triphase.words import unique_stimuli
@@ -17,12 +17,14 @@ def main(paths, *, context, batch_size, dtype, storage, pool, device):
     model = load_model(manifest, dtype=dtype, device=device)
     tokenizer = load_tokenizer(manifest)
     hidden, surprisal, preceding, labels = [], [], [], unique_stimuli(words)
+    unit, options = words.attrs["unit"], {"batch_size": batch_size, "pool": pool}
     for stimulus, rows in labels.groupby("stimulus", sort=False):
-        spans = rows[["char_start", "char_end"]].to_numpy()
-        text = words.attrs["texts"][stimulus]
-        states, bits, context_length = extract_words(
-            model, tokenizer, text, spans, context=context, batch_size=batch_size, stimulus=stimulus, pool=pool
-        )
+        if unit == "annotation":
+            found = extract_annotations(model, tokenizer, rows["word"].tolist(), stimulus=stimulus, **options)
+        else:
+            text, spans = words.attrs["texts"][stimulus], rows[["char_start", "char_end"]].to_numpy()
+            found = extract_words(model, tokenizer, text, spans, context=context, stimulus=stimulus, **options)
+        states, bits, context_length = found
         hidden.append(states)
         surprisal.append(bits)
         preceding.append(context_length)
@@ -41,7 +43,8 @@ def main(paths, *, context, batch_size, dtype, storage, pool, device):
         attrs={
             **model_provenance(manifest),
             "stimulus_hashes": words.attrs["hashes"],
-            "context": dict(context),
+            "unit": unit,
+            "context": dict(context) if unit == "word" else None,
             "pool": pool,
             "dtype": dtype,
             "versions": library_versions("torch", "transformers", "accelerate"),
