@@ -1,5 +1,5 @@
 # Brain responses, cleaned, and how much of them could be predicted.
-# Reads:  sources/{subject}.json, stimuli/words.parquet
+# Reads:  sources/{subject}.json, stimuli/words.parquet, sources/atlas.json where regions are an atlas'
 # Writes: responses/{subject}.zarr.zip     (time, voxel)
 #         responses/ceiling.parquet        reliability and ceiling of every subject and voxel, with interval
 #         responses/ceiling_rois.parquet   ceiling of every region: each subject, and their mean
@@ -9,6 +9,7 @@ rule clean_responses:
     input:
         manifest=f"{OUT}/sources/{{subject}}.json",
         words=f"{OUT}/stimuli/words.parquet",
+        atlas=[f"{OUT}/sources/atlas.json"] if ATLAS else [],
     output:
         responses=f"{OUT}/responses/{{subject}}.zarr.zip",
     log:
@@ -30,6 +31,8 @@ rule clean_responses:
         atlas=lookup("dataset/atlas", within=config),
         rois=lookup("dataset/rois", within=config) if config["dataset"]["atlas"] else [],
         cleaning={key: value for key, value in config["responses"].items() if key != "ceiling"},
+        user=lambda wildcards: f"{config['study']}/{wildcards.subject}",
+        atlas_user=f"{config['study']}/atlas",
         code=digest("clean_responses.py"),
     script:
         "../scripts/clean_responses.py"

@@ -1,27 +1,33 @@
 """One subject's responses, cleaned run by run, as (time, voxel) on the words' clock."""
 
 from triphase.artefacts import read_json, read_table
+from triphase.content import ensure_content, raw_content
 from triphase.job import start
 from triphase.provenance import library_versions
 from triphase.responses import clean_subject
 
 
-def main(paths, *, subject, source, runs, tr, brain, atlas, rois, cleaning):
-    """Read what the manifest names, clean it and write one array."""
+def main(paths, *, subject, source, runs, tr, brain, atlas, rois, cleaning, user, atlas_user, retrieve):
+    """Read what the manifests name, clean it and write one array; then drop the raw files, unless they are kept."""
     manifest, words = read_json(paths.manifest), read_table(paths.words)
-    files = manifest["files"]
+    files = dict(manifest["files"])
+    for path in paths.atlas:
+        parcels = read_json(path)
+        ensure_content(parcels, user=atlas_user, retrieve=retrieve)
+        files |= {"atlas": parcels["files"]["image"], "atlas_table": parcels["files"]["table"]}
     attributes = {key: manifest[key] for key in ("dataset", "url", "version")}
     attributes |= {
         "dataset_commit": manifest["commit"],
         "keys": {role: [file["key"] for file in entries.values()] for role, entries in files.items()},
         "versions": library_versions("nilearn", "nibabel", "h5py", "numpy"),
     }
-    clean_subject(
-        paths.responses, subject, files, source, runs, words,
-        tr=tr, cleaning=cleaning, brain=brain, atlas=atlas, rois=rois, attributes=attributes,
-    )  # fmt: skip
+    with raw_content(manifest, user=user, retrieve=retrieve):
+        clean_subject(
+            paths.responses, subject, files, source, runs, words,
+            tr=tr, cleaning=cleaning, brain=brain, atlas=atlas, rois=rois, attributes=attributes,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":
     with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+        main(job.paths, **job.params, retrieve=job.retrieve)
