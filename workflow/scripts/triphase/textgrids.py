@@ -1,10 +1,11 @@
 """Praat TextGrids: the words of one tier and their times.
 
-Long and short text form are read by Praat's own rule (manual, "TextGrid file formats"): what counts, in its order, are
-numbers, quoted text and <flags> that stand free; all else ("xmin =", "intervals [1]:") is a comment.
+The long, the short and the chronological text form (ds003020 has all three) are read by Praat's own rule (manual,
+"TextGrid file formats"): what counts, in its order, are numbers, quoted text and <flags> that stand free; all else
+("xmin =", "intervals [1]:", "! a comment") is passed over.
 
 A reader of our own, because praatio 6.2 takes a file that was cut short for a shorter transcript, drops the sign of
-negative times, and names neither line nor interval of what it refuses.
+negative times, knows no chronological form, and names neither line nor interval of what it refuses.
 """
 
 import codecs
@@ -29,14 +30,21 @@ VALUE = re.compile(
     re.VERBOSE,
 )
 CLASSES = {"IntervalTier": "interval", "TextTier": "point"}
+CHRONOLOGICAL = "Praat chronological TextGrid text file"
+# Intervals of a tier fill its time; a chronological file says no other way that it is whole. For rounding, seconds.
+END_TOLERANCE = 0.1
 
 
 class Tier(NamedTuple):
-    """One tier: `kind` "interval" or "point"; `entries` are (line, begin, end, label), for points begin = end."""
+    """One tier: `kind` "interval" or "point"; `entries` are (line, begin, end, label), for points begin = end.
+
+    `until` is where the last interval has to end, in seconds; None where the file counts its entries.
+    """
 
     name: str
     kind: str
     entries: list
+    until: float | None = None
 
 
 def read_textgrid(path, tier, ignored=()):
@@ -44,7 +52,7 @@ def read_textgrid(path, tier, ignored=()):
 
     Parameters
     ----------
-    path : path of a TextGrid in long or short text form: UTF-8, or UTF-16 with its byte order mark
+    path : path of a TextGrid in any of Praat's text forms: UTF-8, or UTF-16 with its byte order mark
     tier : str or int
         Name of an interval tier, or its number, from 1.
     ignored : list of str
@@ -84,8 +92,10 @@ def bare(label):
 def read_tiers(path):
     """All tiers of a TextGrid, in the order of the file; InputError as `read_textgrid`."""
     values = Values(path, decode(path))
-    start = [value for value, _ in values.found[:2]]
-    if len(start) < 2 or not str(start[0]).startswith("ooTextFile") or start[1] != "TextGrid":
+    start = [str(value) for value, _ in values.found[:2]]
+    if start[:1] == [CHRONOLOGICAL]:
+        return read_chronological(values)
+    if len(start) < 2 or not start[0].startswith("ooTextFile") or start[1] != "TextGrid":
         raise InputError(
             f'{path}: not a Praat TextGrid in text form: it must begin with File type = "ooTextFile" and '
             'Object class = "TextGrid"; in Praat, choose Save as text file or Save as short text file'
@@ -96,28 +106,48 @@ def read_tiers(path):
         return []
     tiers = []
     for number in range(1, values.next_count("number of tiers") + 1):
-        where = f"class of tier {number}"
-        kind = values.next_text(where)
-        if kind not in CLASSES:
-            values.refuse(f"the {where} is {kind!r}; it must be IntervalTier or TextTier")
-        tiers.append(read_tier(values, number, CLASSES[kind]))
+        name, kind, _ = read_heading(values, number)
+        count = values.next_count(f"size of tier {number} ({name!r})")
+        places = (f"{kind} {entry} of {count} of tier {number} ({name!r})" for entry in range(1, count + 1))
+        tiers.append(Tier(name, kind, [read_entry(values, kind, place) for place in places]))
     values.finish()
     return tiers
 
 
-def read_tier(values, number, kind):
-    """One tier, from its name on."""
+def read_chronological(values):
+    """All tiers of the form that lists the entries of all tiers by time, each after its tier's number."""
+    values.next_text("file type")
+    values.next_number("start of the file"), values.next_number("end of the file")
+    tiers = []
+    for number in range(1, values.next_count("number of tiers") + 1):
+        name, kind, until = read_heading(values, number)
+        tiers.append(Tier(name, kind, [], until))
+    while values.left():
+        number = values.next_count("number of an entry's tier")
+        if not 1 <= number <= len(tiers):
+            values.refuse(f"an entry is of tier {number}; the file has {len(tiers)}")
+        tier = tiers[number - 1]
+        place = f"{tier.kind} {len(tier.entries) + 1} of tier {number} ({tier.name!r})"
+        tier.entries.append(read_entry(values, tier.kind, place))
+    return tiers
+
+
+def read_heading(values, number):
+    """Name, kind and end (s) of a tier."""
+    kind = values.next_text(f"class of tier {number}")
+    if kind not in CLASSES:
+        values.refuse(f"the class of tier {number} is {kind!r}; it must be IntervalTier or TextTier")
     name = values.next_text(f"name of tier {number}")
-    where = f"tier {number} ({name!r})"
-    values.next_number(f"start of {where}"), values.next_number(f"end of {where}")
-    count, entries = values.next_count(f"size of {where}"), []
-    for entry in range(1, count + 1):
-        what = f"{kind} {entry} of {count} of {where}"
-        begin = values.next_number(f"time of {what}")
-        line = values.line
-        end = values.next_number(f"end of {what}") if kind == "interval" else begin
-        entries.append((line, begin, end, values.next_text(f"label of {what}")))
-    return Tier(name, kind, entries)
+    values.next_number(f"start of tier {number}")
+    return name, CLASSES[kind], values.next_number(f"end of tier {number}")
+
+
+def read_entry(values, kind, place):
+    """One interval or point: (line, begin, end, label)."""
+    begin = values.next_number(f"time of {place}")
+    line = values.line
+    end = values.next_number(f"end of {place}") if kind == "interval" else begin
+    return line, begin, end, values.next_text(f"label of {place}")
 
 
 class Values:
@@ -148,7 +178,7 @@ class Values:
         raise InputError(f"{self.path}, line {self.line}: {message}")
 
     def _next(self, wanted, kind, what):
-        if self.at == len(self.found):
+        if not self.left():
             raise InputError(
                 f"{self.path}: the file ends before the {what} (line {len(self.breaks) + 1}): it is cut short, or its "
                 "sizes are wrong; get the file again"
@@ -181,9 +211,13 @@ class Values:
             self.refuse(f"the {what} is {value:g}; it must be a count")
         return int(value)
 
+    def left(self):
+        """How many values are left."""
+        return len(self.found) - self.at
+
     def finish(self):
         """Nothing is left."""
-        if self.at < len(self.found):
+        if self.left():
             value, position = self.found[self.at]
             self.line = self.line_of(position)
             self.refuse(f"{value!r} follows the last tier: the sizes in the file do not fit what it holds")
@@ -233,3 +267,8 @@ def check_intervals(path, tier):
         if last - begin > OVERLAP_TOLERANCE:
             raise InputError(f"{where} begins before the interval before it ends, at {last:g} s")
         last = end
+    if tier.until is not None and last < tier.until - END_TOLERANCE:
+        raise InputError(
+            f"{path}: the last interval of tier {tier.name!r} ends at {last:g} s, but the tier at {tier.until:g} s: "
+            "the file is cut short; get it again"
+        )
