@@ -203,6 +203,13 @@ def test_every_format_gives_the_same_columns_shifted(tmp_path):
         assert (seconds, later) == ((3, 1.5) if annotated else (None, None))
 
 
+def test_capitals_of_an_aligner_become_small(tmp_path):
+    path = table(tmp_path, ["SO\t0\t1", "ÉTÉ\t1\t2"], header="w\tstart\tend")
+    words = {"format": "table", "columns": COLUMNS, "language": "fr"}
+    assert read_transcript(path, words)[0]["word"].tolist() == ["SO", "ÉTÉ"]
+    assert read_transcript(path, words | {"lowercase": True})[0]["word"].tolist() == ["so", "été"]
+
+
 @pytest.mark.parametrize(
     "words, language, text",
     [

@@ -13,7 +13,7 @@ def read_transcript(path, words, corrections=()):
     path : path of the file
     words : dict
         How it is written, as `dataset.words` says: `format` "table" (columns, labels, joined), "textgrid" (tier,
-        ignored) or "annotations" (marker, unknown); `language`; `shift`, seconds added to all times.
+        ignored) or "annotations" (marker, unknown); `language`; `shift`, seconds added to all times; `lowercase`.
     corrections : list of dict, those of a table
 
     Returns
@@ -43,4 +43,6 @@ def read_transcript(path, words, corrections=()):
                 corrections=corrections,
                 joined=words.get("joined") or (),
             )
+    if words.get("lowercase"):
+        table = table.assign(word=table["word"].str.lower())
     return table.assign(onset=table["onset"] + shift, offset=table["offset"] + shift), seconds
