@@ -118,7 +118,8 @@ def test_27_listeners_are_usable(responses):
     usable = [name for name, data in responses.items() if data["valid"].values.all()]
     assert len(SUBJECTS) == 28 and set(SUBJECTS) - set(usable) == {"s33"}
     assert not responses["s33"]["valid"].values.any()
-    assert responses["s33"].attrs["unusable_voxels"]["run-1"] == {"nonfinite": 0, "constant": 6}
+    (record,) = responses["s33"].attrs["runs"]
+    assert (record["nonfinite"], record["constant"]) == (0, 6)
     for name in usable:
         values = responses[name]["responses"].values
         assert values.shape == (362, 6)
