@@ -8,6 +8,7 @@ from triphase.folds import (
     autocorrelation,
     check_masks,
     first_below,
+    fold_units,
     held_out_segments,
     hold_out_blocks,
     make_splits,
@@ -82,3 +83,30 @@ def test_autocorrelation_of_ar1():
     np.testing.assert_allclose(acf[:5], 0.6 ** np.arange(5), atol=0.02)
     assert first_below(acf, 0.1) == 5  # 0.6^4 = 0.13, 0.6^5 = 0.08
     assert first_below(np.ones(4), 0.1) == 4
+
+
+def test_runs_of_a_group_stay_in_one_fold():
+    groups = np.repeat(["x", "y", "x", ""], 50)  # c is of group x too, by its first run
+    np.testing.assert_array_equal(fold_units(STIMULI, groups), np.repeat(["a", "b", "a", "a"], 50))
+    runs, titles = np.repeat([f"r{k}" for k in range(6)], 30), np.repeat(["x", "y", "z"], 60)
+    episodes = np.repeat(list("abcdef"), 30)
+    outer, inner = make_splits(
+        runs, episodes, ["r1", "r3"], kind="fixed", outer_folds=5, inner_folds=9, gap=5, groups=titles
+    )
+    assert set(runs[outer[0] == HELD_OUT]) == {"r1", "r3"}, "a test run's group may train"
+    held = [set(titles[mask == HELD_OUT]) for mask in inner[0]]
+    assert sorted(map(tuple, held)) == [("x",), ("y",), ("z",)]
+    for mask in inner[0]:
+        assert not set(titles[mask == HELD_OUT]) & set(titles[mask == TRAIN])
+    outer, _ = make_splits(runs, episodes, [], kind="outer_cv", outer_folds=9, inner_folds=2, gap=5, groups=titles)
+    assert len(outer) == 3
+    for mask in outer:
+        assert not set(titles[mask == HELD_OUT]) & set(titles[mask == TRAIN])
+
+
+def test_a_single_group_is_split_by_stimulus():
+    runs = np.repeat(["r1", "r2", "r3"], 40)
+    _, inner = make_splits(
+        runs, runs, ["r3"], kind="fixed", outer_folds=5, inner_folds=4, gap=5, groups=np.array(["x"] * 120)
+    )
+    assert [set(runs[mask == HELD_OUT]) for mask in inner[0]] == [{"r1"}, {"r2"}]

@@ -34,9 +34,10 @@ def main(paths, *, runs, rois, tr, delays, nuisance, split, alphas, gap_seconds,
     trained = ~np.isin(labels, test_runs)
     acf = autocorrelation(y[trained], labels[trained], LAGS)
     gap = max(int(np.ceil(gap_seconds / tr)), max(scans) + first_below(acf, 0.1))
-    outer, inner = make_splits(
-        labels, stimuli, test_runs, kind=split["kind"], outer_folds=split["folds"], inner_folds=split["inner"], gap=gap
-    )
+    group_of = {run["name"]: run.get("group") or "" for run in runs}
+    numbers = {"outer_folds": split["folds"], "inner_folds": split["inner"]}
+    groups = np.array([group_of[run] for run in labels])
+    outer, inner = make_splits(labels, stimuli, test_runs, kind=split["kind"], gap=gap, groups=groups, **numbers)
     sound = read_table(*paths.sound) if paths.sound else None
     band = nuisance_band(words, labels, times, tr, nuisance, scans, sound)
     alone, _ = fit_bands([band], y, outer, inner, alphas=np.logspace(*alphas), weights=[[1.0]], names=["nuisance"])

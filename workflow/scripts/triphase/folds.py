@@ -10,13 +10,41 @@ from triphase.errors import InputError
 TRAIN, HELD_OUT, UNUSED = 1, 2, 0
 
 
-def make_splits(runs, stimuli, test_runs, *, kind, outer_folds, inner_folds, gap):
-    """Outer masks and their inner masks, both checked by the leakage guard."""
-    outer = split_outer(runs, stimuli, test_runs, kind=kind, n_folds=outer_folds, gap=gap)
-    inner = [split_inner(mask, runs, stimuli, n_folds=inner_folds, gap=gap) for mask in outer]
+def make_splits(runs, stimuli, test_runs, *, kind, outer_folds, inner_folds, gap, groups=None):
+    """Outer masks and their inner masks, both checked by the leakage guard.
+
+    `groups`, a label per scan ("" for none), names runs that stay in one fold, such as the episodes of a title. Test
+    runs are as the data set has them, whatever their group.
+    """
+    units = stimuli if groups is None else fold_units(stimuli, groups)
+    outer = split_outer(runs, stimuli if kind == "fixed" else units, test_runs, kind=kind, n_folds=outer_folds, gap=gap)
+    inner = []
+    for mask in outer:
+        # Where all that trains is one group, its stimuli are the folds.
+        labels = units if len(set(units[mask == TRAIN])) > 1 else stimuli
+        inner.append(split_inner(mask, runs, labels, n_folds=inner_folds, gap=gap))
     for masks in (outer, *inner):
         check_masks(masks, runs, stimuli, gap)
     return outer, inner
+
+
+def fold_units(stimuli, groups):
+    """Label per scan of what stays in one fold: stimuli, joined where runs of theirs are of one group.
+
+    Parameters
+    ----------
+    stimuli : str array (n_scans,)
+    groups : str array (n_scans,), "" for none
+
+    Returns
+    -------
+    str array (n_scans,), the first stimulus in alphabetical order of those joined
+    """
+    unit = {stimulus: stimulus for stimulus in stimuli}
+    for group in set(groups) - {""}:
+        joined = {unit[stimulus] for stimulus in stimuli[groups == group]}
+        unit = {stimulus: min(joined) if label in joined else label for stimulus, label in unit.items()}
+    return np.array([unit[stimulus] for stimulus in stimuli])
 
 
 def split_outer(runs, stimuli, test_runs, *, kind, n_folds, gap):
