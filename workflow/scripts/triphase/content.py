@@ -120,9 +120,13 @@ def reopened(manifest):
 
 
 def paths_in(manifest):
-    """Paths in the data set of a manifest's files: dict of role to dict of key to path."""
+    """Paths in the data set of those files of a manifest that are of it: dict of role to dict of key to path."""
     root = Path(manifest["clone"])
     return {
-        role: {key: str(Path(file["path"]).relative_to(root)) for key, file in group.items()}
+        role: {
+            key: str(Path(file["path"]).relative_to(root))
+            for key, file in group.items()
+            if Path(file["path"]).is_relative_to(root)
+        }
         for role, group in manifest["files"].items()
     }

@@ -52,15 +52,30 @@ def look_up(clone, paths):
 
     The size of annexed content is that of its key; 0 where a key does not say (content of unknown size).
     """
-    tree, entries = file_tree(clone), {}
-    for path in dict.fromkeys(paths):
-        mode, blob, size = tree[path]
-        # A link into the annex, or the pointer file that stands for an unlocked file.
-        target = git(clone.path, "cat-file", "blob", blob) if mode == "120000" or int(size) < 300 else ""
-        key = os.path.basename(target.split("\n")[0]) if re.match(r"\S*/?annex/objects/", target) else None
+    tree = file_tree(clone)
+    files = {path: tree[path] for path in dict.fromkeys(paths)}
+    # A link into the annex, or the pointer file that stands for an unlocked file.
+    small = [blob for mode, blob, size in files.values() if mode == "120000" or int(size) < 300]
+    texts, entries = read_blobs(clone, small), {}
+    for path, (_, blob, size) in files.items():
+        target = re.match(r"\S*annex/objects/\S*?([^/\s]+)$", texts.get(blob, "").split("\n")[0])
+        key = target[1] if target else None
         promised = re.search(r"-s(\d+)", key) if key else None
         entries[path] = Entry(path, key, blob, int(promised[1]) if promised else 0 if key else int(size))
     return entries
+
+
+def read_blobs(clone, blobs):
+    """The text of some small blobs of a clone, by blob."""
+    command = ["git", "-C", str(clone.path), "cat-file", "--batch"]
+    listing = subprocess.run(command, input="\n".join(blobs).encode(), capture_output=True, check=True).stdout
+    texts, at = {}, 0
+    while at < len(listing):
+        end = listing.index(b"\n", at)
+        blob, _, size = listing[at:end].decode().split()
+        texts[blob] = listing[end + 1 : end + 1 + int(size)].decode(errors="replace")
+        at = end + int(size) + 2
+    return texts
 
 
 def fetch_dataset(files, *, name, url, version, user, retrieve, folder="resources/datasets"):
@@ -111,10 +126,11 @@ def get_content(clone, entries, *, jobs, retries):
     """
     with locked(clone.path, "get"):
         absent = [entry for entry in entries if not entry.present(clone)]
-        to_get = sum(entry.bytes for entry in absent)
+        to_get, come = sum(entry.bytes for entry in absent), arrived(clone, absent)
         log.info(
-            "%s: %d files (%s), of which %d (%s) are to be fetched",
+            "%s: %d files (%s), of which %d (%s) are to be fetched%s",
             clone, len(entries), in_units(sum(entry.bytes for entry in entries)), len(absent), in_units(to_get),
+            f"; {in_units(come)} of them came before" if come else "",
         )  # fmt: skip
         if not absent:
             return
@@ -122,7 +138,7 @@ def get_content(clone, entries, *, jobs, retries):
         set_aside_damaged(clone, absent)
         # Where content lies is known from the origin's annex branch, which may have grown since the clone was made.
         git(clone.path, "fetch", "--quiet", "origin", check=False)
-        tried, come = 0, arrived(clone, absent)
+        tried = 0
         while True:
             texts = run_get(clone, absent, jobs)
             absent = [entry for entry in absent if not entry.present(clone)]

@@ -6,7 +6,8 @@ import re
 CAUSES = {
     "full": r"no space left|not enough free space|disk quota exceeded|resource exhausted",
     "refused": r"\b40[13]\b|unauthorized|forbidden|access ?denied|authentication|could not read (username|password)"
-    r"|permission denied \(publickey|signaturedoesnotmatch|invalidaccesskeyid|no s3 credentials|AWS_ACCESS_KEY_ID",
+    r"|credential\",\"fill|permission denied \(publickey|signaturedoesnotmatch|invalidaccesskeyid|no s3 credentials"
+    r"|AWS_ACCESS_KEY_ID",
     "busy": r"transfer already in progress",
     "damaged": r"verification of content failed|checksum",
     "offline": r"name or service not known|nodename nor servname|no address associated|could not resolve host",
@@ -34,6 +35,10 @@ def diagnose(text):
     line = (telling or lines)[0].rpartition("fatal: ")[2].strip("'\"[]")
     # Haskell's account of the address that was tried, over and over.
     line = re.sub(r"Network\.Socket\.\w+ \(.*?host name: \"([^\"]+)\".*?\)(?=:)", r"\1", line)
+    # What comes of a 401: git-annex asks git's credential helper.
+    line = re.sub(
+        r'user error \(git \[.*"credential","fill".*', "Unauthorized, and `git credential` knows no password", line
+    )
     return cause, line if len(line) <= 160 else line[:157] + "..."
 
 
