@@ -109,7 +109,7 @@ def test_the_overlap_of_runs_is_cut_and_each_second_has_its_annotations(movie):
         assert data.sizes["voxel"] == 40
         np.testing.assert_allclose(data["x"].values, np.round(data["x"].values))
     words = read_table(movie.results / "stimuli/words.parquet")
-    assert set(words["annotator"].value_counts()) and not words["word"].isin(["..", "不明", ""]).any()
+    assert set(words["speaker"]) == {"A", "B"} and not words["word"].isin(["..", "不明", ""]).any()
     assert (words.groupby(["run", "onset"]).size() == 2).all()
     assert ((words["offset"] - words["onset"]) == 1).all()
 
