@@ -110,6 +110,8 @@ def write_movie(folder, *, seconds=240, subjects=("S01",)):
     rng = np.random.default_rng(0)
     voxels = np.sort(rng.choice(np.prod(SHAPE), 40, replace=False)) + 1
     with new_dataset(folder, "1.0.0", "Made by a test") as (root, _):
+        with open(root / ".gitattributes", "a", encoding="utf-8") as attributes:
+            attributes.write("*.mat annex.largefiles=anything\n")
         base = root / "derivatives"
         (base / "annotation").mkdir(parents=True)
         spoken = rng.random(3 * seconds) < 0.4
