@@ -21,6 +21,7 @@ include: "workflow/rules/demo.smk"
 include: "workflow/rules/retrieve.smk"
 include: "workflow/rules/stimuli.smk"
 include: "workflow/rules/responses.smk"
+include: "workflow/rules/data.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/encoding.smk"
 include: "workflow/rules/states.smk"
@@ -37,3 +38,4 @@ rule all:
         f"{OUT}/trajectories.parquet",
         f"{OUT}/phases.json",
         FIGURES,
+        f"{OUT}/data.html",

@@ -47,6 +47,12 @@ def test_every_result_is_where_it_is_looked_for(run):
     for name in ("triple", "layers", "rois", "tasks", "brain"):
         assert (run.results / f"figures/{name}_neox.png").stat().st_size > 10_000
         assert (run.results / f"figures/{name}_neox.svg").read_text().startswith("<?xml")
+    for name in ("runs", "timing", "ceilings", "brain"):
+        assert (run.results / f"figures/data_{name}.png").stat().st_size > 10_000
+        assert (run.results / f"figures/data_{name}.svg").read_text().startswith("<?xml")
+    description = read_json(run.results / "responses/description.json")
+    assert description["timing"]["plausible"] is True and description["timing"]["decisive"] == ["Aud"]
+    assert (run.results / "data.html").read_text().count("data:image/png;base64,") == 4
 
 
 def test_scores_have_their_parts_and_their_provenance(run):

@@ -10,9 +10,8 @@ CHECKPOINT_JOBS = {"fetch_checkpoint", "extract_activations", "measure_states", 
 def expected(models, checkpoints, layers, subjects, pairs, brains=True):
     """Jobs by rule, from the grain that the design states."""
     series = models * checkpoints
-    once = dict.fromkeys(
-        ["fetch_stimuli", "build_words", "measure_ceiling", "prepare_encoding", "join_trajectories", "fit_phases"], 1
-    )
+    joins = ["prepare_encoding", "join_trajectories", "fit_phases", "measure_ceiling", "describe_data", "draw_data"]
+    once = dict.fromkeys(["fetch_stimuli", "build_words", *joins, *(["draw_ceiling_map"] if brains else [])], 1)
     counts = once | dict.fromkeys(CHECKPOINT_JOBS, series) | {"fit_encoding": series * layers}
     counts |= {"fetch_responses": subjects, "clean_responses": subjects, "compare_checkpoints": models * pairs}
     return counts | {"train_model": models, "draw_model": models} | ({"draw_brain": models} if brains else {})

@@ -10,6 +10,9 @@ import pandas as pd
 from triphase.errors import InputError
 from triphase.scoring import fisher_z
 
+# Stands for the mean over subjects where a subject's name would stand.
+GROUP = "group"
+
 
 def correlate(first, second):
     """Pearson r per column.

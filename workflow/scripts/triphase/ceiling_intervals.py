@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from triphase.ceiling import (
+    GROUP,
     Others,
     check_same_voxels,
     hearings,
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 LEVEL = 0.95
 RESAMPLED_SUBJECTS = 10  # from this number on subjects are a sample and are resampled; below it they are fixed
-GROUP = "group"
 # Voxels per bootstrap: bounds the memory of draws x voxels.
 VOXEL_BATCH = 2048
 
@@ -168,7 +168,8 @@ def measure_ceiling(open_runs, layouts, runs, *, rois, tr, draws, block_seconds,
     regions : DataFrame
         subject, roi, ceiling, low, high, n_voxels, n_subjects, kind. A region's ceiling is r_max of its voxels' mean
         reliability, or their mean inter-subject correlation (kind "isc of region means": that of its mean time
-        course). Subject "group" is the mean over subjects, with subjects resampled from ten on.
+        course). Subject "group" is r_max of the mean reliability over subjects, or their mean correlation, with
+        subjects resampled from ten on.
     """
     settings = {"n_draws": draws, "length": max(int(round(block_seconds / tr)), 1), "seed": seed}
     masks = {name: region_masks(layout["roi"], rois) for name, layout in layouts.items()}
@@ -278,14 +279,14 @@ def _region_table(collected, kind, freedom, seed):
         for place, region in enumerate(each.masks):
             bounds = (bounded(part[place]) for part in (value, low, high))
             rows.append((subject, region, *bounds, each.counts[place], int(each.counts[place] > 0)))
-        values.append(bounded(value))
-        draws.append(bounded(drawn))
+        values.append(value)
+        draws.append(drawn)
     values, draws = np.array(values), np.array(draws)
     for place, region in enumerate(next(iter(collected.values())).masks):
         known = np.isfinite(values[:, place])
         mean, low, high = _group(values[known, place], draws[known][:, :, place], freedom, seed)
         n_voxels = sum(int(each.counts[place]) for each in collected.values())
-        rows.append((GROUP, region, mean, low, high, n_voxels, int(known.sum())))
+        rows.append((GROUP, region, *(bounded(part) for part in (mean, low, high)), n_voxels, int(known.sum())))
     columns = ["subject", "roi", "ceiling", "low", "high", "n_voxels", "n_subjects"]
     return pd.DataFrame(rows, columns=columns).assign(kind=kind)
 

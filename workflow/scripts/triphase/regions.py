@@ -4,11 +4,15 @@ import numpy as np
 
 # Bytes of responses in memory at a time.
 READ_BYTES = 400_000_000
+# Voxels per chunk of the stored responses.
+CHUNK = 4096
 
 
 def voxel_batches(n_voxels, n_scans, n_bytes=READ_BYTES):
     """Slices over voxels, each of a size that holds `n_scans` float32 values per voxel in about `n_bytes`."""
     size = int(max(n_bytes // (4 * max(n_scans, 1)), 1))
+    # Whole chunks of the stored array, where several fit, so that none is unpacked twice.
+    size = size // CHUNK * CHUNK or size
     return [slice(begin, min(begin + size, n_voxels)) for begin in range(0, n_voxels, size)]
 
 

@@ -1,0 +1,121 @@
+# The data report: what was found of the study's data set, before any model is looked at.
+# Reads:  responses/{subject}.zarr.zip, responses/ceiling.parquet, responses/ceiling_rois.parquet,
+#         sources/stimuli.json, sources/{subject}.json, stimuli/words.parquet
+# Writes: responses/description.json        the numbers: subjects, runs, ceilings, lag of words against responses
+#         figures/data_{name}.{png,svg}     runs, timing, ceilings, and brain where voxels lie in MNI space
+#         data.html                         the report, one self-contained page
+
+DATASET_FACTS = ["name", "title", "url", "version", "license", "citation", "language"]
+
+
+rule describe_data:
+    input:
+        responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
+        manifests=expand(f"{OUT}/sources/{{subject}}.json", subject=SUBJECTS),
+        stimuli=f"{OUT}/sources/stimuli.json",
+        words=f"{OUT}/stimuli/words.parquet",
+        regions=f"{OUT}/responses/ceiling_rois.parquet",
+    output:
+        description=f"{OUT}/responses/description.json",
+    log:
+        f"{OUT}/logs/describe_data/description.log",
+    benchmark:
+        f"{OUT}/benchmarks/describe_data/description.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        study=config["study"],
+        dataset={key: config["dataset"][key] for key in DATASET_FACTS}
+        | {"source": SOURCE["name"], "reader": SOURCE["reader"], "space": SOURCE["space"]},
+        subjects=list(SUBJECTS.values()),
+        runs=lookup("dataset/runs", within=config),
+        rois=lookup("dataset/rois", within=config),
+        tr=lookup("dataset/tr", within=config),
+        unit=lookup("dataset/words/unit", within=config),
+        # A function, because Snakemake would fill in a template's names itself.
+        events=lambda wildcards: config["dataset"]["events"],
+        seed=lookup("seed", within=config),
+        code=digest("describe_data.py"),
+    script:
+        "../scripts/describe_data.py"
+
+
+rule draw_ceiling_map:
+    input:
+        responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
+        ceiling=f"{OUT}/responses/ceiling.parquet",
+    output:
+        brain=report(
+            f"{OUT}/figures/data_brain.png",
+            caption="../report/data_brain.rst",
+            category="Data",
+            labels={"figure": "ceiling on the brain", "model": "-"},
+        ),
+        brain_svg=f"{OUT}/figures/data_brain.svg",
+    log:
+        f"{OUT}/logs/draw_ceiling_map/brain.log",
+    benchmark:
+        f"{OUT}/benchmarks/draw_ceiling_map/brain.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        subjects=list(SUBJECTS),
+        code=digest("draw_ceiling_map.py"),
+    script:
+        "../scripts/draw_ceiling_map.py"
+
+
+rule draw_data:
+    input:
+        description=f"{OUT}/responses/description.json",
+        brain=[f"{OUT}/figures/data_brain.png"] if ON_TEMPLATE else [],
+    output:
+        page=report(
+            f"{OUT}/data.html",
+            caption="../report/data.rst",
+            category="Data",
+            labels={"figure": "data report", "model": "-"},
+        ),
+        runs=report(
+            f"{OUT}/figures/data_runs.png",
+            caption="../report/data_runs.rst",
+            category="Data",
+            labels={"figure": "subjects and runs", "model": "-"},
+        ),
+        runs_svg=f"{OUT}/figures/data_runs.svg",
+        timing=report(
+            f"{OUT}/figures/data_timing.png",
+            caption="../report/data_timing.rst",
+            category="Data",
+            labels={"figure": "lag of the response", "model": "-"},
+        ),
+        timing_svg=f"{OUT}/figures/data_timing.svg",
+        ceilings=report(
+            f"{OUT}/figures/data_ceilings.png",
+            caption="../report/data_ceilings.rst",
+            category="Data",
+            labels={"figure": "ceilings", "model": "-"},
+        ),
+        ceilings_svg=f"{OUT}/figures/data_ceilings.svg",
+    log:
+        f"{OUT}/logs/draw_data/data.log",
+    benchmark:
+        f"{OUT}/benchmarks/draw_data/data.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=digest("draw_data.py"),
+    script:
+        "../scripts/draw_data.py"

@@ -1,0 +1,42 @@
+"""What was found of the study's data set: one file of numbers behind the data report."""
+
+from triphase.artefacts import read_json, read_table, write_json
+from triphase.description import (
+    ceilings_of,
+    describe_runs,
+    describe_subject,
+    describe_timing,
+    findings,
+    sound_onsets,
+    subject_series,
+)
+from triphase.job import start
+
+
+def main(paths, *, study, dataset, subjects, runs, rois, tr, unit, events, seed):
+    """Read the responses one subject at a time and write the description."""
+    words = read_table(paths.words)
+    facts, series, times, names = {}, {}, {}, []
+    stimuli = read_json(paths.stimuli)
+    for entry, path, manifest in zip(subjects, paths.responses, paths.manifests, strict=True):
+        subject, onsets = entry["name"], sound_onsets(stimuli, events, entry, runs)
+        facts[subject] = describe_subject(path, read_json(manifest), onsets)
+        if facts[subject]["valid"]:
+            series[subject], mine, names = subject_series(path, rois)
+            for run, seconds in mine.items():
+                if run not in times or len(seconds) < len(times[run]):
+                    times[run] = seconds
+    # Scans of one run may end a few volumes apart.
+    series = {s: {run: v[: len(times[run])] for run, v in by_run.items()} for s, by_run in series.items()}
+    commit = stimuli["commit"] or read_json(paths.manifests[0])["commit"]
+    described = describe_runs(words, runs, facts)
+    timing = describe_timing(words, series, times, names, rois, tr, seed)
+    content = {"study": study, "dataset": {**dataset, "commit": commit, "tr": tr}, "unit": unit}
+    content |= {"findings": findings(facts, described, timing, unit), "runs": described}
+    content |= {"subjects": [{"subject": name, **fact} for name, fact in facts.items()]}
+    write_json(paths.description, content | {"ceilings": ceilings_of(read_table(paths.regions)), "timing": timing})
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)

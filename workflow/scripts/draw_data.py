@@ -1,0 +1,25 @@
+"""The data report: its figures and one self-contained page."""
+
+from triphase.artefacts import read_json, replacing
+from triphase.data_page import data_page
+from triphase.figures.data import draw_ceilings, draw_runs, draw_timing
+from triphase.figures.style import save
+from triphase.job import start
+
+
+def main(paths):
+    """Draw as PNG and SVG, then write the page."""
+    description = read_json(paths.description)
+    save(draw_runs(description), paths.runs, paths.runs_svg)
+    save(draw_timing(description), paths.timing, paths.timing_svg)
+    save(draw_ceilings(description), paths.ceilings, paths.ceilings_svg)
+    pictures = {"runs": paths.runs, "timing": paths.timing, "ceilings": paths.ceilings}
+    if paths.brain:
+        pictures["brain"] = paths.brain[0]
+    with replacing(paths.page) as temporary:
+        temporary.write_text(data_page(description, pictures), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)

@@ -1,0 +1,218 @@
+"""The data report: one HTML page that holds everything it shows, so that it opens anywhere and requests nothing."""
+
+import base64
+from html import escape
+from pathlib import Path
+
+from triphase.ceiling import GROUP
+from triphase.timing import SIGNIFICANT_P
+
+STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: 0; }
+h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
+p.sub { color: #555; margin-top: .2rem; }
+table { border-collapse: collapse; font-size: .82rem; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: .18rem .5rem; border-bottom: 1px solid #e4e4e4; vertical-align: top; }
+th { border-bottom: 1px solid #888; font-weight: 600; }
+td.text, th.text { text-align: left; }
+.wide { overflow-x: auto; }
+figure { margin: 1rem 0; }
+img { max-width: 100%; height: auto; }
+figcaption { font-size: .82rem; color: #444; }
+ul.findings { border-left: 4px solid #D55E00; background: #fdf3ec; padding: .6rem .6rem .6rem 2rem; }
+p.none { border-left: 4px solid #009E73; background: #edf7f3; padding: .6rem; }
+tr.bad td { background: #fdf3ec; }
+@media print {
+  body { max-width: none; margin: 0; font-size: 10pt; }
+  h2 { break-after: avoid; }
+  figure, tr { break-inside: avoid; }
+  .wide { overflow: visible; }
+}
+"""
+
+
+def number(value, form="{:.2f}"):
+    """A number in the page; a dash where it is unknown."""
+    return "–" if value is None else form.format(value)
+
+
+def table(head, rows, text=(0,)):
+    """An HTML table.
+
+    Parameters
+    ----------
+    head : list of str
+    rows : list of (list of str, bool): cells, and whether the row needs attention
+    text : indices of the columns that hold words
+    """
+
+    def cells(tag, values):
+        classes = ['class="text"' if place in text else "" for place in range(len(values))]
+        return "".join(f"<{tag} {c}>{escape(str(v))}</{tag}>" for c, v in zip(classes, values, strict=True))
+
+    body = "".join(f"<tr{' class=bad' if bad else ''}>{cells('td', row)}</tr>\n" for row, bad in rows)
+    return f'<div class="wide"><table><thead><tr>{cells("th", head)}</tr></thead><tbody>\n{body}</tbody></table></div>'
+
+
+def picture(path, caption):
+    """A figure with its image inside the page."""
+    content = Path(path).read_bytes()
+    # Width in pixels, from the header of the PNG: all figures are shown at one scale, so that their text has one size.
+    width = round(int.from_bytes(content[16:20], "big") * 96 / 160)
+    image = base64.b64encode(content).decode()
+    alt = escape(caption.split(". ")[0], quote=True)
+    image = f'<img alt="{alt}" width="{width}" src="data:image/png;base64,{image}">'
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def data_page(description, pictures):
+    """The page.
+
+    Parameters
+    ----------
+    description : dict, as `describe_data` writes it
+    pictures : dict of runs, timing, ceilings and, where voxels lie in MNI space, brain to path of a PNG
+
+    Returns
+    -------
+    str, HTML
+    """
+    dataset, unit = description["dataset"], description["unit"]
+    title = f"Data report: {dataset['title']} ({dataset['name']})"
+    found = description["findings"]
+    noted = (
+        '<ul class="findings">' + "".join(f"<li>{escape(item)}</li>" for item in found) + "</ul>"
+        if found
+        else '<p class="none">Nothing to remark: all runs are there, all voxels can be used, the clocks agree.</p>'
+    )
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="sub">Study {escape(description["study"])}; responses: {escape(dataset["source"])} '
+        f"({escape(dataset['reader'])}, space: {escape(dataset['space'])}); TR {dataset['tr']:g} s; "
+        f"language: {escape(dataset['language'])}</p>",
+        "<h2>What to know first</h2>",
+        noted,
+        "<h2>Subjects and runs</h2>",
+        _subjects(description),
+        picture(
+            pictures["runs"],
+            "Length, unusable voxels and motion of every run. Hatched: not there, or not known. Framewise displacement "
+            "after Power et al. (2012).",
+        ),
+        _runs(description),
+        f"<h2>Do {unit}s and scans share a clock?</h2>",
+        _timing(description),
+        picture(
+            pictures["timing"],
+            f"Correlation of the mean time course of a region with the rate of {unit}s, as a function of the lag. The "
+            "convolved rate (SPM's canonical response, Friston et al. 1998) should peak at 0 s, the rate itself about "
+            "5 s later.",
+        ),
+        "<h2>How much can be predicted</h2>",
+        _ceilings(description),
+        picture(pictures["ceilings"], "Ceiling of every region. Dots: subjects. " + _what(description)),
+    ]
+    if "brain" in pictures:
+        parts.append(picture(pictures["brain"], "Ceiling of every voxel on the glass brain (MNI space, nilearn)."))
+    parts += ["<h2>Origin</h2>", _origin(dataset)]
+    body = "\n".join(parts)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _subjects(description):
+    rows, subjects = [], description["subjects"]
+    told = any(record["sound_onset"] is not None for entry in subjects for record in entry["runs"])
+    for entry in subjects:
+        moved = [record["mean_fd"] for record in entry["runs"] if record.get("mean_fd") is not None]
+        largest = [record["max_fd"] for record in entry["runs"] if record.get("max_fd") is not None]
+        cells = [entry["subject"], len(entry["runs"]), f"{entry['volumes']:,}", f"{entry['seconds'] / 60:.1f}"]
+        cells += [f"{entry['valid']:,} of {entry['voxels']:,}", entry["files"], f"{entry['bytes'] / 1e6:,.1f}"]
+        cells += [number(sum(moved) / len(moved) if moved else None), number(max(largest, default=None))]
+        if told:
+            began = [record["sound_onset"] for record in entry["runs"] if record["sound_onset"] is not None]
+            cells.append(number(sum(began) / len(began) if began else None, "{:.3f}"))
+        rows.append((cells, entry["valid"] < entry["voxels"] or len(entry["runs"]) < len(description["runs"])))
+    head = ["subject", "runs", "volumes", "minutes", "valid voxels", "files", "MB"]
+    head += ["mean motion (mm)", "largest motion (mm)"] + ["sound onset (s)"] * told
+    note = "<p>Sound onset: as the data set's events tell it; it is reported and not applied.</p>" if told else ""
+    return table(head, rows) + note
+
+
+def _runs(description):
+    rows = []
+    for entry in description["runs"]:
+        cells = [entry["run"], entry["stimulus"], "test" if entry["test"] else "", entry["subjects"]]
+        cells += [" or ".join(map(str, entry["volumes"])) or "–", entry["events"], number(entry["rate"])]
+        cells += [number(entry["first"], "{:.1f}"), number(entry["last"], "{:.1f}")]
+        rows.append((cells, entry["subjects"] < len(description["subjects"]) or not entry["events"]))
+    unit = description["unit"]
+    head = ["run", "stimulus", "split", "subjects", "volumes", f"{unit}s", f"{unit}s per s", "first (s)", "last (s)"]
+    return table(head, rows, text=(0, 1, 2))
+
+
+def _timing(description):
+    timing, unit = description["timing"], description["unit"]
+    verdict = {True: "Plausible", False: "Not plausible", None: "Not decided"}[timing["plausible"]]
+    said = (
+        f"<p><b>{verdict}</b>: {escape(timing['reason'])}. Rule: the rate of {unit}s, convolved with the canonical "
+        "haemodynamic response, must predict the deciding regions (marked *: sensory ones where the data set names "
+        "any, else those of language) best within one TR of no further lag; a region whose peak is not above chance "
+        f"(p &lt; {SIGNIFICANT_P:g} against circular shifts, the highest of all lags) decides nothing.</p>"
+    )
+    rows = []
+    for entry in timing["group"]:
+        raw, peak = entry["raw"], entry["convolved"]
+        near = [each["lag"] for each in timing["subjects"] if each["roi"] == entry["roi"] and each["lag"] is not None]
+        within = sum(abs(lag) <= description["dataset"]["tr"] for lag in near)
+        cells = [entry["roi"] + ("*" if entry["roi"] in timing["decisive"] else "")]
+        cells += [number(raw["lag"], "{:.1f}"), number(raw["r"]), number(peak["lag"], "{:.1f}"), number(peak["r"])]
+        cells += [number(peak["p"], "{:.4f}"), f"{within} of {len(near)}", entry["reason"]]
+        rows.append((cells, entry["plausible"] is False))
+    head = ["region", "raw: lag (s)", "r", "convolved: lag (s)", "r", "p", "subjects within 1 TR", "judgement"]
+    return said + table(head, rows, text=(0, 7))
+
+
+def _what(description):
+    kinds = {
+        "repeats": "Square root of the reliability of a single hearing, from the correlation between hearings.",
+        "isc": "Correlation of each subject with the mean of all others: a reference, not an upper bound.",
+        "isc of region means": "Correlation of each subject's region mean with that of the others: a reference, not an "
+        "upper bound; single voxels are not comparable in native space.",
+    }
+    return kinds[description["ceilings"][0]["kind"]] if description["ceilings"] else ""
+
+
+def _ceilings(description):
+    rows = [
+        (
+            [
+                row["roi"],
+                number(row["ceiling"], "{:.3f}"),
+                interval_text(row),
+                row["n_subjects"],
+                f"{row['n_voxels']:,}",
+            ],
+            False,
+        )
+        for row in description["ceilings"]
+        if row["subject"] == GROUP
+    ]
+    head = ["region", "ceiling of the group", "95 % interval", "subjects", "voxels of all subjects"]
+    return f"<p>{escape(_what(description))}</p>" + table(head, rows)
+
+
+def interval_text(row):
+    """An interval in words of the page."""
+    return f"{number(row['low'], '{:.3f}')} to {number(row['high'], '{:.3f}')}"
+
+
+def _origin(dataset):
+    names = {"url": "address", "version": "version", "commit": "commit", "license": "licence", "citation": "citation"}
+    return table(["", ""], [([name, dataset.get(key) or "–"], False) for key, name in names.items()], text=(0, 1))
