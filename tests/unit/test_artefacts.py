@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -29,6 +31,36 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert read_json(path) == {"a": 1}
     assert os.listdir(tmp_path) == ["table.json"]
+
+
+@pytest.mark.parametrize("kind", ["json", "table", "arrays", "stream"])
+def test_full_disk_is_one_message_and_leaves_nothing(tmp_path, kind):
+    code = f"""
+import resource, sys
+sys.path[:0] = {sys.path!r}
+import numpy as np, pandas as pd, xarray as xr
+from triphase import artefacts
+from triphase.errors import InputError
+
+values = np.random.default_rng(0).normal(size=(3000, 50)).astype(np.float32)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    if {kind!r} == "json":
+        artefacts.write_json("out", values.tolist())
+    elif {kind!r} == "table":
+        artefacts.write_table("out", pd.DataFrame(values))
+    elif {kind!r} == "arrays":
+        artefacts.write_arrays("out", xr.Dataset({{"x": (("time", "voxel"), values)}}))
+    else:
+        with artefacts.stream_arrays("out", "x", values.shape, dims=("time", "voxel"), attributes={{}}) as stream:
+            stream.append(values)
+            stream.finish(xr.Dataset())
+except InputError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.startswith("out: the disk, the quota"), done
+    assert not list(tmp_path.iterdir())
 
 
 def test_nan_is_no_json(tmp_path):

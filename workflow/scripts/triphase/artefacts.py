@@ -5,6 +5,7 @@ says that the file is whole. Arrays are one `.zarr.zip` each: zipped Zarr format
 single chunk without unpacking the rest.
 """
 
+import errno
 import json
 import os
 from contextlib import contextmanager
@@ -12,18 +13,41 @@ from pathlib import Path
 
 import numpy as np
 
+from triphase.errors import InputError
+
+# No space, no quota, or a file larger than the file system or the user's limits allow.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def replacing(path):
-    """Yield a temporary path beside `path`; move it to `path` when the block ends well, remove it when it does not."""
+    """Yield a temporary path beside `path`; move it to `path` when the block ends well, remove it when it does not.
+
+    Raises
+    ------
+    InputError : the disk is full
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
+    except Exception as error:
+        if any(getattr(cause, "errno", None) in FULL for cause in causes(error)):
+            raise InputError(
+                f"{path}: the disk, the quota or the largest file allowed is full; make room in {path.parent}, run again"
+            ) from None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def causes(error):
+    """An exception and those that it came from: closing a file that could not be written raises once more."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def write_json(path, content):
