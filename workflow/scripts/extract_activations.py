@@ -25,10 +25,10 @@ def main(paths, *, context, batch_size, dtype, storage, pool, device):
             text, spans = words.attrs["texts"][stimulus], rows[["char_start", "char_end"]].to_numpy()
             found = extract_words(model, tokenizer, text, spans, context=context, stimulus=stimulus, **options)
         states, bits, context_length = found
-        hidden.append(states)
+        hidden.append(states.astype(storage))
         surprisal.append(bits)
         preceding.append(context_length)
-    activations = np.concatenate(hidden, axis=1).astype(storage)
+    activations = np.concatenate(hidden, axis=1)
     dataset = xr.Dataset(
         {
             "activations": (("layer", "word", "feature"), activations),
