@@ -36,7 +36,7 @@ def replacing(path):
     except Exception as error:
         if any(getattr(cause, "errno", None) in FULL for cause in causes(error)):
             raise InputError(
-                f"{path}: the disk, the quota or the largest file allowed is full; make room in {path.parent}, run again"
+                f"{path}: the disk, the quota or the largest file allowed is full; make room and run again"
             ) from None
         raise
     finally:
