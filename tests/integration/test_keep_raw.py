@@ -1,0 +1,41 @@
+"""`retrieve.keep_raw: false` in a real run: raw files go once the responses are whole, and come back when needed."""
+
+from pathlib import Path
+
+import pytest
+from conftest import Project
+
+from triphase.artefacts import read_arrays, read_json
+
+TARGET = "results/tiny/responses/sub-01.zarr.zip"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return Project(tmp_path_factory.mktemp("keep_raw"))
+
+
+def raw_files(tiny):
+    """Which of the subject's annexed files are there, by path."""
+    files = read_json(tiny.folder / "results/tiny/sources/sub-01.json")["files"]
+    paths = [tiny.folder / file["path"] for group in files.values() for file in group.values()]
+    return {path.name: path.is_file() for path in paths if path.is_symlink()}
+
+
+def test_raw_files_are_dropped_and_fetched_again(tiny):
+    overlay = {"retrieve": {"keep_raw": False}}
+    done = tiny.snakemake(TARGET, study="tiny", overlay=overlay)
+    assert done.returncode == 0, done.stdout
+    assert raw_files(tiny) and not any(raw_files(tiny).values())
+    first = read_arrays(tiny.folder / TARGET)
+    done = tiny.snakemake(TARGET, "--forcerun", "clean_responses", study="tiny", overlay=overlay)
+    assert done.returncode == 0, done.stdout
+    assert first.identical(read_arrays(tiny.folder / TARGET))
+    assert not any(raw_files(tiny).values())
+    # How files are fetched changes no result, so another choice makes nothing anew.
+    assert tiny.planned("--nocolor", TARGET, study="tiny", overlay={"retrieve": {"keep_raw": True, "jobs": 1, "retries": 0}}) == {}
+    done = tiny.snakemake(TARGET, "--forcerun", "clean_responses", study="tiny")
+    assert done.returncode == 0, done.stdout
+    assert all(raw_files(tiny).values())
+    log = Path(tiny.folder, "results/tiny/logs/clean_responses/sub-01.log").read_text()
+    assert f"of which {len(raw_files(tiny))} (" in log and "dropped" not in log
