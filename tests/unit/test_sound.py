@@ -75,6 +75,16 @@ def test_24_bits(tmp_path, extensible):
     np.testing.assert_allclose(read_envelope(path)["envelope"], by_definition(signal, 8000), rtol=1e-4)
 
 
+@pytest.mark.parametrize("length", range(1, 400, 7))
+@pytest.mark.parametrize("rate", [100, 120, 255, 11025])
+def test_the_last_frame_may_be_short_but_is_never_empty(tmp_path, rate, length):
+    path = tmp_path / "short.wav"
+    wavfile.write(path, rate, np.full(length, 0.25, np.float32))
+    sound = read_envelope(path)
+    assert (sound["envelope"] == 0.25).all()
+    assert 0 <= length / rate - sound["time_s"].iloc[-1] < 0.5 / rate + 0.01
+
+
 def test_memory_does_not_grow_with_the_sound(tmp_path):
     rate, path = 44100, tmp_path / "long.wav"
     second = (np.sin(np.arange(rate * 2)) * 20000).astype("<i2").tobytes()

@@ -46,8 +46,10 @@ def read_envelope(path):
     InputError : names the file and what is wrong with it
     """
     wav = read_header(path)
-    count = int(np.ceil(wav.length / (wav.rate * FRAME_SECONDS)))
-    edges = np.minimum(np.round(np.arange(count + 1) * wav.rate * FRAME_SECONDS).astype(int), wav.length)
+    step = wav.rate * FRAME_SECONDS
+    edges = np.round(np.arange(np.ceil(wav.length / step) + 1) * step).astype(int)
+    edges = np.unique(np.minimum(edges, wav.length))  # rounding may leave a last frame without a sample
+    count = len(edges) - 1
     envelope = np.empty(count)
     with open(path, "rb") as file:
         file.seek(wav.start)
