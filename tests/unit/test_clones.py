@@ -218,11 +218,15 @@ def test_unreachable_url(tmp_path):
     assert not list((tmp_path / "datasets").glob("[!.]*"))
 
 
-def test_version_that_does_not_exist(origin, tmp_path):
+@pytest.mark.parametrize("version", ["9.9", "0123456789abcdef0123456789abcdef01234567", "0123456"])
+def test_version_that_does_not_exist(origin, tmp_path, version):
     with pytest.raises(InputError) as error:
-        fetch(origin, tmp_path, version="9.9")
-    for text in ("dataset.version", "'9.9'", "mini", "1.0.0"):
+        fetch(origin, tmp_path, version=version)
+    for text in ("dataset.version", f"{version!r}", "mini", "1.0.0", str(origin)):
         assert text in str(error.value)
+    assert "\n" not in str(error.value) and not list((tmp_path / "datasets").glob("[!.]*"))
+    assert not list((tmp_path / "datasets").glob(".*.part"))
+    assert read(fetch(origin, tmp_path)) == b"annexed"
 
 
 def test_file_that_the_data_set_does_not_have(origin, tmp_path):

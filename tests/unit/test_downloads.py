@@ -69,7 +69,7 @@ def run_job(origin, tmp_path, files=BOLD, environment=None, **keywords):
 @pytest.mark.parametrize(
     ("text", "cause", "told"),
     [
-        ("not available; (Note that these git remotes have annex-ignore set: s3-PUBLIC)", "other", "not available"),
+        ("not available; (Note that these git remotes have annex-ignore set: s3-PUBLIC)", "absent", "not available"),
         ("not enough free space, need 78.41 MB more (use --force to override)", "full", "78.41 MB more"),
         ("git-annex: withFile: resource exhausted (No space left on device)", "full", "No space left"),
         ("transfer already in progress, or unable to take transfer lock", "busy", "already in progress"),
@@ -185,7 +185,7 @@ def server(origin, monkeypatch):
     """A web server that has run 1 of `origin` (which itself has it no more), after the given answers."""
 
     class Handler(BaseHTTPRequestHandler):
-        answers, asked = [], 0
+        answers, asked, content = [], 0, b"annexed"
 
         def do_HEAD(self):
             self.do_GET()
@@ -197,7 +197,7 @@ def server(origin, monkeypatch):
             self.send_header("Content-Length", "7" if status == 200 else "0")
             self.end_headers()
             if status == 200 and self.command == "GET":
-                self.wfile.write(b"annexed")
+                self.wfile.write(self.content)
 
         def log_message(self, *_):
             pass
@@ -241,6 +241,16 @@ def test_a_server_that_wants_credentials_is_not_asked_again(origin, tmp_path, se
     message = refused(origin, tmp_path, retries=3)
     assert "credentials" in message and "config/README.md" in message and "datalad get -d" in message
     assert "tries" not in message and "again in" not in caplog.text
+
+
+def test_content_that_a_server_has_wrong_is_refused(origin, tmp_path, server):
+    server.content = b"annexad"
+    message = refused(origin, tmp_path, retries=1)
+    assert "checksum" in message and "nothing of it was kept" in message
+    (clone,) = (tmp_path / "datasets").glob("mini-*")
+    assert not (clone / "bold_run-1.nii").exists() and not list((clone / ".git/annex/tmp").glob("*"))
+    server.content = b"annexed"
+    assert read(fetch(origin, tmp_path)) == b"annexed"
 
 
 def test_a_file_that_a_server_does_not_have_is_not_asked_for_again(origin, tmp_path, server, caplog):
@@ -318,8 +328,11 @@ def test_a_download_that_is_killed_is_taken_up_again(tmp_path, whom):
 
 
 DISK = """
-mount -t tmpfs -o size=12m tmpfs {disk} || exit 77
+mount -t tmpfs -o size=200k tmpfs {disk} || exit 77
 cd {disk}
+{fetch} > {tmp}/clone.log 2>&1; echo $? > {tmp}/clone.rc
+ls {disk}/datasets > {tmp}/clone.left
+mount -o remount,size=12m {disk}
 {fetch} > {tmp}/estimate.log 2>&1; echo $? > {tmp}/estimate.rc
 find {disk} -name 'MD5E*' -type f > {tmp}/estimate.left
 {lying} > {tmp}/full.log 2>&1; echo $? > {tmp}/full.rc
@@ -332,7 +345,7 @@ sha256sum {disk}/datasets/mini-*/bold_run-*.nii > {tmp}/retry.sums
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs a mount namespace of its own")
 def test_a_full_disk(tmp_path):
-    """A disk of 12 MB, and 24 MB to come: found beforehand; found while getting; and mended by more room."""
+    """No room for the clone; 12 MB for 24 MB: found beforehand, and found while getting; mended by more room."""
     origin, disk = make_dataset(tmp_path / "origin", content=os.urandom(8_000_000)), tmp_path / "disk"
     disk.mkdir()
     request = {"files": BOTH, "name": "mini", "url": str(origin), "version": "1.0.0", "user": "study/s1"}
@@ -358,6 +371,10 @@ def test_a_full_disk(tmp_path):
     def of(name):
         return (tmp_path / name).read_text().strip()
 
+    assert of("clone.rc") == "1" and of("clone.left") == ""
+    message = of("clone.log").splitlines()[-1]
+    for text in ("InputError", "mini", str(origin), "no space left", "make room on the disk"):
+        assert text in message
     assert of("estimate.rc") == "1" and of("estimate.left") == ""
     message = of("estimate.log").splitlines()[-1]
     for text in ("InputError", "bold_run-1.nii and 1 other file", "24.0 MB are to come", "make room on the disk"):

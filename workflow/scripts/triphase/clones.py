@@ -23,6 +23,8 @@ from triphase.failures import CREDENTIALS, diagnose, text_of
 log = logging.getLogger(__name__)
 
 PINNED = "refs/triphase/pinned"
+# Bytes; with less than this left, a clone that failed is taken to have failed for it.
+SMALLEST_ROOM = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def clone_dataset(url, path, name, version):
     The clone verifies every file that it gets by the checksum of its key, whatever the user's own git config says.
     """
     import datalad.api as datalad
-    from datalad.support.exceptions import IncompleteResultsError
+    from datalad.support.exceptions import CommandError, IncompleteResultsError
 
     temporary = path.with_name(f".{path.name}.part")
     remove(temporary)
@@ -211,26 +213,34 @@ def clone_dataset(url, path, name, version):
     log.info("cloning %s", url)
     try:
         datalad.clone(source=url, path=str(temporary), result_renderer="disabled", on_failure="stop")
-    except IncompleteResultsError as error:
+        commit = find_commit(temporary, version, path.parent.glob(f"{name}-*"))
+        if commit is not None:
+            git(temporary, "checkout", "--quiet", "--detach", commit)
+            git(temporary, "update-ref", PINNED, commit)
+            git(temporary, "config", "annex.verify", "true")
+    except (IncompleteResultsError, CommandError, RuntimeError) as error:
+        # DataLad says only that a command failed: look at the disk before what there is of the clone is deleted.
+        full = shutil.disk_usage(temporary.parent).free < SMALLEST_ROOM
         remove(temporary)
-        cause, reason = diagnose("\n".join(text_of(result) for result in error.failed) or str(error))
-        remedy = CREDENTIALS if cause == "refused" else "check the address, the network, or give the path of a clone"
+        said = "\n".join(text_of(result) for result in getattr(error, "failed", None) or []) or str(error)
+        cause, reason = diagnose("no space left on the disk" if full else said)
+        remedies = {"refused": CREDENTIALS, "full": f"make room on the disk of {path.parent} and run again"}
+        remedy = remedies.get(cause, "check the address, the network, or give the path of a clone that you have")
         raise InputError(f"dataset.url: the data set {name} cannot be cloned from {url} ({reason}); {remedy}") from None
-    commit = resolve(temporary, version)
-    if commit is None and is_commit(version):
-        # A commit that no branch or tag of the origin holds any more may still lie in another clone.
-        for source in ["origin", *path.parent.glob(f"{name}-*")]:
-            git(temporary, "fetch", "--quiet", str(source), version, check=False)
-        commit = resolve(temporary, version)
     if commit is None:
         tags = git(temporary, "tag", "--sort=-creatordate").split()
         remove(temporary)
         known = f"it has the tags {', '.join(tags[:8])}" if tags else "it has no tags"
         raise InputError(f"dataset.version: {version!r} is neither a tag nor a commit of {name} ({url}); {known}")
-    git(temporary, "checkout", "--quiet", "--detach", commit)
-    git(temporary, "update-ref", PINNED, commit)
-    git(temporary, "config", "annex.verify", "true")
     os.rename(temporary, path)
+
+
+def find_commit(clone, version, others):
+    """The commit of a version; one that no branch or tag of the origin holds any more may lie in another clone."""
+    if resolve(clone, version) is None and is_commit(version):
+        for source in ["origin", *others]:
+            git(clone, "fetch", "--quiet", str(source), version, check=False)
+    return resolve(clone, version)
 
 
 def file_tree(clone):

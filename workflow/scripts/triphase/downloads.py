@@ -238,9 +238,9 @@ def judge(clone, absent, texts):
     """
     said = [texts[entry.path] for entry in absent if texts.get(entry.path)] or list(texts.values())
     cause, reason = diagnose(said[0] if said else "")
-    for entry in absent:
+    for entry in absent if cause in ("damaged", "other") else []:
         part = entry.part(clone)
-        if entry.bytes and part.is_file() and part.stat().st_size >= entry.bytes and cause != "busy":
+        if entry.bytes and part.is_file() and part.stat().st_size >= entry.bytes:
             part.unlink()
             cause, reason = "damaged", f"what came does not have the checksum of its key {entry.key}"
     return cause, reason

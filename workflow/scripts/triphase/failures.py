@@ -11,6 +11,7 @@ CAUSES = {
     "busy": r"transfer already in progress",
     "damaged": r"verification of content failed|checksum",
     "offline": r"name or service not known|nodename nor servname|no address associated|could not resolve host",
+    "absent": r"not available|not found|no other repository is known",
     "transient": r"connection|timed? ?out|temporary failure|temporarily|network is unreachable|no route to host"
     r"|\b(429|500|502|503|504)\b|bad gateway|service unavailable|internal server error|too many requests|slow ?down"
     r"|unexpected end|end of file|broken pipe|early eof|noresponsedata|incompleteheaders|stall",
