@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from triphase.confounds import (
     choose_columns,
@@ -15,6 +17,7 @@ from triphase.confounds import (
     run_confounds,
 )
 from triphase.errors import InputError
+from triphase.readers.recording import read_label_table
 
 
 def refused(call, *expected):
@@ -115,3 +118,33 @@ def test_motion_of_a_real_listener(real_data):
         summary = motion_summary(str(path), 362, 10)
         # A listener who lies still moves by some hundredths to tenths of a millimetre from volume to volume.
         assert 0.01 < summary["mean_fd"] < 1 and summary["max_fd"] > summary["mean_fd"]
+
+
+CELLS = st.sampled_from(["1", "-2.5e3", "n/a", "nan", "inf", "", "x", "1e999", '"', "雲", "#", "1_0"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=100).map(str.encode),
+        st.lists(st.lists(CELLS, max_size=4).map("\t".join), max_size=6).map("\n".join).map(str.encode),
+    ),
+    st.sampled_from(["a.tsv", "a.txt"]),
+)
+def test_any_content_is_a_table_of_numbers_or_refused(tmp_path_factory, content, name):
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content)
+    try:
+        table = read_confounds(str(path))
+    except InputError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+    else:
+        assert len(table) and all(column.kind == "f" for column in table.dtypes)
+    motion_summary(str(path), 3, 1)
+    path = path.with_name("labels.tsv")
+    path.write_bytes(content)
+    try:
+        assert all(isinstance(key, int) for key in read_label_table(str(path)))
+    except InputError as error:
+        assert str(path) in str(error) and "\n" not in str(error)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from triphase.errors import InputError
+from triphase.errors import InputError, one_line
 from triphase.readers.text import read_numbers
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def read_confounds(path):
         table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, encoding="utf-8-sig", na_values=["n/a"])
         table = table.astype(float)
     except (ValueError, pd.errors.ParserError) as error:
-        raise InputError(f"{path}: not a table of numbers with one header ({error})") from None
+        raise InputError(f"{path}: not a table of numbers with one header ({one_line(error)})") from None
     if table.empty or not isinstance(table.index, pd.RangeIndex):
         raise InputError(f"{path}: not a table with one header and rows of equal length")
     for name in table.columns:

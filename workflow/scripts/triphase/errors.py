@@ -3,3 +3,8 @@
 
 class InputError(ValueError):
     """Something that the user can put right: it names the key, file or row, its value and what would be right."""
+
+
+def one_line(error):
+    """The message of an exception in one line: those of libraries may have several."""
+    return " ".join(str(error).split())

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from triphase.errors import InputError
+from triphase.errors import InputError, one_line
 from triphase.readers.images import open_image
 from triphase.readers.recording import Recording, refuse_repeat, roi_names, table_of, unlabelled
 
@@ -91,7 +91,7 @@ def _series(path):
         if values.ndim != 2 or not values.size:
             raise ValueError(f"shape {values.shape}")
     except (AttributeError, IndexError, ValueError) as error:
-        raise InputError(f"{path}: holds no values per vertex ({error}); get the file again") from None
+        raise InputError(f"{path}: holds no values per vertex ({one_line(error)}); get the file again") from None
     return values, image
 
 

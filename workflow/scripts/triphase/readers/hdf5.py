@@ -5,7 +5,7 @@ Columns are the voxels of a mask, or of the whole grid that the mask cuts, with 
 
 import numpy as np
 
-from triphase.errors import InputError
+from triphase.errors import InputError, one_line
 from triphase.readers.images import read_volume
 from triphase.readers.recording import SLAB_BYTES, Recording, roi_names, table_of, unlabelled
 
@@ -125,7 +125,7 @@ class Hdf5Reader:
                         first, last = np.searchsorted(columns, (wide.start, wide.stop))
                         values[rows, first:last] = part[:, columns[first:last] - wide.start]
             except (OSError, RuntimeError) as error:
-                raise InputError(f"{path}: truncated or damaged ({error}); get the file again") from None
+                raise InputError(f"{path}: truncated or damaged ({one_line(error)}); get the file again") from None
         return values
 
 
@@ -153,7 +153,7 @@ def opened(path):
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; get it again") from None
     except OSError as error:
-        raise InputError(f"{path}: truncated, or not an HDF5 file ({error}); get the file again") from None
+        raise InputError(f"{path}: truncated, or not an HDF5 file ({one_line(error)}); get the file again") from None
 
 
 def read_indices(path, key, first_index=1):
@@ -173,7 +173,7 @@ def read_indices(path, key, first_index=1):
             raise InputError(f"{path}: there is no such file; get it again") from None
         except Exception as error:
             # scipy ends in errors of many kinds on a damaged file.
-            raise InputError(f"{path}: not a readable .mat file ({error}); get the file again") from None
+            raise InputError(f"{path}: not a readable .mat file ({one_line(error)}); get the file again") from None
         found, keys = content.get(key), sorted(name for name in content if not name.startswith("__"))
     if found is None:
         raise InputError(f"{path}: no data under the key {key!r} (mask_key); the file has {', '.join(keys) or 'none'}")

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from triphase.errors import InputError
+from triphase.errors import InputError, one_line
 
 
 def open_image(path, kind="NIfTI image"):
@@ -17,7 +17,7 @@ def open_image(path, kind="NIfTI image"):
         raise InputError(f"{path}: there is no such file; get it again") from None
     except Exception as error:
         # Damaged headers and XML end in errors of many kinds.
-        raise InputError(f"{path}: not a readable {kind} ({error}); get the file again") from None
+        raise InputError(f"{path}: not a readable {kind} ({one_line(error)}); get the file again") from None
 
 
 def read_part(image, path, index):
@@ -27,7 +27,7 @@ def read_part(image, path, index):
     try:
         return np.asanyarray(image.dataobj[index])
     except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(f"{path}: truncated or damaged image ({error}); get the file again") from None
+        raise InputError(f"{path}: truncated or damaged image ({one_line(error)}); get the file again") from None
 
 
 def read_volume(path):

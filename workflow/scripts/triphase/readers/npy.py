@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from triphase.errors import InputError
+from triphase.errors import InputError, one_line
 from triphase.readers.recording import SLAB_BYTES, Recording, refuse_repeat, table_of, unlabelled
 
 
@@ -44,7 +44,9 @@ def _mapped(path):
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; get it again") from None
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: truncated, or not a .npy array of numbers ({error}); get the file again") from None
+        raise InputError(
+            f"{path}: truncated, or not a .npy array of numbers ({one_line(error)}); get the file again"
+        ) from None
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
         shape = f"shape {array.shape}, {array.dtype}" if isinstance(array, np.ndarray) else "an archive"
         raise InputError(f"{path}: {shape}; a run is one array of numbers (time, voxel)")

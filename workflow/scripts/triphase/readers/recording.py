@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from triphase.errors import InputError
+from triphase.errors import InputError, one_line
 
 # Bytes that are read at a time.
 SLAB_BYTES = 64_000_000
@@ -71,4 +71,4 @@ def read_label_table(path):
         table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, encoding="utf-8-sig")
         return dict(zip(table["index"].astype(int), table["name"].astype(str), strict=True))
     except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: needs the columns index (whole number) and name ({error})") from None
+        raise InputError(f"{path}: needs the columns index (whole number) and name ({one_line(error)})") from None

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from triphase.errors import InputError
+from triphase.errors import InputError, one_line
 from triphase.readers.recording import Recording, refuse_repeat, table_of
 
 
@@ -38,7 +38,7 @@ def read_numbers(path):
             warnings.filterwarnings("ignore", message="loadtxt: input contained no data")
             values = np.loadtxt(path, ndmin=2, encoding="utf-8")
     except ValueError as error:
-        raise InputError(f"{path}: not a table of numbers in rows of equal length ({error})") from None
+        raise InputError(f"{path}: not a table of numbers in rows of equal length ({one_line(error)})") from None
     if not values.size:
         raise InputError(f"{path}: the table is empty; get the file again")
     return values
