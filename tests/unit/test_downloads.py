@@ -203,6 +203,7 @@ def server(origin, monkeypatch):
             pass
 
     web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Handler.port = web.server_port
     threading.Thread(target=web.serve_forever, daemon=True).start()
     config = {"annex.security.allowed-ip-addresses": "all", "annex.security.allowed-url-schemes": "http"}
     monkeypatch.setenv("GIT_CONFIG_COUNT", str(len(config)))
@@ -210,7 +211,7 @@ def server(origin, monkeypatch):
         monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
         monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
     key = os.path.basename(os.readlink(origin / "bold_run-1.nii"))
-    git(origin, "annex", "registerurl", key, f"http://127.0.0.1:{web.server_port}/bold")
+    git(origin, "annex", "registerurl", key, f"http://127.0.0.1:{Handler.port}/bold")
     git(origin, "annex", "drop", "--force", "-q", "bold_run-1.nii")
     yield Handler
     web.shutdown()
@@ -233,6 +234,14 @@ def test_a_failure_that_does_not_pass_ends_after_the_tries(origin, tmp_path, ser
     assert "after 2 tries" in message and "run again" in message
     server.answers = []
     assert read(fetch(origin, tmp_path, retries=1)) == b"annexed"
+
+
+def test_a_clone_that_needs_a_password_is_refused(tmp_path, server):
+    server.answers = [401] * 100
+    with pytest.raises(InputError) as error:
+        fetch(f"http://127.0.0.1:{server.port}/mini.git", tmp_path)
+    for text in ("dataset.url", "mini", "credentials", "config/README.md", f"127.0.0.1:{server.port}"):
+        assert text in str(error.value)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -23,6 +23,8 @@ from triphase.failures import CREDENTIALS, diagnose, text_of
 log = logging.getLogger(__name__)
 
 PINNED = "refs/triphase/pinned"
+# Every file that comes is verified by the checksum of its key, and a transfer that stands still is ended.
+ANNEX = {"verify": "true", "stalldetection": "1KB/60s"}
 # Bytes; with less than this left, a clone that failed is taken to have failed for it.
 SMALLEST_ROOM = 1_000_000
 
@@ -202,7 +204,7 @@ def tag_at_origin(clone, version):
 def clone_dataset(url, path, name, version):
     """`datalad clone` and checkout beside the target, then rename: an interrupted clone is never taken for a whole one.
 
-    The clone verifies every file that it gets by the checksum of its key, whatever the user's own git config says.
+    The clone's own settings hold, whatever the user's git config says: see `ANNEX`.
     """
     import datalad.api as datalad
     from datalad.support.exceptions import CommandError, IncompleteResultsError
@@ -217,7 +219,8 @@ def clone_dataset(url, path, name, version):
         if commit is not None:
             git(temporary, "checkout", "--quiet", "--detach", commit)
             git(temporary, "update-ref", PINNED, commit)
-            git(temporary, "config", "annex.verify", "true")
+            for key, value in ANNEX.items():
+                git(temporary, "config", f"annex.{key}", value)
     except (IncompleteResultsError, CommandError, RuntimeError) as error:
         # DataLad says only that a command failed: look at the disk before what there is of the clone is deleted.
         full = shutil.disk_usage(temporary.parent).free < SMALLEST_ROOM
