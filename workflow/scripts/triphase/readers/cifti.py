@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from triphase.errors import InputError
+from triphase.errors import InputError, one_line
 from triphase.readers.images import open_image, read_part
 from triphase.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
 
@@ -87,7 +87,10 @@ def _open(path):
     image = open_image(path, "CIFTI file")
     if not isinstance(image, nib.Cifti2Image) or len(image.shape) != 2:
         raise InputError(f"{path}: not a dense CIFTI-2 file (.dtseries.nii); get the file again, or set another reader")
-    first, brain = (image.header.get_axis(i) for i in (0, 1))
+    try:
+        first, brain = (image.header.get_axis(i) for i in (0, 1))
+    except (nib.cifti2.Cifti2HeaderError, ValueError, KeyError, IndexError) as error:
+        raise InputError(f"{path}: its header is damaged ({one_line(error)}); get the file again") from None
     if not isinstance(brain, nib.cifti2.BrainModelAxis):
         raise InputError(f"{path}: its columns are no grayordinates; a run is a dense time series (.dtseries.nii)")
     return image, first, brain

@@ -3,6 +3,8 @@
 Columns are the voxels of a mask, or of the whole grid that the mask cuts, with x fastest: how many there are tells.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 
 from triphase.errors import InputError, one_line
@@ -116,16 +118,13 @@ class Hdf5Reader:
             columns = self._chosen(data.shape[-1], path)
             values = np.empty((data.shape[-2], len(self.offsets)), np.float32)
             hearing = (run["repeat"] - 1,) if run.get("repeat") else ()
-            try:
-                for rows, wide in tiles(data.shape[-2:], data.chunks and data.chunks[-2:], data.dtype.itemsize):
-                    part = data[(*hearing, rows, wide)]
-                    if columns is None:
-                        values[rows, wide] = part
-                    else:
-                        first, last = np.searchsorted(columns, (wide.start, wide.stop))
-                        values[rows, first:last] = part[:, columns[first:last] - wide.start]
-            except (OSError, RuntimeError) as error:
-                raise InputError(f"{path}: truncated or damaged ({one_line(error)}); get the file again") from None
+            for rows, wide in tiles(data.shape[-2:], data.chunks and data.chunks[-2:], data.dtype.itemsize):
+                part = data[(*hearing, rows, wide)]
+                if columns is None:
+                    values[rows, wide] = part
+                else:
+                    first, last = np.searchsorted(columns, (wide.start, wide.stop))
+                    values[rows, first:last] = part[:, columns[first:last] - wide.start]
         return values
 
 
@@ -144,16 +143,19 @@ def tiles(shape, chunks, itemsize):
             yield slice(top, min(top + step_rows, rows)), slice(left, min(left + step_columns, columns))
 
 
+@contextmanager
 def opened(path):
-    """An HDF5 file, open for reading; InputError where it is none, or ends too early."""
+    """Yield an HDF5 file, open for reading; InputError where it is none, ends too early, or cannot be read."""
     import h5py
 
     try:
-        return h5py.File(path, "r")
+        with h5py.File(path, "r") as file:
+            yield file
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; get it again") from None
-    except OSError as error:
-        raise InputError(f"{path}: truncated, or not an HDF5 file ({one_line(error)}); get the file again") from None
+    except (OSError, RuntimeError) as error:
+        message = f"truncated, damaged, or not an HDF5 file ({one_line(error)}); get the file again"
+        raise InputError(f"{path}: {message}") from None
 
 
 def read_indices(path, key, first_index=1):

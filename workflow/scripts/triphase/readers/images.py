@@ -12,7 +12,11 @@ def open_image(path, kind="NIfTI image"):
     import nibabel as nib
 
     try:
-        return nib.load(path, keep_file_open=True) if str(path).endswith((".nii", ".nii.gz")) else nib.load(path)
+        image = nib.load(path, keep_file_open=True) if str(path).endswith((".nii", ".nii.gz")) else nib.load(path)
+        shape, affine = getattr(image, "shape", (1,)), getattr(image, "affine", np.eye(4))
+        if min(shape) < 1 or not np.isfinite(affine).all():
+            raise ValueError(f"its header has the shape {shape} and the affine {affine.tolist()}")
+        return image
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; get it again") from None
     except Exception as error:

@@ -56,8 +56,9 @@ class NiftiReader:
         if len(image.shape) != 4:
             raise InputError(f"{path}: {len(image.shape)} dimensions; a run's image has 4 (x, y, z, time)")
         same_grid(image.shape[:3], image.affine, path, self.shape, self.affine, self.where)
-        unit = {"msec": 1e-3, "usec": 1e-6}.get(image.header.get_xyzt_units()[1], 1.0)
-        tr = float(image.header.get_zooms()[3]) * unit
+        # Bits 3 to 5 of the code: 16 is ms, 24 is us; nibabel has no name for others.
+        unit = {16: 1e-3, 24: 1e-6}.get(int(image.header["xyzt_units"]) & 0x38, 1.0)
+        tr = float(image.header["pixdim"][4]) * unit
         return Recording(path, image.shape[3], tr or None, lambda: self._read(path))
 
     def _read(self, path):

@@ -43,7 +43,8 @@ def _mapped(path):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; get it again") from None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:
+        # The header is Python text: a damaged one ends in errors of many kinds.
         raise InputError(
             f"{path}: truncated, or not a .npy array of numbers ({one_line(error)}); get the file again"
         ) from None
