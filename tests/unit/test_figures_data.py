@@ -52,7 +52,7 @@ def description(subjects=3, runs=2, rois=("Aud", "LTemp"), motion=True, group=Tr
                 {"roi": roi, "raw": peak, "convolved": peak, "plausible": True, "reason": "fine"} for roi in rois
             ] if group else [],
             "subjects": [
-                {"subject": name, "roi": roi, "lag": 0.5, "r": 0.3, "p": 0.1, "raw_lag": 5.0, "curve": curve}
+                {"subject": name, "roi": roi, "lag": 0.5, "r": 0.3, "raw_lag": 5.0, "curve": curve}
                 for name in names for roi in rois
             ] if group else [],
         },

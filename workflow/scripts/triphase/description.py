@@ -198,11 +198,11 @@ def describe_timing(words, series, times, names, rois, tr, seed):
         group.append(entry)
     each = []
     for subject, by_run in chosen.items():
-        mine = check_timing(events, by_run, times, tr, seed)
+        mine = check_timing(events, by_run, times, tr)
         for place, region in enumerate(regions):
             curve = mine["convolved"]["curve"][:, place]
             entry = {"subject": subject, "roi": region, "raw_lag": finite_or_none(mine["raw"]["lag"][place])}
-            entry |= {key: finite_or_none(mine["convolved"][key][place]) for key in ("lag", "r", "p")}
+            entry |= {key: finite_or_none(mine["convolved"][key][place]) for key in ("lag", "r")}
             each.append(entry | {"curve": [finite_or_none(value) for value in curve]})
     plausible, reason = overall(group, decisive)
     return empty | {"plausible": plausible, "reason": reason, "group": group, "subjects": each}

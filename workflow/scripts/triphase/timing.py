@@ -114,7 +114,7 @@ def _unit(values):
     return centred / np.where(norm > 0, norm, np.inf)
 
 
-def check_timing(events, series, times, tr, seed):
+def check_timing(events, series, times, tr, seed=None):
     """Lag of the best prediction of every region, from the rate itself and from the rate convolved with the response.
 
     Parameters
@@ -123,7 +123,8 @@ def check_timing(events, series, times, tr, seed):
     series : dict of run to float array (time, region)
     times : dict of run to float array (time,), s
     tr : float, s
-    seed : int
+    seed : int, optional
+        Without it no p-value is sought.
 
     Returns
     -------
@@ -146,7 +147,7 @@ def check_timing(events, series, times, tr, seed):
         known = np.isfinite(curve).all(axis=0)
         peak = np.where(known, np.where(known, curve, 0).argmax(axis=0), 0)
         p = np.full(len(peak), np.nan)
-        if known.any():
+        if known.any() and seed is not None:
             p[known] = chance_of_peak([(rates, values[:, known]) for rates, values in runs], tr, seed)
         found[kind] = {
             "lag": np.where(known, LAGS[peak], np.nan),
