@@ -49,8 +49,8 @@ def test_first_row_of_a_difference_is_zero_and_nothing_else_is_filled(tmp_path):
     (tmp_path / "a.tsv").write_text("csf\tcsf_derivative1\nn/a\t1\n2\tn/a\n")
     table = read_confounds(tmp_path / "a.tsv")
     assert np.isnan(table["csf"][0]) and np.isnan(table["csf_derivative1"][1])
-    refused(lambda: match_rows(table[["csf"]], 2, 0, "a.tsv"), "a.tsv", "column csf", "volume 0")
-    refused(lambda: match_rows(table, 1, 1, "a.tsv"), "column csf_derivative1", "volume 0")
+    refused(lambda: match_rows(table[["csf"]], 2, (0, 0), "a.tsv"), "a.tsv", "column csf", "volume 0")
+    refused(lambda: match_rows(table, 1, (1, 0), "a.tsv"), "column csf_derivative1", "volume 0")
 
 
 def test_columns_are_chosen_by_globs_in_the_order_of_the_table():
@@ -77,17 +77,19 @@ def test_both_expansions_make_24_of_6():
 
 def test_confounds_lose_the_rows_of_dropped_volumes():
     confounds = pd.DataFrame(np.arange(12.0).reshape(6, 2), columns=["1", "2"])
-    np.testing.assert_array_equal(match_rows(confounds, 4, 2, "rp.txt"), confounds[2:])
-    np.testing.assert_array_equal(match_rows(confounds, 6, 2, "rp.txt"), confounds)
-    refused(lambda: match_rows(confounds, 5, 2, "rp.txt"), "rp.txt", "6 rows", "5 volumes", "7")
+    np.testing.assert_array_equal(match_rows(confounds, 4, (2, 0), "rp.txt"), confounds[2:])
+    np.testing.assert_array_equal(match_rows(confounds, 3, (2, 1), "rp.txt"), confounds[2:5])
+    np.testing.assert_array_equal(match_rows(confounds, 4, (2, 1), "rp.txt"), confounds[2:])
+    np.testing.assert_array_equal(match_rows(confounds, 6, (2, 0), "rp.txt"), confounds)
+    refused(lambda: match_rows(confounds, 5, (2, 0), "rp.txt"), "rp.txt", "6 rows", "5 volumes", "7")
     confounds.iloc[3, 1] = np.nan
-    refused(lambda: match_rows(confounds, 6, 0, "rp.txt"), "rp.txt", "column 2", "volume 3")
+    refused(lambda: match_rows(confounds, 6, (0, 0), "rp.txt"), "rp.txt", "column 2", "volume 3")
 
 
 def test_first_volume_kept_has_its_true_difference(tmp_path):
     path = tmp_path / "rp.txt"
     np.savetxt(path, np.array([[1.0], [4.0], [9.0], [16.0]]))
-    table = run_confounds(str(path), 2, 2, {"confound_expansion": ["derivatives"]})
+    table = run_confounds(str(path), 2, (2, 0), {"confound_expansion": ["derivatives"]})
     np.testing.assert_array_equal(table, [[9, 5], [16, 7]])
 
 
@@ -106,16 +108,19 @@ def test_motion_by_name_or_as_spm_writes_it(tmp_path):
     assert motion_parameters(plain.iloc[:, :5]) is None
     path = tmp_path / "rp.txt"
     np.savetxt(path, np.cumsum(np.eye(6)[[0, 0, 1, 5]] * [1, 2, 3, 4, 5, 0.1], axis=0))
-    assert motion_summary(str(path), 4, 0) == {"mean_fd": pytest.approx((1 + 2 + 5) / 3), "max_fd": pytest.approx(5)}
-    assert motion_summary(str(path), 2, 2) == {"mean_fd": pytest.approx(3.5), "max_fd": pytest.approx(5)}
-    assert motion_summary(str(path), 3, 0) == {}
+    assert motion_summary(str(path), 4, (0, 0)) == {
+        "mean_fd": pytest.approx((1 + 2 + 5) / 3),
+        "max_fd": pytest.approx(5),
+    }
+    assert motion_summary(str(path), 2, (2, 0)) == {"mean_fd": pytest.approx(3.5), "max_fd": pytest.approx(5)}
+    assert motion_summary(str(path), 3, (0, 0)) == {}
     path.write_text("no table")
-    assert motion_summary(str(path), 4, 0) == {}
+    assert motion_summary(str(path), 4, (0, 0)) == {}
 
 
 def test_motion_of_a_real_listener(real_data):
     for path in sorted((real_data / "alice" / "roi").rglob("s18-rp_*.txt")):
-        summary = motion_summary(str(path), 362, 10)
+        summary = motion_summary(str(path), 362, (10, 0))
         # A listener who lies still moves by some hundredths to tenths of a millimetre from volume to volume.
         assert 0.01 < summary["mean_fd"] < 1 and summary["max_fd"] > summary["mean_fd"]
 
@@ -141,7 +146,7 @@ def test_any_content_is_a_table_of_numbers_or_refused(tmp_path_factory, content,
         assert str(path) in str(error) and "\n" not in str(error)
     else:
         assert len(table) and all(column.kind == "f" for column in table.dtypes)
-    motion_summary(str(path), 3, 1)
+    motion_summary(str(path), 3, (1, 0))
     path = path.with_name("labels.tsv")
     path.write_bytes(content)
     try:

@@ -102,6 +102,7 @@ def test_mistakes_are_named(tmp_path, rng):
     clean(files, end=128.0)
     with pytest.raises(InputError, match=r"run-1 of s1: word 2 \('b'\) ends at 129 s, but the scan ends at 128 s"):
         clean(files, end=129.0)
+    clean(files, end=129.0, source={**SOURCE, "dropped_at_end": 1})
     files = subject_files(tmp_path, values, [np.zeros((63, 2))] * 2)
     with pytest.raises(InputError, match=r"run-1-rp.txt: 63 rows, but the response has 60 volumes \(or 64"):
         clean(files)

@@ -86,20 +86,34 @@ def expand(table, kinds):
     return table
 
 
+def first_row(rows, volumes, dropped):
+    """The row of a confound table that belongs to the first volume of the response file; None where none fits.
+
+    Parameters
+    ----------
+    rows : int, rows of the table; one per volume of the response file, or from volume 0 of the scan on, with or without
+        the volumes missing at the end
+    volumes : int, volumes in the response file
+    dropped : tuple of int, volumes missing at its start and at its end
+    """
+    start, end = dropped
+    return 0 if rows == volumes else start if rows in (start + volumes, start + volumes + end) else None
+
+
 def match_rows(table, volumes, dropped, path):
     """Confounds of the volumes that the response file holds.
 
     Parameters
     ----------
-    table : DataFrame (time, confound); either one row per volume of the response, or from volume 0 of the scan on
-    volumes, dropped : int, volumes in the response file, and missing from its start
+    table : DataFrame (time, confound)
+    volumes, dropped : as in `first_row`
     path : str, for the message
     """
-    if len(table) == volumes + dropped:
-        table = table.iloc[dropped:]
-    elif len(table) != volumes:
-        also = f" (or {volumes + dropped}, with the {dropped} dropped volumes)" if dropped else ""
+    first = first_row(len(table), volumes, dropped)
+    if first is None:
+        also = f" (or {volumes + sum(dropped)}, with the {sum(dropped)} dropped volumes)" if sum(dropped) else ""
         raise InputError(f"{path}: {len(table)} rows, but the response has {volumes} volumes{also}")
+    table = table.iloc[first : first + volumes]
     wrong = ~np.isfinite(table.to_numpy())
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
@@ -116,7 +130,7 @@ def run_confounds(path, volumes, dropped, cleaning):
     Parameters
     ----------
     path : path of the run's confounds
-    volumes, dropped : as in `match_rows`
+    volumes, dropped : as in `first_row`
     cleaning : dict with confound_columns (list of glob, or None for all) and confound_expansion (as in `expand`)
 
     Returns
@@ -163,10 +177,10 @@ def motion_summary(path, volumes, dropped):
     except InputError as error:
         log.warning("no motion summary: %s", error)
         return {}
-    if motion is None or len(motion) not in (volumes, volumes + dropped):
+    first = None if motion is None else first_row(len(motion), volumes, dropped)
+    if first is None:
         return {}
-    moved = framewise_displacement(motion)[len(motion) - volumes :]
-    moved = moved[1:] if len(motion) == volumes else moved
+    moved = framewise_displacement(motion)[max(first, 1) : first + volumes]
     if not len(moved) or not np.isfinite(moved).all():
         return {}
     return {"mean_fd": float(moved.mean()), "max_fd": float(moved.max())}

@@ -93,6 +93,7 @@ def clean_subject(
     """
     reader = open_reader(source, files, brain=brain)
     dropped = source.get("dropped_volumes", 0)
+    missing = dropped, source.get("dropped_at_end", 0)
     if atlas:
         found = {role: entries[0] for role, entries in paths_of(files).items()}
         reader.table["roi"] = label_voxels(reader.table, atlas, rois, found, source["space"])
@@ -100,7 +101,7 @@ def clean_subject(
     plan = []
     for run in runs:
         recording = open_run(reader, files, run)
-        _check_recording(recording, run, subject, words, dropped, tr)
+        _check_recording(recording, run, subject, words, missing, tr)
         plan.append((run, recording, overlap_volumes(run, dropped, tr)))
     kept = [recording.volumes - cut for _, recording, cut in plan]
     usable, records = np.ones(len(reader.table), bool), []
@@ -109,7 +110,7 @@ def clean_subject(
         path, "responses", (sum(kept), len(usable)), dims=("time", "voxel"), attributes={"units": units}
     ) as stream:
         for run, recording, cut in plan:
-            cleaned, record = _clean(recording, run, files, dropped, cut, tr, cleaning)
+            cleaned, record = _clean(recording, run, files, missing, cut, tr, cleaning)
             stream.append(cleaned)
             usable &= ~np.isnan(cleaned[0])
             records.append(record)
@@ -133,14 +134,13 @@ def clean_subject(
         )
 
 
-def _check_recording(recording, run, subject, words, dropped, tr):
+def _check_recording(recording, run, subject, words, missing, tr):
     path, found = recording.path, recording.tr
     if found is not None and abs(found - tr) > TR_TOLERANCE:
         raise InputError(f"{path}: the header's TR is {found:g} s, but dataset.tr is {tr:g} s")
-    check_duration(
-        words[words["run"] == run["name"]], f"{run['name']} of {subject}", (recording.volumes + dropped) * tr
-    )
-    cut = overlap_volumes(run, dropped, tr)
+    scan_end = (recording.volumes + sum(missing)) * tr
+    check_duration(words[words["run"] == run["name"]], f"{run['name']} of {subject}", scan_end)
+    cut = overlap_volumes(run, missing[0], tr)
     if cut >= recording.volumes:
         raise InputError(
             f"{path}: {recording.volumes} volumes, and all lie in the {run['overlap']:g} s that run {run['name']} "
@@ -148,15 +148,15 @@ def _check_recording(recording, run, subject, words, dropped, tr):
         )
 
 
-def _clean(recording, run, files, dropped, cut, tr, cleaning):
+def _clean(recording, run, files, missing, cut, tr, cleaning):
     """One run, read and cleaned, and its record."""
     values = recording.read()
     entry, confounds, motion = of_run(files.get("confounds", {}), run), None, {}
     if entry is not None:
-        motion = motion_summary(entry["path"], recording.volumes, dropped)
+        motion = motion_summary(entry["path"], recording.volumes, missing)
         # Without a voxel to remove them from, confounds need not be right.
         if cleaning["confounds"] and usable_voxels(values)[1].any():
-            confounds = run_confounds(entry["path"], recording.volumes, dropped, cleaning)
+            confounds = run_confounds(entry["path"], recording.volumes, missing, cleaning)
     steps = {key: cleaning[key] for key in ("detrend", "high_pass", "standardize")}
     cleaned, counts = clean_run(values, tr=tr, confounds=confounds, cut=cut, where=recording.path, **steps)
     return cleaned, {
