@@ -33,7 +33,12 @@ def test_raw_files_are_dropped_and_fetched_again(tiny):
     assert first.identical(read_arrays(tiny.folder / TARGET))
     assert not any(raw_files(tiny).values())
     # How files are fetched changes no result, so another choice makes nothing anew.
-    assert tiny.planned("--nocolor", TARGET, study="tiny", overlay={"retrieve": {"keep_raw": True, "jobs": 1, "retries": 0}}) == {}
+    assert (
+        tiny.planned(
+            "--nocolor", TARGET, study="tiny", overlay={"retrieve": {"keep_raw": True, "jobs": 1, "retries": 0}}
+        )
+        == {}
+    )
     done = tiny.snakemake(TARGET, "--forcerun", "clean_responses", study="tiny")
     assert done.returncode == 0, done.stdout
     assert all(raw_files(tiny).values())

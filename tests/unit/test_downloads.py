@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from datalad_origin import BOTH, damage, fetch, git, isolate, make_dataset, read
+from datalad_origin import BOTH, damage, fetch, git, isolate, make_dataset, read, save
 
 from triphase import downloads
 from triphase.clones import Clone, clone_path
@@ -250,6 +250,16 @@ def test_a_server_that_wants_credentials_is_not_asked_again(origin, tmp_path, se
     message = refused(origin, tmp_path, retries=3)
     assert "credentials" in message and "config/README.md" in message and "datalad get -d" in message
     assert "tries" not in message and "again in" not in caplog.text
+
+
+def test_content_of_unknown_size_is_had_once(origin, tmp_path, server):
+    git(origin, "annex", "addurl", "-q", "--relaxed", "--file=sound.wav", f"http://127.0.0.1:{server.port}/sound")
+    save(origin, "1.0.0")
+    files = {"audio": {"": "sound.wav"}}
+    assert "-s" not in os.readlink(origin / "sound.wav").rpartition("/")[2].partition("--")[0]
+    assert fetch(origin, tmp_path, files=files)["files"]["audio"][""]["bytes"] == 7
+    asked = server.asked
+    assert read(fetch(origin, tmp_path, files=files), "audio", "") == b"annexed" and server.asked == asked
 
 
 def test_content_that_a_server_has_wrong_is_refused(origin, tmp_path, server):

@@ -30,7 +30,10 @@ UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the pinned version: its path in the data set, annex key (None: git itself holds it) and size."""
+    """A file of the pinned version: its path in the data set, annex key (None: git itself holds it) and size.
+
+    The size is 0 where a key does not say it, as for an address that nobody has downloaded yet.
+    """
 
     path: str
     key: str | None
@@ -40,7 +43,7 @@ class Entry:
     def present(self, clone):
         """Whether all of the content is there."""
         file = clone.path / self.path
-        return self.key is None or (file.is_file() and file.stat().st_size == self.bytes)
+        return self.key is None or (file.is_file() and self.bytes in (0, file.stat().st_size))
 
     def part(self, clone):
         """The file in which git-annex keeps what has come so far."""
@@ -50,7 +53,7 @@ class Entry:
 def look_up(clone, paths):
     """The entries of some files, by path, from git alone: no content is needed.
 
-    The size of annexed content is that of its key; 0 where a key does not say (content of unknown size).
+    The size of annexed content is that of its key.
     """
     tree = file_tree(clone)
     files = {path: tree[path] for path in dict.fromkeys(paths)}
@@ -86,7 +89,7 @@ def fetch_dataset(files, *, name, url, version, user, retrieve, folder="resource
     files : dict of role to dict of key to path in the data set
     name, url, version, folder : as in `triphase.clones.opened`
     user : str
-        `study/subject`, for whom the content is kept until `triphase.sharing.release_content`.
+        `study/subject`, for whom the content is kept until `triphase.content.release_content`.
     retrieve : dict with jobs (transfers at a time) and retries (further tries after a passing failure)
 
     Returns
