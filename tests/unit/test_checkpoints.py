@@ -1,26 +1,29 @@
-import hashlib
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
+import small_models
+from conftest import ROOT
+from fake_hub import FakeHub, sha
 
-from triphase import checkpoints
-from triphase.checkpoints import find_checkpoint
+from triphase import checkpoints, hub
+from triphase.checkpoints import find_checkpoint, load_model, load_tokenizer
 from triphase.errors import InputError
+from triphase.snapshots import promised_size, weight_files
 
-CONFIG = {"architectures": ["GPTNeoXForCausalLM"], "num_hidden_layers": 3, "hidden_size": 64}
+COMMITS = {"step0": "0" * 40, "stage1-step5000-tokens11B": "a" * 40, "pr/1": "b" * 40}
 
 
-def make_repository(cache, revisions, weights=b"weights"):
+def make_repository(cache, revisions):
     folder = cache / "models--org--name"
-    for revision, commit in revisions.items():
+    for value, (revision, commit) in enumerate(revisions.items()):
         snapshot = folder / "snapshots" / commit
         snapshot.mkdir(parents=True)
-        for name, content in {
-            "config.json": json.dumps(CONFIG).encode(),
-            "tokenizer.json": b"{}",
-            "model.safetensors": weights + revision.encode(),
-        }.items():
-            blob = folder / "blobs" / hashlib.sha256(content).hexdigest()
+        for name, content in small_models.stand_in(value).items():
+            blob = folder / "blobs" / sha(content)
             blob.parent.mkdir(exist_ok=True)
             blob.write_bytes(content)
             (snapshot / name).symlink_to(blob)
@@ -32,7 +35,33 @@ def make_repository(cache, revisions, weights=b"weights"):
 
 @pytest.fixture
 def cache(tmp_path):
-    return make_repository(tmp_path, {"step0": "0" * 40, "stage1-step5000-tokens11B": "a" * 40, "pr/1": "b" * 40})
+    return make_repository(tmp_path, COMMITS)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An empty working directory and an empty user's cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "PAUSE", 0.01)
+    return tmp_path
+
+
+@pytest.fixture
+def served(workplace, monkeypatch):
+    """A function that starts a hub with the given repositories and points to it."""
+    started = []
+
+    def start(repositories):
+        server = FakeHub(repositories).__enter__()
+        started.append(server)
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        return server
+
+    yield start
+    for server in started:
+        server.__exit__()
 
 
 @pytest.mark.parametrize("revision", ["stage1-step5000-tokens11B", "a" * 40])
@@ -40,7 +69,7 @@ def test_a_branch_and_its_commit_are_the_same_checkpoint(cache, revision):
     manifest = find_checkpoint("org/name", revision, cache)
     assert manifest["commit"] == "a" * 40
     assert (manifest["layers"], manifest["hidden_size"]) == (3, 64)
-    assert manifest["tokenizer_hash"] == hashlib.sha256(b"{}").hexdigest()
+    assert manifest["tokenizer_hash"] == sha(b"{}")
 
 
 def test_fingerprints_tell_weights_apart(cache):
@@ -73,15 +102,15 @@ def test_sharded_weights_are_whole_with_all_shards_index_tokenizer_and_config(tm
     snapshot.mkdir(parents=True)
     shards = {tensor: name.format(stem, suffix) for tensor, name in INDEX["weight_map"].items()}
     files = {
-        "config": ("config.json", json.dumps(CONFIG)),
-        "tokenizer": ("tokenizer_config.json", "{}"),
-        "index": (f"{stem}{suffix}.index.json", json.dumps({"weight_map": shards})),
-        "first": (shards["a"], "a"),
-        "shard": (shards["b"], "b"),
+        "config": ("config.json", json.dumps(small_models.CONFIG).encode()),
+        "tokenizer": ("tokenizer_config.json", b"{}"),
+        "index": (f"{stem}{suffix}.index.json", json.dumps({"weight_map": shards}).encode()),
+        "first": (shards["a"], small_models.safetensors(1)),
+        "shard": (shards["b"], small_models.safetensors(2)),
     }
     for role, (name, content) in files.items():
         if role != lacks:
-            (snapshot / name).write_text(content)
+            (snapshot / name).write_bytes(content)
     if lacks == "link":
         (snapshot / shards["b"]).unlink()
         (snapshot / shards["b"]).symlink_to(tmp_path / "nowhere")
@@ -97,20 +126,276 @@ def test_a_pin_that_does_not_hold_is_refused(cache):
         find_checkpoint("org/name", "step0", cache, commit="c" * 40)
 
 
+def test_a_pinned_commit_is_found_though_the_branch_has_moved(cache):
+    (cache / "models--org--name/refs/step0").write_text("b" * 40)
+    assert find_checkpoint("org/name", "step0", cache, commit="0" * 40)["commit"] == "0" * 40
+
+
 def test_the_users_cache_is_searched_before_any_download(cache, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr(checkpoints, "_download", lambda *_: pytest.fail("tried to download"))
+    monkeypatch.setattr(checkpoints, "_from_hub", lambda *_: pytest.fail("asked the hub"))
     assert find_checkpoint("org/name", "step0")["cache_dir"] == str(cache)
 
 
-def test_a_download_that_fails_is_one_clear_error(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", _offline)
-    with pytest.raises(InputError, match="revision 'main' of 'org/absent' can't be downloaded"):
+def test_weights_are_those_of_the_index_and_safetensors_come_first():
+    both = ["model.safetensors", "pytorch_model.bin", "training_args.bin", "adapter.safetensors"]
+    assert weight_files(both) == ["model.safetensors"]
+    assert weight_files(["pytorch_model.bin", "optimizer.bin"]) == ["pytorch_model.bin"]
+    index = {"weight_map": {"x": "model-2.safetensors", "y": "model-1.safetensors"}}
+    names = ["model-1.safetensors", "model-2.safetensors", "old.safetensors", "model.safetensors.index.json"]
+    assert weight_files(names, lambda _: index) == ["model-1.safetensors", "model-2.safetensors"]
+    assert weight_files(["tokenizer.json"]) == []
+
+
+def test_the_size_of_a_safetensors_file_follows_from_its_header(tmp_path):
+    content = small_models.checkpoint(0)["model.safetensors"]
+    path = tmp_path / "model.safetensors"
+    for kept in (len(content), len(content) - 1):
+        path.write_bytes(content[:kept])
+        assert promised_size(path) == len(content)
+    path.write_bytes(content[:1000])
+    assert promised_size(path) > 1000, "cut inside the header"
+    for junk in (b"", b"ab", b"\x02" + bytes(7) + b"no"):
+        path.write_bytes(junk)
+        with pytest.raises(InputError, match="is not a safetensors file"):
+            promised_size(path)
+
+
+# From the hub.
+
+
+def test_a_manifest_comes_from_the_hubs_listing_and_weights_come_when_they_are_loaded(served):
+    files = small_models.checkpoint(0, shards=3)
+    server = served({"org/m": {"step0": files, "main": small_models.checkpoint(1, shards=3)}})
+    manifest = find_checkpoint("org/m", "step0")
+    shards = [f"model-0000{k}-of-00003.safetensors" for k in (1, 2, 3)]
+    assert manifest["weights"] == shards and manifest["commit"] == server.commit("org/m", "step0")
+    assert {name: entry["sha256"] for name, entry in manifest["files"].items()} == {n: sha(c) for n, c in files.items()}
+    assert not any(name.endswith(".safetensors") for _, name in server.sent)
+    model = load_model(manifest)
+    server.requests.clear()
+    assert load_tokenizer(manifest)("w1 w2").input_ids == [1, 2]
+    bare = load_model(manifest, head=False)
+    assert server.requests == [], "loading asked the network"
+    assert model.get_output_embeddings() is not None and bare.get_output_embeddings() is None
+    assert all((a == b).all() for a, b in zip(bare.parameters(), model.base_model.parameters(), strict=True))
+    local = small_models.write(checkpoints.Path("plain"), files)
+    again = find_checkpoint("org/m", "plain", folder=local)
+    assert again["fingerprint"] == manifest["fingerprint"] and again["files"] == manifest["files"]
+
+
+def test_offline_the_commit_and_what_was_fetched_suffice(served, monkeypatch):
+    server = served({"org/m": {"step0": small_models.checkpoint(0)}})
+    manifest = find_checkpoint("org/m", "step0")
+    load_model(manifest)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    server.requests.clear()
+    assert find_checkpoint("org/m", "step0", commit=manifest["commit"]) == manifest
+    assert find_checkpoint("org/m", "step0") == manifest
+    load_model(manifest)
+    assert server.requests == []
+    with pytest.raises(InputError, match="revision 'step1' of 'org/m' is in no local cache, and HF_HUB_OFFLINE"):
+        find_checkpoint("org/m", "step1")
+
+
+def test_a_branch_that_moved_is_told_by_its_commit(served):
+    server = served({"org/m": {"step0": small_models.stand_in(0)}})
+    before = find_checkpoint("org/m", "step0")
+    moved = small_models.stand_in(1)
+    server.repositories["org/m"]["step0"] = ("e" * 40, moved)
+    assert find_checkpoint("org/m", "step0")["commit"] == "e" * 40
+    assert find_checkpoint("org/m", "step0", commit=before["commit"]) == before
+
+
+def test_what_the_hub_does_not_have_is_named(served):
+    lame = {name: b"{}" for name in ("config.json", "tokenizer.json")}
+    served({"org/m": {"step0": small_models.stand_in(), "step16": small_models.stand_in(1), "bare": lame}})
+    with pytest.raises(
+        InputError, match="revision 'step1' of 'org/m' does not exist; the nearest of 3 are step16, step0"
+    ):
+        find_checkpoint("org/m", "step1")
+    with pytest.raises(InputError, match="'org/other' does not exist, is private or has a licence to accept"):
+        find_checkpoint("org/other", "main")
+    with pytest.raises(InputError, match="revision 'bare' of 'org/m' lacks"):
+        find_checkpoint("org/m", "bare")
+
+
+def test_no_network_is_one_clear_error(workplace, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(
+        InputError, match="revision 'main' of 'org/absent' cannot be had .*check the name and the network"
+    ):
         find_checkpoint("org/absent", "main")
 
 
-def _offline(*_, **__):
-    raise ConnectionError("no route")
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(served, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1024)
+    server = served({"org/m": {"step0": small_models.checkpoint(0)}})
+    server.drops["model.safetensors"] = 50_000
+    load_model(find_checkpoint("org/m", "step0"))
+    ((name, asked),) = server.ranges
+    assert name == "model.safetensors" and 40_000 < int(asked.removeprefix("bytes=").split("-")[0]) <= 50_000
+
+
+def test_a_file_of_the_right_size_and_wrong_content_is_fetched_again(served, caplog):
+    files = small_models.checkpoint(0)
+    server = served({"org/m": {"step0": files}})
+    content = bytearray(files["model.safetensors"])
+    content[-1] ^= 1
+    server.wrong["model.safetensors"] = bytes(content)
+    load_model(find_checkpoint("org/m", "step0"))
+    assert "is not what the hub says it is: fetching again" in caplog.text
+
+
+def test_code_of_a_repository_is_fetched_only_where_it_is_trusted(served):
+    server = served({"org/m": {"main": {**small_models.stand_in(), "modeling_x.py": b"raise SystemExit('ran')"}}})
+    find_checkpoint("org/m", "main")
+    assert not any(name.endswith(".py") for _, name in server.sent)
+    assert find_checkpoint("org/m", "main", trust_remote_code=True)["trust_remote_code"] is True
+    assert any(name.endswith(".py") for _, name in server.sent)
+
+
+# Loading from a folder.
+
+
+def in_folder(path, files, **changes):
+    small_models.write(path, {name: content for name, content in {**files, **changes}.items() if content is not None})
+    return find_checkpoint("org/m", path.name, folder=path)
+
+
+def test_older_shards_load_and_equal_safetensors(tmp_path):
+    safe = load_model(in_folder(tmp_path / "safe", small_models.checkpoint(0, 3)))
+    older = load_model(in_folder(tmp_path / "older", small_models.checkpoint(0, 3, ".bin")))
+    assert all((a == b).all() for a, b in zip(safe.parameters(), older.parameters(), strict=True))
+
+
+class Malicious:
+    """Unpickling it runs a shell command."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_that_needs_code_is_refused_and_does_not_run(tmp_path, zipped):
+    import torch
+
+    files = small_models.checkpoint(0, 1, ".bin")
+    manifest = in_folder(tmp_path / "bad", files)
+    path = tmp_path / "bad/pytorch_model.bin"
+    content = {"weight": Malicious(f"touch {tmp_path}/ran")}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    manifest["files"][path.name]["bytes"] = path.stat().st_size
+    with pytest.raises(
+        InputError, match="org/m at bad: .*pytorch_model.bin holds more than tensors.*safetensors.*local_folder"
+    ):
+        load_model(manifest)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
+def test_a_shard_cut_short_is_named(tmp_path, suffix):
+    manifest = in_folder(tmp_path / "m", small_models.checkpoint(0, 3, suffix))
+    path = tmp_path / "m" / manifest["weights"][1]
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=f"org/m at m: .*{path.name} (has|is cut short)"):
+        load_model(manifest)
+    if suffix == ".safetensors":
+        with pytest.raises(InputError, match=f"org/m at m: .*{path.name} has .* bytes instead of"):
+            find_checkpoint("org/m", "m", folder=tmp_path / "m")
+    del manifest["files"][path.name]
+    with pytest.raises(InputError, match=f"org/m at m: .*{path.name} (has|is cut short)"):
+        load_model(manifest)
+    path.unlink()
+    with pytest.raises(InputError, match=f"org/m at m: .*lacks {path.name}"):
+        load_model(manifest)
+
+
+def test_weights_that_lack_tensors_are_refused_and_not_filled_with_random_numbers(tmp_path):
+    from safetensors.torch import load, save
+
+    files = small_models.checkpoint(0)
+    tensors = load(files["model.safetensors"])
+    del tensors["gpt_neox.layers.2.attention.dense.weight"]
+    manifest = in_folder(tmp_path / "m", files, **{"model.safetensors": save(tensors, {"format": "pt"})})
+    with pytest.raises(
+        InputError, match="org/m at m: .* lack 1 tensors of the model, .*layers.2.attention.dense.weight"
+    ):
+        load_model(manifest)
+
+
+def test_a_model_that_needs_code_is_refused_unless_it_is_trusted(tmp_path):
+    files = small_models.checkpoint(0)
+    config = json.loads(files["config.json"])
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.OwnModel"}}
+    code = f"open({str(tmp_path / 'ran')!r}, 'w')\nraise RuntimeError('own code ran')\n".encode()
+    manifest = in_folder(tmp_path / "m", files, **{"config.json": json.dumps(config).encode(), "own.py": code})
+    with pytest.raises(InputError, match="it needs code of the repository; name the repository in trust_remote_code"):
+        load_model(manifest)
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(InputError, match="own code ran"):
+        load_model({**manifest, "trust_remote_code": True})
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_tokenizer_without_offsets_is_refused(tmp_path, monkeypatch):
+    manifest = in_folder(tmp_path / "m", small_models.checkpoint(0))
+    monkeypatch.setattr(
+        "transformers.AutoTokenizer.from_pretrained", lambda *_, **__: type("T", (), {"is_fast": False})
+    )
+    with pytest.raises(InputError, match="org/m at m: its tokenizer gives no character offsets"):
+        load_tokenizer(manifest)
+    monkeypatch.undo()
+    (tmp_path / "m/tokenizer.json").write_text("{")
+    with pytest.raises(InputError, match="org/m at m: its tokenizer cannot be loaded"):
+        load_tokenizer(manifest)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
+@pytest.mark.parametrize("cpu", [120_000, 20_000], ids=["part on disk", "nearly all on disk"])
+def test_offloaded_and_plain_agree(tmp_path, monkeypatch, suffix, cpu):
+    import gc
+
+    import torch
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    manifest = in_folder(tmp_path / "m", small_models.checkpoint(0, 3, suffix))
+    plain = load_model(manifest)
+    offloaded = load_model(manifest, max_memory={"cpu": cpu})
+    assert "disk" in offloaded.hf_device_map.values()
+    tokens = torch.arange(40).reshape(2, 20)
+    with torch.inference_mode():
+        one, two = (model(tokens, output_hidden_states=True) for model in (plain, offloaded))
+    assert torch.equal(one.logits, two.logits)
+    assert all(torch.equal(a, b) for a, b in zip(one.hidden_states, two.hidden_states, strict=True))
+    del plain, offloaded, one, two
+    gc.collect()
+    assert not list((tmp_path / "tmp").glob("triphase-offload-*"))
+
+
+def test_memory_limits_leave_room(monkeypatch):
+    assert checkpoints.memory_limits(1000)["cpu"] == 800_000_000
+
+
+def test_registries_and_locks_import_nothing_heavy():
+    code = (
+        "import sys, triphase.models, triphase.locks; "
+        "print([m for m in ('torch', 'transformers', 'huggingface_hub', 'numpy', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts")},
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_checkpoint_that_was_moved_out_of_the_cache_is_named(cache):
+    manifest = find_checkpoint("org/name", "step0", cache)
+    shutil.rmtree(cache / "models--org--name/snapshots" / ("0" * 40))
+    with pytest.raises(InputError, match="org/name at step0: .* lacks config.json"):
+        load_model(manifest)

@@ -80,6 +80,11 @@ def own_files(sets):
     ]
 
 
+def folder_files(folder):
+    """Files of a checkpoint's own folder as inputs, so that replacing one reruns what read it."""
+    return sorted(str(path) for path in Path(folder).iterdir() if path.is_file()) if folder else []
+
+
 def text_corpus(model):
     """Path below `local_data` of the text that a model is trained on here; null for other models."""
     corpus = (MODELS[model].get("train") or {}).get("corpus") or {}

@@ -4,6 +4,8 @@
 #         sources/atlas.json                             (the same of an atlas that is fetched)
 #         sources/plan.json                              (what would be downloaded; only when plan_download is asked for)
 #         models/{model}/{checkpoint}.json               (commit, files and fingerprint of a checkpoint, its shape)
+#         models/lock.json                               (commits of all checkpoints; only when lock_checkpoints is asked for,
+#                                                        which writes the study's lock, config/locks/{study}.json)
 import time
 
 from triphase.datasets import check_local, response_roles, stimulus_files, study_files
@@ -142,9 +144,34 @@ rule plan_download:
         "../scripts/plan_download.py"
 
 
+rule lock_checkpoints:
+    output:
+        lock=f"{OUT}/models/lock.json",
+    log:
+        f"{OUT}/logs/lock_checkpoints/lock.log",
+    benchmark:
+        f"{OUT}/benchmarks/lock_checkpoints/lock.tsv"
+    localrule: True
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        study=lookup("study", within=config),
+        models=config["models"],
+        lock=config["lock"],
+        # Branches may have moved: the time makes it run whenever it is asked for.
+        code=digest("lock_checkpoints.py") + str(time.time()),
+    script:
+        "../scripts/lock_checkpoints.py"
+
+
 rule fetch_checkpoint:
     input:
         demo=lambda wildcards: f"{OUT}/demo/models/{wildcards.model}.json" if trained_here(wildcards.model) else [],
+        local=lambda wildcards: folder_files(CHECKPOINTS[wildcards.model][wildcards.checkpoint].get("folder")),
     output:
         checkpoint=f"{OUT}/models/{{model}}/{{checkpoint}}.json",
     log:
@@ -164,6 +191,8 @@ rule fetch_checkpoint:
         cache_dir=lambda wildcards: (
             f"{OUT}/demo/hub" if trained_here(wildcards.model) else MODELS[wildcards.model].get("cache_dir")
         ),
+        folder=checkpoint_entry("folder"),
+        trust_remote_code=lambda wildcards: MODELS[wildcards.model].get("trust_remote_code", False),
         code=digest("fetch_checkpoint.py"),
     script:
         "../scripts/fetch_checkpoint.py"

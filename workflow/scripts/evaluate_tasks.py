@@ -7,11 +7,11 @@ from triphase.job import start
 from triphase.provenance import library_versions, model_provenance
 
 
-def main(paths, *, jobs, batch_size, device, seed):
+def main(paths, *, jobs, batch_size, device, seed, retrieve=None):
     """`jobs`: from `triphase.tasks.plan`. Tasks are read before the model, so that bad ones fail at once."""
     manifest = read_json(paths.checkpoint)
     tasks = load_tasks(jobs)
-    model = load_model(manifest, dtype="float32", device=device)
+    model = load_model(manifest, dtype="float32", device=device, retrieve=retrieve)
     items, metadata = evaluate(jobs, tasks, model, load_tokenizer(manifest), batch_size=batch_size, seed=seed)
     versions = library_versions("lm_eval", "torch", "transformers")
     write_table(paths.tasks, items, **metadata, **model_provenance(manifest), versions=versions)
@@ -19,4 +19,4 @@ def main(paths, *, jobs, batch_size, device, seed):
 
 if __name__ == "__main__":
     with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+        main(job.paths, **job.params, retrieve=job.retrieve)

@@ -11,10 +11,10 @@ from triphase.provenance import library_versions, model_provenance
 from triphase.words import unique_stimuli
 
 
-def main(paths, *, context, batch_size, dtype, storage, pool, device):
+def main(paths, *, context, batch_size, dtype, storage, pool, device, retrieve=None):
     """Read the transcripts and one checkpoint's manifest; write (layer, word, feature)."""
     manifest, words = read_json(paths.checkpoint), read_table(paths.words)
-    model = load_model(manifest, dtype=dtype, device=device)
+    model = load_model(manifest, dtype=dtype, device=device, retrieve=retrieve)
     tokenizer = load_tokenizer(manifest)
     hidden, surprisal, preceding, labels = [], [], [], unique_stimuli(words)
     unit, options = words.attrs["unit"], {"batch_size": batch_size, "pool": pool}
@@ -55,4 +55,4 @@ def main(paths, *, context, batch_size, dtype, storage, pool, device):
 
 if __name__ == "__main__":
     with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+        main(job.paths, **job.params, retrieve=job.retrieve)

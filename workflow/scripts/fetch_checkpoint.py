@@ -1,15 +1,24 @@
-"""Resolve one checkpoint to a commit, make sure that its files are whole on this machine, and describe them."""
+"""Resolve one checkpoint to a commit, make sure that its files can be had, and describe them."""
 
 from triphase.artefacts import write_json
 from triphase.checkpoints import find_checkpoint
 from triphase.job import start
 
 
-def main(paths, *, repository, revision, commit, cache_dir):
+def main(paths, *, repository, revision, commit, cache_dir, folder, trust_remote_code, retrieve):
     """Write the manifest that every later stage loads the model by."""
-    write_json(paths.checkpoint, find_checkpoint(repository, revision, cache_dir, commit))
+    manifest = find_checkpoint(
+        repository,
+        revision,
+        cache_dir,
+        commit,
+        folder=folder,
+        trust_remote_code=trust_remote_code,
+        retrieve=retrieve,
+    )
+    write_json(paths.checkpoint, manifest)
 
 
 if __name__ == "__main__":
     with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+        main(job.paths, **job.params, retrieve=job.retrieve)

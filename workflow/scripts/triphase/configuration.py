@@ -5,12 +5,14 @@ from pathlib import Path
 
 from triphase import config_checks
 from triphase.errors import InputError
+from triphase.locks import apply_lock, lock_path, read_lock
+from triphase.models import load_families, resolve_models
 from triphase.registry import load_registry, resolve_dataset
 from triphase.validation import check_schema, check_unique_names
 
 
 def resolve_config(config, project):
-    """Check a study's config and replace `dataset` by the data set that it stands for.
+    """Check a study's config and replace `dataset` and `models` by what they stand for.
 
     Everything is found before any job starts.
 
@@ -22,7 +24,8 @@ def resolve_config(config, project):
 
     Returns
     -------
-    dict : the config with `dataset` as `registry.resolve_dataset` describes it
+    dict : the config with `dataset` as `registry.resolve_dataset` describes it and `models` as
+        `models.resolve_models` does, pinned by the study's lock; `lock` is the lock's path
 
     Raises
     ------
@@ -36,7 +39,10 @@ def resolve_config(config, project):
     dataset = resolve_dataset(
         config["dataset"], registry, schema, study=config["study"], local_data=config["local_data"]
     )
-    config = {**config, "dataset": dataset}
+    families = load_families(Path(project) / "resources/registry/models.yaml", schemas / "models.schema.json")
+    models = resolve_models(config["models"], families, trusted=config["trust_remote_code"])
+    lock = lock_path(config["lock"], config["study"], project)
+    config = {**config, "dataset": dataset, "models": apply_lock(models, read_lock(lock)), "lock": str(lock)}
     config_checks.check_headline(config)
     _increasing_steps(config)
     _same_side(config)

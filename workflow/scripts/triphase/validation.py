@@ -74,6 +74,8 @@ def _describe(error, where):
         "minItems": f"needs at least {error.schema.get('minItems')} entries",
         "maxItems": f"takes at most {error.schema.get('maxItems')} entries",
         "minLength": "must not be empty",
+        "minProperties": f"needs one of {', '.join(error.schema.get('properties', {}))}",
+        "maxProperties": f"takes only one of {', '.join(error.schema.get('properties', {}))}",
         "uniqueItems": "must not repeat an entry",
         "minimum": f"must be at least {error.schema.get('minimum')}",
         "maximum": f"must be at most {error.schema.get('maximum')}",

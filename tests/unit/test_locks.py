@@ -1,0 +1,123 @@
+import json
+
+import pytest
+import small_models
+from conftest import ROOT
+from fake_hub import FakeHub, sha
+
+from triphase import hub
+from triphase.errors import InputError
+from triphase.locks import apply_lock, lock_path, make_lock, read_lock
+from triphase.models import load_families, resolve_models
+
+
+@pytest.fixture(scope="module")
+def families():
+    return load_families(ROOT / "resources/registry/models.yaml", ROOT / "workflow/schemas/models.schema.json")
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A hub with an OLMo whose names round otherwise than the registry computes, and an explicit repository."""
+    revisions = {"step0-tokens0B": 0, "step1000-tokens5B": 1, "step2000-tokens8B": 2, "main": 3}
+    repositories = {
+        "allenai/OLMo-7B-0724-hf": {name: small_models.stand_in(value) for name, value in revisions.items()},
+        "org/name": {"a": small_models.stand_in(7)},
+    }
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "PAUSE", 0.01)
+    with FakeHub(repositories) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
+
+
+def study(families, steps=(0, 1000, 2000), **more):
+    listed = [{"name": "a", "revision": "a", "step": 3, **more}]
+    models = [
+        {"name": "olmo", "family": "olmo-0724-7b", "layers": [1], "checkpoints": {"steps": list(steps)}},
+        {"name": "own", "repository": "org/name", "tokens_per_step": 1, "layers": [1], "checkpoints": listed},
+    ]
+    return resolve_models(models, families)
+
+
+def test_a_lock_holds_commit_and_hashes_of_every_file(families, served, tmp_path):
+    models = study(families)
+    lock = make_lock("mine", models)
+    locked = lock["models"]["olmo"]["checkpoints"]
+    assert lock["study"] == "mine" and list(locked) == ["step0", "step1000", "step2000"]
+    # The name that the hub has, though the registry rounds down.
+    assert locked["step1000"]["revision"] == "step1000-tokens5B"
+    assert locked["step1000"]["commit"] == served.commit("allenai/OLMo-7B-0724-hf", "step1000-tokens5B")
+    files = {file["name"]: file for file in locked["step1000"]["files"]}
+    content = small_models.stand_in(1)["model.safetensors"]
+    assert files["model.safetensors"] == {"name": "model.safetensors", "bytes": len(content), "sha256": sha(content)}
+    assert set(files["config.json"]) == {"name", "bytes", "oid"}
+    assert not served.sent, "a file was downloaded"
+
+    path = tmp_path / "lock.json"
+    path.write_text(json.dumps(lock))
+    pinned = apply_lock(models, read_lock(path))
+    assert [entry["commit"] for entry in pinned[0]["checkpoints"]] == [entry["commit"] for entry in locked.values()]
+    assert pinned[0]["checkpoints"][1]["revision"] == "step1000-tokens5B"
+    assert pinned[1]["checkpoints"][0]["commit"] == served.commit("org/name", "a")
+    # A locked study can be locked again, and a moved branch is then seen.
+    served.repositories["org/name"]["a"] = ("f" * 40, small_models.stand_in(8))
+    assert make_lock("mine", models)["models"]["own"]["checkpoints"]["a"]["commit"] == "f" * 40
+
+
+def test_a_lock_pins_only_what_it_is_about(families, served):
+    lock = make_lock("mine", study(families, steps=(0, 1000)))
+    later = apply_lock(study(families, commit="c" * 40), lock)
+    assert [("commit" in entry) for entry in later[0]["checkpoints"]] == [True, True, False]
+    assert later[1]["checkpoints"][0]["commit"] == "c" * 40, "the study's own pin stays"
+    other = [{**model, "repository": "org/other"} for model in study(families)]
+    assert not any("commit" in entry for model in apply_lock(other, lock) for entry in model["checkpoints"])
+    local = [{**model, "local_folder": "/x/{step}"} for model in study(families)]
+    assert apply_lock(local, lock) == local
+    assert apply_lock(local, None) == local
+
+
+def test_models_that_do_not_come_from_the_hub_are_not_locked(families, served):
+    models = [{**model, "cache_dir": "x"} for model in study(families)]
+    assert make_lock("mine", models) == {"study": "mine", "models": {}}
+
+
+def test_a_revision_that_is_not_there_is_named(families, served):
+    with pytest.raises(
+        InputError, match="models/olmo/checkpoints/step5000: .* no revision 'step5000-tokens20B'; the nearest"
+    ):
+        make_lock("mine", study(families, steps=(0, 5000)))
+    del served.repositories["org/name"]
+    with pytest.raises(InputError, match="'org/name' does not exist, is private"):
+        make_lock("mine", study(families))
+
+
+def test_offline_a_lock_cannot_be_made(families, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="'allenai/OLMo-7B-0724-hf' is in no local cache, and HF_HUB_OFFLINE"):
+        make_lock("mine", study(families))
+
+
+def test_a_lock_is_looked_for_in_the_working_directory_and_then_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    project = tmp_path / "project"
+    inside = project / "config/locks/mine.json"
+    assert str(lock_path(None, "mine", project)) == "config/locks/mine.json"
+    inside.parent.mkdir(parents=True)
+    inside.write_text("{}")
+    assert lock_path(None, "mine", project) == inside
+    assert str(lock_path("other.json", "mine", project)) == "other.json"
+    (tmp_path / "config/locks").mkdir(parents=True)
+    (tmp_path / "config/locks/mine.json").write_text("{}")
+    assert str(lock_path(None, "mine", project)) == "config/locks/mine.json"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"models": 3}', '{"models": {"m": {"checkpoints": {"a": {"commit": "1"}}}}}']
+)
+def test_a_broken_lock_is_refused(tmp_path, content):
+    path = tmp_path / "lock.json"
+    assert read_lock(path) is None
+    path.write_text(content)
+    with pytest.raises(InputError, match="lock: .*lock.json is not a lock .*snakemake lock_checkpoints"):
+        read_lock(path)
