@@ -47,5 +47,6 @@ def test_a_movie_with_annotations_and_a_single_subject(tmp_path):
     assert found["unit"] == "annotation" and len(found["runs"]) == 3
     # Neither a repeat nor a second subject: no ceiling is known, and none is made up.
     assert all(row["ceiling"] is None for row in found["ceilings"])
+    assert any("No ceiling is known" in item for item in found["findings"])
     (entry,) = found["timing"]["group"]
     assert entry["raw"]["lag"] == pytest.approx(DELAY, abs=2) and entry["raw"]["p"] < 0.05

@@ -187,7 +187,7 @@ def test_facts_and_series_of_a_subject(stored):
     described = describe_runs(words, runs, {"s1": facts})
     assert described[0]["rate"] == pytest.approx(1.0) and described[0]["volumes"] == [10]
     assert described[2]["subjects"] == 0 and described[2]["first"] is None
-    noted = findings({"s1": facts}, described, {"plausible": False, "reason": "late"}, "word")
+    noted = findings({"s1": facts}, described, {"plausible": False, "reason": "late"}, [{"ceiling": None}], "word")
     for text in (
         "not plausible (late)",
         "s1 (1 of 4)",

@@ -32,9 +32,10 @@ def main(paths, *, study, dataset, subjects, runs, rois, tr, unit, events, seed)
     described = describe_runs(words, runs, facts)
     timing = describe_timing(words, series, times, names, rois, tr, seed)
     content = {"study": study, "dataset": {**dataset, "commit": commit, "tr": tr}, "unit": unit}
-    content |= {"findings": findings(facts, described, timing, unit), "runs": described}
+    ceilings = ceilings_of(read_table(paths.regions))
+    content |= {"findings": findings(facts, described, timing, ceilings, unit), "runs": described}
     content |= {"subjects": [{"subject": name, **fact} for name, fact in facts.items()]}
-    write_json(paths.description, content | {"ceilings": ceilings_of(read_table(paths.regions)), "timing": timing})
+    write_json(paths.description, content | {"ceilings": ceilings, "timing": timing})
 
 
 if __name__ == "__main__":

@@ -205,12 +205,12 @@ def _ceilings(description):
         if row["subject"] == GROUP
     ]
     head = ["region", "ceiling of the group", "95 % interval", "subjects", "voxels of all subjects"]
-    return f"<p>{escape(_what(description))}</p>" + table(head, rows)
+    return f"<p>{escape(_what(description))}</p>" + (table(head, rows) if rows else "<p>It is not known here.</p>")
 
 
 def interval_text(row):
     """An interval in words of the page."""
-    return f"{number(row['low'], '{:.3f}')} to {number(row['high'], '{:.3f}')}"
+    return "–" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
 
 
 def _origin(dataset):

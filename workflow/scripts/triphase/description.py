@@ -222,7 +222,7 @@ def overall(group, decisive):
     return None, "no deciding region follows the rate above chance; the clocks could not be checked"
 
 
-def findings(subjects, runs, timing, unit):
+def findings(subjects, runs, timing, ceilings, unit):
     """What a user should know before going on: list of str, most important first."""
     noted = []
     if timing["plausible"] is not True:
@@ -248,6 +248,8 @@ def findings(subjects, runs, timing, unit):
              if (r.get("mean_fd") or 0) > MUCH_MOTION]  # fmt: skip
     if moved:
         noted.append(f"Mean framewise displacement above {MUCH_MOTION} mm: {_some(moved)}.")
+    if all(row["ceiling"] is None for row in ceilings):
+        noted.append("No ceiling is known: no stimulus was repeated, and fewer than two subjects can be compared.")
     silent = [run["run"] for run in runs if not run["events"]]
     if silent:
         noted.append(f"No {unit} in: {_some(silent)}.")

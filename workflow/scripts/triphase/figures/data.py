@@ -56,7 +56,8 @@ def draw_runs(description):
         values = tables[name] if across is runs else tables[name].T
         _table(panel, values, label, form, least)
         panel.set_yticks(range(len(down)), down)
-        panel.set_xticks(range(len(across)), across, rotation=90 if len(across) > 8 else 0, fontsize=7)
+        crowded = len(across) > 8 or sum(map(len, across)) > 60
+        panel.set_xticks(range(len(across)), across, rotation=90 if crowded else 0, fontsize=7)
     if not known:
         panels.flat[-1].set_xlabel("motion: no confounds that tell it", color=GREY, style="italic")
     figure.suptitle(
@@ -101,10 +102,10 @@ def draw_timing(description):
     group, lags = panels_of(timing), np.array(timing["lags"])
     columns = min(3, max(len(group), 1))
     rows = max(-(-len(group) // columns), 1)
+    size = (max(3.3 * columns + 0.6, 6.5), 2.3 * rows + 1.2)
     figure, panels = plt.subplots(
-        rows, columns, figsize=(3.3 * columns + 0.6, 2.3 * rows + 1.2), sharex=True, sharey=True, squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
+        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
     if not group:
         say_empty(panels[0, 0], timing["reason"])
     for number, (panel, entry) in enumerate(zip(panels.flat, group, strict=False)):
@@ -164,13 +165,15 @@ def draw_ceilings(description):
     if len(regions) > MOST_REGIONS:
         others = sorted(others, key=lambda region: -mean[region]["ceiling"])[: MOST_REGIONS - len(summaries)]
     regions = others + summaries
-    figure, panel = plt.subplots(figsize=(float(np.clip(0.75 * len(regions) + 2, 5, 12)), 3.6), layout="constrained")
+    figure, panel = plt.subplots(figsize=(float(np.clip(0.75 * len(regions) + 2, 6.5, 12)), 3.6), layout="constrained")
     kind = rows[0]["kind"] if rows else "isc"
-    panel.set_ylabel(KINDS[kind])
     if not regions:
-        say_empty(panel, "not known: no stimulus was repeated and there are fewer than two usable subjects")
-        panel.set_xticks([])
+        say_empty(panel, "not known: no stimulus was repeated,\nand fewer than two subjects can be compared")
+        panel.set_axis_off()
+        figure.set_figheight(1.2)
         return figure
+    panel.set_ylabel(KINDS[kind])
+    panel.set_xlim(-0.8, max(len(regions) - 0.2, 0.8))
     number = max(mean[region]["n_subjects"] for region in regions)
     for place, region in enumerate(regions):
         each = [row for row in rows if row["roi"] == region and row["subject"] != GROUP and row["ceiling"] is not None]
