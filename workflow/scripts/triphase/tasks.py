@@ -188,7 +188,8 @@ def item_scores(items, adherence_config):
     -------
     pandas.DataFrame with measure (accuracy_rescaled/…, adherence/…), item, score
     """
-    parts = []
+    # A study may have no tasks: then there are no scores, and the columns all the same.
+    parts = [pd.DataFrame({"measure": [], "item": [], "score": []})]
     for name, frame in items[items["kind"] == "accuracy"].groupby("task", sort=False):
         score = (frame["correct"] - frame["chance"]) / (1 - frame["chance"])
         parts.append(pd.DataFrame({"measure": f"accuracy_rescaled/{name}", "item": frame["item"], "score": score}))
@@ -196,7 +197,7 @@ def item_scores(items, adherence_config):
         answers = _answers(items, entry)
         scores = adherence_scores(answers["responses"], answers["labels"], parse_strict)
         parts.append(pd.DataFrame({"measure": f"adherence/{entry['name']}", "item": answers["item"], "score": scores}))
-    return pd.concat(parts, ignore_index=True).astype({"score": float})
+    return pd.concat(parts[1:] or parts, ignore_index=True).astype({"score": float})
 
 
 def _answers(items, entry):
