@@ -20,14 +20,15 @@ def draw_rois(table, boot, phases, rois, model):
     """
     measure = phases["headline"]["measure"]
     regions = [(roi["name"], f"{roi['name']} (language)" if roi["language"] else roi["name"]) for roi in rois]
-    regions += [("language", "all language regions"), ("all", "all regions")]
-    columns = 4 if len(regions) > 6 else 3
+    regions += [("language", "all language regions")] * any(roi["language"] for roi in rois)
+    regions += [("all", "all regions" if rois else "all voxels")]
+    columns = 4 if len(regions) > 6 else min(3, len(regions))
     axis = TokenAxis(table["tokens"].dropna().unique())
     n_rows = -(-len(regions) // columns)
     figure, panels = plt.subplots(
         n_rows,
         columns,
-        figsize=(3.1 * columns + 0.6, 2.4 * n_rows + 0.9),
+        figsize=(max(3.1 * columns + 0.6, 6.5), 2.4 * n_rows + 0.9),
         sharex=True,
         sharey=True,
         squeeze=False,
