@@ -85,22 +85,21 @@ def run_scripts(config, folder, hub):
         **{key: data[key] for key in ("name", "version", "license", "citation", "tr", "subjects", "runs", "simulate")},
     )
     origin = {"name": data["name"], "url": at("demo", "dataset"), "version": data["version"], "local_data_hint": None}
-    fetch_stimuli.main(
-        SimpleNamespace(manifest=at("stimuli.json")), dataset=origin, words=data["words"], runs=runs, local_data=None
-    )
-    build_words.main(
-        SimpleNamespace(manifest=at("stimuli.json"), words=at("words.parquet")),
-        words=data["words"], runs=runs, language=data["language"],
-    )  # fmt: skip
+    common = {"runs": runs, "local_data": None, "user": "embedded/truth", "retrieve": config["retrieve"]}
+    paths = SimpleNamespace(manifest=at("stimuli.json"), words=at("words.parquet"))
+    fetch_stimuli.main(paths, dataset=origin, words=data["words"], audio=None, **common)
+    build_words.main(paths, words=data["words"], runs=runs)
     for subject in subjects:
         paths = SimpleNamespace(
-            manifest=at(f"{subject}.json"), words=at("words.parquet"), responses=at(f"{subject}.zarr.zip")
+            manifest=at(f"{subject}.json"), words=at("words.parquet"), responses=at(f"{subject}.zarr.zip"), atlas=[]
         )
         entry = next(entry for entry in data["subjects"] if entry["name"] == subject)
-        fetch_responses.main(paths, dataset=origin, source=source, subject=entry, runs=runs, local_data=None)
+        fetch_responses.main(paths, dataset=origin, source=source, subject=entry, **common)
         clean_responses.main(
-            paths, subject=subject, source=source, runs=runs, tr=data["tr"], cleaning=config["responses"]
-        )
+            paths, subject=subject, source=source, runs=runs, tr=data["tr"], cleaning=config["responses"],
+            brain=data["brain"], atlas=None, rois=data["rois"], user=common["user"], atlas_user=None,
+            retrieve=config["retrieve"],
+        )  # fmt: skip
     responses = [at(f"{subject}.zarr.zip") for subject in subjects]
     measure_ceiling.main(
         SimpleNamespace(responses=responses, ceiling=at("ceiling.parquet"), regions=at("ceiling_rois.parquet")),
@@ -108,7 +107,7 @@ def run_scripts(config, folder, hub):
         seed=config["seed"], common_space=True,
     )  # fmt: skip
     encoding = config["encoding"]
-    shared = SimpleNamespace(responses=responses, words=at("words.parquet"), shared=at("shared.zarr.zip"))
+    shared = SimpleNamespace(responses=responses, words=at("words.parquet"), shared=at("shared.zarr.zip"), sound=[])
     keys = ("delays", "nuisance", "split", "alphas", "gap_seconds", "minimum_block")
     prepare_encoding.main(shared, runs=runs, rois=data["rois"], tr=data["tr"], **{key: encoding[key] for key in keys})
 

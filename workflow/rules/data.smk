@@ -5,7 +5,7 @@
 #         figures/data_{name}.{png,svg}     runs, timing, ceilings, and brain where voxels lie in MNI space
 #         data.html                         the report, one self-contained page
 
-DATASET_FACTS = ["name", "title", "url", "version", "license", "citation", "language"]
+DATASET_FACTS = ["name", "title", "url", "version", "license", "citation"]
 
 
 rule describe_data:
@@ -30,7 +30,8 @@ rule describe_data:
     params:
         study=config["study"],
         dataset={key: config["dataset"][key] for key in DATASET_FACTS}
-        | {"source": SOURCE["name"], "reader": SOURCE["reader"], "space": SOURCE["space"]},
+        | {key: SOURCE[key] for key in ("reader", "space")}
+        | {"source": SOURCE["name"], "language": config["dataset"]["words"]["language"]},
         subjects=list(SUBJECTS.values()),
         runs=lookup("dataset/runs", within=config),
         rois=lookup("dataset/rois", within=config),

@@ -190,20 +190,11 @@ def _what(description):
 
 
 def _ceilings(description):
-    rows = [
-        (
-            [
-                row["roi"],
-                number(row["ceiling"], "{:.3f}"),
-                interval_text(row),
-                row["n_subjects"],
-                f"{row['n_voxels']:,}",
-            ],
-            False,
-        )
-        for row in description["ceilings"]
-        if row["subject"] == GROUP
-    ]
+    rows = []
+    for row in description["ceilings"]:
+        if row["subject"] == GROUP and row["ceiling"] is not None:
+            cells = [row["roi"], number(row["ceiling"], "{:.3f}"), interval_text(row), row["n_subjects"]]
+            rows.append(([*cells, f"{row['n_voxels']:,}"], False))
     head = ["region", "ceiling of the group", "95 % interval", "subjects", "voxels of all subjects"]
     return f"<p>{escape(_what(description))}</p>" + (table(head, rows) if rows else "<p>It is not known here.</p>")
 

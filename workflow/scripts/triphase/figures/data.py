@@ -49,14 +49,16 @@ def draw_runs(description):
     across, down = (runs, subjects) if len(runs) >= len(subjects) else (subjects, runs)
     width = float(np.clip(0.34 * len(across) + 2.2, 6.5, 12))
     heights = [0.26 * max(len(down), 2) + 0.45] * len(named)
+    crowded = len(across) > 8 or sum(map(len, across)) > 60
+    # Names that stand upright take room from the tables.
+    room = 0.9 + (0.06 * max(map(len, across)) if crowded else 0)
     figure, panels = plt.subplots(
-        len(named), 1, figsize=(width, sum(heights) + 0.9), sharex=True, squeeze=False, layout="constrained"
+        len(named), 1, figsize=(width, sum(heights) + room), sharex=True, squeeze=False, layout="constrained"
     )
     for panel, (name, label, form, least) in zip(panels.flat, named, strict=True):
         values = tables[name] if across is runs else tables[name].T
         _table(panel, values, label, form, least)
         panel.set_yticks(range(len(down)), down)
-        crowded = len(across) > 8 or sum(map(len, across)) > 60
         panel.set_xticks(range(len(across)), across, rotation=90 if crowded else 0, fontsize=7)
     if not known:
         panels.flat[-1].set_xlabel("motion: no confounds that tell it", color=GREY, style="italic")
