@@ -194,8 +194,11 @@ def test_offline_the_commit_and_what_was_fetched_suffice(served, monkeypatch):
     assert find_checkpoint("org/m", "step0") == manifest
     load_model(manifest)
     assert server.requests == []
-    with pytest.raises(InputError, match="revision 'step1' of 'org/m' is in no local cache, and HF_HUB_OFFLINE"):
+    with pytest.raises(InputError, match="revision 'step1' of 'org/m' is in no local cache, .*HF_HUB_OFFLINE"):
         find_checkpoint("org/m", "step1")
+    checkpoints.folder_of(manifest).joinpath("model.safetensors").unlink()
+    with pytest.raises(InputError, match="revision 'step0' of 'org/m' is in no local cache, .*HF_HUB_OFFLINE"):
+        load_model(manifest)
 
 
 def test_a_branch_that_moved_is_told_by_its_commit(served):

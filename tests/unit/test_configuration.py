@@ -64,6 +64,14 @@ def broken(change):
         (lambda c: c["models"][0].update(name="../up"), "models/0/name: .* must match"),
         (lambda c: c["activations"].update(dtype="float8"), "activations/dtype: .*must be one of"),
         (lambda c: c["models"].append(c["models"][0]), "models: name 'neox' is used more than once"),
+        (lambda c: c["models"][0].update(checkpoints={}), "models/0/checkpoints: {} needs one of log_spaced, tokens"),
+        (lambda c: c["models"][0].update(checkpoints={"log_spaced": 4, "all": True}), "takes only one of log_spaced"),
+        (lambda c: c["models"][0].update(checkpoints={"log_spaced": 1}), "log_spaced: 1 must be at least 2"),
+        (lambda c: c["models"][0].update(layers={"relativ": [1]}), "unknown key 'relativ'; known here: relative"),
+        (lambda c: c["models"][0].update(family="pythai"), "models/neox/family: 'pythai' is not in the registry"),
+        (lambda c: c["models"][0].pop("repository"), "models/neox: key 'repository' is missing"),
+        (lambda c: c.update(trust_remote_code=["org/name"]), "trust_remote_code: 'org/name' is no repository"),
+        (lambda c: c["retrieve"].update(disk_gb=0), "retrieve/disk_gb: 0 must be above 0"),
         (lambda c: c["models"][0]["checkpoints"].reverse(), r"does not come after step \d+"),
         (lambda c: c["dataset"].update(test_runs=["run-3"]), "run-5: stimulus 'festival' is marked test: False here"),
         (lambda c: c["dataset"].update(test_runs=[]), "'fixed' needs test runs"),
@@ -152,3 +160,23 @@ def test_every_key_is_documented():
     text = (ROOT / "config/README.md").read_text()
     missing = [path for path in keys_of(json.loads(SCHEMA.read_text())) if not re.search(rf"\b{path[-1]}\b", text)]
     assert not missing, missing
+
+
+def test_a_family_and_its_lock_become_the_explicit_form(tmp_path):
+    config = copy.deepcopy(DEFAULT)
+    model = {"name": "p", "family": "pythia", "size": "14m", "layers": {"relative": [0.5, 1]}}
+    config["models"] = [{**model, "checkpoints": {"steps": [0, 512]}}]
+    files = [{"name": "config.json", "bytes": 2, "oid": "0" * 40}]
+    held = {"revision": "step512", "commit": "c" * 40, "files": files}
+    lock = {
+        "study": "embedded",
+        "models": {"p": {"repository": "EleutherAI/pythia-14m", "checkpoints": {"step512": held}}},
+    }
+    (tmp_path / "lock.json").write_text(json.dumps(lock))
+    config["lock"] = str(tmp_path / "lock.json")
+    found = resolve_config(config, ROOT)
+    (model,) = found["models"]
+    assert (model["repository"], model["layers"]) == ("EleutherAI/pythia-14m", [3, 6])
+    assert [entry.get("commit") for entry in model["checkpoints"]] == [None, "c" * 40]
+    assert [tokens_seen(model, entry) for entry in model["checkpoints"]] == [0, 512 * 2097152]
+    assert found["lock"] == config["lock"]

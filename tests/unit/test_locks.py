@@ -94,7 +94,7 @@ def test_a_revision_that_is_not_there_is_named(families, served):
 
 def test_offline_a_lock_cannot_be_made(families, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError, match="'allenai/OLMo-7B-0724-hf' is in no local cache, and HF_HUB_OFFLINE"):
+    with pytest.raises(InputError, match="'allenai/OLMo-7B-0724-hf' is in no local cache, .*HF_HUB_OFFLINE"):
         make_lock("mine", study(families))
 
 

@@ -13,6 +13,7 @@ rule extract_activations:
         f"{OUT}/logs/extract_activations/{{model}}/{{checkpoint}}.log",
     benchmark:
         f"{OUT}/benchmarks/extract_activations/{{model}}/{{checkpoint}}.tsv"
+    priority: in_turn
     conda:
         "../../envs/model.yaml"
     threads: 1

@@ -31,6 +31,7 @@ SERIES = [
     for model, entries in CHECKPOINTS.items()
     for checkpoint, entry in entries.items()
 ]
+TURN = {(entry["model"], entry["checkpoint"]): len(SERIES) - place for place, entry in enumerate(SERIES)}
 SOURCE = config["dataset"]["source"]
 SUBJECTS = {subject["name"]: subject for subject in config["dataset"]["subjects"]}
 # Only voxels in a common space can be drawn on the template's brain.
@@ -53,6 +54,11 @@ def digest(script):
 def model_entry(key):
     """Param function: a key of the wildcard's model."""
     return lambda wildcards: MODELS[wildcards.model].get(key)
+
+
+def in_turn(wildcards):
+    """Priority function: all jobs of a checkpoint before those of the next, so that its weights are needed in one go."""
+    return TURN[wildcards.model, wildcards.checkpoint]
 
 
 def checkpoint_entry(key):

@@ -48,6 +48,7 @@ rule fit_encoding:
         f"{OUT}/logs/fit_encoding/{{model}}/{{checkpoint}}/{{layer}}.log",
     benchmark:
         f"{OUT}/benchmarks/fit_encoding/{{model}}/{{checkpoint}}/{{layer}}.tsv"
+    priority: in_turn
     conda:
         "../../envs/encoding.yaml"
     threads: 1

@@ -178,6 +178,7 @@ rule fetch_checkpoint:
         f"{OUT}/logs/fetch_checkpoint/{{model}}/{{checkpoint}}.log",
     benchmark:
         f"{OUT}/benchmarks/fetch_checkpoint/{{model}}/{{checkpoint}}.tsv"
+    priority: in_turn
     conda:
         "../../envs/model.yaml"
     threads: 1

@@ -14,6 +14,7 @@ rule measure_states:
         f"{OUT}/logs/measure_states/{{model}}/{{checkpoint}}.log",
     benchmark:
         f"{OUT}/benchmarks/measure_states/{{model}}/{{checkpoint}}.tsv"
+    priority: in_turn
     conda:
         "../../envs/analysis.yaml"
     threads: 1

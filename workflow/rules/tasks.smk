@@ -26,6 +26,7 @@ rule evaluate_tasks:
         f"{OUT}/logs/evaluate_tasks/{{model}}/{{checkpoint}}.log",
     benchmark:
         f"{OUT}/benchmarks/evaluate_tasks/{{model}}/{{checkpoint}}.tsv"
+    priority: in_turn
     conda:
         "../../envs/tasks.yaml"
     threads: 1

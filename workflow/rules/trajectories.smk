@@ -20,6 +20,7 @@ rule join_checkpoint:
         f"{OUT}/logs/join_checkpoint/{{model}}/{{checkpoint}}.log",
     benchmark:
         f"{OUT}/benchmarks/join_checkpoint/{{model}}/{{checkpoint}}.tsv"
+    priority: in_turn
     conda:
         "../../envs/analysis.yaml"
     threads: 1

@@ -242,7 +242,7 @@ def _from_hub(repository, revision, commit, code, retrieve):
     folder, small = snapshot_of(store, repository, commit), snapshots.small_files(files, code)
     if not all((folder / name).is_file() for name in small):
         bounds = {key: value for key, value in retrieve.items() if key in ("jobs", "retries")}
-        hub.download(repository, commit, small, store, **bounds)
+        hub.download(repository, commit, small, store, revision=revision, **bounds)
     chosen = snapshots.weight_files(files, lambda name: json.loads((folder / name).read_bytes()))
     absent = [name for name in chosen if name not in files]
     if "config.json" not in files or not chosen or absent or not set(snapshots.TOKENIZERS) & set(files):

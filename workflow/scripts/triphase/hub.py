@@ -43,8 +43,10 @@ def listing(repository, revision):
     return {"commit": info.sha, "files": files}
 
 
-def download(repository, commit, names, cache_dir, *, jobs=4, retries=3):
+def download(repository, commit, names, cache_dir, *, revision=None, jobs=4, retries=3):
     """Download files of a commit into a folder in the cache layout; what is there already is not fetched again.
+
+    `revision` : str, the name of the commit in messages
 
     Raises
     ------
@@ -62,7 +64,7 @@ def download(repository, commit, names, cache_dir, *, jobs=4, retries=3):
             endpoint=_endpoint(),
         )
 
-    return _asked(repository, commit, fetch, retries)
+    return _asked(repository, revision or commit, fetch, retries)
 
 
 def _literal(name):
@@ -76,10 +78,14 @@ def _endpoint():
 
 def _asked(repository, revision, ask, retries=3):
     """The hub's answer; a failure that may pass is tried again after growing pauses."""
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, is_offline_mode
     from huggingface_hub import errors as hub
 
     where = f"revision {revision!r} of {repository!r}" if revision else repr(repository)
+    if is_offline_mode():
+        raise InputError(
+            f"models: {where} is in no local cache, at least not whole, and HF_HUB_OFFLINE keeps from fetching it"
+        )
     for tried in range(retries + 1):
         try:
             return ask(HfApi(endpoint=_endpoint()))
@@ -90,10 +96,6 @@ def _asked(repository, revision, ask, retries=3):
             raise InputError(
                 f"models: {where} does not exist, is private or has a licence to accept; check the name, accept the "
                 "licence on the hub and log in with `hf auth login`"
-            ) from None
-        except hub.OfflineModeIsEnabled:
-            raise InputError(
-                f"models: {where} is in no local cache, and HF_HUB_OFFLINE keeps from fetching it"
             ) from None
         except Exception as error:  # connections fail with many classes, of several libraries
             reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

@@ -111,7 +111,7 @@ def _fetch(store, manifest, needed, options):
     from triphase.hub import download
 
     sweep(store)
-    bounds = {key: options[key] for key in ("jobs", "retries")}
+    bounds = {"revision": manifest["revision"], **{key: options[key] for key in ("jobs", "retries")}}
     for tried in range(2):
         download(manifest["repository"], manifest["commit"], manifest["weights"], store, **bounds)
         wrong = [name for name in manifest["weights"] if not _verified(manifest, name)]
