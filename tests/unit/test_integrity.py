@@ -70,6 +70,8 @@ def test_details_name_the_other_checkpoint(runs):
     assert start["verdict"] == "fault" and "not 0 ± 0" in start["detail"]
     early = table[(table["checkpoint"] == "step1") & (table["rule"] == "optimiser's bound")].iloc[0]
     assert early["verdict"] == "fault" and "times what the optimiser can have done" in early["detail"]
+    table, wrong = judged(runs[0], PUBLISHED[2])
+    assert table["detail"].str.contains("belong to step0, nothing is trained yet").sum() == len(wrong) == 1
     table, wrong = judged(runs[0], late_shard)
     detail = table[(table["checkpoint"] == min(wrong)) & (table["rule"] == "files differ")]["detail"].iloc[0]
     assert "00001-of-00003" in detail and "step400" in detail

@@ -48,7 +48,7 @@ rule check_integrity:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=6000,
         runtime=30,
     params:
         models=[series_entry(model) for model in MODELS.values()],

@@ -67,7 +67,9 @@ def judge_equals(series, groups, proven, untrained, shards):
             if at == right and found[int(at)][0] == "ok":
                 found[int(at)] = ("ok", f"{share} also under {listed(others)}, where they are wrong")
             elif at != right:
-                tail = f"they belong to {series.names[right]}" if right is not None else "at most one can be right"
+                tail = "at most one can be right" if right is None else f"they belong to {series.names[right]}"
+                if right is not None and right == untrained:  # a first update at a rate of 0 leaves this too
+                    tail += ", nothing is trained yet"
                 found[int(at)] = ("fault", f"{share} equal those of {listed(others)}; {tail}")
     return found
 
