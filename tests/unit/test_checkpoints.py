@@ -12,7 +12,7 @@ from fake_hub import FakeHub, sha
 from triphase import checkpoints, hub
 from triphase.checkpoints import find_checkpoint, load_model, load_tokenizer
 from triphase.errors import InputError
-from triphase.snapshots import promised_size, weight_files
+from triphase.snapshots import describe, promised_size, remove_file, weight_files
 
 COMMITS = {"step0": "0" * 40, "stage1-step5000-tokens11B": "a" * 40, "pr/1": "b" * 40}
 
@@ -159,6 +159,21 @@ def test_the_size_of_a_safetensors_file_follows_from_its_header(tmp_path):
         path.write_bytes(junk)
         with pytest.raises(InputError, match="is not a safetensors file"):
             promised_size(path)
+
+
+def test_a_cache_whose_files_lie_in_a_common_store_is_hashed_and_removed_rightly(cache):
+    # As huggingface_hub keeps files that come through Xet: named by another hash of 64 digits, behind a second link.
+    snapshot = cache / "models--org--name/snapshots" / ("0" * 40)
+    before = describe(snapshot)
+    blob = (snapshot / "model.safetensors").resolve()
+    stored = cache / "blobs" / "ab" / ("ab" * 32)
+    stored.parent.mkdir(parents=True)
+    blob.rename(stored)
+    blob.symlink_to(os.path.relpath(stored, blob.parent))
+    assert describe(snapshot) == before
+    remove_file(snapshot / "model.safetensors")
+    assert not any(path.exists() or path.is_symlink() for path in (snapshot / "model.safetensors", blob, stored))
+    remove_file(snapshot / "model.safetensors")
 
 
 # From the hub.

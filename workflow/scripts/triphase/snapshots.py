@@ -6,6 +6,7 @@ here needs torch or the network.
 
 import hashlib
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -64,6 +65,16 @@ def lacking(folder):
     if "-of-" in weights[0] and not any(name in names for name in INDICES):
         return f"the index of its shards ({' or '.join(INDICES)})"
     return None
+
+
+def remove_file(path):
+    """Remove a file of a cache with all links on the way to it; nothing happens where there is none."""
+    path = Path(path)
+    while path.is_symlink():
+        target = path.parent / os.readlink(path)
+        path.unlink()
+        path = target
+    path.unlink(missing_ok=True)
 
 
 def check_whole(folder, files=None):
@@ -141,10 +152,14 @@ def described(files, weights, config):
 
 
 def sha256(path):
-    """Hash of a file's content; a large file of a Hugging Face cache is named by it and is not read."""
-    blob = path.resolve().name
-    if len(blob) == 64 and all(digit in "0123456789abcdef" for digit in blob):
-        return blob
+    """Hash of a file's content; a large file of a Hugging Face cache is named by it and is not read.
+
+    The name that counts is that of the first link: it may lead on to a store that names files by another hash.
+    """
+    if path.is_symlink():
+        blob = Path(os.readlink(path))
+        if blob.parent.name == "blobs" and len(blob.name) == 64 and set(blob.name) <= set("0123456789abcdef"):
+            return blob.name
     return read_sha256(path)
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from triphase.artefacts import read_json
+from triphase.snapshots import remove_file
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +93,7 @@ def evict(store):
         if (store / MARKER).is_file():
             for name in read_json(store / LISTING)["weights"]:
                 for link in store.glob(f"models--*/snapshots/*/{name}"):
-                    link.resolve().unlink(missing_ok=True)
-                    link.unlink(missing_ok=True)
+                    remove_file(link)
             sweep(store)
             (store / MARKER).unlink(missing_ok=True)
             log.info("removed the weights in %s", store)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from triphase.artefacts import read_json, write_json
 from triphase.errors import InputError
-from triphase.snapshots import read_sha256
+from triphase.snapshots import read_sha256, remove_file
 from triphase.store import DOWNLOADS, GB, MARKER, folder_of, lock_path, locked, make_room, open_lock, sweep
 
 log = logging.getLogger(__name__)
@@ -119,9 +119,7 @@ def _fetch(store, manifest, needed, options):
             write_json(store / MARKER, {"bytes": needed, "whole": True})
             return
         for name in wrong:
-            link = folder_of(manifest) / name
-            link.resolve().unlink(missing_ok=True)
-            link.unlink(missing_ok=True)
+            remove_file(folder_of(manifest) / name)
         if tried:
             raise InputError(
                 f"models: {manifest['repository']} at {manifest['revision']}: {', '.join(wrong)} came twice with other "
