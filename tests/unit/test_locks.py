@@ -121,3 +121,30 @@ def test_a_broken_lock_is_refused(tmp_path, content):
     path.write_text(content)
     with pytest.raises(InputError, match="lock: .*lock.json is not a lock .*snakemake lock_checkpoints"):
         read_lock(path)
+
+
+def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, served, tmp_path, monkeypatch):
+    import io
+    from types import SimpleNamespace
+
+    import lock_checkpoints
+
+    monkeypatch.chdir(tmp_path)
+    repository = served.repositories["allenai/OLMo-7B-0724-hf"]
+    repository["step2000-tokens8B"] = ("d" * 40, repository["step0-tokens0B"][1])
+    asked = {"tokens": [0, 4_194_304_000, 9e9]}
+    models = [{"name": "olmo", "family": "olmo-0724-7b", "layers": [1], "checkpoints": asked}]
+    local = {"name": "own", "repository": "org/name", "tokens_per_step": 1, "layers": [1], "cache_dir": "x"}
+    models.append({**local, "checkpoints": [{"name": "a", "revision": "a", "step": 3}]})
+    said = io.StringIO()
+    lock_checkpoints.main(
+        SimpleNamespace(lock="results/mine/models/lock.json"), study="mine", models=resolve_models(models, families),
+        lock="config/locks/mine.json", terminal=said,
+    )  # fmt: skip
+    lines = said.getvalue().splitlines()
+    assert lines[0] == "olmo: 9e+09 tokens asked for, step2000 has 8.389e+09 (0.932 x)"
+    assert lines[1].startswith("olmo: 3 checkpoints, ")
+    assert [line.split(":")[0] for line in lines[2:4]] == ["olmo/step0", "olmo/step2000"]
+    assert "model.safetensors" in lines[2] and "step2000" in lines[2]
+    assert lines[4:] == ["own: not from the hub, nothing to lock", "written: config/locks/mine.json"]
+    assert read_lock("config/locks/mine.json") == read_lock("results/mine/models/lock.json")

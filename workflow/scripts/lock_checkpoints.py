@@ -1,8 +1,9 @@
 """Ask the hub what every checkpoint of the study is, say so, and write the lock that pins it."""
 
 from triphase.artefacts import write_json
+from triphase.integrity.files import hub_findings
 from triphase.job import start
-from triphase.locks import make_lock
+from triphase.locks import make_lock, weight_hashes
 from triphase.selection import distances
 from triphase.store import GB
 
@@ -14,9 +15,15 @@ def main(paths, *, study, models, lock, terminal):
         for line in distances(model):
             terminal.write(f"{line}\n")
         if model["name"] in content["models"]:
-            checkpoints = content["models"][model["name"]]["checkpoints"].values()
-            size = sum(file["bytes"] for entry in checkpoints for file in entry["files"])
-            terminal.write(f"{model['name']}: {len(checkpoints)} checkpoints, {size / GB:.3g} GB with all files\n")
+            locked = content["models"][model["name"]]
+            size = sum(file["bytes"] for entry in locked["checkpoints"].values() for file in entry["files"])
+            terminal.write(
+                f"{model['name']}: {len(model['checkpoints'])} checkpoints, {size / GB:.3g} GB in all files\n"
+            )
+            # Before anything is downloaded, the hub's own hashes tell files that stand under several steps.
+            for name, (verdict, detail) in hub_findings(weight_hashes(model, locked)).items():
+                if verdict == "fault":
+                    terminal.write(f"{model['name']}/{name}: fault: {detail}\n")
         else:
             terminal.write(f"{model['name']}: not from the hub, nothing to lock\n")
     # The lock is no output: Snakemake removes outputs before a job starts, and a failure would lose the study's pins.

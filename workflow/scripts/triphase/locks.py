@@ -9,6 +9,7 @@ from pathlib import Path
 
 from triphase.errors import InputError
 from triphase.selection import near_misses, same_step
+from triphase.snapshots import weight_files
 
 FOLDER = Path("config/locks")
 
@@ -83,10 +84,16 @@ def make_lock(study, models):
     locked = {}
     for model in lockable(models):
         known = hub.branches(model["repository"])
-        checkpoints = {}
+        checkpoints, exact = {}, {entry["name"]: _exact(entry, known) for entry in model["checkpoints"]}
+        if missing := [entry for entry in model["checkpoints"] if exact[entry["name"]] is None]:
+            first, others = missing[0]["revision"], [entry["name"] for entry in missing[1:]]
+            more = f"; nor those of {', '.join(others)}" if others else ""
+            raise InputError(
+                f"models/{model['name']}/checkpoints/{missing[0]['name']}: {model['repository']!r} has no revision "
+                f"{first!r}{near_misses(first, known)}{more}"
+            )
         for entry in model["checkpoints"]:
-            where = f"models/{model['name']}/checkpoints/{entry['name']}"
-            revision = _exact(entry, known, where, model["repository"])
+            revision = exact[entry["name"]]
             found = hub.listing(model["repository"], entry.get("commit") or known.get(revision, revision))
             files = [{"name": name, **facts} for name, facts in sorted(found["files"].items())]
             checkpoints[entry["name"]] = {"revision": revision, "commit": found["commit"], "files": files}
@@ -94,14 +101,26 @@ def make_lock(study, models):
     return {"study": study, "models": locked}
 
 
-def _exact(entry, known, where, repository):
-    """The revision as the hub spells it: registries compute how a name rounds its billions, and may round otherwise."""
+def weight_hashes(model, locked):
+    """Hashes of the weight files of a locked model: list of dict with name, step and weights (file name to hash)."""
+    found = []
+    for entry in model["checkpoints"]:
+        files = {file["name"]: file.get("sha256", "") for file in locked["checkpoints"][entry["name"]]["files"]}
+        weights = {name: files[name] for name in weight_files(files)}
+        found.append({"name": entry["name"], "step": entry["step"], "weights": weights})
+    return found
+
+
+def _exact(entry, known):
+    """The revision as the hub spells it, or None.
+
+    The registry computes how a name rounds its billions, and the hub may round otherwise.
+    """
     revision = entry["revision"]
     if revision in known or entry.get("commit") or _is_commit(revision):
         return revision
-    if len(same := same_step(revision, known)) == 1:
-        return same[0]
-    raise InputError(f"{where}: {repository!r} has no revision {revision!r}{near_misses(revision, known)}")
+    same = same_step(revision, known)
+    return same[0] if len(same) == 1 else None
 
 
 def _is_commit(revision):
