@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from datalad_origin import BOTH, FILES, fetch, git, isolate, make_dataset, read, save
 
-from triphase import clones
+from triphase import clones, content
 from triphase.clones import absolute_url
 from triphase.errors import InputError
 
@@ -248,7 +248,6 @@ def test_works_without_a_git_identity(origin, tmp_path, monkeypatch):
         monkeypatch.delenv(f"GIT_{role}_NAME")
         monkeypatch.delenv(f"GIT_{role}_EMAIL")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     assert read(fetch(origin, tmp_path)) == b"annexed"
 
 
@@ -264,3 +263,20 @@ def test_urls_stay_and_paths_become_absolute(tmp_path, monkeypatch):
     for url in ("https://github.com/x/y.git", "ssh://host/x", "git@github.com:x/y.git", "///ds000001"):
         assert absolute_url(url) == url
     assert absolute_url("data/set") == str(tmp_path / "data" / "set")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_clone_of_another_user_is_refused_and_not_deleted(origin, tmp_path):
+    first = fetch(origin, tmp_path)
+    clone = clone_of(tmp_path)
+    for folder, folders, names in os.walk(clone):
+        for name in [".", *folders, *names]:
+            os.chown(Path(folder, name), 65534, -1, follow_symlinks=False)
+    with pytest.raises(InputError) as error:
+        fetch(origin, tmp_path)
+    for text in (str(clone), "dubious ownership", f"git config --global --add safe.directory {clone}"):
+        assert text in str(error.value)
+    assert "\n" not in str(error.value) and read(first) == b"annexed"
+    with pytest.raises(InputError, match="dubious ownership"):
+        content.ensure_content(first, user="study/s1", retrieve={"jobs": 1, "retries": 0})
+    assert read(first) == b"annexed"

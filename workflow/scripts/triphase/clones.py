@@ -122,7 +122,9 @@ def locked(path, purpose="lock"):
 
 def git(folder, *arguments, check=True):
     """Standard output of a git command, stripped; None where it fails and `check` is false."""
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+    # Some messages are looked at, so they must not be translated.
+    plain = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, env=plain)
     if done.returncode and check:
         raise RuntimeError(f"git {' '.join(arguments)} in {folder}: {done.stderr.strip()}")
     return None if done.returncode else done.stdout.strip()
@@ -134,7 +136,7 @@ def pin(path, name, url, version):
     An existing clone is used again. Its origin is asked only for what can change there: whether a tag has moved, and
     whether a local data set was made anew.
     """
-    if path.exists() and (git(path, "rev-parse", "--git-dir", check=False) != ".git" or rebuilt(path, url, version)):
+    if path.exists() and (not is_clone(path) or rebuilt(path, url, version)):
         log.info("%s is not, or no longer, a clone of %s: cloning again", path, url)
         with locked(path, "get"):
             remove(path)
@@ -149,6 +151,20 @@ def pin(path, name, url, version):
             f"cloned at {commit}; give the commit that you mean as dataset.version"
         )
     return commit
+
+
+def is_clone(path):
+    """Whether a folder is a git repository of its own; InputError where git refuses to say, as for somebody else's."""
+    try:
+        return git(path, "rev-parse", "--git-dir") == ".git"
+    except RuntimeError as error:
+        if "not a git repository" in str(error):
+            return False
+        told = str(error).splitlines()[0].rpartition("fatal: ")[2]
+        raise InputError(
+            f"{path}: git refuses this clone ({told}); where several people share it, each has to run "
+            f"`git config --global --add safe.directory {path.resolve()}` and may have to be given write access"
+        ) from None
 
 
 def check_pinned(path):

@@ -13,7 +13,7 @@ import logging
 from contextlib import contextmanager
 from pathlib import Path
 
-from triphase.clones import Clone, and_others, check_pinned, check_present, locked, pin, prepare_environment
+from triphase.clones import Clone, and_others, check_pinned, check_present, is_clone, locked, pin, prepare_environment
 from triphase.downloads import get_content, look_up
 from triphase.errors import InputError
 from triphase.failures import diagnose, text_of
@@ -110,7 +110,7 @@ def reopened(manifest):
     path = Path(manifest["clone"])
     about = (manifest["dataset"], manifest["url"], manifest["version"])
     with locked(path):
-        clone = Clone(path, *about, check_pinned(path) if path.exists() else pin(path, *about))
+        clone = Clone(path, *about, check_pinned(path) if path.exists() and is_clone(path) else pin(path, *about))
         if clone.commit != manifest["commit"]:
             raise InputError(
                 f"{clone} is not what the manifest of these files was made from (commit {manifest['commit'][:12]}): "
