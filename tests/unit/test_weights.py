@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import small_models
 from conftest import ROOT
-from fake_hub import FakeHub
+from fake_hub import FakeHub, sha
 
 from triphase import hub, store, weights
 from triphase.checkpoints import find_checkpoint
@@ -143,6 +143,25 @@ def test_weights_that_somebody_deleted_or_cut_come_again(served):
     path.resolve().unlink()
     ensure_weights(manifest).release()
     assert fetched(served, 0) == 3
+
+
+def test_a_folder_of_downloads_that_was_deleted_comes_again(served):
+    import shutil
+
+    (manifest,) = manifests(0)
+    ensure_weights(manifest).release()
+    shutil.rmtree(store.DOWNLOADS)
+    with ensure_weights(manifest, budget(1)) as held:
+        assert {path.name for path in held.folder.iterdir()} == set(manifest["files"])
+    assert release_checkpoint(manifest) and on_disk() == 0
+
+
+def test_weights_so_small_that_the_hub_has_no_sha256_are_hashed_here(served, monkeypatch):
+    monkeypatch.setattr("fake_hub.large", lambda name: False)
+    (manifest,) = manifests(0)
+    assert manifest["files"]["model.safetensors"]["sha256"] == sha(small_models.safetensors(0, 10_000))
+    ensure_weights(manifest, budget(1)).release()
+    assert fetched(served, 0) == 1
 
 
 def test_a_full_disk_is_one_clear_error(served, monkeypatch):

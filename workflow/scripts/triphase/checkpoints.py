@@ -249,7 +249,7 @@ def _from_hub(repository, revision, commit, code, retrieve):
         what = absent or ["config.json, a tokenizer (tokenizer.json) or weights (safetensors, or pytorch_model.bin)"]
         raise InputError(f"models: revision {revision!r} of {repository!r} lacks {', '.join(what)} on the hub")
     known = sorted({*listing.get("revisions", []), revision})
-    write_json(store / LISTING, {**listing, "weights": chosen, "revisions": known})
+    write_json(store / LISTING, {**listing, "revisions": known})
     manifest = {"commit": commit, "cache_dir": str(store), "downloaded": True}
     held = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": snapshots.sha256(folder / name)} for name in small
@@ -257,7 +257,8 @@ def _from_hub(repository, revision, commit, code, retrieve):
     described = {name: files[name] for name in chosen}
     if any("sha256" not in file for file in described.values()):
         # Files so small that the hub gives no sha256 of them.
-        about = {"repository": repository, "revision": revision, **manifest, "files": files, "weights": chosen}
+        needed = {name: files[name] for name in [*small, *chosen]}
+        about = {"repository": repository, "revision": revision, **manifest, "files": needed, "weights": chosen}
         with ensure_weights(about, retrieve):
             for name in chosen:
                 described[name] = {"bytes": files[name]["bytes"], "sha256": snapshots.read_sha256(folder / name)}

@@ -91,7 +91,7 @@ def evict(store):
         return False
     else:
         if (store / MARKER).is_file():
-            for name in read_json(store / LISTING)["weights"]:
+            for name in read_json(store / MARKER)["weights"]:
                 for link in store.glob(f"models--*/snapshots/*/{name}"):
                     remove_file(link)
             sweep(store)

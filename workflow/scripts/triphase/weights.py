@@ -79,12 +79,12 @@ def ensure_weights(manifest, retrieve=None):
 
 
 def _whole(store, manifest):
-    """Whether the weights are there and were verified."""
+    """Whether the weights are there and were verified, and the small files beside them."""
     if not (store / MARKER).is_file() or not read_json(store / MARKER)["whole"]:
         return False
     folder = folder_of(manifest)
-    sizes = {name: (folder / name).stat().st_size for name in manifest["weights"] if (folder / name).is_file()}
-    return all(sizes.get(name) == manifest["files"][name]["bytes"] for name in manifest["weights"])
+    sizes = {name: (folder / name).stat().st_size for name in manifest["files"] if (folder / name).is_file()}
+    return all(sizes.get(name) == file["bytes"] for name, file in manifest["files"].items())
 
 
 def _reserve(store, needed, disk_gb, manifest):
@@ -98,7 +98,7 @@ def _reserve(store, needed, disk_gb, manifest):
     while True:
         with locked(DOWNLOADS / ".locks" / "budget"):
             if disk_gb is None or make_room(store, needed, disk_gb * GB):
-                write_json(store / MARKER, {"bytes": needed, "whole": False})
+                write_json(store / MARKER, {"bytes": needed, "weights": manifest["weights"], "whole": False})
                 return
         if not waited:
             log.info("%s: %g GB are in use by other jobs; waiting for room", what, disk_gb)
@@ -113,10 +113,10 @@ def _fetch(store, manifest, needed, options):
     sweep(store)
     bounds = {"revision": manifest["revision"], **{key: options[key] for key in ("jobs", "retries")}}
     for tried in range(2):
-        download(manifest["repository"], manifest["commit"], manifest["weights"], store, **bounds)
+        download(manifest["repository"], manifest["commit"], manifest["files"], store, **bounds)
         wrong = [name for name in manifest["weights"] if not _verified(manifest, name)]
         if not wrong:
-            write_json(store / MARKER, {"bytes": needed, "whole": True})
+            write_json(store / MARKER, {"bytes": needed, "weights": manifest["weights"], "whole": True})
             return
         for name in wrong:
             remove_file(folder_of(manifest) / name)
