@@ -88,7 +88,7 @@ def run_scripts(config, folder, hub):
     common = {"runs": runs, "local_data": None, "user": "embedded/truth", "retrieve": config["retrieve"]}
     paths = SimpleNamespace(manifest=at("stimuli.json"), words=at("words.parquet"))
     fetch_stimuli.main(paths, dataset=origin, words=data["words"], audio=None, **common)
-    build_words.main(paths, words=data["words"], runs=runs)
+    build_words.main(paths, words=data["words"], runs=runs, user=common["user"], retrieve=common["retrieve"])
     for subject in subjects:
         paths = SimpleNamespace(
             manifest=at(f"{subject}.json"), words=at("words.parquet"), responses=at(f"{subject}.zarr.zip"), atlas=[]

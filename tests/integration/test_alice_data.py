@@ -48,7 +48,9 @@ def alice(real_data, tmp_path_factory):
         common |= {"user": "alice/any", "retrieve": {"jobs": 2, "retries": 0, "keep_raw": True}}
         paths = SimpleNamespace(manifest="stimuli.json", words="words.parquet")
         fetch_stimuli.main(paths, words=DATASET["words"], audio=None, **common)
-        build_words.main(paths, words=DATASET["words"], runs=DATASET["runs"])
+        build_words.main(
+            paths, words=DATASET["words"], runs=DATASET["runs"], user="alice/any", retrieve=common["retrieve"]
+        )
         for subject in DATASET["subjects"]:
             name = subject["name"]
             paths = SimpleNamespace(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import Project
 
+from triphase import clones
 from triphase.artefacts import read_arrays, read_json
 
 TARGET = "results/tiny/responses/sub-01.zarr.zip"
@@ -44,3 +45,10 @@ def test_raw_files_are_dropped_and_fetched_again(tiny):
     assert all(raw_files(tiny).values())
     log = Path(tiny.folder, "results/tiny/logs/clean_responses/sub-01.log").read_text()
     assert f"of which {len(raw_files(tiny))} (" in log and "dropped" not in log
+
+
+def test_a_transcript_that_was_dropped_or_deleted_comes_again(tiny):
+    words = "results/tiny/stimuli/words.parquet"
+    clones.remove(next((tiny.folder / "resources/datasets").glob("[!.]*")))
+    done = tiny.snakemake(words, "--forcerun", "build_words", study="tiny")
+    assert done.returncode == 0, done.stdout[-3000:]

@@ -22,6 +22,7 @@ rule build_words:
     params:
         words=lookup("dataset/words", within=config),
         runs=lookup("dataset/runs", within=config),
+        user=f"{config['study']}/stimuli",
         code=digest("build_words.py"),
     script:
         "../scripts/build_words.py"
@@ -44,6 +45,7 @@ rule build_sound:
         runtime=30,
     params:
         runs=lookup("dataset/runs", within=config),
+        user=f"{config['study']}/stimuli",
         code=digest("build_sound.py"),
     script:
         "../scripts/build_sound.py"

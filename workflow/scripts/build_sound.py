@@ -3,14 +3,16 @@
 import pandas as pd
 
 from triphase.artefacts import read_json, write_table
+from triphase.content import ensure_content
 from triphase.datasets import of_run
 from triphase.job import start
 from triphase.sound import FRAME_SECONDS, read_envelope
 
 
-def main(paths, *, runs):
+def main(paths, *, runs, user, retrieve):
     """Read the sounds that the manifest names and write one table: stimulus, time_s, envelope."""
     manifest = read_json(paths.manifest)
+    ensure_content(manifest, user=user, retrieve=retrieve)
     files = {run["stimulus"]: of_run(manifest["files"]["audio"], run)["path"] for run in runs}
     parts = [read_envelope(path).assign(stimulus=stimulus) for stimulus, path in files.items()]
     table = pd.concat(parts, ignore_index=True)[["stimulus", "time_s", "envelope"]]
@@ -19,4 +21,4 @@ def main(paths, *, runs):
 
 if __name__ == "__main__":
     with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+        main(job.paths, **job.params, retrieve=job.retrieve)

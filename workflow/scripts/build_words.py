@@ -1,15 +1,17 @@
 """The word table: every word, or annotation, of every run with its times, its place in the running text, its labels."""
 
 from triphase.artefacts import read_json, write_table
+from triphase.content import ensure_content
 from triphase.datasets import of_run
 from triphase.job import start
 from triphase.transcripts import read_transcript
 from triphase.words import build_words, check_split
 
 
-def main(paths, *, words, runs):
+def main(paths, *, words, runs, user, retrieve):
     """Read the transcripts that the manifest names and write one table."""
     manifest = read_json(paths.manifest)
+    ensure_content(manifest, user=user, retrieve=retrieve)
     language, unit = words["language"], words["unit"]
     tables, seconds = {}, {}
     for run in runs:
@@ -26,4 +28,4 @@ def main(paths, *, words, runs):
 
 if __name__ == "__main__":
     with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+        main(job.paths, **job.params, retrieve=job.retrieve)
