@@ -188,11 +188,48 @@ def test_one_usable_subject_has_no_ceiling(rng):
     assert table["ceiling"].isna().all() and len(table) == 3 and regions["ceiling"].isna().all()
 
 
-@pytest.mark.parametrize("other", [layout("AB"), layout(shift=4.0)])
+def test_subjects_with_masks_of_their_own_are_compared_place_by_place(rng, monkeypatch):
+    """As fMRIPrep's brain masks are: the result is that of one common grid where each lacks the voxels outside."""
+    grid = np.stack(np.meshgrid(range(4), range(3), range(2), indexing="ij"), -1).reshape(-1, 3) * 2.0
+    shared = rng.normal(size=(120, len(grid)))
+    whole, own, layouts = {}, {}, {}
+    for name, outside in {"s1": [0, 5], "s2": [7, 5, 23], "s3": [], "s4": [5, 11]}.items():
+        values = shared + rng.normal(size=shared.shape)
+        whole[name] = {"run-1": values.copy()}
+        whole[name]["run-1"][:, outside] = np.nan
+        # Not all in one order, nor to the last digit.
+        inside = rng.permutation(np.setdiff1d(np.arange(len(grid)), outside))
+        own[name] = {"run-1": values[:, inside]}
+        x, y, z = (grid[inside] + rng.uniform(-0.001, 0.001, (len(inside), 3))).T
+        layouts[name] = {"roi": np.array(list("AB"))[inside % 2], "x": x, "y": y, "z": z, "inside": inside}
+        layouts[name]["valid"] = np.ones(len(inside), bool)
+    expected = leave_one_out(lambda: iter(whole.values()))
+    monkeypatch.setattr(ceiling_intervals, "VOXEL_BATCH", 4)
+    monkeypatch.setattr(ceiling_intervals, "voxel_batches", lambda voxels, scans: [slice(0, 7), slice(7, voxels)])
+    table, regions = measured(own, layouts, ONCE[:1])
+    for row, (name, mine) in zip(expected, table.groupby("subject"), strict=True):
+        np.testing.assert_allclose(mine["ceiling"], row[layouts[name]["inside"]], atol=1e-6)
+        assert mine["low"].notna().sum() == np.isfinite(row).sum()
+    voxels = regions[regions["roi"] == "all"].set_index("subject")["n_voxels"]
+    # s3 alone has place 5 beside nobody.
+    assert voxels.to_dict() == {"s1": 22, "s2": 21, "s3": 23, "s4": 22, "group": 88}
+
+
+def without_places(roi):
+    return layout(roi) | {axis: np.full(len(roi), np.nan) for axis in "xyz"}
+
+
+@pytest.mark.parametrize("other", [layout("ABCDEFG", shift=2.0), layout(shift=4.0)])
 def test_subjects_in_different_spaces_are_refused(rng, other):
     data = {"s1": {"run-1": rng.normal(size=(50, 3))}, "s2": {"run-1": rng.normal(size=(50, len(other["roi"])))}}
     with pytest.raises(InputError, match="s2: .* one common space"):
-        measured(data, {"s1": layout(), "s2": dict(other)}, ONCE)
+        measured(data, {"s1": layout(), "s2": dict(other)}, ONCE[:1])
+
+
+def test_voxels_without_places_have_to_be_the_same(rng):
+    data = {"s1": {"run-1": rng.normal(size=(50, 3))}, "s2": {"run-1": rng.normal(size=(50, 2))}}
+    with pytest.raises(InputError, match="s2: its 2 voxels are not those of s1 .3.* space: native"):
+        measured(data, {"s1": without_places("ABC"), "s2": without_places("AB")}, ONCE[:1])
 
 
 def test_subjects_in_native_space_are_compared_by_their_regions(rng):

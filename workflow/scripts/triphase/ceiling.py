@@ -12,6 +12,10 @@ from triphase.scoring import fisher_z
 
 # Stands for the mean over subjects where a subject's name would stand.
 GROUP = "group"
+# Voxels of two subjects that are no further apart are at the same place, mm.
+SAME_PLACE = 0.05
+# Share of a subject's voxels that some other has too; with less they lie on different grids.
+LEAST_SHARED = 0.5
 
 
 def correlate(first, second):
@@ -164,14 +168,63 @@ def isc_of(pairs):
     return fisher_mean(scores, [len(own) for own, _ in pairs.values()])
 
 
-def check_same_voxels(layouts):
-    """InputError unless all subjects have the same voxels; the correlation between subjects needs a common space."""
+def common_places(layouts):
+    """Which voxel of each subject lies at which place, where subjects share a space but not a mask.
+
+    Parameters
+    ----------
+    layouts : dict of subject to dict
+        roi, x, y and z, arrays (voxel,).
+
+    Returns
+    -------
+    dict of subject to int array (place,), the subject's voxel at each place that any subject has, -1 where it has none
+
+    Raises
+    ------
+    InputError : voxels without coordinates that differ in number or ROI, or coordinates that are of another grid
+    """
     (first, reference), *others = layouts.items()
-    for subject, layout in others:
-        if not np.array_equal(layout["roi"], reference["roi"]) or any(
-            not np.allclose(layout[axis], reference[axis], equal_nan=True) for axis in "xyz"
-        ):
-            raise InputError(
-                f"{subject}: its {len(layout['roi'])} voxels are not those of {first} ({len(reference['roi'])}), but "
-                "the inter-subject correlation needs one common space: the same mask, grid and ROIs for every subject"
-            )
+    xyz = {name: np.column_stack([layout[axis] for axis in "xyz"]) for name, layout in layouts.items()}
+    if all(
+        np.array_equal(layout["roi"], reference["roi"]) and np.allclose(xyz[name], xyz[first], equal_nan=True)
+        for name, layout in others
+    ):
+        return {name: np.arange(len(reference["roi"])) for name in layouts}
+    if all(np.isfinite(places).all() for places in xyz.values()):
+        found = _merged_places(xyz)
+        several = sum((voxel >= 0).astype(int) for voxel in found.values()) > 1
+        apart = [name for name, voxel in found.items() if several[voxel >= 0].mean() < LEAST_SHARED]
+    else:
+        apart = [name for name, layout in others if not np.array_equal(layout["roi"], reference["roi"])]
+        apart = apart or [others[0][0]]
+    if apart:
+        subject, against = apart[-1], first if apart[-1] != first else others[0][0]
+        raise InputError(
+            f"{subject}: its {len(xyz[subject])} voxels are not those of {against} ({len(xyz[against])}), but the "
+            "inter-subject correlation needs one common space: the same grid for every subject, or without coordinates "
+            "the same voxels; set space: native where a voxel is not the same place in every subject"
+        )
+    return found
+
+
+def _merged_places(xyz):
+    """The places that any subject has, each once, and each subject's voxel there."""
+    from scipy.spatial import KDTree
+
+    places, numbers = np.empty((0, 3)), {}
+    for subject, mine in xyz.items():
+        near = np.full(len(mine), -1)
+        if len(places):
+            distance, nearest = KDTree(places).query(mine, distance_upper_bound=SAME_PLACE)
+            near = np.where(np.isfinite(distance), nearest, -1)
+        fresh = near < 0
+        near[fresh] = len(places) + np.arange(fresh.sum())
+        places, numbers[subject] = np.concatenate([places, mine[fresh]]), near
+    # In the order of the axes, which is about that of the files, so that a few places at a time lie close together.
+    rank = np.argsort(np.lexsort(np.round(places, 1).T[::-1]))
+    found = {}
+    for subject, near in numbers.items():
+        found[subject] = np.full(len(places), -1)
+        found[subject][rank[near]] = np.arange(len(near))
+    return found

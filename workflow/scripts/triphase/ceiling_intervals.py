@@ -15,7 +15,7 @@ from scipy import stats
 from triphase.ceiling import (
     GROUP,
     Others,
-    check_same_voxels,
+    common_places,
     hearings,
     isc_of,
     r_max,
@@ -146,8 +146,8 @@ def measure_ceiling(open_runs, layouts, runs, *, rois, tr, draws, block_seconds,
     Parameters
     ----------
     open_runs : callable
-        Subject, list of run names and slice of voxels to dict of run to float array (time, voxel), NaN where a voxel
-        is not valid. Called for one subject and a few voxels at a time, so that a study need not fit into memory.
+        Subject, list of run names and slice or int array of voxels to dict of run to float array (time, voxel), NaN
+        where a voxel is not valid. Called for one subject and a few voxels at a time, so that a study need not fit into memory.
     layouts : dict of subject to dict
         roi, x, y, z and valid, arrays (voxel,), and `scans`, dict of run to its number of scans.
     runs : list of dict with name and stimulus
@@ -156,8 +156,8 @@ def measure_ceiling(open_runs, layouts, runs, *, rois, tr, draws, block_seconds,
     draws : int
     seed : int
     common_space : bool
-        Whether a voxel is the same place in every subject. Without it (and without repeats) subjects are compared by
-        the mean time courses of regions alone.
+        Whether subjects share a space: voxels are then compared place by place, whatever each one's mask. Without it
+        (and without repeats) subjects are compared by the mean time courses of regions alone.
 
     Returns
     -------
@@ -185,8 +185,10 @@ def measure_ceiling(open_runs, layouts, runs, *, rois, tr, draws, block_seconds,
     elif len(usable) < 2:
         log.warning("no stimulus is repeated and there are fewer than two usable subjects: the ceiling is unknown")
     elif common_space:
-        check_same_voxels({subject: layouts[subject] for subject in usable})
-        freedom = _from_others(open_runs, {name: layouts[name] for name in usable}, collected, settings)
+        places = common_places({subject: layouts[subject] for subject in usable})
+        if any((voxels < 0).any() for voxels in places.values()):
+            log.info("subjects have voxels of their own: each is compared with those who have it too")
+        freedom = _from_others(open_runs, {name: layouts[name] for name in usable}, places, collected, settings)
     else:
         kind = "isc of region means"
         means = {name: _means(open_runs, name, layouts[name], masks[name]) for name in usable}
@@ -196,7 +198,7 @@ def measure_ceiling(open_runs, layouts, runs, *, rois, tr, draws, block_seconds,
         regional = {name: Collected(small.get(name, {"roi": names}), identity, draws) for name in layouts}
         freedom = _from_others(
             lambda subject, chosen, voxels: {run: means[subject][0][run][:, voxels] for run in chosen},
-            small, regional, settings,
+            small, {name: np.arange(len(names)) for name in usable}, regional, settings,
         )  # fmt: skip
         for name in usable:
             regional[name].counts = np.where(regional[name].counts > 0, means[name][1], 0)
@@ -226,25 +228,44 @@ def _from_repeats(open_runs, layouts, groups, collected, settings):
     return blocks.freedom(blocks.lengths)
 
 
-def _from_others(open_runs, layouts, collected, settings):
+def _from_others(open_runs, layouts, places, collected, settings):
     shared = [run for run in next(iter(layouts.values()))["scans"] if all(run in o["scans"] for o in layouts.values())]
     blocks = Blocks({run: min(layout["scans"][run] for layout in layouts.values()) for run in shared}, **settings)
     rows, counts = [], [blocks.of[run][1] for run in shared]
     for run in shared:
         start = sum(len(block) for segment in rows for block in segment)
         rows.append([block + start for block in blocks.of[run][0]])
-    n_voxels = len(next(iter(layouts.values()))["roi"])
+    n_places = len(next(iter(places.values())))
+
+    def opened(subject, batch):
+        lengths = {run: layouts[subject]["scans"][run] for run in shared}
+        return _at_places(open_runs, subject, lengths, places[subject][batch], batch)
+
     # Own, others' and total are in double precision beside the responses as read.
-    for voxels in voxel_batches(n_voxels, 8 * sum(blocks.lengths.values())):
-        others = Others(open_runs(subject, shared, voxels) for subject in layouts)
+    for batch in voxel_batches(n_places, 8 * sum(blocks.lengths.values())):
+        others = Others(opened(subject, batch) for subject in layouts)
         for subject in layouts:
-            pairs = others.pairs(open_runs(subject, shared, voxels))
+            pairs = others.pairs(opened(subject, batch))
             value = isc_of(pairs)
             own, rest = (np.concatenate([pair[side] for pair in pairs.values()]) for side in (0, 1))
-            for part, place in _parts(voxels):
+            for part, place in _parts(batch):
                 drawn = bootstrap_r(rest[:, part], own[:, part], rows, counts)
-                collected[subject].add(place, value[part], drawn, blocks.freedom(shared))
+                voxels = places[subject][place]
+                there = voxels >= 0
+                collected[subject].add(voxels[there], value[part][there], drawn[:, there], blocks.freedom(shared))
     return blocks.freedom(shared)
+
+
+def _at_places(open_runs, subject, lengths, voxels, batch):
+    """A subject's responses at some places, NaN where it has no voxel: dict of run to float array (time, place)."""
+    if np.array_equal(voxels, np.arange(batch.start, batch.stop)):
+        return open_runs(subject, list(lengths), batch)
+    there = voxels >= 0
+    by_run = {run: np.full((scans, len(voxels)), np.nan, np.float32) for run, scans in lengths.items()}
+    if there.any():
+        for run, values in open_runs(subject, list(lengths), voxels[there]).items():
+            by_run[run][:, there] = values
+    return by_run
 
 
 def _parts(voxels):
