@@ -163,6 +163,34 @@ def test_bad_input_is_one_clear_error_and_loses_nothing_else(run, target, overla
     assert others <= set(run.results.rglob("*.zarr.zip")), "another result was lost"
 
 
+# One set of weights under two names, as published series have had it.
+TWICE = FROM_CACHE | {"checkpoints": [
+    {"name": "step0", "revision": "step0", "step": 0},
+    {"name": "step16", "revision": "step16", "step": 16},
+    {"name": "step32", "revision": "step64", "step": 32},
+    {"name": "step64", "revision": "step64", "step": 64},
+]}  # fmt: skip
+
+
+def test_a_series_that_is_not_what_its_names_say_stops_or_is_told_of(run):
+    overlay = {"study": "twice", "dataset": {"url": None}, "models": [TWICE], "integrity": "error"}
+    done = run.snakemake("results/twice/trajectories.parquet", "-k", study="tiny", overlay=overlay)
+    assert done.returncode != 0
+    (line,) = {line for line in done.stdout.splitlines() if "join_trajectories: error: integrity" in line}
+    assert "step32" in line and "step64" in line and "`integrity: exclude`" in line
+    findings = read_table(run.folder / "results/twice/integrity.parquet")
+    faults = findings[findings["verdict"] == "fault"]
+    assert set(faults["checkpoint"]) <= {"step32", "step64"} and "step32" in set(faults["checkpoint"])
+    overlay["integrity"] = "exclude"
+    done = run.snakemake("results/twice/phases.json", study="tiny", overlay=overlay)
+    assert done.returncode == 0, done.stdout[-3000:]
+    table = read_table(run.folder / "results/twice/trajectories.parquet")
+    left = set(table["checkpoint"].dropna()) - {""}
+    assert "step32" not in left and {"step0", "step16"} <= left
+    said = read_json(run.folder / "results/twice/phases.json")["neox"]["excluded"]
+    assert [entry["checkpoint"] for entry in said] == sorted(set(faults["checkpoint"]))
+
+
 def test_after_the_faults_the_study_is_whole_again(run):
     done = run.snakemake(study="tiny")
     assert done.returncode == 0, done.stdout[-3000:]

@@ -216,7 +216,8 @@ def transcript(real_data, tmp_path):
     """The word table of the published transcript, and its text."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", str(real_data / "openneuro/ds002322.bundle"), str(clone)], check=True)
-    words = yaml.safe_load((ROOT / "config/studies/alice.yaml").read_text())["dataset"]["words"]
+    registry = yaml.safe_load((ROOT / "resources/registry/datasets.yaml").read_text())["datasets"]
+    (words,) = [entry["transcripts"][0] for entry in registry if entry["name"] == "ds002322"]
     table = read_words(
         clone / words["path"], words["columns"], corrections=words["corrections"], joined=words["joined"]
     )

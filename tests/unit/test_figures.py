@@ -138,6 +138,7 @@ def test_three_checkpoints_without_tasks_or_states_are_drawn_in_words(tmp_path):
     kept = table["measure"].isin(["alignment", "gain"])
     table, boot = table[kept], boot.isel(series=boot["measure"].values == "alignment")
     phases = json.loads(json.dumps(model_phases(table, boot, "m", HEADLINE, SETTINGS, 0)))
+    phases["excluded"] = []
     figure = draw_triple(table, boot, phases, "m")
     said = words(figure)
     assert "three transitions undetermined" in said

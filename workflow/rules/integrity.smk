@@ -17,6 +17,7 @@ rule fingerprint_checkpoint:
         f"{OUT}/logs/fingerprint_checkpoint/{{model}}/{{checkpoint}}.log",
     benchmark:
         f"{OUT}/benchmarks/fingerprint_checkpoint/{{model}}/{{checkpoint}}.tsv"
+    priority: in_turn
     conda:
         "../../envs/model.yaml"
     threads: 1

@@ -1,5 +1,5 @@
 # From single results to one table.
-# Reads:  encoding/…, states/…, tasks/…, responses/ceiling.parquet
+# Reads:  encoding/…, states/…, tasks/…, responses/ceiling.parquet, integrity.parquet
 # Writes: checkpoints/{model}/{checkpoint}.parquet   tidy, one checkpoint alone
 #         trajectories.parquet                       tidy, the whole study, with the headline layer
 #         bootstrap.zarr.zip                         draws paired over checkpoints
@@ -14,6 +14,8 @@ rule join_checkpoint:
         ],
         states=f"{OUT}/states/{{model}}/{{checkpoint}}.parquet",
         tasks=f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet",
+        # Not read here: it needs the weights, which go when the checkpoint is joined.
+        fingerprint=f"{OUT}/models/{{model}}/{{checkpoint}}.fingerprint.zarr.zip",
     output:
         table=f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet",
     log:
@@ -53,6 +55,7 @@ rule join_trajectories:
         ],
         tasks=of_series(f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet"),
         ceiling=f"{OUT}/responses/ceiling.parquet",
+        integrity=f"{OUT}/integrity.parquet",
     output:
         trajectories=f"{OUT}/trajectories.parquet",
         bootstrap=f"{OUT}/bootstrap.zarr.zip",
@@ -70,10 +73,11 @@ rule join_trajectories:
     params:
         study=lookup("study", within=config),
         series=SERIES,
-        pair_of=[[pair["model"], pair["checkpoint"]] for pair in PAIRS],
+        pair_of=[[pair["model"], pair["checkpoint"], pair["reference"]] for pair in PAIRS],
         roi=lookup("phases/headline/roi", within=config),
         rois=lookup("dataset/rois", within=config),
         adherence=lookup("tasks/adherence", within=config),
+        integrity=lookup("integrity", within=config),
         seed=lookup("seed", within=config),
         code=digest("join_trajectories.py"),
     script:

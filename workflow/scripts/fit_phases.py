@@ -18,6 +18,8 @@ def main(paths, *, models, headline, judgement, seed):
     for model in models:
         mine = boot.isel(series=boot["model"].values == model)
         phases[model] = model_phases(table[table["model"] == model], mine, model, headline, settings, seed)
+        left_out = [entry[1:] for entry in table.attrs["excluded"] if entry[0] == model]
+        phases[model]["excluded"] = [dict(zip(("checkpoint", "rules", "detail"), e, strict=True)) for e in left_out]
         phases[model]["provenance"] = {"seed": seed, "settings": asdict(settings), "versions": versions}
         logging.info("%s: %s", model, phases[model]["reason"])
     write_json(paths.phases, phases)

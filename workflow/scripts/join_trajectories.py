@@ -5,32 +5,37 @@ import pandas as pd
 import xarray as xr
 
 from triphase.artefacts import open_arrays, read_table, write_arrays, write_table
+from triphase.integrity.verdict import enforce, faulty
 from triphase.job import start
-from triphase.series import alignment_series, gain_maps, task_series
+from triphase.series import alignment_series, gain_maps, leave_out, task_series
 from triphase.trajectories import alignment_rows, ceiling_rows, choose_layers, tidy, typed
 
 KEYS = ["model", "checkpoint", "step", "tokens"]
 
 
-def main(paths, *, study, series, pair_of, roi, rois, adherence, seed):
-    """`series`: model, checkpoint, step, tokens, layers of each checkpoint; `pair_of`: the key of each comparison."""
-    entries = {(s["model"], s["checkpoint"]): {key: s[key] for key in KEYS} for s in series}
-    pairs = zip(paths.pairs, pair_of, strict=True)
-    tables = [read_table(path) for path in paths.checkpoints]
-    tables += [tidy([read_table(path)], study=study, **entries[tuple(key)]) for path, key in pairs]
+def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed):
+    """`series`: model, checkpoint, step, tokens, layers of each; `pair_of`: model, checkpoint, reference of each pair."""
+    findings, encodings = read_table(paths.integrity), iter(paths.encoding)
+    excluded = enforce(findings, integrity)
+    files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in series for layer in s["layers"]}
+    kept, checkpoints, tasks = leave_out(excluded, series, paths.checkpoints, paths.tasks)
+    series, entries = kept, {(s["model"], s["checkpoint"]): {key: s[key] for key in KEYS} for s in kept}
+    tables = [read_table(path) for path in checkpoints]
+    for path, (model, name, reference) in zip(paths.pairs, pair_of, strict=True):
+        if {(model, name), (model, reference)} <= set(entries):
+            tables.append(tidy([read_table(path)], study=study, **entries[model, name]))
     table = pd.concat(tables, ignore_index=True)
     layers = choose_layers(table, roi)
     ceilings = ceiling_rows(read_table(paths.ceiling), rois).assign(study=study)
     table = typed(pd.concat([table, alignment_rows(table, layers), ceilings], ignore_index=True))
     made_from = {f"{model}/{name}": t.attrs for (model, name), t in zip(entries, tables, strict=False)}
     chosen = [[*key, layer] for key, layer in layers.items()]
-    write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from)
+    left_out = [entry for entry in faulty(findings) if tuple(entry[:2]) in excluded]
+    write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from, excluded=left_out)
 
-    encodings = iter(paths.encoding)
-    files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in series for layer in s["layers"]}
     drawn = alignment_series(table, files)
     n_draws = drawn[0]["boot"].size
-    drawn += task_series(series, [read_table(path) for path in paths.tasks], adherence, n_draws, seed)
+    drawn += task_series(series, [read_table(path) for path in tasks], adherence, n_draws, seed)
     keys = ["model", "checkpoint", "subject", "roi", "measure"]
     dataset = xr.Dataset(
         {"boot": (("series", "draw"), np.stack([row["boot"] for row in drawn])),

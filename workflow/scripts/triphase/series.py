@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from triphase.artefacts import open_arrays
+from triphase.errors import InputError
 from triphase.tasks import item_scores
 from triphase.trajectories import item_draws
 
@@ -30,6 +31,29 @@ def alignment_series(table, files):
             draws = boot.sel(listener=entry["subject"], region=entry["roi"]).values
             rows.append(_row(entry, entry["subject"], entry["roi"], "alignment", entry["value"], draws))
     return rows
+
+
+def leave_out(excluded, series, *lists):
+    """The series without excluded checkpoints, and what belongs to the rest in lists that run along with it.
+
+    Parameters
+    ----------
+    excluded : set of (model, checkpoint)
+    series : list of dict with model and checkpoint
+    lists : lists as long as `series`
+
+    Raises
+    ------
+    InputError : nothing is left of a model
+    """
+    kept = [(entry["model"], entry["checkpoint"]) not in excluded for entry in series]
+    rest = {entry["model"] for entry, keep in zip(series, kept, strict=True) if keep}
+    if gone := [entry["model"] for entry in series if entry["model"] not in rest]:
+        raise InputError(
+            f"integrity: no checkpoint of {gone[0]!r} is left; see integrity.parquet, take the model out of `models`, "
+            "or set `integrity: warn`"
+        )
+    return [[item for item, keep in zip(items, kept, strict=True) if keep] for items in (series, *lists)]
 
 
 def task_series(series, items, adherence, n_draws, seed):

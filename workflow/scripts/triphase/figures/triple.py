@@ -58,7 +58,9 @@ def draw_triple(table, boot, phases, model):
 def because(phases):
     """The reason of a verdict as a sentence, without the verdict that the title gives."""
     reason = phases["reason"].removeprefix(f"{phases['verdict']}: ")
-    return f"{reason[:1].upper()}{reason[1:]}; {phases['scope']}."
+    names = [entry["checkpoint"] for entry in phases["excluded"]]
+    left_out = f" Left out, not what the name says: {', '.join(names)}." if names else ""
+    return f"{reason[:1].upper()}{reason[1:]}; {phases['scope']}.{left_out}"
 
 
 def shade(panel, axis, segments):
