@@ -147,7 +147,8 @@ def measure_ceiling(open_runs, layouts, runs, *, rois, tr, draws, block_seconds,
     ----------
     open_runs : callable
         Subject, list of run names and slice or int array of voxels to dict of run to float array (time, voxel), NaN
-        where a voxel is not valid. Called for one subject and a few voxels at a time, so that a study need not fit into memory.
+        where a voxel is not valid. Called for one subject and a few voxels at a time, so that a study need not fit into
+        memory.
     layouts : dict of subject to dict
         roi, x, y, z and valid, arrays (voxel,), and `scans`, dict of run to its number of scans.
     runs : list of dict with name and stimulus
