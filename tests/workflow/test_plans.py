@@ -4,13 +4,28 @@ import pytest
 import yaml
 from conftest import ROOT, TEST_DATA, Project
 
-CHECKPOINT_JOBS = {"fetch_checkpoint", "extract_activations", "measure_states", "evaluate_tasks", "join_checkpoint"}
+CHECKPOINT_JOBS = {
+    "fetch_checkpoint",
+    "fingerprint_checkpoint",
+    "extract_activations",
+    "measure_states",
+    "evaluate_tasks",
+    "join_checkpoint",
+}
 
 
 def expected(models, checkpoints, layers, subjects, pairs, brains=True):
     """Jobs by rule, from the grain that the design states."""
     series = models * checkpoints
-    joins = ["prepare_encoding", "join_trajectories", "fit_phases", "measure_ceiling", "describe_data", "draw_data"]
+    joins = [
+        "check_integrity",
+        "prepare_encoding",
+        "join_trajectories",
+        "fit_phases",
+        "measure_ceiling",
+        "describe_data",
+        "draw_data",
+    ]
     once = dict.fromkeys(["fetch_stimuli", "build_words", *joins, *(["draw_ceiling_map"] if brains else [])], 1)
     counts = once | dict.fromkeys(CHECKPOINT_JOBS, series) | {"fit_encoding": series * layers}
     counts |= {"fetch_responses": subjects, "clean_responses": subjects, "compare_checkpoints": models * pairs}
