@@ -1,6 +1,6 @@
 # Activations of every word.
 # Reads:  models/{model}/{checkpoint}.json, stimuli/words.parquet
-# Writes: activations/{model}/{checkpoint}.zarr.zip   (layer, word, feature), surprisal of each word
+# Writes: activations/{model}/{checkpoint}.zarr.zip   (layer, word, feature), context and surprisal of words
 
 
 rule extract_activations:
@@ -18,7 +18,8 @@ rule extract_activations:
         "../../envs/model.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        # Weights in float32, of which a repository may hold half as many bytes, and room beside them.
+        mem_mb=lambda wildcards: 4000 + int(2.2e-6 * (model_entry("bytes")(wildcards) or 0)),
         runtime=60,
         gpu=1,
     params:
@@ -27,6 +28,7 @@ rule extract_activations:
         dtype=lookup("activations/dtype", within=config),
         storage=lookup("activations/storage", within=config),
         pool=lookup("activations/pool", within=config),
+        surprisal=lookup("activations/surprisal", within=config),
         device=lookup("activations/device", within=config),
         code=digest("extract_activations.py"),
     script:

@@ -3,56 +3,60 @@
 import numpy as np
 import xarray as xr
 
-from triphase.artefacts import read_json, read_table, write_arrays
-from triphase.checkpoints import load_model, load_tokenizer
-from triphase.extraction import extract_annotations, extract_words
+from triphase.artefacts import read_json, read_table, stream_arrays
+from triphase.checkpoints import load_model, load_tokenizer, memory_limits
+from triphase.devices import device_slot
+from triphase.extraction import block_words, extract
 from triphase.job import start
 from triphase.provenance import library_versions, model_provenance
+from triphase.tokens import least_context
+from triphase.windows import longest_input, plan_annotations, plan_words
 from triphase.words import unique_stimuli
 
 
-def main(paths, *, context, batch_size, dtype, storage, pool, device, retrieve=None):
-    """Read the transcripts and one checkpoint's manifest; write (layer, word, feature)."""
+def main(paths, *, context, batch_size, dtype, storage, pool, surprisal, device, limits=None, retrieve=None):
+    """Read the transcripts and one checkpoint's manifest; write (layer, word, feature) while the model runs."""
     manifest, words = read_json(paths.checkpoint), read_table(paths.words)
-    model = load_model(manifest, dtype=dtype, device=device, retrieve=retrieve)
-    tokenizer = load_tokenizer(manifest)
-    hidden, surprisal, preceding, labels = [], [], [], unique_stimuli(words)
-    unit, options = words.attrs["unit"], {"batch_size": batch_size, "pool": pool}
-    for stimulus, rows in labels.groupby("stimulus", sort=False):
-        if unit == "annotation":
-            found = extract_annotations(model, tokenizer, rows["word"].tolist(), stimulus=stimulus, **options)
-        else:
-            text, spans = words.attrs["texts"][stimulus], rows[["char_start", "char_end"]].to_numpy()
-            found = extract_words(model, tokenizer, text, spans, context=context, stimulus=stimulus, **options)
-        states, bits, context_length = found
-        hidden.append(states.astype(storage))
-        surprisal.append(bits)
-        preceding.append(context_length)
-    activations = np.concatenate(hidden, axis=1)
-    dataset = xr.Dataset(
-        {
-            "activations": (("layer", "word", "feature"), activations),
-            "surprisal": ("word", np.concatenate(surprisal), {"units": "bits"}),
-            "context": ("word", np.concatenate(preceding), {"units": "preceding tokens"}),
-        },
-        coords={
-            "layer": np.arange(len(activations)),
+    labels, unit, texts = unique_stimuli(words), words.attrs["unit"], words.attrs.get("texts")
+    model = load_model(manifest, dtype=dtype, device=device, head=surprisal, max_memory=limits, retrieve=retrieve)
+    tokenizer, limit = load_tokenizer(manifest), longest_input(model)
+    rows = {stimulus: own for stimulus, own in labels.groupby("stimulus", sort=False)}
+    if unit == "annotation":
+        plan = plan_annotations(tokenizer, {name: own["word"].tolist() for name, own in rows.items()}, limit)
+    else:
+        spans = {name: own[["char_start", "char_end"]].to_numpy() for name, own in rows.items()}
+        plan = plan_words(tokenizer, {name: (texts[name], spans[name]) for name in rows}, context, limit)
+    shape = model.config.num_hidden_layers + 1, len(labels), model.config.hidden_size
+    chunks = 1, block_words(shape[1], shape[0], shape[2], np.dtype(storage).itemsize), shape[2]
+    beside = {"context": ("word", plan.preceding, {"units": "preceding tokens"})}
+    with stream_arrays(
+        paths.activations, "activations", shape, dims=("layer", "word", "feature"), attributes={}, chunks=chunks,
+        dtype=storage, axis=1, compressed=False,
+    ) as stream:  # fmt: skip
+        bits = extract(
+            model, plan, stream.append, pool=pool, storage=storage, batch_size=batch_size, surprisal=surprisal,
+            name=f"{manifest['repository']} at {manifest['revision']}",
+        )  # fmt: skip
+        if surprisal:
+            beside["surprisal"] = ("word", bits, {"units": "bits"})
+        coords = {
+            "layer": np.arange(shape[0]),
             "stimulus": ("word", labels["stimulus"].to_numpy(str)),
             "index": ("word", labels["index"].to_numpy()),
-        },
-        attrs={
+        }
+        attributes = {
             **model_provenance(manifest),
             "stimulus_hashes": words.attrs["hashes"],
             "unit": unit,
-            "context": dict(context) if unit == "word" else None,
+            "context": {**context, "min": least_context(context)} if unit == "word" else None,
             "pool": pool,
             "dtype": dtype,
             "versions": library_versions("torch", "transformers", "accelerate"),
-        },
-    )
-    write_arrays(paths.activations, dataset, chunks={"activations": (1, *activations.shape[1:])})
+        }
+        stream.finish(xr.Dataset(beside, coords=coords, attrs=attributes))
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params, retrieve=job.retrieve)
+    with start(snakemake) as job, device_slot(snakemake.resources.gpu):  # noqa: F821
+        limits = memory_limits(snakemake.resources.mem_mb)  # noqa: F821
+        main(job.paths, **job.params, limits=limits, retrieve=job.retrieve)

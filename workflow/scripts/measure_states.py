@@ -13,7 +13,8 @@ def main(paths, *, probes, intrinsic_dimension, seed):
     options = {key: probes[key] for key in ("folds", "control_draws", "min_count")}
     prepared = prepare_probes(words, probes["concepts"], **options, seed=seed)
     with open_arrays(paths.activations) as activations:
-        rows = [surprisal_row(activations["surprisal"].to_numpy(), words)]
+        known = "surprisal" in activations
+        rows = [surprisal_row(activations["surprisal"].to_numpy(), words)] if known else []
         for layer in activations["layer"].to_numpy().tolist():
             points = activations["activations"].sel(layer=layer).to_numpy()
             rows += geometry_rows(layer, points, intrinsic_dimension["n"], seed)

@@ -126,17 +126,20 @@ def _create_variables(group, dataset, chunks):
 
 
 @contextmanager
-def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096)):
+def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096), dtype="float32", axis=0, compressed=True):
     """Write a `.zarr.zip` whose one large array comes in rows and never lies in memory as a whole.
 
     Parameters
     ----------
     path : path of the file; nothing is there under this name before all is written
     name : str, name of the large array
-    shape : tuple of int (row, column)
-    dims : tuple of str, names of its two dimensions
+    shape : tuple of int
+    dims : tuple of str, names of its dimensions
     attributes : dict, its attributes
-    chunks : tuple of int, rows and columns of a chunk; the default makes chunks of 2 MB
+    chunks : tuple of int, shape of a chunk; the default makes chunks of 2 MB of (row, column)
+    dtype : name of its type
+    axis : int, the dimension whose rows come one after the other
+    compressed : bool; values that do not compress are read faster as they are
 
     Yields
     ------
@@ -151,16 +154,16 @@ def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096)):
 
     with replacing(path) as temporary:
         with ZipStore(temporary, mode="w") as store:
-            stream = ArrayStream(store, name, shape, dims, attributes, chunks)
+            stream = ArrayStream(store, name, shape, dims, attributes, chunks, dtype, axis, compressed)
             yield stream
             if not stream.finished:
-                raise ValueError(f"{name}: closed after {stream.rows} of {shape[0]} rows without `finish`")
+                raise ValueError(f"{name}: closed after {stream.rows} of {shape[axis]} rows without `finish`")
 
 
 class ArrayStream:
     """The writing end of `stream_arrays`: holds at most the rows of one chunk, so that each chunk is written once."""
 
-    def __init__(self, store, name, shape, dims, attributes, chunks):
+    def __init__(self, store, name, shape, dims, attributes, chunks, dtype, axis, compressed):
         import zarr
         from zarr.codecs import BloscCodec
         from zarr.core.buffer import default_buffer_prototype
@@ -171,36 +174,45 @@ class ArrayStream:
         # array's own description is made elsewhere and put in place.
         elsewhere, key = MemoryStore(), f"{name}/zarr.json"
         zarr.create_array(
-            elsewhere, name=name, shape=shape, dtype="float32", dimension_names=dims, attributes=attributes,
+            elsewhere, name=name, shape=shape, dtype=dtype, dimension_names=dims, attributes=attributes,
             chunks=tuple(max(1, min(wanted, size)) for wanted, size in zip(chunks, shape, strict=True)),
-            compressors=BloscCodec(cname="lz4", shuffle="bitshuffle", clevel=1),
+            compressors=BloscCodec(cname="lz4", shuffle="bitshuffle", clevel=1) if compressed else None,
         )  # fmt: skip
         sync(store.set(key, sync(elsewhere.get(key, prototype=default_buffer_prototype()))))
-        self.store, self.array = store, zarr.open_array(store, path=name, mode="r+")
-        self.buffer = np.empty((self.array.chunks[0], shape[1]), np.float32)
+        # A chunk of zeros is written as well: to find out costs more.
+        self.array = zarr.open_array(store, path=name, mode="r+", config={"write_empty_chunks": True})
+        self.store, self.axis = store, axis
+        self.size = self.array.chunks[axis]
+        self.buffer = np.empty((*shape[:axis], self.size, *shape[axis + 1 :]), dtype)
         self.rows, self.waiting, self.finished = 0, 0, False
 
     def append(self, values):
-        """Add rows: float array (row, column)."""
-        if self.rows + len(values) > self.array.shape[0]:
-            raise ValueError(f"{self.array.path}: {self.rows + len(values)} rows for {self.array.shape[0]}")
+        """Add rows: array of the stream's shape, but for its own number of rows."""
+        count, total = values.shape[self.axis], self.array.shape[self.axis]
+        if self.rows + count > total:
+            raise ValueError(f"{self.array.path}: {self.rows + count} rows for {total}")
         taken = 0
-        while taken < len(values):
-            part = values[taken : taken + len(self.buffer) - self.waiting]
-            self.buffer[self.waiting : self.waiting + len(part)] = part
-            taken += len(part)
-            self.waiting += len(part)
-            self.rows += len(part)
-            if self.waiting == len(self.buffer) or self.rows == self.array.shape[0]:
-                self.array[self.rows - self.waiting : self.rows] = self.buffer[: self.waiting]
-                self.waiting = 0
+        while taken < count:
+            part = values[self._rows(taken, taken + self.size - self.waiting)]
+            added = part.shape[self.axis]
+            taken, self.rows, waiting = taken + added, self.rows + added, self.waiting + added
+            if added < self.size:  # a whole chunk is written as it comes
+                self.buffer[self._rows(self.waiting, waiting)] = part
+                part = self.buffer[self._rows(0, waiting)]
+            whole = waiting == self.size or self.rows == total
+            if whole:
+                self.array[self._rows(self.rows - waiting, self.rows)] = part
+            self.waiting = 0 if whole else waiting
+
+    def _rows(self, start, stop):
+        return (*[slice(None)] * self.axis, slice(start, stop))
 
     def finish(self, dataset):
         """Write the other variables and the attributes of the whole: an xarray Dataset, mostly of coordinates."""
         import zarr
 
-        if self.rows != self.array.shape[0]:
-            raise ValueError(f"{self.array.path}: {self.rows} of {self.array.shape[0]} rows")
+        if self.rows != self.array.shape[self.axis]:
+            raise ValueError(f"{self.array.path}: {self.rows} of {self.array.shape[self.axis]} rows")
         group = zarr.create_group(self.store, zarr_format=3, attributes=_group_attributes(dataset))
         _create_variables(group, dataset, {})
         self.finished = True
@@ -210,9 +222,10 @@ class ArrayStream:
 def open_arrays(path):
     """Open a `.zarr.zip` as a lazily read xarray Dataset; values load on access and only while the block lasts."""
     import xarray as xr
-    from zarr.storage import ZipStore
 
-    with ZipStore(Path(path), mode="r") as store:
+    from triphase.mapped import MappedZip
+
+    with MappedZip(Path(path), mode="r") as store:
         with xr.open_zarr(store, consolidated=False, chunks=None) as dataset:
             text = {name: c.dims for name, c in dataset.coords.items() if c.dtype.kind == "T"}
             yield dataset.assign_coords(

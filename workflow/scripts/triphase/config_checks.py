@@ -71,7 +71,7 @@ def _check_recipe(where, recipe, longest):
 def check_context(config):
     """The least context of a token is no longer than the greatest."""
     least, most = (config["activations"]["context"][key] for key in ("min", "max"))
-    if least > most:
+    if least is not None and least > most:
         raise InputError(f"activations/context/min: {least} must be at most activations/context/max, {most}")
 
 

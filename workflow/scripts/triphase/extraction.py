@@ -1,216 +1,235 @@
-"""Hidden states and surprisal of every word, or annotation, of a text, from one checkpoint, in batched windows."""
+"""Hidden states and surprisal of every word, or annotation, from one checkpoint: batches in, blocks of words out."""
 
-from itertools import groupby
+import logging
+import queue
+import threading
+from collections import deque
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from triphase.errors import InputError
-from triphase.tokens import context_windows, tokens_of_words
+from triphase.pooling import Picker, make_batch, picking, surprisal_of
+from triphase.windows import batches
 
-# Rows of the vocabulary product that exist at a time: bounds memory for vocabularies of 50,000 to 250,000.
-LOGIT_ROWS = 512
+log = logging.getLogger(__name__)
+
+# Bytes of a block of words, all layers; some of them are in memory at a time.
+BLOCK_BYTES = 128 * 2**20
+# Positions of a batch on a CPU: what its caches hold counts more than its cores.
+CPU_TOKENS = 1024
+# On a GPU: enough work per batch (operations), and bounds to the positions.
+GPU_WORK, GPU_TOKENS = 2e13, (8192, 131072)
+# Batches that wait for the writer.
+WAITING = 2
+# How PyTorch says that the host's memory is full; that of a GPU has a class of its own.
+NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
-def extract_words(model, tokenizer, text, spans, *, context, batch_size, stimulus="", pool="mean"):
-    """Run one text through a causal language model and pool its hidden states to words.
+def block_words(n_words, n_layers, n_features, itemsize):
+    """Words of a block: all blocks of one size, each at most `BLOCK_BYTES` over all layers."""
+    most = max(1, BLOCK_BYTES // (n_layers * n_features * itemsize))
+    return -(-n_words // -(-n_words // most))
 
-    Every window begins with the BOS token (EOS where the tokenizer has no BOS), in every model, and special tokens
-    never enter a pool: otherwise the first word would absorb the attention sink in some models only.
+
+def extract(model, plan, write, *, pool="mean", storage="float32", batch_size="auto", surprisal=True, name="model"):
+    """Run the windows of a plan through a model and hand on pooled hidden states in blocks of words.
 
     Parameters
     ----------
-    model : transformers causal language model, with its head
-    tokenizer : fast tokenizer
-    text : str
-    spans : int array (n_words, 2)
-        Characters of each word.
-    context : dict
-        `min` and `max` preceding tokens, see `triphase.tokens.context_windows`.
-    batch_size : int
-        Windows per batch.
-    stimulus : str
-        Named in errors.
+    model : transformers model; with its vocabulary head where surprisal is asked for
+    plan : triphase.windows.Plan
+    write : function of an array (n_layers, n_block_words, n_features)
+        Called from a thread of its own while the next batch runs, for each block in the order of the words. Blocks have
+        the size of `block_words`, but for the last one. Layer 0 is the embedding.
     pool : str
-        "mean" of a word's tokens, or its "last" token.
+        "mean" of a word's tokens, in float32, or its "last" token.
+    storage : str
+        "float32" or "float16", of the blocks.
+    batch_size : int or "auto"
+        Windows of a batch; auto chooses by the device. Where memory does not suffice it is halved.
+    surprisal : bool
+    name : str
+        Repository and revision, named in errors.
 
     Returns
     -------
-    hidden : float32 array (n_layers + 1, n_words, n_features)
-        Layer 0 is the embedding.
-    surprisal : float32 array (n_words,)
-        Bits: the sum over the word's tokens.
-    preceding : int32 array (n_words,)
-        Text tokens that precede the word's last token in its window.
+    float32 array (n_words,) of surprisal in bits, summed over each word's tokens; None where it is not asked for
 
     Raises
     ------
     InputError
-        A word without a token, windows longer than the model's context, or a non-finite hidden state (layer named).
+        Non-finite hidden states, values too large for `storage` (layers named), or no memory for a single window.
     """
-    encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-    ids = np.asarray(encoded["input_ids"])
-    first, last = tokens_of_words(np.asarray(encoded["offset_mapping"]), spans, text, stimulus)
-    windows = context_windows(len(ids), context["min"], context["max"])
-    limit = longest_input(model)
-    if limit and context["max"] + 2 > limit:
-        raise InputError(
-            f"activations/context/max: {context['max']} preceding tokens do not fit the model's context of {limit} "
-            f"(one position each for BOS and for the token itself): at most {limit - 2}"
-        )
-    states, bits, preceding = _token_states(model, ids, windows, sink_token(tokenizer), batch_size, stimulus)
-    _check_finite(states, stimulus)
-    return _pool(states, first, last, pool), _sum_spans(bits, first, last), preceding[last]
+    base, kind = model.base_model, getattr(torch, storage)
+    shape = base.config.num_hidden_layers + 1, len(plan.first), base.config.hidden_size
+    head, device = _head(model, name) if surprisal else None, model.get_input_embeddings().weight.device
+    pinned = torch.cuda.is_available() and device.type != "cpu"
+    size = block_words(shape[1], shape[0], shape[2], kind.itemsize)
+    windows, tokens = (None, _tokens(base, device)) if batch_size == "auto" else (batch_size, None)
+    bits, most = np.zeros(shape[1]), np.inf
+
+    def run(chosen):
+        batch = make_batch(plan, chosen, pool)
+        picker = Picker(batch, shape[0], shape[2], kind, pinned)
+        last = forward(torch.from_numpy(batch.input_ids).to(_input_device(device)), picker)
+        return batch, picker, surprisal_of(head, last, batch) if surprisal else None
+
+    writer = Writer(write, shape, size, storage, plan, pool, name)
+    with torch.inference_mode(), picking(base) as forward, writer:
+        with tqdm(total=int(plan.lengths.sum()), desc="tokens", unit_scale=True, mininterval=5) as bar:
+            for planned in batches(plan, windows, tokens, size):
+                pieces = deque([planned])
+                while pieces:
+                    chosen = pieces.popleft()
+                    if len(chosen) > most:
+                        pieces.extendleft([chosen[most:], chosen[:most]])
+                    elif (found := _attempt(run, chosen)) is None:
+                        most = _halved(chosen, plan, name)
+                        pieces.appendleft(chosen)
+                    else:
+                        batch, picker, own = found
+                        writer.put(batch, picker)
+                        if surprisal:
+                            bits[batch.words] += own
+                        bar.update(int(plan.lengths[chosen].sum()))
+    return bits.astype(np.float32) if surprisal else None
 
 
-def extract_annotations(model, tokenizer, texts, *, batch_size, stimulus="", pool="mean"):
-    """Run each text alone through a causal language model and pool its hidden states.
-
-    A window is BOS (see `extract_words`) and the tokens of one text: nothing of another text is context. Texts that are
-    equal are run once.
-
-    Parameters
-    ----------
-    model, tokenizer, stimulus, pool : as for `extract_words`
-    texts : list of str
-    batch_size : int
-        Texts per batch; those of one batch have the same number of tokens, so that none is padded.
-
-    Returns
-    -------
-    hidden : float32 array (n_layers + 1, n_texts, n_features)
-    surprisal : float32 array (n_texts,)
-        Bits: the sum over the text's tokens.
-    preceding : int32 array (n_texts,)
-        Text tokens that precede the text's last token.
-
-    Raises
-    ------
-    InputError
-        A text without a token or too long for the model, or a non-finite hidden state (layer named).
-    """
-    limit = longest_input(model)
-    place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-    encoded = [_tokens_of_text(tokenizer, text, limit, f"{stimulus!r}, {text[:30]!r}") for text in place]
-    tokens, spans = [ids for ids, _ in encoded], [span for _, span in encoded]
-    batches = []
-    for _, rows in groupby(sorted(place.values(), key=lambda row: len(tokens[row])), lambda row: len(tokens[row])):
-        rows = list(rows)
-        batches += [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
-    hidden, surprisal = _text_states(model, tokens, spans, batches, sink_token(tokenizer), pool, stimulus)
-    _check_finite(hidden, stimulus)
-    rows = [place[text] for text in texts]
-    return hidden[:, rows], surprisal[rows], np.array([spans[row][1] for row in rows], dtype=np.int32)
-
-
-def _tokens_of_text(tokenizer, text, limit, where):
-    """Token ids of one text, with the first and last of them that are not white space."""
-    encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-    ids, offsets = np.asarray(encoded["input_ids"], int), np.asarray(encoded["offset_mapping"]).reshape(-1, 2)
-    if limit and len(ids) + 1 > limit:
-        raise InputError(
-            f"stimulus {where}...: an annotation of {len(ids)} tokens does not fit the model's context of {limit} (one "
-            "position for BOS); shorten it, or take a model of longer context"
-        )
+def _attempt(run, chosen):
+    """Run a batch: its result, or None where memory does not suffice."""
     try:
-        first, last = tokens_of_words(offsets, [[0, len(text)]], text)
-    except InputError:
+        return run(chosen)
+    except (torch.OutOfMemoryError, MemoryError):
+        pass
+    except RuntimeError as error:
+        if not any(words in str(error) for words in NO_MEMORY):
+            raise
+    # Only here, behind the exception, is nothing left that holds the batch's tensors.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def _halved(chosen, plan, name):
+    """Largest number of windows of a batch after `chosen` did not fit; InputError where that was a single one."""
+    length = int(plan.lengths[chosen].max())
+    if len(chosen) == 1:
         raise InputError(
-            f"stimulus {where}...: the tokenizer gives this annotation no token; use one that covers its script"
-        ) from None
-    return ids, (int(first[0]), int(last[0]))
-
-
-def longest_input(model):
-    """Positions that a model has; None where it names no limit."""
-    return getattr(model.config, "max_position_embeddings", None)
-
-
-def sink_token(tokenizer):
-    """Id of the token that every window begins with: BOS, or EOS where there is none; InputError without either."""
-    sink = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    if sink is None:
-        raise InputError(f"models: the tokenizer of {tokenizer.name_or_path!r} has neither a BOS nor an EOS token")
-    return sink
-
-
-@torch.inference_mode()
-def _text_states(model, tokens, spans, batches, sink, pool, stimulus):
-    """Pooled hidden states (layer, text, feature) and summed surprisal in bits of texts, each alone in its window."""
-    device, head = model.get_input_embeddings().weight.device, model.get_output_embeddings()
-    n_layers = model.config.num_hidden_layers + 1
-    hidden = np.full((n_layers, len(tokens), model.config.hidden_size), np.nan, dtype=np.float32)
-    surprisal = np.full(len(tokens), np.nan, dtype=np.float32)
-    for batch in tqdm(batches, desc=f"annotations of {stimulus}", mininterval=5):
-        rows = torch.tensor(np.stack([np.r_[sink, tokens[text]] for text in batch]), device=device)
-        output = model.base_model(input_ids=rows, output_hidden_states=True, use_cache=False)
-        for row, text in enumerate(batch):
-            first, last = spans[text]
-            taken = slice(last + 1 if pool == "last" else first + 1, last + 2)  # + 1: position 0 is the sink
-            for layer, states in enumerate(output.hidden_states):
-                hidden[layer, text] = states[row, taken].float().mean(0).cpu().numpy()
-            # A token is predicted from the position before it.
-            before = output.last_hidden_state[row, first : last + 1]
-            surprisal[text] = _surprisal(head, before, rows[row, first + 1 : last + 2]).sum()
-    return hidden, surprisal
-
-
-@torch.inference_mode()
-def _token_states(model, ids, windows, sink, batch_size, stimulus):
-    """Hidden states (layer, token, feature), surprisal in bits and preceding tokens of every token."""
-    device = model.get_input_embeddings().weight.device
-    head = model.get_output_embeddings()
-    n_layers = model.config.num_hidden_layers + 1
-    states = np.full((n_layers, len(ids), model.config.hidden_size), np.nan, dtype=np.float32)
-    bits = np.full(len(ids), np.nan, dtype=np.float32)
-    preceding = np.zeros(len(ids), dtype=np.int32)
-    # Only the first window of a text shorter than the context differs in length, so a batch never needs padding.
-    batches = [windows[i : i + batch_size] for i in range(0, len(windows), batch_size)]
-    for batch in tqdm(batches, desc=f"windows of {stimulus}", mininterval=5):
-        rows = torch.tensor(np.stack([np.r_[sink, ids[start:stop]] for start, stop, _ in batch]), device=device)
-        output = model.base_model(input_ids=rows, output_hidden_states=True, use_cache=False)
-        for row, (start, stop, keep) in enumerate(batch):
-            taken = slice(keep - start + 1, stop - start + 1)  # + 1: position 0 is the sink
-            for layer, hidden in enumerate(output.hidden_states):
-                states[layer, keep:stop] = hidden[row, taken].float().cpu().numpy()
-            # A token is predicted from the position before it.
-            before = output.last_hidden_state[row, taken.start - 1 : taken.stop - 1]
-            bits[keep:stop] = _surprisal(head, before, rows[row, taken])
-            preceding[keep:stop] = np.arange(keep - start, stop - start)
-    return states, bits, preceding
-
-
-def _surprisal(head, hidden, targets):
-    """Surprisal in bits of `targets`, with the vocabulary product in pieces."""
-    pieces = []
-    for start in range(0, len(targets), LOGIT_ROWS):
-        piece = slice(start, start + LOGIT_ROWS)
-        logits = head(hidden[piece].to(head.weight.device)).float()
-        chosen = logits.gather(1, targets[piece, None].to(logits.device))[:, 0]
-        pieces.append((logits.logsumexp(1) - chosen) / np.log(2))
-    return torch.cat(pieces).cpu().numpy()
-
-
-def _check_finite(states, stimulus):
-    bad = [layer for layer, values in enumerate(states) if not np.isfinite(values).all()]
-    if bad:
-        raise InputError(
-            f"activations: layers {bad} have non-finite values on stimulus {stimulus!r}; "
-            "compute in float32 (activations/dtype) or check the checkpoint's weights"
+            f"activations: memory does not suffice for {name} and one window of {length} tokens; lower "
+            "activations/context/max, compute in bfloat16 (activations/dtype), or give the job more memory or GPUs"
         )
+    log.warning("out of memory with %d windows of %d tokens; going on with %d", len(chosen), length, len(chosen) // 2)
+    return len(chosen) // 2
 
 
-def _sum_spans(values, first, last):
-    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-    return (sums[last + 1] - sums[first]).astype(np.float32)
+def _tokens(base, device):
+    """Positions of a batch that suit a device."""
+    if device.type == "cpu" or not torch.cuda.is_available():
+        return CPU_TOKENS
+    parameters = sum(parameter.numel() for parameter in base.parameters())
+    return int(np.clip(GPU_WORK / (2 * parameters), *GPU_TOKENS))
 
 
-def _pool(states, first, last, pool):
-    """Pool tokens to words; sums over a word's few tokens, not differences of running totals, keep float32 exact."""
-    if pool == "last":
-        return states[:, last]
-    pooled = states[:, first].astype(np.float32)
-    for word in np.flatnonzero(last > first):
-        pooled[:, word] = states[:, first[word] : last[word] + 1].mean(axis=1, dtype=np.float32)
-    return pooled
+def _input_device(device):
+    """Where inputs go: with the embedding, or where that is offloaded to the first device that there is."""
+    if device.type != "meta":
+        return device
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _head(model, name):
+    """The vocabulary head; InputError where the model does more with its product than to take the softmax of it."""
+    for key in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
+        if (value := getattr(model.config, key, None)) not in (None, 1):
+            raise InputError(
+                f"activations/surprisal: the config of {name} has {key}: {value}, which is not supported; set it to "
+                "false"
+            )
+    return model.get_output_embeddings()
+
+
+class Writer:
+    """Puts batches of words into blocks and writes each once it is whole, in a thread of its own.
+
+    Blocks are written in the order of the words; those between the first that is not whole and the last that has begun
+    are in memory. As a context manager it ends when all is written, or without writing more when the body fails.
+    """
+
+    def __init__(self, write, shape, size, storage, plan, pool, name):
+        self.write, self.shape, self.size, self.storage = write, shape, size, np.dtype(storage)
+        self.picks = plan.last - plan.first + 1 if pool == "mean" else np.ones(shape[1], int)
+        self.stimuli, self.name = plan.stimuli, name
+        self.blocks, self.next = {}, 0
+        self.queue, self.error, self.failed = queue.Queue(WAITING), None, False
+        self.thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    def put(self, batch, picker):
+        """Hand over a batch; waits where the writer is behind, and raises what the writer has run into."""
+        if self.error:
+            raise self.error
+        self.queue.put((batch, picker))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.failed = kind is not None
+        self.queue.put(None)
+        self.thread.join()
+        if kind is None and self.error:
+            raise self.error
+        if kind is None and self.next * self.size < self.shape[1]:
+            raise RuntimeError(f"words from {self.next * self.size} on were in no window")
+
+    def _run(self):
+        while (item := self.queue.get()) is not None:
+            if self.error or self.failed:
+                continue  # taken all the same, so that nobody waits for room in the queue
+            try:
+                self._add(*item)
+            except BaseException as error:  # raised in the thread that puts
+                self.error = error
+
+    def _add(self, batch, picker):
+        picker.wait()
+        self._check(picker.finite, picker.values, batch.words, "non-finite values", "compute in float32 "
+                    "(activations/dtype) or check the checkpoint's weights")  # fmt: skip
+        self._check(picker.fits, picker.values, batch.words, f"values that {self.storage} cannot hold",
+                    "set activations/storage to float32")  # fmt: skip
+        values, block = picker.values.numpy(), batch.words // self.size
+        for number in np.unique(block).tolist():
+            own = slice(*np.searchsorted(block, [number, number + 1]))
+            self._put(number, batch.words[own], values[:, own], batch.lengths[own])
+        while self.next in self.blocks and not self.blocks[self.next][1]:
+            self.write(self.blocks.pop(self.next)[0])
+            self.next += 1
+
+    def _put(self, number, words, values, picks):
+        """Add words to a block: those of several windows come in parts."""
+        rows = words - number * self.size
+        if number not in self.blocks:
+            start, stop = number * self.size, min((number + 1) * self.size, self.shape[1])
+            empty = np.zeros((self.shape[0], stop - start, self.shape[2]), self.storage)
+            self.blocks[number] = [empty, int(self.picks[start:stop].sum())]
+        held = self.blocks[number][0]
+        if rows[-1] - rows[0] + 1 == len(rows):
+            held[:, rows[0] : rows[-1] + 1] += values
+        else:
+            held[:, rows] += values
+        parts = picks < self.picks[words]
+        if self.storage != np.float32 and parts.any():
+            summed = torch.from_numpy(held[:, rows[parts]])
+            self._check(torch.isfinite(summed).all((1, 2)), summed, words[parts], f"values that {self.storage} cannot "
+                        "hold", "set activations/storage to float32")  # fmt: skip
+        self.blocks[number][1] -= int(picks.sum())
+
+    def _check(self, good, values, words, what, remedy):
+        """InputError where some layers are not `good`."""
+        if not (bad := np.flatnonzero(~good.numpy()).tolist()):
+            return
+        wrong = np.flatnonzero(~torch.isfinite(values[bad[0]]).all(1).numpy())
+        stimulus = str(self.stimuli[words[wrong[0]]])
+        raise InputError(f"activations: layers {bad} of {self.name} have {what} on stimulus {stimulus!r}; {remedy}")

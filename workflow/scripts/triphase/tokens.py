@@ -4,6 +4,9 @@ import numpy as np
 
 from triphase.errors import InputError
 
+# Least context of a strided window where a study names none, as a share of the greatest.
+LEAST_SHARE = 0.75
+
 
 def tokens_of_words(offsets, spans, text, stimulus=""):
     """Assign tokens to words by the characters that they share; white space is ignored.
@@ -31,7 +34,7 @@ def tokens_of_words(offsets, spans, text, stimulus=""):
     InputError
         A word has no token.
     """
-    offsets, spans = np.asarray(offsets), np.asarray(spans)
+    offsets, spans = np.asarray(offsets, int).reshape(-1, 2), np.asarray(spans)
     starts, ends = _without_space(offsets, text)
     solid = np.flatnonzero(ends > starts)
     # Tokens are in text order, so both ends are sorted and a word's tokens are one contiguous stretch.
@@ -49,20 +52,28 @@ def tokens_of_words(offsets, spans, text, stimulus=""):
 
 
 def _without_space(offsets, text):
-    """Token spans with leading and trailing white space taken off."""
-    starts, ends = offsets[:, 0].copy(), offsets[:, 1].copy()
-    for token, (start, end) in enumerate(offsets):
-        piece = text[start:end]
-        starts[token] += len(piece) - len(piece.lstrip())
-        ends[token] -= len(piece) - len(piece.rstrip())
-    return starts, np.maximum(ends, starts)
+    """Token spans with leading and trailing white space taken off; those of white space alone are empty."""
+    there = np.array([not character.isspace() for character in text], dtype=bool)
+    places = np.arange(len(text))
+    # The next character that is no white space from each place on, and the end of the last one before each place.
+    following = np.minimum.accumulate(np.append(np.where(there, places, len(text)), len(text))[::-1])[::-1]
+    preceding = np.maximum.accumulate(np.insert(np.where(there, places + 1, 0), 0, 0))
+    starts = following[offsets[:, 0]]
+    return starts, np.maximum(preceding[offsets[:, 1]], starts)
+
+
+def least_context(context):
+    """Least number of preceding tokens of a `context` (min, max): 3/4 of the greatest where `min` is null."""
+    least = context.get("min")
+    return int(np.ceil(LEAST_SHARE * context["max"])) if least is None else least
 
 
 def context_windows(n_tokens, minimum, maximum):
     """Strided windows in which every token has between `minimum` and `maximum` preceding tokens of the text.
 
-    Text starts have what there is. With `minimum == maximum` there is one window per token (the exact protocol of the
-    literature); wider bands are cheaper, since one window then serves `maximum - minimum + 1` tokens.
+    Text starts have what there is. With `minimum == maximum` there is one window per token; wider bands are cheaper,
+    since one window then serves `maximum - minimum + 1` tokens. All windows have the same length, that of
+    `maximum + 1` tokens, or of the text where it is shorter.
 
     Parameters
     ----------
@@ -72,15 +83,44 @@ def context_windows(n_tokens, minimum, maximum):
 
     Returns
     -------
-    list of (start, stop, keep)
+    int array (n_windows, 3): start, stop, keep
         Tokens [start, stop) are the window; those from `keep` on are taken from it. Each token is taken exactly once.
     """
     if not 0 <= minimum <= maximum:
         raise InputError(f"activations/context: min {minimum} and max {maximum} must satisfy 0 <= min <= max")
-    length = maximum + 1
-    windows = [(0, min(length, n_tokens), 0)]
-    while windows[-1][1] < n_tokens:
-        keep = windows[-1][1]
-        stop = min(keep + maximum - minimum + 1, n_tokens)
-        windows.append((stop - length, stop, keep))
-    return windows
+    length = min(maximum + 1, n_tokens)
+    keep = np.arange(length, n_tokens, maximum - minimum + 1)
+    stop = np.append(keep[1:], n_tokens)[: len(keep)]
+    first = np.array([[0, length, 0]])
+    return np.concatenate([first, np.stack([stop - length, stop, keep], axis=1)])
+
+
+def word_windows(first, last, maximum, stimulus=""):
+    """One window per word: it ends with the word's last token, which has at most `maximum` tokens before it.
+
+    This is what published analyses do. Tokens of a word before its last one are taken from the same window, so that
+    they have fewer tokens before them.
+
+    Parameters
+    ----------
+    first, last : int arrays (n_words,), from `tokens_of_words`
+    maximum : int
+    stimulus : str, named in the error
+
+    Returns
+    -------
+    int array (n_words, 3): start, stop, keep, as of `context_windows`
+
+    Raises
+    ------
+    InputError
+        A word has more tokens than a window.
+    """
+    start = np.maximum(last - maximum, 0)
+    if (long := np.flatnonzero(first < start)).size:
+        word, tokens = long[0], last[long[0]] - first[long[0]] + 1
+        raise InputError(
+            f"activations/context/max: {maximum} preceding tokens are too few for word {word} of stimulus "
+            f"{stimulus!r}, which has {tokens} tokens: at least {tokens - 1}"
+        )
+    return np.stack([start, last + 1, first], axis=1)
