@@ -69,7 +69,11 @@ def run_job(origin, tmp_path, files=BOLD, environment=None, **keywords):
 @pytest.mark.parametrize(
     ("text", "cause", "told"),
     [
-        ("not available; (Note that these git remotes have annex-ignore set: s3-PUBLIC)", "absent", "not available"),
+        (
+            "not available; (Note that these git remotes have annex-ignore set: s3-PUBLIC)",
+            "absent",
+            "not available (not asked: s3-PUBLIC)",
+        ),
         ("not enough free space, need 78.41 MB more (use --force to override)", "full", "78.41 MB more"),
         ("git-annex: withFile: resource exhausted (No space left on device)", "full", "No space left"),
         ("transfer already in progress, or unable to take transfer lock", "busy", "already in progress"),
@@ -121,6 +125,12 @@ def test_content_that_cannot_be_had_and_comes_later(origin, tmp_path):
     for number in (1, 2):
         (origin / "again.nii").write_bytes(b"annexed" * number)
         git(origin, "annex", "reinject", "again.nii", f"bold_run-{number}.nii")
+    # The command of the message gets all of them, and nothing else has to.
+    command = message.rpartition("put them there with `")[2].removesuffix("`")
+    (clone,) = (tmp_path / "datasets").glob("mini-*")
+    git(clone, "fetch", "-q", "origin")
+    subprocess.run(command, shell=True, check=True, capture_output=True)
+    assert [(clone / f"bold_run-{number}.nii").stat().st_size for number in (1, 2)] == [7, 14]
     assert read(fetch(origin, tmp_path)) == b"annexed"
 
 

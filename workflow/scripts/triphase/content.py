@@ -56,7 +56,7 @@ def ensure_content(manifest, *, user, retrieve):
         check_present(clone, paths)
         entries = look_up(clone, [path for group in paths.values() for path in group.values()])
         claim(clone, user, [entry.key for entry in entries.values() if entry.key])
-    get_content(clone, list(entries.values()), jobs=retrieve["jobs"], retries=retrieve["retries"])
+    get_content(clone, list(entries.values()), user=user, jobs=retrieve["jobs"], retries=retrieve["retries"])
 
 
 def release_content(manifest, *, user):

@@ -17,7 +17,7 @@ from triphase import getter
 from triphase.clones import and_others, check_present, file_tree, git, locked, opened
 from triphase.errors import InputError
 from triphase.failures import CREDENTIALS, diagnose, text_of
-from triphase.sharing import claim
+from triphase.sharing import claim, list_missing
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def fetch_dataset(files, *, name, url, version, user, retrieve, folder="resource
         check_present(clone, files)
         entries = look_up(clone, [path for group in files.values() for path in group.values()])
         claim(clone, user, [entry.key for entry in entries.values() if entry.key])
-    get_content(clone, list(entries.values()), jobs=retrieve["jobs"], retries=retrieve["retries"])
+    get_content(clone, list(entries.values()), user=user, jobs=retrieve["jobs"], retries=retrieve["retries"])
     described = {
         role: {key: describe(clone, entries[path]) for key, path in group.items()} for role, group in files.items()
     }
@@ -121,8 +121,8 @@ def describe(clone, entry):
     return {"path": str(file), "key": entry.key or f"GIT-{entry.blob}", "bytes": file.stat().st_size}
 
 
-def get_content(clone, entries, *, jobs, retries):
-    """`datalad get` of the files whose content is not all there yet; InputError when it cannot be had.
+def get_content(clone, entries, *, user, jobs, retries):
+    """`datalad get` of the files whose content is not all there yet, for a `user`; InputError when it cannot be had.
 
     git-annex verifies the checksum of what comes, continues where an interrupted transfer ended, and moves a file into
     place when it is whole. A failure that may pass is tried again, `retries` times, after growing pauses.
@@ -137,7 +137,7 @@ def get_content(clone, entries, *, jobs, retries):
         )  # fmt: skip
         if not absent:
             return
-        check_disk(clone, absent)
+        check_disk(clone, absent, user)
         set_aside_damaged(clone, absent)
         # Where content lies is known from the origin's annex branch, which may have grown since the clone was made.
         git(clone.path, "fetch", "--quiet", "origin", check=False)
@@ -152,7 +152,7 @@ def get_content(clone, entries, *, jobs, retries):
             # Somebody's own transfer of the same file is waited for as long as it moves.
             tried += not (cause == "busy" and come > before)
             if cause not in ("transient", "busy") or tried > retries:
-                raise InputError(message(clone, absent, cause, reason, tried))
+                raise InputError(message(clone, absent, cause, reason, tried, user))
             pause = PAUSE * 2 ** max(tried - 1, 0)
             log.warning(
                 "try %d of %d: %s%s: %s; again in %g s",
@@ -161,14 +161,13 @@ def get_content(clone, entries, *, jobs, retries):
             time.sleep(pause)
 
 
-def check_disk(clone, absent):
+def check_disk(clone, absent, user):
     """InputError when the disk has no room for what is to come."""
     needed = sum(entry.bytes for entry in absent) - arrived(clone, absent)
     free = shutil.disk_usage(clone.path).free
     if needed > free:
-        raise InputError(
-            message(clone, absent, "full", f"{in_units(needed)} are to come and the disk has {in_units(free)} left", 0)
-        )
+        reason = f"{in_units(needed)} are to come and the disk has {in_units(free)} left"
+        raise InputError(message(clone, absent, "full", reason, 0, user))
 
 
 def set_aside_damaged(clone, absent):
@@ -249,17 +248,22 @@ def judge(clone, absent, texts):
     return cause, reason
 
 
-def message(clone, absent, cause, reason, tried):
+def message(clone, absent, cause, reason, tried, user):
     """The one line that says which content cannot be had, why, and what to do."""
-    first = absent[0].path
+    first, command = absent[0].path, f"datalad get -d {clone.path}"
+    if len(absent) == 1:
+        command = f"`{command} {clone.path / first}`"
+    else:
+        paths = [clone.path.resolve() / entry.path for entry in absent]
+        command = f"`tr '\\n' '\\0' < {list_missing(clone, user, paths)} | xargs -0 {command}`"
     remedies = {
         "full": f"make room on the disk of {clone.path} and run again: what came is kept",
-        "refused": f"{CREDENTIALS}; then try `datalad get -d {clone.path} {clone.path / first}`",
+        "refused": f"{CREDENTIALS}; then try {command}",
         "damaged": "nothing of it was kept; run again, and if it stays so tell those who keep the data set",
         "busy": "another process fetches it; wait for that, or end it, and run again",
     }
     remedy = remedies.get(
-        cause, f"go online and run again, or put it there with `datalad get -d {clone.path} {clone.path / first}`"
+        cause, f"go online and run again, or put {'it' if len(absent) == 1 else 'them'} there with {command}"
     )
     tries = f" after {tried} tries" if tried > 1 else ""
     return f"the content of {first}{and_others(absent)} of {clone} cannot be had{tries}: {reason}; {remedy}"

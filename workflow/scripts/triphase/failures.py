@@ -34,6 +34,8 @@ def diagnose(text):
     if cause != "other":
         telling = [line for line in lines if re.search(CAUSES[cause], line, flags=re.I)] + telling
     line = (telling or lines)[0].rpartition("fatal: ")[2].strip("'\"[]")
+    # git-annex lists its remotes after its reason.
+    line = re.sub(r";?\s*\(Note that these git remotes have annex-ignore set: ([^)]*)\)", r" (not asked: \1)", line)
     # Haskell's account of the address that was tried, over and over.
     line = re.sub(r"Network\.Socket\.\w+ \(.*?host name: \"([^\"]+)\".*?\)(?=:)", r"\1", line)
     # What comes of a 401: git-annex asks git's credential helper.

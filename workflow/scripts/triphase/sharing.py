@@ -7,7 +7,7 @@ written and removed under the clone's lock; content whose key stands in no recor
 import json
 import logging
 
-from triphase.artefacts import write_json
+from triphase.artefacts import replacing, write_json
 
 log = logging.getLogger(__name__)
 
@@ -26,3 +26,11 @@ def claimed(clone):
     """Annex keys that some user of a clone reads. The clone's lock must be held."""
     records = (clone.path.parent / f".{clone.path.name}.users").glob("*/*.json")
     return {key for record in records for key in json.loads(record.read_text(encoding="utf-8"))["keys"]}
+
+
+def list_missing(clone, user, paths):
+    """Write the paths that a user could not get, one a line, beside the user's record; return the list's path."""
+    file = record_of(clone, user).with_suffix(".missing")
+    with replacing(file) as temporary:
+        temporary.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+    return file
