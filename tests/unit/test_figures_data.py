@@ -92,6 +92,11 @@ def test_lags_are_drawn_for_every_region_up_to_a_page():
     assert "because" in texts(draw_timing(description(group=False)))
 
 
+def rows_of(entry, roi):
+    """The ceilings of one region alone."""
+    return [row for row in entry["ceilings"] if row["roi"] == roi]
+
+
 def test_ceilings_show_subjects_and_their_mean():
     figure = draw_ceilings(description())
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["Aud", "LTemp", "language", "all"]
@@ -99,6 +104,10 @@ def test_ceilings_show_subjects_and_their_mean():
     assert "n = 1 subject," in texts(draw_ceilings(description(subjects=1, kind="repeats")))
     fine = draw_ceilings(description(rois=[f"p{i}" for i in range(400)]))
     assert len(fine.axes[0].get_xticks()) == 24
+    # Of one region too, its heading fits.
+    few = draw_ceilings(description() | {"ceilings": rows_of(description(), "all")})
+    heading = few._suptitle.get_window_extent(few.canvas.get_renderer())
+    assert heading.x0 >= 0 and heading.x1 <= few.bbox.x1
     unknown = description()
     for row in unknown["ceilings"]:
         row.update(ceiling=None, low=None, high=None)

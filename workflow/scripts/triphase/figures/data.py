@@ -194,7 +194,8 @@ def draw_ceilings(description):
     said = f"dots: n = {counted(number, 'single subject')}; red: mean with 95 % interval" if number > 1 else (
         "n = 1 subject, with 95 % interval"
     )  # fmt: skip
-    panel.set_title(f"Ceiling by region ({said})", weight="bold", fontsize=10)
+    # Over the whole figure: a panel of one region is narrower than its title.
+    figure.suptitle(f"Ceiling by region ({said})", x=0.01, ha="left", weight="bold", fontsize=10)
     return figure
 
 
