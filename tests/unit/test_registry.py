@@ -103,6 +103,15 @@ def test_subjects_and_runs_of_an_own_folder_are_found_by_their_files(tmp_path):
     assert names(found["subjects"]) == ["sub-01", "sub-02"] and names(found["runs"]) == ["story_run-1"]
     assert names(resolve("local", tmp_path, subjects=["sub-02"], overrides={"tr": 1.5})["runs"])[1:] == ["story_run-2"]
     assert found["runs"][0]["stimulus"] == "story_run-1"
+    # Also where the study names the subjects itself.
+    named = {"tr": 1.5, "subjects": [{"name": "sub-01"}, {"name": "sub-02"}]}
+    assert names(resolve("local", tmp_path, overrides=named)["runs"]) == ["story_run-1"]
+    for number in (2, 10, 9):
+        (tmp_path / "responses/A" / f"run-{number}.npy").touch()
+    numbered = resolve("local", tmp_path, source="arrays", overrides={"tr": 1.5})["runs"]
+    assert names(numbered) == ["one", "run-2", "run-9", "run-10"]
+    for number in (2, 10, 9):
+        (tmp_path / "responses/A" / f"run-{number}.npy").unlink()
     arrays = resolve("local", tmp_path, source="arrays", overrides={"tr": 1.5})
     assert names(arrays["subjects"]) == ["A"] and names(arrays["runs"]) == ["one"]
     with pytest.raises(InputError, match="no file of the folder .* fits the path 'derivatives/"):

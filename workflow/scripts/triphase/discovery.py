@@ -21,7 +21,7 @@ def find_names(source, folder):
 
     Returns
     -------
-    dict of subject to list of run, both sorted
+    dict of subject to list of run, both in the order of people: run-2 before run-10
 
     Raises
     ------
@@ -44,7 +44,12 @@ def find_names(source, folder):
             f"local_data: no file of the folder {folder} fits the path {source['path']!r} of the source "
             f"{source['name']!r}; put the path right in dataset/overrides, or name subjects and runs there"
         )
-    return {subject: sorted(runs) for subject, runs in sorted(found.items())}
+    return {subject: sorted(found[subject], key=natural) for subject in sorted(found, key=natural)}
+
+
+def natural(name):
+    """Sort key that compares the numbers in a name as numbers."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def _parts(template):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from triphase.discovery import find_names
+from triphase.discovery import find_names, natural
 from triphase.errors import InputError
 from triphase.registry_checks import check_entry
 from triphase.validation import check_schema, check_unique_names, require_known
@@ -148,7 +148,10 @@ def _subjects_and_runs(entry, selection, source, local_data):
     if subjects is None or runs is None:
         found = find_names(source, local_data)
         subjects = subjects or [{"name": name, "runs": heard} for name, heard in found.items()]
-        runs = runs or [{"name": name} for name in sorted({name for heard in found.values() for name in heard})]
+        if runs is None:
+            every = sorted({name for heard in found.values() for name in heard}, key=natural)
+            runs = [{"name": name} for name in every]
+            subjects = [{"runs": found.get(subject["name"], every), **subject} for subject in subjects]
     known = [subject["name"] for subject in subjects]
     served = [name for name in known if name in source.get("subjects", known)]
     chosen = served if selection["subjects"] is None else selection["subjects"]
