@@ -98,9 +98,9 @@ def test_deleting_a_checkpoints_file_remakes_it_and_the_joins(run):
 def test_adding_a_checkpoint_runs_that_checkpoint_and_the_joins(run):
     overlay = models_with(name="step32", revision="step32", step=32)
     planned = run.planned(study="tiny", overlay=overlay)
-    one = ["fetch_checkpoint", "extract_activations", "fit_encoding", "measure_states", "compare_checkpoints",
-           "evaluate_tasks", "join_checkpoint"]  # fmt: skip
-    assert planned == dict.fromkeys(one + JOINS, 1)
+    one = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "fit_encoding", "measure_states",
+           "compare_checkpoints", "evaluate_tasks", "join_checkpoint"]  # fmt: skip
+    assert planned == dict.fromkeys([*one, "check_integrity", *JOINS], 1)
 
 
 def test_adding_a_layer_runs_its_fits_and_the_joins(run):

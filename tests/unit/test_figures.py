@@ -27,7 +27,7 @@ SETTINGS = Settings(calibration=50, power=20, draws=50)
 
 def simulated(name="triple", **options):
     table, boot = study({"m": name}, **options)
-    return table, boot, model_phases(table, boot, "m", HEADLINE, SETTINGS, 0)
+    return table, boot, model_phases(table, boot, "m", HEADLINE, SETTINGS, 0) | {"excluded": []}
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +149,12 @@ def test_three_checkpoints_without_tasks_or_states_are_drawn_in_words(tmp_path):
     save(draw_tasks(table, phases, "m"), tmp_path / "tasks.png")
     save(draw_layers(table, "language", "m"), tmp_path / "layers.png")
     save(draw_rois(table, boot, phases, REGIONS, "m"), tmp_path / "rois.png")
+
+
+def test_checkpoints_that_the_gate_left_out_are_named(triple):
+    table, boot, phases = triple
+    figure = draw_triple(table, boot, phases | {"excluded": [{"checkpoint": "step512"}]}, "m")
+    assert "Left out, not what the name says: step512." in " ".join(words(figure).split())
 
 
 def test_a_study_without_instructions_says_so():
