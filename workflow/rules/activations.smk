@@ -18,8 +18,7 @@ rule extract_activations:
         "../../envs/model.yaml"
     threads: 1
     resources:
-        # Weights in float32, of which a repository may hold half as many bytes, and room beside them.
-        mem_mb=lambda wildcards: 4000 + int(2.2e-6 * (model_entry("bytes")(wildcards) or 0)),
+        mem_mb=with_weights(4000),
         runtime=60,
         gpu=1,
     params:

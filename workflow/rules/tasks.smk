@@ -31,7 +31,7 @@ rule evaluate_tasks:
         "../../envs/tasks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=with_weights(4000),
         runtime=120,
         gpu=1,
     params:

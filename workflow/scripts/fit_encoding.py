@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from triphase.artefacts import open_arrays, read_arrays, read_table, write_arrays
+from triphase.devices import device_slot
 from triphase.encoding import check_layer, region_draws, region_masks, word_band
 from triphase.folds import held_out_segments
 from triphase.job import start
@@ -63,5 +64,5 @@ def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, 
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
+    with start(snakemake) as job, device_slot(snakemake.resources.gpu):  # noqa: F821
         main(job.paths, **job.params)

@@ -14,7 +14,7 @@ KEYS = ["model", "checkpoint", "step", "tokens"]
 
 
 def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed):
-    """`series`: model, checkpoint, step, tokens, layers of each; `pair_of`: model, checkpoint, reference of each pair."""
+    """`series`: model, checkpoint, step, tokens, layers of each; `pair_of`: model, checkpoint, reference of a pair."""
     findings, encodings = read_table(paths.integrity), iter(paths.encoding)
     excluded = enforce(findings, integrity)
     files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in series for layer in s["layers"]}
