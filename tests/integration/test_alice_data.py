@@ -83,7 +83,7 @@ def alice(real_data, tmp_path_factory):
         describe_data.main(
             paths, study="alice", dataset={key: DATASET[key] for key in facts} | {"source": "roi", "reader": "text",
             "space": "none"}, subjects=DATASET["subjects"], runs=DATASET["runs"], rois=DATASET["rois"],
-            tr=DATASET["tr"], unit="word", events=DATASET["events"], seed=0,
+            left_out=DATASET["left_out"], tr=DATASET["tr"], unit="word", events=DATASET["events"], seed=0,
         )  # fmt: skip
         yield SimpleNamespace(folder=folder, common=common)
 

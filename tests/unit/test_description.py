@@ -187,11 +187,13 @@ def test_facts_and_series_of_a_subject(stored):
     described = describe_runs(words, runs, {"s1": facts})
     assert described[0]["rate"] == pytest.approx(1.0) and described[0]["volumes"] == [10]
     assert described[2]["subjects"] == 0 and described[2]["first"] is None
-    noted = findings({"s1": facts}, described, {"plausible": False, "reason": "late"}, [{"ceiling": None}], "word")
+    late = {"plausible": False, "reason": "late"}
+    noted = findings({"s1": facts}, described, late, [{"ceiling": None}], "word", ["run-4", "run-5"])
     for text in (
         "not plausible (late)",
         "s1 (1 of 4)",
         "missing: s1 (run-3)",
+        "left out because not every subject has them: run-4, run-5",
         "s1 run-1 (0.70 mm)",
         "No word in: run-2",
     ):

@@ -101,6 +101,7 @@ def test_subjects_and_runs_of_an_own_folder_are_found_by_their_files(tmp_path):
     (tmp_path / "responses/A/one.npy").touch()
     found = resolve("local", tmp_path, overrides={"tr": 1.5})
     assert names(found["subjects"]) == ["sub-01", "sub-02"] and names(found["runs"]) == ["story_run-1"]
+    assert found["left_out"] == ["story_run-2"]
     assert names(resolve("local", tmp_path, subjects=["sub-02"], overrides={"tr": 1.5})["runs"])[1:] == ["story_run-2"]
     assert found["runs"][0]["stimulus"] == "story_run-1"
     # Also where the study names the subjects itself.

@@ -34,6 +34,7 @@ rule describe_data:
         | {"source": SOURCE["name"], "language": config["dataset"]["words"]["language"]},
         subjects=list(SUBJECTS.values()),
         runs=lookup("dataset/runs", within=config),
+        left_out=lookup("dataset/left_out", within=config),
         rois=lookup("dataset/rois", within=config),
         tr=lookup("dataset/tr", within=config),
         unit=lookup("dataset/words/unit", within=config),

@@ -13,7 +13,7 @@ from triphase.description import (
 from triphase.job import start
 
 
-def main(paths, *, study, dataset, subjects, runs, rois, tr, unit, events, seed):
+def main(paths, *, study, dataset, subjects, runs, left_out, rois, tr, unit, events, seed):
     """Read the responses one subject at a time and write the description."""
     words = read_table(paths.words)
     facts, series, times, names = {}, {}, {}, []
@@ -33,7 +33,7 @@ def main(paths, *, study, dataset, subjects, runs, rois, tr, unit, events, seed)
     timing = describe_timing(words, series, times, names, rois, tr, seed)
     content = {"study": study, "dataset": {**dataset, "commit": commit, "tr": tr}, "unit": unit}
     ceilings = ceilings_of(read_table(paths.regions))
-    content |= {"findings": findings(facts, described, timing, ceilings, unit), "runs": described}
+    content |= {"findings": findings(facts, described, timing, ceilings, unit, left_out), "runs": described}
     content |= {"subjects": [{"subject": name, **fact} for name, fact in facts.items()]}
     write_json(paths.description, content | {"ceilings": ceilings, "timing": timing})
 

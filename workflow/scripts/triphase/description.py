@@ -222,8 +222,11 @@ def overall(group, decisive):
     return None, "no deciding region follows the rate above chance; the clocks could not be checked"
 
 
-def findings(subjects, runs, timing, ceilings, unit):
-    """What a user should know before going on: list of str, most important first."""
+def findings(subjects, runs, timing, ceilings, unit, left_out=()):
+    """What a user should know before going on: list of str, most important first.
+
+    `left_out` : names of runs that are not in the study because not every subject has them; the others as described
+    """
     noted = []
     if timing["plausible"] is not True:
         kind = "not plausible" if timing["plausible"] is False else "not decided"
@@ -240,6 +243,8 @@ def findings(subjects, runs, timing, ceilings, unit):
               if wanted - {r["run"] for r in f["runs"]}]  # fmt: skip
     if absent:
         noted.append(f"Runs that are missing: {_some(absent)}.")
+    if left_out:
+        noted.append(f"Runs left out because not every subject has them: {_some(left_out)}.")
     uneven = [f"{run['run']} ({' or '.join(map(str, run['volumes']))} volumes)" for run in runs
               if len(run["volumes"]) > 1]  # fmt: skip
     if uneven:

@@ -71,7 +71,8 @@ def resolve_dataset(selection, registry, schema, *, study, local_data=None):
     -------
     dict
         name, title, url, version, license, citation, language, local_data_hint, tr, simulate, events; `subjects` (name,
-        id) and `runs` (name, stimulus, group, test, repeat, overlap) of the study; `words`, the chosen transcript, and
+        id) and `runs` (name, stimulus, group, test, repeat, overlap) of the study; `left_out`, names of runs that were
+        not chosen away but that not every subject has; `words`, the chosen transcript, and
         `source`, the chosen source of responses, each with its defaults; `audio`; `brain`; `atlas`, or None; `rois`,
         the regions of the atlas or of the source, with language and sensory.
 
@@ -94,7 +95,7 @@ def resolve_dataset(selection, registry, schema, *, study, local_data=None):
     atlas = _atlas(selection["atlas"], registry["atlases"], source)
     regions = atlas["regions"] if atlas else source.pop("regions", [])
     source.pop("regions", None)
-    subjects, runs = _subjects_and_runs(entry, selection, source, local_data)
+    subjects, runs, left_out = _subjects_and_runs(entry, selection, source, local_data)
     kept = ("name", "title", "license", "citation", "language", "tr")
     resolved = {
         **{key: entry[key] for key in kept},
@@ -103,6 +104,7 @@ def resolve_dataset(selection, registry, schema, *, study, local_data=None):
         "version": selection["version"] or entry["version"],
         "subjects": subjects,
         "runs": runs,
+        "left_out": left_out,
         "words": words,
         "source": source,
         "brain": selection["brain"],
@@ -176,7 +178,8 @@ def _subjects_and_runs(entry, selection, source, local_data):
         if run["name"] in common:
             test = run.get("test", False) if tests is None else run["name"] in tests
             described.append({"stimulus": run["name"], **run, "test": test})
-    return [{key: value for key, value in s.items() if key != "runs"} for s in subjects], described
+    left_out = [name for name in wanted if name not in common and any(name in names for names in heard.values())]
+    return [{key: value for key, value in s.items() if key != "runs"} for s in subjects], described, left_out
 
 
 def _check_resolved(dataset, study):
