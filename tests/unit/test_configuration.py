@@ -59,6 +59,7 @@ def broken(change):
         (lambda c: c.update(modles=[]), "unknown key 'modles'; known here: .*models"),
         (lambda c: c["encoding"].update(delay=2), "encoding: unknown key 'delay'; known here: .*delays"),
         (lambda c: c.pop("seed"), "key 'seed' is missing"),
+        (lambda c: [c.pop("seed"), c.pop("study")], "^top level: key '(study', 'seed|seed', 'study)' is missing$"),
         (lambda c: c["dataset"]["overrides"].update(tr="2 s"), 'dataset/overrides/tr: "2 s" must be number or null'),
         (lambda c: c.update(models=[]), r"models: \[\] needs at least 1 entries"),
         (lambda c: c["models"][0].update(name="../up"), "models/0/name: .* must match"),

@@ -30,7 +30,8 @@ def check_schema(content, schema, where=""):
     validator = jsonschema.validators.extend(draft, type_checker=strict)(schema)
     errors = sorted(validator.iter_errors(content), key=lambda error: [str(part) for part in error.path])
     if errors:
-        raise InputError("; ".join(_describe(error, where) for error in errors[:5]))
+        # One error per missing key, of which each names all.
+        raise InputError("; ".join(list(dict.fromkeys(_describe(error, where) for error in errors))[:5]))
 
 
 def check_unique_names(content, where=""):
