@@ -1,7 +1,5 @@
 """Fingerprint of one checkpoint: hashes, statistics and a sketch of every tensor, from the files on this machine."""
 
-import torch
-
 from triphase.artefacts import read_json
 from triphase.integrity.fingerprint import fingerprint_folder
 from triphase.integrity.storage import write_fingerprint
@@ -11,7 +9,6 @@ from triphase.weights import ensure_weights
 
 def main(paths, *, retrieve=None):
     """paths: checkpoint (manifest of its files), fingerprint."""
-    torch.set_num_threads(1)  # hashing has the other core, and sums depend on the number of threads
     manifest = read_json(paths.checkpoint)
     hashes = {name: file["sha256"] for name, file in manifest["files"].items()}
     with ensure_weights(manifest, retrieve) as held:

@@ -18,6 +18,7 @@ from triphase.integrity.tokenizer import describe_tokenizer
 
 POINTS = 4096  # values of a tensor that its sketch holds at most
 CHUNK = 1 << 21  # values of a tensor that are converted at a time
+PRODUCT = 1024  # values whose squares are summed in single precision
 # What decides the shapes and the arithmetic of a model; the rest of config.json varies with the library's release.
 CONFIG = (
     "model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
@@ -65,7 +66,7 @@ def fingerprint_tensors(tensors, weights=None, tokenizer=None, config=None):
 
     Parameters
     ----------
-    tensors : iterable of (name, file, torch.Tensor)
+    tensors : iterable of (name, file, numpy.ndarray or torch.Tensor)
     weights, tokenizer, config : dict, optional
         See `Fingerprint`.
     """
@@ -86,51 +87,67 @@ def fingerprint_tensors(tensors, weights=None, tokenizer=None, config=None):
 
 
 def _row(name, file, tensor, hasher):
-    import torch
-
-    flat = tensor.detach().contiguous().reshape(-1)
-    raw = flat.view(torch.uint8).numpy() if flat.numel() else np.zeros(0, np.uint8)
+    kind, shape, flat = _plain(tensor)
     # The hash lets go of the interpreter, so that the statistics of the same tensor are computed beside it.
-    hashed = hasher.submit(lambda: hashlib.sha256(raw).hexdigest())
-    where = torch.from_numpy(coordinates(name, tensor.shape))
+    hashed = hasher.submit(lambda: hashlib.sha256(flat.view(np.uint8)).hexdigest())
     row = {
         "name": name,
         "file": file,
-        "dtype": str(tensor.dtype).removeprefix("torch."),
-        "shape": tuple(tensor.shape),
-        "count": flat.numel(),
-        "sketch": flat[where].to(torch.float32).numpy(),
-        **_statistics(flat),
+        "dtype": kind,
+        "shape": shape,
+        "count": flat.size,
+        "sketch": _float32(flat[coordinates(name, shape)], kind),
+        **_statistics(flat, kind),
     }
     return {**row, "hash": hashed.result()}
 
 
-def _statistics(flat):
-    """Exact moments and extremes of the finite values, in chunks, so that no converted copy of a tensor exists."""
+def _plain(tensor):
+    """Name of the type, shape, and the values in a flat numpy array; bfloat16, which numpy lacks, as its bits."""
+    shape = tuple(tensor.shape)
+    if isinstance(tensor, np.ndarray):
+        return tensor.dtype.name, shape, np.ascontiguousarray(tensor).reshape(-1)
     import torch
 
+    kind, flat = str(tensor.dtype).removeprefix("torch."), tensor.detach().contiguous().reshape(-1)
+    if kind == "bfloat16":
+        return kind, shape, flat.view(torch.int16).numpy().view(np.uint16)
+    # Other types that numpy lacks (8 bits) are small: their values, and the hash of these, stand for them.
+    known = kind in ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+    return kind, shape, (flat if known else flat.to(torch.float32)).numpy()
+
+
+def _float32(values, kind):
+    """Values of a type as float32: the bits of a bfloat16 are the upper half of those of a float32."""
+    if kind == "bfloat16":
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
+def _statistics(flat, kind):
+    """Exact moments and extremes of the finite values, in chunks, so that no converted copy of a tensor exists."""
     nonfinite, total, square, low, high, shift = 0, 0.0, 0.0, np.inf, -np.inf, 0.0
-    for begin in range(0, flat.numel(), CHUNK):
-        values = flat[begin : begin + CHUNK].to(torch.float32)
-        least, most = (float(value) for value in torch.aminmax(values))
+    for begin in range(0, flat.size, CHUNK):
+        values = _float32(flat[begin : begin + CHUNK], kind)
+        least, most = float(values.min()), float(values.max())
         if not (np.isfinite(least) and np.isfinite(most)):
-            finite = torch.isfinite(values)
+            finite = np.isfinite(values)
             nonfinite += int((~finite).sum())
             values = values[finite]
-            if not len(values):
+            if not values.size:
                 continue
-            least, most = (float(value) for value in torch.aminmax(values))
+            least, most = float(values.min()), float(values.max())
         if low == np.inf:
             shift = float(values[0])  # sums about a value of the tensor, so that a constant one has a deviation of 0
-        values = values - shift if shift else values
+        values = values - np.float32(shift) if shift else values
         low, high = min(low, least), max(high, most)
-        total += float(values.sum(dtype=torch.float64))
-        square += (
-            float(torch.dot(values, values))
-            if len(values) < CHUNK // 4
-            else float(torch.linalg.vector_norm(values)) ** 2
-        )
-    kept = flat.numel() - nonfinite
+        total += float(values.sum(dtype=np.float64))
+        # Short products in single precision, their sum in double: as fast, and exact enough for millions of values.
+        whole = values[: values.size - values.size % PRODUCT].reshape(-1, PRODUCT)
+        square += float(np.einsum("ij,ij->i", whole, whole).sum(dtype=np.float64))
+        square += float(np.square(values[whole.size :], dtype=np.float64).sum())
+    kept = flat.size - nonfinite
     if not kept:
         return {"nonfinite": nonfinite, **dict.fromkeys(STATISTICS, float("nan"))}
     mean = total / kept

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from triphase.errors import InputError
 
+NUMPY_TYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL")
+
 
 def weight_files(folder):
     """Weight files of a snapshot: safetensors if there are some, else the older `.bin`; InputError if none."""
@@ -27,7 +29,8 @@ def read_tensors(folder):
 
     Yields
     ------
-    (str, str, torch.Tensor) : name, file that holds it, values as they are stored; valid until the next is asked for
+    (str, str, numpy.ndarray or torch.Tensor) : name, file that holds it, values as they are stored (torch where numpy
+        has no such type); valid until the next is asked for
 
     Raises
     ------
@@ -44,9 +47,15 @@ def _safetensors(path):
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            for name in sorted(file.keys()):  # noqa: SIM118 - the handle is no mapping
-                yield name, file.get_tensor(name)
+        # torch takes a second to import, which small checkpoints need not wait for.
+        with safe_open(path, framework="np") as file:
+            kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - no mapping
+            for name in sorted(kinds):
+                if kinds[name] in NUMPY_TYPES:
+                    yield name, file.get_tensor(name)
+                else:
+                    with safe_open(path, framework="pt", device="cpu") as other:
+                        yield name, other.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise _broken(path, error) from error
 
