@@ -99,3 +99,13 @@ def test_surfaces_of_both_hemispheres(local):
 def test_arrays(local):
     data = clean(local, "arrays")
     assert data.sizes["voxel"] == 12 and data.attrs["runs"][0]["mean_fd"] is None
+
+
+def test_the_overlay_of_the_readme_is_enough(local):
+    """For every stage: the plan is whole, down to the figures."""
+    snippet = (ROOT / "README.md").read_text(encoding="utf-8").partition("enough for all stages")[2]
+    overlay = yaml.safe_load(snippet.split("```yaml")[1].split("```")[0])
+    overlay |= {"local_data": "mine"}
+    overlay["dataset"]["test_runs"] = ["two"]
+    jobs = local.planned("--nocolor", overlay=overlay)
+    assert jobs["clean_responses"] == 1 and jobs["describe_data"] == 1 and jobs["fit_phases"] == 1
