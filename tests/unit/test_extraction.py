@@ -285,7 +285,7 @@ def test_words_that_share_a_token_have_its_state(loaded):
 def test_blocks_come_in_order_and_hold_every_word(loaded, monkeypatch, context, bytes_of_block):
     model, tokenizer = loaded
     whole, bits, _ = extract_words(model, tokenizer, TEXT, spans_of(TEXT), context=context, batch_size=8)
-    monkeypatch.setattr(extraction, "BLOCK_BYTES", bytes_of_block)
+    monkeypatch.setattr(extraction, "BLOCK_BYTES", (bytes_of_block, bytes_of_block))
     plan, blocks = plan_words(tokenizer, {"story": (TEXT, spans_of(TEXT))}, context), []
     extract(model, plan, blocks.append, batch_size=3)
     size = block_words(len(plan.first), 3, 16, 4)

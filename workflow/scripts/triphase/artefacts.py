@@ -150,10 +150,10 @@ def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096), dt
     ------
     ValueError : the block ends without all rows, or without `finish`
     """
-    from zarr.storage import ZipStore
+    from triphase.mapped import MappedZip
 
     with replacing(path) as temporary:
-        with ZipStore(temporary, mode="w") as store:
+        with MappedZip(temporary, mode="w") as store:
             stream = ArrayStream(store, name, shape, dims, attributes, chunks, dtype, axis, compressed)
             yield stream
             if not stream.finished:

@@ -15,8 +15,9 @@ from triphase.windows import batches
 
 log = logging.getLogger(__name__)
 
-# Bytes of a block of words, all layers; some of them are in memory at a time.
-BLOCK_BYTES = 128 * 2**20
+# Blocks of words, all layers, that a file is written in, as far as their bytes are within the bounds: two or three are
+# in memory at a time, and a file of very many chunks is slow to open.
+BLOCKS, BLOCK_BYTES = 64, (16 * 2**20, 256 * 2**20)
 # Positions of a batch on a CPU: what its caches hold counts more than its cores.
 CPU_TOKENS = 1024
 # On a GPU: enough work per batch (operations), and bounds to the positions.
@@ -28,8 +29,9 @@ NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 def block_words(n_words, n_layers, n_features, itemsize):
-    """Words of a block: all blocks of one size, each at most `BLOCK_BYTES` over all layers."""
-    most = max(1, BLOCK_BYTES // (n_layers * n_features * itemsize))
+    """Words of a block: all blocks but the last have this size."""
+    word = n_layers * n_features * itemsize
+    most = max(1, int(np.clip(n_words * word / BLOCKS, *BLOCK_BYTES)) // word)
     return -(-n_words // -(-n_words // most))
 
 
@@ -195,10 +197,7 @@ class Writer:
 
     def _add(self, batch, picker):
         picker.wait()
-        self._check(picker.finite, picker.values, batch.words, "non-finite values", "compute in float32 "
-                    "(activations/dtype) or check the checkpoint's weights")  # fmt: skip
-        self._check(picker.fits, picker.values, batch.words, f"values that {self.storage} cannot hold",
-                    "set activations/storage to float32")  # fmt: skip
+        self._check(picker.finite, picker.values, batch.words)
         values, block = picker.values.numpy(), batch.words // self.size
         for number in np.unique(block).tolist():
             own = slice(*np.searchsorted(block, [number, number + 1]))
@@ -215,21 +214,25 @@ class Writer:
             empty = np.zeros((self.shape[0], stop - start, self.shape[2]), self.storage)
             self.blocks[number] = [empty, int(self.picks[start:stop].sum())]
         held = self.blocks[number][0]
+        parts = picks < self.picks[words]
         if rows[-1] - rows[0] + 1 == len(rows):
-            held[:, rows[0] : rows[-1] + 1] += values
+            rows = slice(rows[0], rows[-1] + 1)
+        if not parts.any():
+            held[:, rows] = values
         else:
             held[:, rows] += values
-        parts = picks < self.picks[words]
-        if self.storage != np.float32 and parts.any():
-            summed = torch.from_numpy(held[:, rows[parts]])
-            self._check(torch.isfinite(summed).all((1, 2)), summed, words[parts], f"values that {self.storage} cannot "
-                        "hold", "set activations/storage to float32")  # fmt: skip
+            if self.storage != np.float32:
+                summed = torch.from_numpy(held[:, rows])
+                self._check(torch.zeros(len(summed), dtype=torch.bool), summed, words)
         self.blocks[number][1] -= int(picks.sum())
 
-    def _check(self, good, values, words, what, remedy):
-        """InputError where some layers are not `good`."""
-        if not (bad := np.flatnonzero(~good.numpy()).tolist()):
+    def _check(self, good, values, words):
+        """InputError where layers that are not said to be `good` have values that are not finite."""
+        wrong = {layer: ~torch.isfinite(values[layer]).all(1) for layer in np.flatnonzero(~good.numpy()).tolist()}
+        if not (bad := [layer for layer, rows in wrong.items() if rows.any()]):
             return
-        wrong = np.flatnonzero(~torch.isfinite(values[bad[0]]).all(1).numpy())
-        stimulus = str(self.stimuli[words[wrong[0]]])
+        stimulus = str(self.stimuli[words[np.flatnonzero(wrong[bad[0]].numpy())[0]]])
+        what, remedy = "non-finite values", "compute in float32 (activations/dtype) or check the checkpoint's weights"
+        if self.storage == np.float16 and not torch.isnan(values[bad[0]]).any():
+            what, remedy = "values that float16 cannot hold (above 65,504)", "set activations/storage to float32"
         raise InputError(f"activations: layers {bad} of {self.name} have {what} on stimulus {stimulus!r}; {remedy}")

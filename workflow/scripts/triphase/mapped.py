@@ -1,7 +1,8 @@
-"""Reading of zipped Zarr through the memory map of the file."""
+"""Zipped Zarr without copies of what is read or written."""
 
 import mmap
 import struct
+import time
 import zipfile
 
 import numpy as np
@@ -9,12 +10,13 @@ from zarr.storage import ZipStore
 
 # A member's local header: its size, and where it gives the lengths of the name and of the extra field behind it.
 HEADER, LENGTHS = 30, 26
+MODE = 0o644 << 16
 
 
 class MappedZip(ZipStore):
-    """A zip store that hands out its members where they lie in the file, instead of copying and summing them first.
+    """A zip store that reads uncompressed members where they lie in the file, and writes arrays from where they lie.
 
-    That the file is whole is known from its name (see `triphase.artefacts`). For reading alone.
+    What is read is not summed to check it: that the file is whole is known from its name (see `triphase.artefacts`).
     """
 
     def _get(self, key, prototype, byte_range=None):
@@ -24,7 +26,8 @@ class MappedZip(ZipStore):
             member = self._zf.getinfo(key)
         except KeyError:
             return None
-        if byte_range is not None or member.compress_type != zipfile.ZIP_STORED or not member.file_size:
+        stored = member.compress_type == zipfile.ZIP_STORED and member.file_size
+        if self._zf.mode != "r" or byte_range is not None or not stored:
             return super()._get(key, prototype, byte_range)
         if not hasattr(self, "_map"):
             # Closed when the last array that lies in it goes.
@@ -33,3 +36,10 @@ class MappedZip(ZipStore):
         name, extra = struct.unpack_from("<HH", self._map, begin + LENGTHS)
         start = begin + HEADER + name + extra
         return prototype.buffer.from_array_like(np.frombuffer(self._map, np.uint8, member.file_size, start))
+
+    def _set(self, key, value):
+        if not self._is_open:
+            self._sync_open()
+        member = zipfile.ZipInfo(key, time.localtime()[:6])
+        member.compress_type, member.external_attr = self.compression, MODE
+        self._zf.writestr(member, memoryview(np.ascontiguousarray(value.as_numpy_array())))

@@ -23,20 +23,25 @@ class Batch:
     input_ids : int64 array (n_windows, n_positions)
     words : int array (n_slots,)
         The words, ascending, each once.
-    positions : int64 array (n_picked,)
-        Place in the flattened batch of each token that is pooled, sorted by its word.
     lengths : int64 array (n_slots,)
-        How many of those each word has.
-    shares : float32 array (n_slots,)
-        1 / the number of tokens that the word's pool has, here and in other batches.
+        How many tokens of each word are pooled here.
+    leads : int64 array (n_slots,)
+        Place in the flattened batch of the first of them; of words without any, some place.
+    summed : int64 array (n_summed,)
+        Slots of words whose pool is more than one token, or no token here.
+    positions, counts, shares : int64 arrays (n_picked,) and (n_summed,), float32 array (n_summed, 1)
+        Of those words: places of the tokens, sorted by word; number of tokens here; 1 / number of all its tokens.
     predicted, targets, owners : int64 arrays (n_predicted,)
         Where each token of the words is predicted from, its id, and the slot of its word.
     """
 
     input_ids: np.ndarray
     words: np.ndarray
-    positions: np.ndarray
     lengths: np.ndarray
+    leads: np.ndarray
+    summed: np.ndarray
+    positions: np.ndarray
+    counts: np.ndarray
     shares: np.ndarray
     predicted: np.ndarray
     targets: np.ndarray
@@ -58,13 +63,19 @@ def make_batch(plan, windows, pool):
     words, slot = np.unique(word, return_inverse=True)
     token, entry = ranges(begin, end)
     place, owner = row[entry] * width + token - starts[row[entry]] + 1, slot[entry]
+    predicted, targets, owners = place - 1, plan.ids[token], owner
     kept = np.ones(len(token), bool) if pool == "mean" else token == plan.last[word[entry]]
     by_word = np.argsort(owner[kept], kind="stable")
-    shares = 1 / (plan.last[words] - plan.first[words] + 1) if pool == "mean" else np.ones(len(words))
+    place, owner = place[kept][by_word], owner[kept][by_word]
+    lengths = np.bincount(owner, minlength=len(words))
+    tokens = plan.last[words] - plan.first[words] + 1 if pool == "mean" else np.ones(len(words), int)
+    summed = np.flatnonzero((tokens > 1) | (lengths != 1))
+    leads = place[np.minimum(np.cumsum(lengths) - lengths, len(place) - 1)] if len(place) else lengths
+    positions = place[np.isin(owner, summed)]
+    shares = (1 / tokens[summed, None]).astype(np.float32)
     return Batch(
-        input_ids, words, place[kept][by_word], np.bincount(owner[kept], minlength=len(words)),
-        shares.astype(np.float32), place - 1, plan.ids[token], owner,
-    )  # fmt: skip
+        input_ids, words, lengths, leads, summed, positions, lengths[summed], shares, predicted, targets, owners
+    )
 
 
 class Picker:
@@ -81,31 +92,31 @@ class Picker:
     Attributes
     ----------
     values : tensor (n_layers, n_slots, n_features) in the host's memory
-    finite, fits : bool tensors (n_layers,)
-        Whether all pooled values are finite, and still are in the type of `storage`.
+    finite : bool tensor (n_layers,)
+        True where all values are finite; false where some are not, or where their sum is too large.
 
-    On a GPU all three are filled asynchronously: `wait` before they are read.
+    On a GPU both are filled asynchronously: `wait` before they are read.
     """
 
     def __init__(self, batch, n_layers, n_features, storage, pinned=False):
         self.batch, self.storage = batch, storage
         self.values = torch.empty(n_layers, len(batch.words), n_features, dtype=storage, pin_memory=pinned)
-        self.finite, self.fits = (torch.ones(n_layers, dtype=torch.bool, pin_memory=pinned) for _ in range(2))
-        self.alone = bool((batch.lengths == 1).all() and (batch.shares == 1).all())
+        self.finite = torch.ones(n_layers, dtype=torch.bool, pin_memory=pinned)
         self._indices, self._events = {}, []
 
     def take(self, layer, states):
         """Pool one layer: states (n_windows, n_positions, n_features) on any device."""
-        positions, lengths, shares = self._on(states.device)
-        pooled = states.reshape(-1, states.shape[-1]).index_select(0, positions).float()
-        if not self.alone:
+        leads, summed, positions, counts, shares = self._on(states.device)
+        states = states.reshape(-1, states.shape[-1])
+        pooled = states.index_select(0, leads).float()
+        if len(summed):
             # Unlike index_add on a GPU, sums of segments have one order and so one result.
-            pooled = torch.segment_reduce(pooled, "sum", lengths=lengths, axis=0, unsafe=True) * shares
+            sums = torch.segment_reduce(states.index_select(0, positions).float(), "sum", lengths=counts, unsafe=True)
+            pooled.index_copy_(0, summed, sums * shares)
         stored = pooled.to(self.storage)
         self.values[layer].copy_(stored, non_blocking=True)
-        self.finite[layer].copy_(torch.isfinite(pooled).all(), non_blocking=True)
-        if self.storage != torch.float32:
-            self.fits[layer].copy_(torch.isfinite(stored).all(), non_blocking=True)
+        # Anything that is not finite shows in the sum, which costs a fraction of looking at each value.
+        self.finite[layer].copy_(stored.sum(dtype=torch.float32).isfinite(), non_blocking=True)
 
     def done(self):
         """To be called after the last layer: marks the place in each GPU's stream that `wait` waits for."""
@@ -123,7 +134,8 @@ class Picker:
 
     def _on(self, device):
         if device not in self._indices:
-            host = (self.batch.positions, self.batch.lengths, self.batch.shares[:, None])
+            batch = self.batch
+            host = (batch.leads, batch.summed, batch.positions, batch.counts, batch.shares)
             self._indices[device] = [torch.from_numpy(array).to(device, non_blocking=True) for array in host]
         return self._indices[device]
 
