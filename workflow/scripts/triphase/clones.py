@@ -82,6 +82,8 @@ def prepare_environment():
         os.environ.setdefault(f"GIT_{role}_NAME", "triphase")
         os.environ.setdefault(f"GIT_{role}_EMAIL", "triphase@localhost")
     os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")
+    # What they say is looked at (`failures`), so it must not be translated.
+    os.environ["LANGUAGE"] = "en"
     # Tries are counted, and told of in the log, by `downloads`.
     os.environ.setdefault("DATALAD_ANNEX_RETRY", "0")
     # A connection that delivers less than 1 kB/s for a minute is dead.
@@ -122,9 +124,7 @@ def locked(path, purpose="lock"):
 
 def git(folder, *arguments, check=True):
     """Standard output of a git command, stripped; None where it fails and `check` is false."""
-    # Some messages are looked at, so they must not be translated.
-    plain = {**os.environ, "LC_ALL": "C"}
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, env=plain)
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
     if done.returncode and check:
         raise RuntimeError(f"git {' '.join(arguments)} in {folder}: {done.stderr.strip()}")
     return None if done.returncode else done.stdout.strip()
