@@ -1,5 +1,6 @@
 """The extraction script on bad input, a full disk, killed at any moment, and twice at once: nothing half-written."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -124,6 +125,18 @@ def test_killed_at_any_moment_leaves_a_whole_file_or_none_and_the_rerun_is_the_s
         assert_whole(read_arrays(f"{output}.seen{number + 1}"), expected)
     assert_whole(read_arrays(output), expected)
     assert time.time() - start < 60 + 25 * done["whole_s"]
+
+
+def test_what_a_killed_run_left_is_removed_and_what_another_writes_is_not(study, tmp_path):
+    left, written, recent = (tmp_path / f".a.zarr.zip.{number}.part.zip" for number in (11, 12, 13))
+    for path in (left, written, recent):
+        path.write_bytes(b"PK")
+    for path in (left, written):
+        os.utime(path, (0, 0))
+    with written.open("r+b") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        extract(study, tmp_path / "a.zarr.zip")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.zarr.zip", written.name, recent.name}
 
 
 def test_two_runs_at_once_leave_one_whole_file(study, tmp_path):

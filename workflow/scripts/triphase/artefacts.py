@@ -6,9 +6,11 @@ single chunk without unpacking the rest.
 """
 
 import errno
+import fcntl
 import json
 import os
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from triphase.errors import InputError
 
 # No space, no quota, or a file larger than the file system or the user's limits allow.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Seconds after which a temporary file that nobody holds was left by a process that was killed.
+ABANDONED = 60
 
 
 @contextmanager
@@ -152,12 +156,28 @@ def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096), dt
     """
     from triphase.mapped import MappedZip
 
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, _held(temporary, f".{Path(path).name}.*.part*"):
         with MappedZip(temporary, mode="w") as store:
             stream = ArrayStream(store, name, shape, dims, attributes, chunks, dtype, axis, compressed)
             yield stream
             if not stream.finished:
                 raise ValueError(f"{name}: closed after {stream.rows} of {shape[axis]} rows without `finish`")
+
+
+@contextmanager
+def _held(temporary, pattern):
+    """Lock a temporary file, and remove those of processes that were killed: the kernel has freed their locks."""
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for other in set(temporary.parent.glob(pattern)) - {temporary}:
+            with suppress(FileNotFoundError, BlockingIOError), open(other, "r+b") as theirs:
+                fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - other.stat().st_mtime > ABANDONED:
+                    other.unlink()
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class ArrayStream:

@@ -1,0 +1,408 @@
+"""Activations and the integrity gate: speed, memory, exactness, reading, faults found (`make bench-activations`).
+
+The plain loop that speed is compared with is what published analyses do: for each word one window that ends with it,
+through the causal language model with its vocabulary head and `output_hidden_states`. Ratios are of runs that take
+turns. Extraction is timed from the text to the written file; the loop writes nothing.
+
+As a script with arguments it is a child process that one measurement runs in, and prints one line of JSON.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
+from reporting import figure, report  # noqa: E402
+
+LIBRARIES = ["torch", "transformers", "zarr", "numpy"]
+WORDS, REPEATS, THREADS = 300, 5, 2
+# Words of the comparison with a bare forward: enough for the file's opening and closing not to count.
+MANY_WORDS = 1500
+CONTEXTS = (64, 128)
+MODES = {
+    "stride 1": lambda most: {"max": most, "stride": 1},
+    "default": lambda most: {"max": most},
+    "min = max/2": lambda most: {"max": most, "min": most // 2},
+}
+GOALS = {
+    ("stride 1", 64): 4, ("stride 1", 128): 3, ("default", 64): 40, ("default", 128): 40,
+    ("min = max/2", 64): 60, ("min = max/2", 128): 60,
+}  # fmt: skip
+HEADLESS_GOALS = {64: 1.4, 128: 1.3}
+SHARE_GOAL, MEMORY_GOAL, EXACT_GOAL, READ_GOAL = 0.85, 300, 1e-5, 1.3
+STORED = 4, 20_000, 1024  # layers, words, features of the file that is read
+# Shapes of OLMo-2: width, layers, heads, feed-forward; goal of the share of the matrix-product ceiling.
+GPU_SHAPES = {"7 B": ((4096, 32, 32, 11008), 0.5), "1 B": ((2048, 16, 16, 8192), 0.4)}
+GPU_WORDS, GPU_CONTEXT, WRITING_GOAL = 20_000, 512, 0.05
+
+
+def pythia_31m():
+    """A causal language model of the shape of Pythia-31m with random weights."""
+    import torch
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    torch.manual_seed(0)
+    config = GPTNeoXConfig(
+        vocab_size=50304, hidden_size=256, num_hidden_layers=6, num_attention_heads=8, intermediate_size=1024,
+        max_position_embeddings=2048,
+    )  # fmt: skip
+    return GPTNeoXForCausalLM(config).eval()
+
+
+def story(n_words):
+    """A tokenizer, and a text whose words have 1.3 tokens on average: tokenizer, text, characters of each word."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    rng = np.random.default_rng(0)
+    words = [f"{'w' if k % 10 < 7 else 'w+'}{k}" for k in rng.integers(0, 1000, n_words)]
+    inner = Tokenizer(models.WordLevel({"<s>": 0, "w+": 1, "w": 2, **{f"w{k}": k + 3 for k in range(1000)},
+                                        **{str(k): k + 2000 for k in range(1000)}}, unk_token="<s>"))  # fmt: skip
+    splits = [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split("w+", "isolated")]
+    inner.pre_tokenizer = pre_tokenizers.Sequence(splits)
+    stops = np.cumsum([len(word) + 1 for word in words]) - 1
+    spans = np.stack([stops - [len(word) for word in words], stops], axis=1)
+    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>"), " ".join(words), spans
+
+
+def plain_loop(model, tokenizer, text, spans, context):
+    """One window per word: float32 array (layer, word, feature). `model` with or without its vocabulary head."""
+    import torch
+
+    from triphase.tokens import tokens_of_words
+
+    encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    ids, found = encoded["input_ids"], []
+    for first, last in zip(*tokens_of_words(encoded["offset_mapping"], spans, text), strict=True):
+        start = max(last - context, 0)
+        window = torch.tensor([[tokenizer.bos_token_id, *ids[start : last + 1]]])
+        with torch.no_grad():
+            states = model(window, output_hidden_states=True, use_cache=False).hidden_states
+        own = slice(first - start + 1, last - start + 2)
+        found.append(np.stack([layer[0, own].mean(0).numpy() for layer in states]))
+    return np.stack(found, axis=1)
+
+
+def extraction(model, tokenizer, text, spans, context, path=None, batch_size="auto", **options):
+    """From the text to the written file, or to an array where there is no path."""
+    import xarray as xr
+
+    from triphase.artefacts import stream_arrays
+    from triphase.extraction import block_words, extract
+    from triphase.windows import plan_words
+
+    plan = plan_words(tokenizer, {"story": (text, spans)}, context)
+    options = {"surprisal": False, "batch_size": batch_size, **options}
+    if path is None:
+        blocks = []
+        extract(model, plan, blocks.append, **options)
+        return np.concatenate(blocks, axis=1), plan
+    shape = model.config.num_hidden_layers + 1, len(spans), model.config.hidden_size
+    size = block_words(shape[1], shape[0], shape[2], 4)
+    with stream_arrays(
+        path, "activations", shape, dims=("layer", "word", "feature"), attributes={}, chunks=(1, size, shape[2]),
+        axis=1, compressed=False,
+    ) as stream:  # fmt: skip
+        extract(model, plan, stream.append, **options)
+        stream.finish(xr.Dataset(coords={"layer": np.arange(shape[0])}))
+    return path, plan
+
+
+def bare_forward(base, inputs):
+    """The same batches through the model, and nothing else."""
+    import torch
+
+    with torch.inference_mode():
+        for batch in inputs:
+            base(input_ids=batch, use_cache=False)
+
+
+def inputs_of(plan):
+    """Input ids of the batches that extraction makes of a plan."""
+    import torch
+
+    from triphase.extraction import CPU_TOKENS
+    from triphase.pooling import make_batch
+    from triphase.windows import batches
+
+    chosen = batches(plan, None, CPU_TOKENS, len(plan.first))
+    return [torch.from_numpy(make_batch(plan, windows, "mean").input_ids) for windows in chosen]
+
+
+def seconds(function, *arguments, **options):
+    """Wall time of a call."""
+    start = time.perf_counter()
+    function(*arguments, **options)
+    return time.perf_counter() - start
+
+
+def child_speed(context, repeats):
+    """Seconds of the loops, of each mode and of bare forwards, taking turns, each case in turn."""
+    import torch
+
+    torch.set_num_threads(THREADS)
+    context, repeats = int(context), int(repeats)
+    model = pythia_31m()
+    lead = 2 * context  # words before those that are timed, so that all have a full context
+    tokenizer, text, spans = story(lead + WORDS)
+    timed = spans[lead:]
+    _, many_text, many = story(lead + MANY_WORDS)
+    path = Path(tempfile.mkdtemp(prefix="bench-activations-")) / "activations.zarr.zip"
+    cases = {
+        "loop": lambda: plain_loop(model, tokenizer, text, timed, context),
+        "loop without head": lambda: plain_loop(model.base_model, tokenizer, text, timed, context),
+    }
+    for name, make in MODES.items():
+        rule, long = make(context), many[lead:] if name != "stride 1" else many[-WORDS:]
+        cases[name] = lambda rule=rule: extraction(model.base_model, tokenizer, text, timed, rule, path)
+        inputs = inputs_of(extraction_plan(tokenizer, many_text, long, rule))
+        cases[f"{name}, bare"] = lambda inputs=inputs: bare_forward(model.base_model, inputs)
+        cases[f"{name}, whole"] = lambda rule=rule, long=long: extraction(
+            model.base_model, tokenizer, many_text, long, rule, path
+        )
+        cases[f"{name}, surprisal"] = lambda rule=rule: extraction(model, tokenizer, text, timed, rule, surprisal=True)
+    for name, case in cases.items():
+        if not name.startswith("loop"):
+            case()  # warm-up
+    cases["loop without head"]()
+    taken = {name: [] for name in cases}
+    for _ in range(repeats):
+        for name, case in cases.items():
+            taken[name].append(seconds(case))
+    path.unlink()
+    path.parent.rmdir()
+    return taken
+
+
+def extraction_plan(tokenizer, text, spans, rule):
+    """The plan that extraction follows."""
+    from triphase.windows import plan_words
+
+    return plan_words(tokenizer, {"story": (text, spans)}, rule)
+
+
+def child_memory(what, context):
+    """Peak memory in MB of a process that does one of the modes, or the loop, with all that it imports."""
+    import torch
+
+    torch.set_num_threads(THREADS)
+    context, model = int(context), pythia_31m()
+    tokenizer, text, spans = story(2 * context + WORDS)
+    if what == "loop":
+        plain_loop(model, tokenizer, text, spans[-WORDS:], context)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "activations.zarr.zip"
+            extraction(model.base_model, tokenizer, text, spans[-WORDS:], MODES[what](context), path)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def child_exact():
+    """Largest relative distance of a word's vector from the plain loop's, over modes, batch sizes and layers."""
+    model, largest = pythia_31m(), {}
+    tokenizer, text, spans = story(200)
+    for context in CONTEXTS:
+        expected = plain_loop(model, tokenizer, text, spans, context)
+        for name, make in MODES.items():
+            for batch_size in (1, 5, "auto"):
+                found, plan = extraction(model.base_model, tokenizer, text, spans, make(context), None, batch_size)
+                window, word, begin, end = plan.entries.T
+                # Words that lie whole in a window that begins where the loop's does.
+                same = (plan.windows[window, 0] == np.maximum(plan.last[word] - context, 0)) & (
+                    (begin == plan.first[word]) & (end == plan.last[word] + 1)
+                )
+                words = word[same]
+                apart = np.linalg.norm(found[:, words] - expected[:, words], axis=-1)
+                worst = (apart / np.linalg.norm(expected[:, words], axis=-1)).max()
+                largest[f"{name}, {context}, batch {batch_size}"] = [float(worst), len(words)]
+    return largest
+
+
+def child_reading():
+    """Seconds to read one layer from a Zarr file, opening included, and as much from an npy file; files."""
+    import xarray as xr
+
+    from triphase.artefacts import open_arrays, stream_arrays
+    from triphase.extraction import block_words
+
+    layers, words, features = STORED
+    rng, taken = np.random.default_rng(0), {"zarr": [], "npy": []}
+    with tempfile.TemporaryDirectory(dir=ROOT / "results") as folder:
+        path, plain, size = Path(folder) / "a.zarr.zip", Path(folder) / "a.npy", block_words(words, layers, features, 4)
+        layer = rng.standard_normal((words, features), dtype=np.float32)
+        np.save(plain, layer)
+        with stream_arrays(
+            path, "activations", STORED, dims=("layer", "word", "feature"), attributes={}, chunks=(1, size, features),
+            axis=1, compressed=False,
+        ) as stream:  # fmt: skip
+            for start in range(0, words, size):
+                stream.append(np.repeat(layer[None, start : start + size], layers, axis=0))
+            stream.finish(xr.Dataset(coords={"layer": np.arange(layers)}))
+        for _ in range(2 * REPEATS + 1):
+            start = time.perf_counter()
+            with open_arrays(path) as stored:
+                found = stored["activations"].sel(layer=1).to_numpy()
+            taken["zarr"].append(time.perf_counter() - start)
+            assert (found == layer).all()
+            taken["npy"].append(seconds(np.load, plain))
+        return {**taken, "files": len(list(Path(folder).glob("*zarr*")))}
+
+
+def child_gpu(shape):
+    """Speed of a large model on a GPU, and of matrix products there; the same without writing."""
+    import torch
+    from transformers import Olmo2Config, Olmo2Model
+
+    width, layers, heads, inner = GPU_SHAPES[shape][0]
+    torch.manual_seed(0)
+    config = Olmo2Config(
+        vocab_size=100352, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
+        num_key_value_heads=heads, intermediate_size=inner, max_position_embeddings=4096, dtype=torch.bfloat16,
+    )  # fmt: skip
+    with torch.device("cuda"):
+        model = Olmo2Model(config).to(torch.bfloat16).eval()
+    tokenizer, text, spans = story(GPU_WORDS)
+    rule, written = {"max": GPU_CONTEXT}, []
+    with tempfile.TemporaryDirectory(dir=ROOT / "results") as folder:
+        path = Path(folder) / "activations.zarr.zip"
+        extraction(model, tokenizer, text, spans[:2000], rule, path)
+        for _ in range(3):
+            written.append(seconds(extraction, model, tokenizer, text, spans, rule, path))
+    plan, ignored = extraction_plan(tokenizer, text, spans, rule), []
+    from triphase.extraction import extract
+
+    for _ in range(3):
+        ignored.append(seconds(extract, model, plan, lambda block: None, surprisal=False))
+    a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    products = []
+    for _ in range(10):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for _ in range(10):
+            a @ b
+        torch.cuda.synchronize()
+        products.append(10 * 2 * 8192**3 / (time.perf_counter() - start))
+    blocks = sum(p.numel() for name, p in model.named_parameters() if "embed" not in name)
+    lengths = plan.lengths.astype(float)
+    # Multiply-adds of the weights, and of the causal half of attention.
+    work = 2 * blocks * lengths.sum() + 2 * layers * width * (lengths**2).sum()
+    return {
+        "written_s": written, "ignored_s": ignored, "work": work, "ceiling": statistics.median(products),
+        "device": torch.cuda.get_device_name(), "tokens": lengths.sum(),
+    }  # fmt: skip
+
+
+def in_a_child(*arguments):
+    """Run one measurement in a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "TQDM_DISABLE": "1"}
+    command = [sys.executable, __file__, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def speed_figures():
+    """How many times as fast as the loops, and the share of a bare forward."""
+    rows = []
+    for context in CONTEXTS:
+        taken = in_a_child("speed", context, REPEATS)
+        middle = {name: statistics.median(values) for name, values in taken.items()}
+        for name in MODES:
+            ratio, goal = middle["loop"] / middle[name], GOALS[name, context]
+            rows.append(figure(
+                f"context {context}: {name}, times the loop", round(ratio, 1), f">= {goal}", ratio >= goal,
+                seconds=taken[name], loop_seconds=taken["loop"],
+                with_surprisal=middle["loop"] / middle[f"{name}, surprisal"],
+            ))  # fmt: skip
+        ratio, goal = middle["loop without head"] / middle["stride 1"], HEADLESS_GOALS[context]
+        rows.append(figure(
+            f"context {context}: stride 1, times the loop without head", round(ratio, 2), f">= {goal}", ratio >= goal,
+            loop_seconds=taken["loop without head"],
+        ))  # fmt: skip
+        for name in MODES:
+            share = middle[f"{name}, bare"] / middle[f"{name}, whole"]
+            rows.append(figure(
+                f"context {context}: {name}, tokens/s of a bare forward", round(share, 2), f">= {SHARE_GOAL}",
+                share >= SHARE_GOAL, seconds=taken[f"{name}, whole"], bare_seconds=taken[f"{name}, bare"],
+            ))  # fmt: skip
+    return rows
+
+
+def memory_figures():
+    """Peak memory beyond that of the loop."""
+    rows = []
+    for context in CONTEXTS:
+        loop = in_a_child("memory", "loop", context)
+        own = {name: in_a_child("memory", name, context) for name in MODES}
+        more = max(own.values()) - loop
+        rows.append(figure(
+            f"context {context}: peak memory beyond the loop's, MB", round(more), f"<= {MEMORY_GOAL}",
+            more <= MEMORY_GOAL, loop_mb=loop, modes_mb=own,
+        ))  # fmt: skip
+    return rows
+
+
+def exact_figure():
+    """Distance from the loop where contexts are equal."""
+    largest = in_a_child("exact")
+    worst = max(value for value, _ in largest.values())
+    name = "exact: largest relative distance from the loop"
+    return figure(name, f"{worst:.1e}", f"<= {EXACT_GOAL:.0e}", worst <= EXACT_GOAL, cases=largest)
+
+
+def reading_figures():
+    """Reading of one layer, and files of a checkpoint."""
+    taken = in_a_child("reading")
+    ratio = statistics.median(taken["zarr"]) / statistics.median(taken["npy"])
+    return [
+        figure("reading: one layer, times an npy", round(ratio, 2), f"<= {READ_GOAL}", ratio <= READ_GOAL, **taken),
+        figure("reading: files per checkpoint", taken["files"], "1", taken["files"] == 1),
+    ]
+
+
+def gpu_figures():
+    """Share of the matrix-product ceiling, and what writing adds to the time."""
+    import torch
+
+    rows = []
+    for shape, (_, goal) in GPU_SHAPES.items():
+        names = f"gpu: {shape}, share of the matrix-product ceiling", f"gpu: {shape}, share of the time for writing"
+        goals = f">= {goal}", f"<= {WRITING_GOAL}"
+        if not torch.cuda.is_available():
+            rows += [figure(name, "no GPU", text, None) for name, text in zip(names, goals, strict=True)]
+            continue
+        found = in_a_child("gpu", shape)
+        written, ignored = (statistics.median(found[key]) for key in ("written_s", "ignored_s"))
+        share, writing = found["work"] / written / found["ceiling"], max(0.0, 1 - ignored / written)
+        rows.append(figure(names[0], round(share, 2), goals[0], share >= goal, **found))
+        rows.append(figure(names[1], round(writing, 3), goals[1], writing <= WRITING_GOAL))
+    return rows
+
+
+def main():
+    """Measure all; exit status 1 when a figure falls short."""
+    from integrity_series import integrity_figures
+
+    rows = [*speed_figures(), *memory_figures(), exact_figure(), *reading_figures(), *gpu_figures()]
+    load = os.getloadavg()
+    rows += integrity_figures()
+    return report("activations", rows, LIBRARIES, load_during_speed=load, threads=THREADS)
+
+
+CHILDREN = {
+    "speed": child_speed, "memory": child_memory, "exact": child_exact, "reading": child_reading, "gpu": child_gpu,
+}  # fmt: skip
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(json.dumps(CHILDREN[sys.argv[1]](*sys.argv[2:])))
+    else:
+        sys.exit(main())
