@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 # Blocks of words, all layers, that a file is written in, as far as their bytes are within the bounds: two or three are
 # in memory at a time, and a file of very many chunks is slow to open.
-BLOCKS, BLOCK_BYTES = 64, (16 * 2**20, 256 * 2**20)
+BLOCKS, BLOCK_BYTES = 64, (64 * 2**20, 256 * 2**20)
 # Positions of a batch on a CPU: what its caches hold counts more than its cores.
 CPU_TOKENS = 1024
 # On a GPU: enough work per batch (operations), and bounds to the positions.
