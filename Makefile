@@ -10,7 +10,7 @@ run: .venv/installed
 	$(SNAKEMAKE)
 
 test: .venv/installed
-	$(BIN)/pytest tests
+	$(BIN)/pytest --numprocesses 2 --dist loadfile tests
 
 report: run
 	$(SNAKEMAKE) --report results/$(or $(STUDY),embedded)/report.html

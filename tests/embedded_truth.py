@@ -133,8 +133,9 @@ def extract(config, folder, hub, model, checkpoint):
     )
     fetch_checkpoint.main(
         paths, repository=model["repository"], revision=checkpoint["revision"], commit=None, cache_dir=str(hub),
+        folder=None, trust_remote_code=False, retrieve=config["retrieve"],
     )  # fmt: skip
-    extract_activations.main(paths, **config["activations"])
+    extract_activations.main(paths, **config["activations"], retrieve=config["retrieve"])
     return paths.activations
 
 
