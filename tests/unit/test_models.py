@@ -112,6 +112,11 @@ def test_series_have_the_published_length_and_tokens(families, family, more, cou
     assert len({entry["name"] for entry in model["checkpoints"]}) == count
 
 
+def test_no_one_deviation_is_asked_of_a_family_whose_matrices_differ(families):
+    # Megatron-LM divides that of the matrices that write into the residual stream by sqrt(2 x layers).
+    assert families["llm-jp-3"]["initialisation"] == {"gains": 1}
+
+
 def test_a_model_of_a_family_is_filled_in(families):
     model = resolve(families, family="pythia", size="410m-deduped", checkpoints={"steps": [143000, 0, 512]})
     assert model["repository"] == "EleutherAI/pythia-410m-deduped"

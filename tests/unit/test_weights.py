@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from conftest import ROOT
 from fake_hub import FakeHub, sha
 
 from triphase import hub, store, weights
+from triphase.artefacts import write_json
 from triphase.checkpoints import find_checkpoint
 from triphase.errors import InputError
 from triphase.store import present, release_checkpoint
@@ -108,6 +110,28 @@ def test_a_file_of_two_revisions_survives_while_one_needs_it(served):
     main = find_checkpoint("org/m", "main")
     with ensure_weights(main):
         assert not release_checkpoint(nine)
+
+
+def test_remains_of_killed_runs_do_not_keep_two_jobs_from_going_on_under_a_smaller_budget(served, monkeypatch):
+    both = manifests(0, 1)
+    for manifest in both:
+        marker = {"bytes": SIZE, "weights": manifest["weights"], "whole": False}
+        write_json(store.Path(manifest["cache_dir"]) / store.MARKER, marker)
+    # Both have taken their own lock before either looks for room.
+    barrier, reserve = threading.Barrier(2), weights._reserve
+
+    def together(*given):
+        barrier.wait(timeout=20)
+        reserve(*given)
+
+    monkeypatch.setattr(weights, "_reserve", together)
+    jobs = [threading.Thread(target=lambda m=m: ensure_weights(m, budget(1)).release(), daemon=True) for m in both]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join(timeout=20)
+    assert not any(job.is_alive() for job in jobs)
+    assert [fetched(served, step) for step in (0, 1)] == [1, 1] and on_disk() <= SIZE
 
 
 def test_a_checkpoint_larger_than_the_budget_is_refused_at_once(served):

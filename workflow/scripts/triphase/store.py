@@ -91,15 +91,22 @@ def evict(store):
         return False
     else:
         if (store / MARKER).is_file():
-            for name in read_json(store / MARKER)["weights"]:
-                for link in store.glob(f"models--*/snapshots/*/{name}"):
-                    remove_file(link)
-            sweep(store)
-            (store / MARKER).unlink(missing_ok=True)
+            clear(store)
             log.info("removed the weights in %s", store)
         return True
     finally:
         os.close(descriptor)
+
+
+def clear(store):
+    """Remove the weights of a commit, and what it holds of the budget. The commit's lock is held alone."""
+    if not (store / MARKER).is_file():
+        return
+    for name in read_json(store / MARKER)["weights"]:
+        for link in store.glob(f"models--*/snapshots/*/{name}"):
+            remove_file(link)
+    sweep(store)
+    (store / MARKER).unlink(missing_ok=True)
 
 
 def sweep(store):

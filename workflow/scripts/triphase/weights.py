@@ -9,7 +9,7 @@ from pathlib import Path
 from triphase.artefacts import read_json, write_json
 from triphase.errors import InputError
 from triphase.snapshots import read_sha256, remove_file
-from triphase.store import DOWNLOADS, GB, MARKER, folder_of, lock_path, locked, make_room, open_lock, sweep
+from triphase.store import DOWNLOADS, GB, MARKER, clear, folder_of, lock_path, locked, make_room, open_lock, sweep
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,8 @@ def _reserve(store, needed, disk_gb, manifest):
             if disk_gb is None or make_room(store, needed, disk_gb * GB):
                 write_json(store / MARKER, {"bytes": needed, "weights": manifest["weights"], "whole": False})
                 return
+            # Two that wait, each with remains of a killed run, would keep the room from one another for ever.
+            clear(store)
         if not waited:
             log.info("%s: %g GB are in use by other jobs; waiting for room", what, disk_gb)
         waited = True
