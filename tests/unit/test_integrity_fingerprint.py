@@ -60,6 +60,12 @@ def test_statistics_are_those_of_the_whole_tensor(tensors, tmp_path, monkeypatch
     assert mark.std[2] == 0 and mark.dtypes[1] == "bfloat16" and mark.shapes[0] == (90, 70)
 
 
+def test_only_files_that_the_model_is_loaded_from_count(tensors, tmp_path):
+    save_file(tensors, tmp_path / "model.safetensors")
+    save_file({"other": torch.ones(3)}, tmp_path / "consolidated.safetensors")
+    assert fingerprint_folder(tmp_path).names == tuple(sorted(tensors))
+
+
 def test_values_that_are_no_numbers_are_counted():
     values = torch.tensor([1.0, float("nan"), 3.0, float("inf"), -2.0])
     mark = fingerprint_tensors([("x", "f", values), ("y", "f", torch.full((3,), float("nan")))])

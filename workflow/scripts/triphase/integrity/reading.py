@@ -7,14 +7,15 @@ Both kinds of file are mapped into memory, so that what is read are the pages in
 from pathlib import Path
 
 from triphase.errors import InputError
+from triphase.snapshots import weights_in
 
 NUMPY_TYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL")
 
 
 def weight_files(folder):
-    """Weight files of a snapshot: safetensors if there are some, else the older `.bin`; InputError if none."""
+    """The files that a model is loaded from, of all weight files of a snapshot; InputError if there are none."""
     folder = Path(folder)
-    found = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    found = [folder / name for name in weights_in(folder)]
     if not found:
         raise InputError(f"{folder}: no weights here; *.safetensors or pytorch_model*.bin are needed")
     return found
