@@ -247,7 +247,9 @@ def child_reading():
             for start in range(0, words, size):
                 stream.append(np.repeat(layer[None, start : start + size], layers, axis=0))
             stream.finish(xr.Dataset(coords={"layer": np.arange(layers)}))
-        for _ in range(2 * REPEATS + 1):
+        # Files just written are on their way to the disk, which would be timed as well.
+        os.sync()
+        for _ in range(4 * REPEATS + 1):
             start = time.perf_counter()
             with open_arrays(path) as stored:
                 found = stored["activations"].sel(layer=1).to_numpy()

@@ -19,7 +19,7 @@ rule extract_activations:
     threads: 1
     resources:
         mem_mb=with_weights(4000),
-        runtime=60,
+        runtime=with_download(60),
         gpu=1,
     params:
         context=lookup("activations/context", within=config),

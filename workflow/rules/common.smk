@@ -66,6 +66,11 @@ def with_weights(base):
     return lambda wildcards: base + int(2.2e-6 * (MODELS[wildcards.model].get("bytes") or 0))
 
 
+def with_download(minutes):
+    """Resource function: minutes of a job that may have to fetch a checkpoint first, at 10 MB/s."""
+    return lambda wildcards: minutes + int((MODELS[wildcards.model].get("bytes") or 0) / 600e6)
+
+
 def checkpoint_entry(key):
     """Param function: a key of the wildcard's checkpoint."""
     return lambda wildcards: CHECKPOINTS[wildcards.model][wildcards.checkpoint].get(key)

@@ -23,7 +23,7 @@ rule fingerprint_checkpoint:
     threads: 1
     resources:
         mem_mb=3000,
-        runtime=60,
+        runtime=with_download(60),
     params:
         code=digest("fingerprint_checkpoint.py"),
     script:

@@ -32,7 +32,7 @@ rule evaluate_tasks:
     threads: 1
     resources:
         mem_mb=with_weights(4000),
-        runtime=120,
+        runtime=with_download(120),
         gpu=1,
     params:
         jobs=TASK_JOBS,

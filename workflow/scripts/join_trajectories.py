@@ -21,9 +21,12 @@ def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed
     kept, checkpoints, tasks = leave_out(excluded, series, paths.checkpoints, paths.tasks)
     series, entries = kept, {(s["model"], s["checkpoint"]): {key: s[key] for key in KEYS} for s in kept}
     tables = [read_table(path) for path in checkpoints]
+    lost = []
     for path, (model, name, reference) in zip(paths.pairs, pair_of, strict=True):
         if {(model, name), (model, reference)} <= set(entries):
             tables.append(tidy([read_table(path)], study=study, **entries[model, name]))
+        else:
+            lost.append([model, name, reference])
     table = pd.concat(tables, ignore_index=True)
     layers = choose_layers(table, roi)
     ceilings = ceiling_rows(read_table(paths.ceiling), rois).assign(study=study)
@@ -31,7 +34,7 @@ def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed
     made_from = {f"{model}/{name}": t.attrs for (model, name), t in zip(entries, tables, strict=False)}
     chosen = [[*key, layer] for key, layer in layers.items()]
     left_out = [entry for entry in faulty(findings) if tuple(entry[:2]) in excluded]
-    write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from, excluded=left_out)
+    write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from, excluded=left_out, lost_pairs=lost)
 
     drawn = alignment_series(table, files)
     n_draws = drawn[0]["boot"].size

@@ -9,6 +9,9 @@ from collections import Counter
 
 from triphase.integrity.series import trainable
 
+# Of a config, what a later stage of one run may change (longer contexts), and what trained weights do not depend on.
+FREE = ("max_position_embeddings", "initializer_range")
+
 
 def missing_revisions(entries, found):
     """Fault at every checkpoint that was asked for and is not `found` (set of names)."""
@@ -62,17 +65,18 @@ def hub_findings(checkpoints):
 
 
 def structures(marks):
-    """Whether names, shapes and types of the trainable tensors are those of the rest: dict of name to finding."""
-    shapes = {
-        name: tuple((mark.names[at], mark.shapes[at], mark.dtypes[at]) for at in trainable(mark))
-        for name, mark in marks.items()
-    }
-    found, (usual, example) = {}, _usual(shapes)
+    """Whether names and shapes of the trainable tensors are those of the rest: dict of name to finding.
+
+    A revision may be stored in another type than the rest and be what its name says: that is told, and no fault.
+    """
+    shapes = {name: tuple((mark.names[at], mark.shapes[at]) for at in trainable(mark)) for name, mark in marks.items()}
+    types = {name: ", ".join(sorted({mark.dtypes[at] for at in trainable(mark)})) for name, mark in marks.items()}
+    found, (usual, example), (stored, _) = {}, _usual(shapes), _usual(types)
     for name, own in shapes.items():
         if own == usual:
-            found[name] = ("ok", "")
+            found[name] = ("ok", "" if types[name] == stored else f"stored as {types[name]}, the rest as {stored}")
             continue
-        ours, theirs = {row[0]: row[1:] for row in own}, {row[0]: row[1:] for row in usual}
+        ours, theirs = dict(own), dict(usual)
         lacking = [tensor for tensor in theirs if tensor not in ours]
         added = [tensor for tensor in ours if tensor not in theirs]
         changed = [
@@ -107,7 +111,7 @@ def configs(marks):
         for name, value in known.items():
             ours, theirs = dict(value), dict(usual)
             # A key that only some releases of the library write is no contradiction.
-            both = [key for key in ours if key in theirs and ours[key] != theirs[key]]
+            both = [key for key in ours if key in theirs and key not in FREE and ours[key] != theirs[key]]
             wrong = [f"{key} {ours[key]} not {theirs[key]}" for key in both]
             found[name] = ("fault", f"{listed(wrong)}; compared with {example}") if wrong else ("ok", "")
     return found
@@ -134,5 +138,5 @@ def _usual(values):
     return usual, next(name for name, value in values.items() if value == usual)
 
 
-def _form(row):
-    return f"{'x'.join(map(str, row[0]))} {row[1]}"
+def _form(shape):
+    return "x".join(map(str, shape))
