@@ -6,11 +6,9 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 import re
 from pathlib import Path
 
-import yaml
-
 from triphase.errors import InputError
 from triphase.selection import expand_steps, revision_name, select
-from triphase.validation import check_schema, check_unique_names, require_known
+from triphase.validation import read_checked, require_known
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
@@ -33,14 +31,7 @@ def load_families(path, schema):
     ------
     InputError : the file, the entry, the key and its value
     """
-    try:
-        content = yaml.load(Path(path).read_bytes().decode("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{path} is not YAML in UTF-8 ({' '.join(str(error).split())})") from None
-    check_schema(content, schema, where=str(path))
-    check_unique_names(content, where=str(path))
+    content = read_checked(path, schema)
     families = {family["name"]: family for family in content["families"]}
     for family in families.values():
         for size in family["sizes"]:

@@ -7,12 +7,10 @@ import copy
 import json
 from pathlib import Path
 
-import yaml
-
 from triphase.discovery import find_names, natural
 from triphase.errors import InputError
 from triphase.registry_checks import check_entry
-from triphase.validation import check_schema, check_unique_names, require_known
+from triphase.validation import check_schema, check_unique_names, read_checked, require_known
 
 # What an annotator writes where there is nothing to say, in the annotations of Narrative Movie.
 NOTHING_SAID = ("不明", "..", ".")
@@ -39,14 +37,7 @@ def load_registry(path, schema):
     ------
     InputError : the file, the entry, the key and its value
     """
-    try:
-        content = yaml.load(Path(path).read_bytes().decode("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except OSError as error:
-        raise InputError(f"dataset/registry: {path} cannot be read ({error.strerror or error})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"dataset/registry: {path} is not YAML in UTF-8 ({' '.join(str(error).split())})") from None
-    check_schema(content, schema, where=str(path))
-    check_unique_names(content, where=str(path))
+    content = read_checked(path, schema, key="dataset/registry")
     for entry in content["datasets"]:
         check_entry(entry, f"{path}/datasets/{entry['name']}")
     for atlas in content.get("atlases", []):

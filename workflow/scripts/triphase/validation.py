@@ -7,6 +7,33 @@ from pathlib import Path
 from triphase.errors import InputError
 
 
+def read_checked(path, schema, key=""):
+    """Read a YAML file, and check it against a schema and for names that are used twice.
+
+    Parameters
+    ----------
+    path : path of a YAML file in UTF-8
+    schema : as for `check_schema`
+    key : str, put before the path in messages where the file cannot be read: the key that names it
+
+    Raises
+    ------
+    InputError : the file, the key in it, its value and what would be right
+    """
+    import yaml
+
+    where = f"{key}: {path}" if key else str(path)
+    try:
+        content = yaml.load(Path(path).read_bytes().decode("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError as error:
+        raise InputError(f"{where} cannot be read ({error.strerror or error})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{where} is not YAML in UTF-8 ({' '.join(str(error).split())})") from None
+    check_schema(content, schema, where=str(path))
+    check_unique_names(content, where=str(path))
+    return content
+
+
 def check_schema(content, schema, where=""):
     """Check a mapping against a schema.
 
