@@ -18,8 +18,8 @@ from triphase.ceiling import (
     split_runs,
 )
 from triphase.ceiling_intervals import Blocks, interval, measure_ceiling, repeat_draws
+from triphase.encoding.scoring import LARGEST_R
 from triphase.errors import InputError
-from triphase.scoring import LARGEST_R
 
 ONCE = [{"name": "run-1", "stimulus": "one"}, {"name": "run-2", "stimulus": "two"}]
 TWICE = [*ONCE, {"name": "run-3", "stimulus": "one"}]

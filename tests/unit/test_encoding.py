@@ -3,19 +3,17 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from triphase.encoding import (
+from triphase.encoding.bands import check_sound, nuisance_band, word_band
+from triphase.encoding.features import position_basis
+from triphase.encoding.subjects import (
     check_layer,
     check_lengths,
     check_regions,
-    check_sound,
-    nuisance_band,
     region_draws,
     region_masks,
     stack_subjects,
-    word_band,
 )
 from triphase.errors import InputError
-from triphase.features import position_basis
 
 TIMES = np.tile(np.arange(5) * 2.0, 2)
 RUNS = np.repeat(["r1", "r2"], 5)

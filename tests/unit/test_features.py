@@ -2,8 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from triphase.encoding.features import (
+    delay,
+    delays_in_scans,
+    nuisance_of_run,
+    position_basis,
+    scan_grid,
+    words_to_scans,
+)
 from triphase.errors import InputError
-from triphase.features import delay, delays_in_scans, nuisance_of_run, position_basis, scan_grid, words_to_scans
 
 
 def test_words_count_for_the_scan_that_holds_their_midpoint():

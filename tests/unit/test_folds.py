@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from triphase.errors import InputError
-from triphase.folds import (
+from triphase.encoding.folds import (
     HELD_OUT,
     TRAIN,
     autocorrelation,
@@ -13,6 +12,7 @@ from triphase.folds import (
     hold_out_blocks,
     make_splits,
 )
+from triphase.errors import InputError
 
 RUNS = np.repeat(["r1", "r2", "r3", "r4"], 50)
 STIMULI = np.repeat(["a", "b", "c", "c"], 50)

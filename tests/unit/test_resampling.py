@@ -3,8 +3,7 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import pearsonr
 
-from triphase.errors import InputError
-from triphase.resampling import (
+from triphase.encoding.resampling import (
     block_counts,
     block_length,
     bootstrap_draws,
@@ -13,7 +12,8 @@ from triphase.resampling import (
     permutation_p,
     segment_groups,
 )
-from triphase.scoring import correlate
+from triphase.encoding.scoring import correlate
+from triphase.errors import InputError
 
 SEGMENTS = [np.arange(84), np.arange(84, 168)]
 

@@ -4,9 +4,9 @@ from himalaya.kernel_ridge import MultipleKernelRidgeCV
 from himalaya.scoring import r2_score
 from sklearn.linear_model import Ridge
 
+from triphase.encoding.folds import HELD_OUT, TRAIN, make_splits
+from triphase.encoding.ridge import GivenFolds, fit_bands, standardise, weight_grid
 from triphase.errors import InputError
-from triphase.folds import HELD_OUT, TRAIN, make_splits
-from triphase.ridge import GivenFolds, fit_bands, standardise, weight_grid
 
 RUNS = np.repeat(["r1", "r2", "r3", "r4"], 40)
 

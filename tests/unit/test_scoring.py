@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.stats import false_discovery_control, pearsonr
 
-from triphase.scoring import benjamini_hochberg, correlate
+from triphase.encoding.scoring import benjamini_hochberg, correlate
 
 
 def test_r_is_pearsons_within_segments_averaged_by_fisher_z():

@@ -6,12 +6,13 @@ import xarray as xr
 
 from triphase.artefacts import open_arrays, read_arrays, read_table, write_arrays
 from triphase.devices import device_slot
-from triphase.encoding import check_layer, region_draws, region_masks, word_band
-from triphase.folds import held_out_segments
+from triphase.encoding.bands import word_band
+from triphase.encoding.folds import held_out_segments
+from triphase.encoding.resampling import bootstrap_draws, bootstrap_r, permutation_draws, permutation_p, segment_groups
+from triphase.encoding.ridge import fit_bands, weight_grid
+from triphase.encoding.scoring import benjamini_hochberg, correlate
+from triphase.encoding.subjects import check_layer, region_draws, region_masks
 from triphase.job import start
-from triphase.resampling import bootstrap_draws, bootstrap_r, permutation_draws, permutation_p, segment_groups
-from triphase.ridge import fit_bands, weight_grid
-from triphase.scoring import benjamini_hochberg, correlate
 
 
 def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, backend, seed):

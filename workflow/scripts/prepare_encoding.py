@@ -5,14 +5,15 @@ import logging
 import numpy as np
 
 from triphase.artefacts import read_arrays, read_table, write_arrays
-from triphase.encoding import check_lengths, check_regions, nuisance_band, stack_subjects
-from triphase.features import delays_in_scans
-from triphase.folds import autocorrelation, first_below, held_out_segments, make_splits
+from triphase.encoding.bands import nuisance_band
+from triphase.encoding.features import delays_in_scans
+from triphase.encoding.folds import autocorrelation, first_below, held_out_segments, make_splits
+from triphase.encoding.resampling import block_counts, block_length, segment_groups
+from triphase.encoding.ridge import fit_bands
+from triphase.encoding.scoring import correlate
+from triphase.encoding.subjects import check_lengths, check_regions, stack_subjects
 from triphase.job import start
 from triphase.provenance import library_versions
-from triphase.resampling import block_counts, block_length, segment_groups
-from triphase.ridge import fit_bands
-from triphase.scoring import correlate
 
 log = logging.getLogger(__name__)
 LAGS = 60  # scans over which autocorrelations are followed

@@ -7,8 +7,8 @@ Intervals are in `triphase.ceiling_intervals`.
 import numpy as np
 import pandas as pd
 
+from triphase.encoding.scoring import fisher_z
 from triphase.errors import InputError
-from triphase.scoring import fisher_z
 
 # Stands for the mean over subjects where a subject's name would stand.
 GROUP = "group"

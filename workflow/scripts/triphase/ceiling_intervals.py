@@ -22,10 +22,10 @@ from triphase.ceiling import (
     reliability_from_repeats,
     standardized,
 )
-from triphase.encoding import region_masks
+from triphase.encoding.resampling import bootstrap_draws, bootstrap_r
+from triphase.encoding.scoring import fisher_z
+from triphase.encoding.subjects import region_masks
 from triphase.regions import region_means, voxel_batches
-from triphase.resampling import bootstrap_draws, bootstrap_r
-from triphase.scoring import fisher_z
 
 log = logging.getLogger(__name__)
 

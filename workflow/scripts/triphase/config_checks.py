@@ -78,7 +78,7 @@ def check_context(config):
 def check_encoding(config):
     """Delays fall on scans of their own, simulated runs are long enough for them, penalties are a grid."""
     delays, tr = config["encoding"]["delays"], config["dataset"]["tr"]
-    scans = [round(delay / tr) for delay in delays]  # as triphase.features, whose import would cost seconds
+    scans = [round(delay / tr) for delay in delays]  # as triphase.encoding.features, whose import would cost seconds
     if len(set(scans)) < len(scans):
         raise InputError(f"encoding/delays: {delays} s are {scans} scans at TR {tr} s; each must be on its own scan")
     simulate = config["dataset"]["simulate"]

@@ -5,7 +5,7 @@ import numpy as np
 from triphase.artefacts import finite_or_none, open_arrays
 from triphase.ceiling import GROUP, standardized
 from triphase.clones import git
-from triphase.encoding import region_masks
+from triphase.encoding.subjects import region_masks
 from triphase.regions import region_means, voxel_batches
 from triphase.responses import load_responses
 from triphase.timing import LAGS, check_timing, judge

@@ -7,7 +7,7 @@ alike in every region that responds to words, so the regions that hear or read t
 import numpy as np
 
 from triphase.ceiling import correlate, fisher_mean
-from triphase.scoring import fisher_z
+from triphase.encoding.scoring import fisher_z
 
 # Lags looked at, s: how much later than the word (or than its expected response) the measured response comes.
 LAGS = np.arange(-10.0, 20.01, 0.5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from triphase.encoding import region_masks
+from triphase.encoding.subjects import region_masks
 
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "value", "se", "n"]
 AVERAGED = ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "gain", "cv_score"]

@@ -9,8 +9,8 @@ from math import factorial, prod
 
 import numpy as np
 
+from triphase.encoding.scoring import fisher_z
 from triphase.errors import InputError
-from triphase.scoring import fisher_z
 
 # Voxels at a time: bounds the memory of draws x voxels.
 VOXEL_BATCH = 4096
@@ -98,8 +98,8 @@ def _permutations(counts, groups):
 def permutation_p(predictions, responses, segments, orders):
     """p-value per voxel that r exceeds zero, by permuting contiguous blocks of the response within held-out stretches.
 
-    The statistic is Fisher's z averaged over segments as in `triphase.scoring.correlate`, on whole blocks of equal
-    length (a segment's last few scans are left out, also of the observed value). p = (b + 1) / (n + 1).
+    The statistic is Fisher's z averaged over segments as in `triphase.encoding.scoring.correlate`, on whole blocks of
+    equal length (a segment's last few scans are left out, also of the observed value). p = (b + 1) / (n + 1).
 
     Parameters
     ----------

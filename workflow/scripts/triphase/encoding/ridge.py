@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from triphase.encoding.folds import HELD_OUT, TRAIN
 from triphase.errors import InputError
-from triphase.folds import HELD_OUT, TRAIN
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def standardise(band, training):
 
 
 class GivenFolds:
-    """himalaya's cross-validation interface over masks made by `triphase.folds`, counted in training rows."""
+    """himalaya's cross-validation interface over masks made by `triphase.encoding.folds`, counted in training rows."""
 
     def __init__(self, masks):
         self.folds = [(np.flatnonzero(mask == TRAIN), np.flatnonzero(mask == HELD_OUT)) for mask in masks]
