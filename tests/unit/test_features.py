@@ -3,11 +3,13 @@ import pandas as pd
 import pytest
 
 from triphase.encoding.features import (
+    SAMPLINGS,
     delay,
     delays_in_scans,
     nuisance_of_run,
     position_basis,
     scan_grid,
+    shared_reach,
     words_to_scans,
 )
 from triphase.errors import InputError
@@ -23,6 +25,45 @@ def test_words_count_for_the_scan_that_holds_their_midpoint():
 def test_words_outside_the_scan_count_for_none():
     averaging = words_to_scans([-5.0, 100.0], [-4.0, 101.0], np.arange(3) * 2.0, 2.0)
     assert averaging.sum() == 0
+
+
+def test_sum_and_last_take_the_same_words():
+    onsets, offsets, times = [1.0, 0.0, 1.5, 6.5], [2.0, 1.0, 2.5, 7.5], np.arange(4) * 2.0
+    summed = words_to_scans(onsets, offsets, times, 2.0, "sum").toarray()
+    np.testing.assert_array_equal(summed, [[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
+    last = words_to_scans(onsets, offsets, times, 2.0, "last").toarray()  # of the words at 1.5 and 0.5, the later one
+    np.testing.assert_array_equal(last, [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
+    # Of two at once the one that comes last in the table.
+    assert words_to_scans([0, 0], [1, 1], times, 2.0, "last").toarray()[0].tolist() == [0, 1]
+
+
+def test_lanczos_reads_the_middle_of_a_scan():
+    times = np.arange(9) * 2.0
+    weights = words_to_scans([8.9], [9.1], times, 2.0, "lanczos").toarray()[:, 0]  # in the middle of scan 4
+    np.testing.assert_allclose(weights, np.eye(9)[4], atol=1e-12)
+    between = words_to_scans([10.0], [10.0], times, 2.0, "lanczos").toarray()[:, 0]  # where scan 5 begins
+    expected = [0.024317, -0.135095, 0.607927, 0.607927, -0.135095, 0.024317]  # L(2.5), L(1.5), L(0.5)
+    np.testing.assert_allclose(between, [0, 0, *expected, 0], atol=1e-6)
+
+
+def test_lanczos_keeps_slow_and_removes_fast_modulations():
+    """Ten words per scan whose value goes in waves below and above the Nyquist frequency of the scans."""
+    times, middle = np.arange(200) * 2.0, np.arange(0, 400, 0.2)
+    weights = words_to_scans(middle, middle, times, 2.0, "lanczos")
+    np.testing.assert_allclose((weights @ np.ones(len(middle)))[5:-5], 10, rtol=0.01)
+    slow, fast = (weights @ np.cos(2 * np.pi * hertz * middle) for hertz in (0.05, 0.45))
+    np.testing.assert_allclose(slow[5:-5], 10 * np.cos(2 * np.pi * 0.05 * (times[5:-5] + 1)), atol=0.2)
+    assert np.abs(fast[5:-5]).max() < 0.2
+    assert [shared_reach(how) for how in SAMPLINGS] == [0, 0, 0, 5]
+    with pytest.raises(ValueError, match="mean, sum, last, lanczos"):
+        words_to_scans(middle, middle, times, 2.0, "median")
+
+
+@pytest.mark.parametrize(("distance", "share"), [(5, True), (6, False)])
+def test_scans_further_apart_than_the_reach_share_no_word(distance, share):
+    middle = np.linspace(-5, 45, 20_000)
+    weights = np.abs(words_to_scans(middle, middle, np.arange(20) * 2.0, 2.0, "lanczos").toarray())
+    assert ((weights[4] * weights[4 + distance]).max() > 1e-9) == share
 
 
 def test_dropped_volumes_move_the_clock():

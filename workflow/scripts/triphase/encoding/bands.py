@@ -19,7 +19,7 @@ def check_sound(sound, words, run):
         )
 
 
-def nuisance_band(words, runs, times, tr, names, delays, sound=None):
+def nuisance_band(words, runs, times, tr, names, delays, sound=None, how="mean"):
     """The nuisance features as they enter a fit, of every run.
 
     Features are made on the run's whole grid of scans, delayed there, and then cut to the rows that there are. So is
@@ -33,6 +33,7 @@ def nuisance_band(words, runs, times, tr, names, delays, sound=None):
     names : list of str, see `nuisance_of_run`, and `position`
     delays : list of int, scans
     sound : DataFrame, optional: stimulus, time_s, envelope
+    how : str, see `triphase.encoding.features.words_to_scans`
 
     Returns
     -------
@@ -46,14 +47,17 @@ def nuisance_band(words, runs, times, tr, names, delays, sound=None):
         if sound is not None:
             mine = sound[sound["stimulus"].isin(heard["stimulus"])]
             check_sound(mine, heard, run)
-        band = delay(nuisance_of_run(heard, grid, tr, delayable, mine), rows, delays)
+        band = delay(nuisance_of_run(heard, grid, tr, delayable, mine, how), rows, delays)
         position = position_basis(len(grid) - lead)[rows - lead]
         bands.append(np.column_stack([band, position]) if "position" in names else band)
     return np.concatenate(bands)
 
 
-def word_band(values, words, activation_words, runs, times, tr, delays):
-    """Word vectors averaged into scans and delayed, run by run, as `nuisance_band` does it.
+def word_scans(values, words, activation_words, runs, times, tr, delays, how="mean"):
+    """Word vectors on the scanner's clock, not delayed yet: every run's grid of scans, one run after the other.
+
+    A delay of d scans takes the rows `rows - d`. Each run's grid begins as many scans before its first row as the
+    longest delay is long (`scan_grid`), so that no delay reaches into the run before.
 
     Parameters
     ----------
@@ -63,21 +67,32 @@ def word_band(values, words, activation_words, runs, times, tr, delays):
     activation_words : DataFrame
         Columns stimulus, index: the words that the rows of `values` belong to, each stimulus once.
     runs, times : arrays (n_scans,)
+        Run and acquisition (s) of each row of the responses.
     tr : float
     delays : list of int, scans
+    how : str, see `triphase.encoding.features.words_to_scans`
 
     Returns
     -------
-    float32 array (n_scans, n_features * len(delays))
+    features : float32 array (n_grid, n_features)
+    rows : int array (n_scans,)
+        Place of each row of the responses on the grid.
     """
-    places = {
-        key: row for row, key in enumerate(zip(activation_words["stimulus"], activation_words["index"], strict=True))
-    }
-    band = np.zeros((len(runs), values.shape[1] * len(delays)), dtype=np.float32)
+    keys = zip(activation_words["stimulus"], activation_words["index"], strict=True)
+    places = {key: row for row, key in enumerate(keys)}
+    values = np.asarray(values, dtype=np.float32)
+    features, rows, begin = [], np.zeros(len(runs), int), 0
     for run in dict.fromkeys(runs):
         heard, here = words[words["run"] == run], runs == run
         picked = values[[places[key] for key in zip(heard["stimulus"], heard["index"], strict=True)]]
-        grid, rows = scan_grid(times[here], tr, max(delays))
-        scans = words_to_scans(heard["onset"], heard["offset"], grid, tr) @ picked.astype(np.float32)
-        band[here] = delay(scans, rows, delays)
-    return band
+        grid, on_grid = scan_grid(times[here], tr, max(delays))
+        sampling = words_to_scans(heard["onset"], heard["offset"], grid, tr, how)
+        features.append(sampling.astype(np.float32) @ picked)
+        rows[here] = begin + on_grid
+        begin += len(grid)
+    return np.concatenate(features), rows
+
+
+def word_band(values, words, activation_words, runs, times, tr, delays):
+    """`word_scans` with its delays made: float32 array (n_scans, n_features * len(delays))."""
+    return delay(*word_scans(values, words, activation_words, runs, times, tr, delays), delays)

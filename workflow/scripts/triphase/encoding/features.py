@@ -8,14 +8,25 @@ from triphase.errors import InputError
 
 # Columns of the position band: enough for a slow trend within a run, too few to follow the text.
 POSITION_ORDER = 3
+# How words become scans, and the lobes of the Lanczos window.
+SAMPLINGS = ("mean", "sum", "last", "lanczos")
+LOBES = 3
 # Share of a TR by which the clock of a row may be off by rounding.
 CLOCK_TOLERANCE = 1e-6
 
 
-def words_to_scans(onsets, offsets, times, tr):
-    """Averaging matrix from the words of one run to its scans.
+def words_to_scans(onsets, offsets, times, tr, how="mean"):
+    """Matrix that takes the words of one run to its scans.
 
-    A word counts for the scan in whose interval [time, time + TR) its midpoint lies; scans without words are zero.
+    A word stands at its midpoint. `mean`, `sum` and `last` look at the words whose midpoint lies in the scan's interval
+    [time, time + TR): their average, their sum, or the one that comes last. `lanczos` low-pass filters the words as a
+    train of impulses at the Nyquist frequency of the scans and reads it in the middle of each interval:
+
+        L(x) = sinc(x) sinc(x / 3) for |x| < 3, else 0, with x = (middle of the scan - midpoint of the word) / TR
+
+    as in the encoding models of Huth et al. (2016) and LeBel et al. (2023): three lobes, and weights that are not
+    normalised, so that like a sum it grows with the rate of words (its weights over evenly spaced words sum to about
+    their number per TR). Scans that no word reaches are zero.
 
     Parameters
     ----------
@@ -25,17 +36,46 @@ def words_to_scans(onsets, offsets, times, tr):
         Acquisition of each scan, seconds on the same clock, evenly spaced by `tr`.
     tr : float
         Seconds.
+    how : str
+        mean, sum, last or lanczos.
 
     Returns
     -------
-    scipy.sparse.csr_array (n_scans, n_words), rows summing to 1 or 0
+    scipy.sparse.csr_array (n_scans, n_words)
+
+    Raises
+    ------
+    ValueError
+        `how` is none of these.
     """
-    midpoints = (np.asarray(onsets) + np.asarray(offsets)) / 2
-    scan = np.floor((midpoints - times[0]) / tr).astype(int)
+    if how not in SAMPLINGS:
+        raise ValueError(f"words become scans by {', '.join(SAMPLINGS)}, not by {how!r}")
+    midpoints = (np.asarray(onsets, float) + np.asarray(offsets, float)) / 2
+    place = (midpoints - times[0]) / tr
+    scan, word = np.floor(place).astype(int), np.arange(len(midpoints))
+    if how == "lanczos":
+        # Scan k stands at k + 1/2; 2 LOBES of them lie within the window of a word.
+        scan = np.floor(place - 0.5).astype(int)[:, None] + np.arange(1 - LOBES, LOBES + 1)
+        distance = scan + 0.5 - place[:, None]
+        weight = (np.sinc(distance) * np.sinc(distance / LOBES)).ravel()
+        scan, word = scan.ravel(), np.repeat(word, 2 * LOBES)
     inside = (scan >= 0) & (scan < len(times))
-    counts = np.bincount(scan[inside], minlength=len(times))
-    words = np.flatnonzero(inside)
-    return sp.csr_array((1.0 / counts[scan[inside]], (scan[inside], words)), shape=(len(times), len(midpoints)))
+    scan, word = scan[inside], word[inside]
+    if how == "last":
+        # Words of one midpoint, as those of several annotators, count in their order.
+        order = np.lexsort((word, midpoints[word], scan))
+        final = order[np.flatnonzero(np.diff(scan[order], append=len(times)))]
+        scan, word = scan[final], word[final]
+    if how == "lanczos":
+        weight = weight[inside]
+    else:
+        weight = 1.0 / np.bincount(scan)[scan] if how == "mean" else np.ones(len(scan))
+    return sp.csr_array((weight, (scan, word)), shape=(len(times), len(midpoints)))
+
+
+def shared_reach(how):
+    """Scans by which two scans can lie apart and still hold a common word: what sampling adds to a gap."""
+    return 2 * LOBES - 1 if how == "lanczos" else 0
 
 
 def delays_in_scans(delays, tr):
@@ -112,8 +152,12 @@ def position_basis(n_scans):
     return np.cos(np.pi * phase[:, None] * np.arange(1, POSITION_ORDER + 1))
 
 
-def nuisance_of_run(words, times, tr, names, sound=None):
+def nuisance_of_run(words, times, tr, names, sound=None, how="mean"):
     """Undelayed nuisance features of one run, by name.
+
+    What belongs to words is sampled as the words' vectors are: a band that was sampled otherwise could gain by that
+    alone. The rate is that of the same weights: words counted in each scan's interval, or with `lanczos` low-pass
+    filtered. The envelope is a mean over the interval in any case.
 
     Parameters
     ----------
@@ -124,6 +168,7 @@ def nuisance_of_run(words, times, tr, names, sound=None):
         of the words table. For annotations a word is one annotation.
     sound : DataFrame, optional
         time_s and envelope of the run's stimulus; scans after its end are silent.
+    how : str, see `words_to_scans`
 
     Returns
     -------
@@ -134,19 +179,21 @@ def nuisance_of_run(words, times, tr, names, sound=None):
     InputError
         A name is neither built in nor a numeric column.
     """
-    averaging = words_to_scans(words["onset"], words["offset"], times, tr)
-    counts = np.diff(averaging.indptr)
+    sampling = words_to_scans(words["onset"], words["offset"], times, tr, how)
     columns = []
     for name in names:
         if name == "word_rate":
-            columns.append(counts / tr)
+            counting = words_to_scans(
+                words["onset"], words["offset"], times, tr, "lanczos" if how == "lanczos" else "sum"
+            )
+            columns.append(counting.sum(axis=1) / tr)
         elif name == "word_length":
-            columns.append(averaging @ words["word"].str.len().to_numpy(float))
+            columns.append(sampling @ words["word"].str.len().to_numpy(float))
         elif name == "envelope" and sound is not None:
             columns.append(words_to_scans(sound["time_s"], sound["time_s"], times, tr) @ sound["envelope"].to_numpy())
         elif name in words and is_numeric_dtype(words[name]):
             values = words[name].to_numpy(float)
-            columns.append(averaging @ np.where(np.isfinite(values), values, np.nanmean(values)))
+            columns.append(sampling @ np.where(np.isfinite(values), values, np.nanmean(values)))
         else:
             numeric = [column for column in words if is_numeric_dtype(words[column])]
             raise InputError(
