@@ -1,0 +1,71 @@
+"""N2: a static lexical band, which knows which words were heard and nothing of their meaning, order or context."""
+
+import re
+from functools import cache
+from hashlib import blake2b
+
+import numpy as np
+
+from triphase.encoding.bands import word_scans
+from triphase.encoding.features import delay
+from triphase.encoding.folds import TRAIN
+from triphase.encoding.guards import reduce_columns
+from triphase.words import spaced
+
+
+def lexical_band(
+    words, runs, times, tr, delays, outer, *, dimensions, components, seed, language="en", unit="word", how="mean"
+):
+    """Word identity as it enters a fit: projected at random, reduced on the rows that train, delayed.
+
+    A word's vector is drawn from its own name (`word_vector`), so the projection of the one-hot identity is fixed and
+    sees no data. Which of its directions are kept is decided on training rows, so there is one reduction per outer
+    split: with `outer_cv` no row trains in every split, and one reduction for all would have seen rows that are held
+    out. Inner folds share that of their outer split, as they share its centring.
+
+    Parameters
+    ----------
+    words : DataFrame, the words table
+    runs, times : arrays (n_scans,), run and acquisition (s) of each row of the responses
+    tr : float
+    delays : list of int, scans
+    outer : int8 array (n_splits, n_scans) of codes
+    dimensions, components : int
+        Of the random projection, and kept of it (before delays).
+    seed : int
+    language, unit : str, as in the words table's metadata, see `word_forms`
+    how : str, see `triphase.encoding.features.words_to_scans`: as the language model's band
+
+    Returns
+    -------
+    float32 array (n_splits, n_scans, min(components, dimensions) * len(delays))
+    """
+    texts = words["word"].tolist()
+    forms = {text: word_forms(text, language, unit) for text in dict.fromkeys(texts)}
+    vectors = {
+        text: np.mean([word_vector(form, dimensions, seed) for form in each], axis=0) for text, each in forms.items()
+    }
+    values = np.stack([vectors[text] for text in texts])
+    features, rows = word_scans(values, words, words, runs, times, tr, delays, how)
+    reduced = (reduce_columns(features, rows[mask == TRAIN], components) for mask in outer)
+    return np.stack([delay(columns, rows, delays) for columns in reduced])
+
+
+@cache
+def word_vector(form, dimensions, seed):
+    """Standard normal vector of a word form: that of its name and the seed, the same in every study."""
+    name = blake2b(f"{seed} {form}".encode(), digest_size=16).digest()
+    return np.random.default_rng(int.from_bytes(name, "big")).standard_normal(dimensions)
+
+
+def word_forms(text, language="en", unit="word"):
+    """Lower-cased words of a text whose identities are averaged.
+
+    A word is itself, with what the transcript writes in it. An annotation is its words; in a language without spaces
+    its characters, because a segmenter would bring in what it has learnt.
+    """
+    text = text.lower()
+    if unit != "annotation":
+        return [text]
+    pattern = r"[\w'’-]*\w[\w'’-]*" if spaced(language) else r"\w"
+    return re.findall(pattern, text) or [text]
