@@ -11,6 +11,7 @@ import json
 import os
 import time
 from contextlib import contextmanager, suppress
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -199,8 +200,8 @@ class ArrayStream:
             compressors=BloscCodec(cname="lz4", shuffle="bitshuffle", clevel=1) if compressed else None,
         )  # fmt: skip
         sync(store.set(key, sync(elsewhere.get(key, prototype=default_buffer_prototype()))))
-        # A chunk of zeros is written as well: to find out costs more.
-        self.array = zarr.open_array(store, path=name, mode="r+", config={"write_empty_chunks": True})
+        # A chunk of zeros is written as well: to find out costs more. `open_array` takes this setting and ignores it.
+        self.array = zarr.open_array(store, path=name, mode="r+").with_config({"write_empty_chunks": True})
         self.store, self.axis = store, axis
         self.size = self.array.chunks[axis]
         self.buffer = np.empty((*shape[:axis], self.size, *shape[axis + 1 :]), dtype)
@@ -221,8 +222,15 @@ class ArrayStream:
                 part = self.buffer[self._rows(0, waiting)]
             whole = waiting == self.size or self.rows == total
             if whole:
-                self.array[self._rows(self.rows - waiting, self.rows)] = part
+                self._write(part, self.rows - waiting)
             self.waiting = 0 if whole else waiting
+
+    def _write(self, rows, start):
+        """Write the rows of whole chunks, for each place of the leading dimensions: zarr copies what it cuts itself."""
+        leading = [range(0, size, step) for size, step in zip(rows.shape, self.array.chunks, strict=True)]
+        for corner in product(*leading[: self.axis]):
+            places = tuple(slice(at, at + step) for at, step in zip(corner, self.array.chunks, strict=False))
+            self.array[*places, slice(start, start + rows.shape[self.axis])] = rows[places]
 
     def _rows(self, start, stop):
         return (*[slice(None)] * self.axis, slice(start, stop))

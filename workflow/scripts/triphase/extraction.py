@@ -24,8 +24,8 @@ CPU_TOKENS = 1024
 GPU_WORK, GPU_TOKENS = 2e13, (8192, 131072)
 # Batches that wait for the writer.
 WAITING = 2
-# How PyTorch says that the host's memory is full; that of a GPU has a class of its own.
-NO_MEMORY = ("can't allocate memory", "not enough memory")
+# How PyTorch says that the host's memory is full, or what a GPU may pin of it; that of a GPU has a class of its own.
+NO_MEMORY = ("can't allocate memory", "not enough memory", "CUDA error: out of memory")
 
 
 def block_words(n_words, n_layers, n_features, itemsize):
@@ -78,7 +78,7 @@ def extract(model, plan, write, *, pool="mean", storage="float32", batch_size="a
         last = forward(torch.from_numpy(batch.input_ids).to(_input_device(device)), picker)
         return batch, picker, surprisal_of(head, last, batch) if surprisal else None
 
-    writer = Writer(write, shape, size, storage, plan, pool, name)
+    writer = Writer(write, shape, size, storage, plan, pool, name, threaded=pinned)
     with torch.inference_mode(), picking(base) as forward, writer:
         with tqdm(total=int(plan.lengths.sum()), desc="tokens", unit_scale=True, mininterval=5) as bar:
             for planned in batches(plan, windows, tokens, size):
@@ -153,34 +153,40 @@ def _head(model, name):
 
 
 class Writer:
-    """Puts batches of words into blocks and writes each once it is whole, in a thread of its own.
+    """Puts batches of words into blocks and writes each once it is whole; beside a GPU in a thread of its own.
+
+    Where the model runs on all cores of a CPU, a second thread would only make them wait for one another.
 
     Blocks are written in the order of the words; those between the first that is not whole and the last that has begun
     are in memory. As a context manager it ends when all is written, or without writing more when the body fails.
     """
 
-    def __init__(self, write, shape, size, storage, plan, pool, name):
+    def __init__(self, write, shape, size, storage, plan, pool, name, threaded):
         self.write, self.shape, self.size, self.storage = write, shape, size, np.dtype(storage)
         self.picks = plan.last - plan.first + 1 if pool == "mean" else np.ones(shape[1], int)
         self.stimuli, self.name = plan.stimuli, name
         self.blocks, self.next = {}, 0
         self.queue, self.error, self.failed = queue.Queue(WAITING), None, False
-        self.thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="writer", daemon=True) if threaded else None
 
     def put(self, batch, picker):
         """Hand over a batch; waits where the writer is behind, and raises what the writer has run into."""
+        if not self.thread:
+            return self._add(batch, picker)
         if self.error:
             raise self.error
         self.queue.put((batch, picker))
 
     def __enter__(self):
-        self.thread.start()
+        if self.thread:
+            self.thread.start()
         return self
 
     def __exit__(self, kind, *_):
-        self.failed = kind is not None
-        self.queue.put(None)
-        self.thread.join()
+        if self.thread:
+            self.failed = kind is not None
+            self.queue.put(None)
+            self.thread.join()
         if kind is None and self.error:
             raise self.error
         if kind is None and self.next * self.size < self.shape[1]:

@@ -24,13 +24,11 @@ class Batch:
     words : int array (n_slots,)
         The words, ascending, each once.
     lengths : int64 array (n_slots,)
-        How many tokens of each word are pooled here.
-    leads : int64 array (n_slots,)
-        Place in the flattened batch of the first of them; of words without any, some place.
-    summed : int64 array (n_summed,)
-        Slots of words whose pool is more than one token, or no token here.
-    positions, counts, shares : int64 arrays (n_picked,) and (n_summed,), float32 array (n_summed, 1)
-        Of those words: places of the tokens, sorted by word; number of tokens here; 1 / number of all its tokens.
+        How many tokens of each word are pooled here; 0 where all that is pooled is in another window.
+    positions, shares : int64 and float32 arrays (n_picked,)
+        Places of those tokens in the flattened batch, sorted by word, and 1 / number of all tokens of their word.
+    offsets : int64 array (n_slots,)
+        Where the tokens of each word begin among them.
     predicted, targets, owners : int64 arrays (n_predicted,)
         Where each token of the words is predicted from, its id, and the slot of its word.
     """
@@ -38,11 +36,9 @@ class Batch:
     input_ids: np.ndarray
     words: np.ndarray
     lengths: np.ndarray
-    leads: np.ndarray
-    summed: np.ndarray
     positions: np.ndarray
-    counts: np.ndarray
     shares: np.ndarray
+    offsets: np.ndarray
     predicted: np.ndarray
     targets: np.ndarray
     owners: np.ndarray
@@ -69,13 +65,8 @@ def make_batch(plan, windows, pool):
     place, owner = place[kept][by_word], owner[kept][by_word]
     lengths = np.bincount(owner, minlength=len(words))
     tokens = plan.last[words] - plan.first[words] + 1 if pool == "mean" else np.ones(len(words), int)
-    summed = np.flatnonzero((tokens > 1) | (lengths != 1))
-    leads = place[np.minimum(np.cumsum(lengths) - lengths, len(place) - 1)] if len(place) else lengths
-    positions = place[np.isin(owner, summed)]
-    shares = (1 / tokens[summed, None]).astype(np.float32)
-    return Batch(
-        input_ids, words, lengths, leads, summed, positions, lengths[summed], shares, predicted, targets, owners
-    )
+    shares, offsets = (1 / tokens[owner]).astype(np.float32), np.cumsum(lengths) - lengths
+    return Batch(input_ids, words, lengths, place, shares, offsets, predicted, targets, owners)
 
 
 class Picker:
@@ -106,13 +97,13 @@ class Picker:
 
     def take(self, layer, states):
         """Pool one layer: states (n_windows, n_positions, n_features) on any device."""
-        leads, summed, positions, counts, shares = self._on(states.device)
+        positions, shares, offsets = self._on(states.device)
         states = states.reshape(-1, states.shape[-1])
-        pooled = states.index_select(0, leads).float()
-        if len(summed):
-            # Unlike index_add on a GPU, sums of segments have one order and so one result.
-            sums = torch.segment_reduce(states.index_select(0, positions).float(), "sum", lengths=counts, unsafe=True)
-            pooled.index_copy_(0, summed, sums * shares)
+        if states.dtype != torch.float32:
+            states = states.index_select(0, positions).float()
+            positions = torch.arange(len(positions), device=states.device)
+        # Unlike index_add on a GPU, bags are summed in one order and so have one result.
+        pooled = torch.nn.functional.embedding_bag(positions, states, offsets, per_sample_weights=shares, mode="sum")
         stored = pooled.to(self.storage)
         self.values[layer].copy_(stored, non_blocking=True)
         # Anything that is not finite shows in the sum, which costs a fraction of looking at each value.
@@ -135,7 +126,7 @@ class Picker:
     def _on(self, device):
         if device not in self._indices:
             batch = self.batch
-            host = (batch.leads, batch.summed, batch.positions, batch.counts, batch.shares)
+            host = (batch.positions, batch.shares, batch.offsets)
             self._indices[device] = [torch.from_numpy(array).to(device, non_blocking=True) for array in host]
         return self._indices[device]
 
