@@ -23,7 +23,7 @@ from streaming import streaming_figures  # noqa: E402
 
 from triphase.ceiling import Others, isc_of, reliability_from_repeats  # noqa: E402
 from triphase.ceiling_intervals import Blocks, interval, repeat_draws  # noqa: E402
-from triphase.encoding.resampling import bootstrap_r  # noqa: E402
+from triphase.encoding.bootstrap import bootstrap_r  # noqa: E402
 from triphase.registry import load_registry  # noqa: E402
 from triphase.transcripts import read_transcript  # noqa: E402
 

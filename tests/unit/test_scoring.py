@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.stats import false_discovery_control, pearsonr
 
-from triphase.encoding.scoring import benjamini_hochberg, correlate
+from triphase.encoding.scoring import benjamini_hochberg, correlate, family_wise_p
 
 
 def test_r_is_pearsons_within_segments_averaged_by_fisher_z():
@@ -28,3 +28,18 @@ def test_fdr_equals_scipys():
     with_gap = np.insert(p, 3, np.nan)
     assert np.isnan(benjamini_hochberg(with_gap)[3])
     np.testing.assert_allclose(np.delete(benjamini_hochberg(with_gap), 3), false_discovery_control(p))
+
+
+def test_a_constant_response_has_no_score():
+    predictions, y = np.random.default_rng(0).standard_normal((2, 30, 3)), np.full((30, 3), 3.3, np.float32)
+    y[:, 1] = np.arange(30)
+    joint, split = correlate(predictions, y, [np.arange(20), np.arange(20, 30)])
+    assert np.isnan(joint[[0, 2]]).all() and np.isnan(split[:, [0, 2]]).all() and np.isfinite(joint[1])
+
+
+def test_family_wise_p_counts_draws_whose_largest_score_reaches_a_voxel():
+    generator = np.random.default_rng(0)
+    largest, z = generator.standard_normal((2, 99)), np.array([0.3, -4, np.nan, 9.0])
+    p = family_wise_p(z, np.array([0, 1, 1, 1]), largest)
+    assert p[0] == ((largest[0] >= 0.3).sum() + 1) / 100 and p[1] == 1 and p[3] == 0.01
+    assert np.isnan(p[2])

@@ -7,8 +7,9 @@ import xarray as xr
 from triphase.artefacts import open_arrays, read_arrays, read_table, write_arrays
 from triphase.devices import device_slot
 from triphase.encoding.bands import word_band
+from triphase.encoding.bootstrap import bootstrap_draws, bootstrap_sums, cut_blocks, prediction_sums
 from triphase.encoding.folds import held_out_segments
-from triphase.encoding.resampling import bootstrap_draws, bootstrap_r, permutation_draws, permutation_p, segment_groups
+from triphase.encoding.permutation import permutation_draws, permutation_test
 from triphase.encoding.ridge import fit_bands, weight_grid
 from triphase.encoding.scoring import benjamini_hochberg, correlate
 from triphase.encoding.subjects import check_layer, region_draws, region_masks
@@ -33,17 +34,20 @@ def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, 
     )
 
     segments, counts = held_out_segments(outer, runs), shared.attrs["block_counts"]
-    groups = segment_groups(segments, runs, shared["stimulus"].values)
+    groups, scans = shared["stretch_group"].values, shared["block_scans"].values
     joint, split = correlate(predicted, y, segments)
     orders = permutation_draws(counts, groups, permutations, seed)
-    p = permutation_p(predicted.sum(0), y, segments, orders)
-    blocks, drawn = bootstrap_draws(segments, groups, shared.attrs["block_length"], boot_draws, seed)
-    boot = bootstrap_r(predicted.sum(0), y, blocks, drawn)
-    boot_gain = boot - bootstrap_r(shared["nuisance_alone"].values, y, blocks, drawn)
+    _, p, _ = permutation_test(predicted.sum(0), y, segments, orders)
+    drawn = bootstrap_draws(np.bincount(shared["block_stretch"].values), groups, boot_draws, seed)
+    sums = prediction_sums(predicted.sum(0), y, cut_blocks(segments, shared.attrs["boot_length"]))
+    boot, boot_alone = (
+        bootstrap_sums(values, shared["response_blocks"].values, scans, drawn)
+        for values in (sums, shared["nuisance_blocks"].values)
+    )
 
     subjects, subject = list(dict.fromkeys(shared["subject"].values)), shared["subject"].values
     regions = region_masks(shared["roi"].values, rois)
-    draws = np.stack([region_draws(values, subject, regions, subjects) for values in (boot, boot_gain)], axis=2)
+    draws = np.stack([region_draws(values, subject, regions, subjects) for values in (boot, boot - boot_alone)], axis=2)
     q = np.concatenate([benjamini_hochberg(p[subject == name]) for name in subjects])
     alone = shared["r_nuisance_alone"].values
     dataset = xr.Dataset(
@@ -53,10 +57,12 @@ def main(paths, *, layer, rois, alphas, band_weights, permutations, boot_draws, 
                 "gain": joint - alone, "p": p, "q": q, "cv_score": fit["cv_score"]}.items()},
             "alpha": (("split", "target"), fit["alpha"]),
             "weight": (("split", "band", "target"), fit["weight"].astype(np.float32)),
+            "blocks": (("sum", "block", "target"), sums),
             "boot": (("listener", "region", "measure", "draw"), draws.astype(np.float32)),
         },
         coords={name: shared[name] for name in ("subject", "voxel", "roi", "x", "y", "z")}
-        | {"band": ["llm", "nuisance"], "listener": subjects, "region": list(regions), "measure": ["r", "gain"]},
+        | {"band": ["llm", "nuisance"], "listener": subjects, "region": list(regions), "measure": ["r", "gain"],
+           "sum": ["x", "xx", "xy"]},
         attrs={**picked.attrs, "layer": layer, "seed": seed, "blocks": counts, "smallest_p": 1 / (len(orders[0]) + 1),
                "versions": picked.attrs["versions"] | shared.attrs["versions"],
                **{key: shared.attrs[key] for key in ("block_length", "gap", "dataset", "dataset_commit")}},

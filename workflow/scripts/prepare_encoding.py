@@ -6,9 +6,11 @@ import numpy as np
 
 from triphase.artefacts import read_arrays, read_table, write_arrays
 from triphase.encoding.bands import nuisance_band
+from triphase.encoding.bootstrap import block_variables, cut_blocks, prediction_sums, stored_length
 from triphase.encoding.features import delays_in_scans
 from triphase.encoding.folds import autocorrelation, first_below, held_out_segments, make_splits
-from triphase.encoding.resampling import block_counts, block_length, segment_groups
+from triphase.encoding.permutation import block_counts
+from triphase.encoding.resampling import block_length, segment_groups
 from triphase.encoding.ridge import fit_bands
 from triphase.encoding.scoring import correlate
 from triphase.encoding.subjects import check_lengths, check_regions, stack_subjects
@@ -45,21 +47,26 @@ def main(paths, *, runs, rois, tr, delays, nuisance, split, alphas, gap_seconds,
 
     segments = held_out_segments(outer, labels)
     length = block_length(acf, autocorrelation(band[trained], labels[trained], LAGS), minimum_block)
-    counts = block_counts(segments, segment_groups(segments, labels, stimuli), length)
+    stretch_groups = segment_groups(segments, labels, stimuli)
+    counts = block_counts(segments, stretch_groups, length)
+    blocks = cut_blocks(segments, stored_length(segments, length))
     log.info("gap %d scans, blocks of %d scans, %s blocks per held-out stretch", gap, length, counts)
     folds = max(len(masks) for masks in inner)
     dataset = stacked.assign(
         nuisance=(("time", "column"), band.astype(np.float32)),
         nuisance_alone=(("time", "target"), alone[0]),
         r_nuisance_alone=("target", correlate(alone, y, segments)[0]),
+        nuisance_blocks=(("sum", "block", "target"), prediction_sums(alone[0], y, blocks)),
+        **block_variables(y, blocks, stretch_groups),
         outer=(("split", "time"), outer),
         inner=(("split", "fold", "time"), np.stack([np.pad(m, ((0, folds - len(m)), (0, 0))) for m in inner])),
     )
-    dataset = dataset.assign_coords(stimulus=("time", stimuli))
-    attrs = {"gap": gap, "block_length": length, "block_counts": counts, "delays_scans": scans, "tr": tr}
+    dataset = dataset.assign_coords(stimulus=("time", stimuli), response_sum=["y", "yy"], sum=["x", "xx", "xy"])
+    lengths = {"gap": gap, "block_length": length, "boot_length": stored_length(segments, length)}
+    attrs = {"block_counts": counts, "delays_scans": scans, "tr": tr}
     sources = {"stimulus_hashes": words.attrs["hashes"], "versions": library_versions("himalaya", "numpy", "scipy")}
     sources |= {key: stacked.attrs[key] for key in ("dataset", "dataset_commit")}
-    dataset.attrs = {**attrs, **sources}
+    dataset.attrs = {**lengths, **attrs, **sources}
     write_arrays(paths.shared, dataset)
 
 

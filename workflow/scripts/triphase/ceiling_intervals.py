@@ -22,7 +22,7 @@ from triphase.ceiling import (
     reliability_from_repeats,
     standardized,
 )
-from triphase.encoding.resampling import bootstrap_draws, bootstrap_r
+from triphase.encoding.bootstrap import bootstrap_draws, bootstrap_r, cut_blocks
 from triphase.encoding.scoring import fisher_z
 from triphase.encoding.subjects import region_masks
 from triphase.regions import region_means, voxel_batches
@@ -48,7 +48,8 @@ class Blocks:
 
     def __init__(self, lengths, length, n_draws, seed):
         segments = [np.arange(scans) for scans in lengths.values()]
-        blocks, counts = bootstrap_draws(segments, list(range(len(segments))), length, n_draws, seed)
+        blocks = cut_blocks(segments, length)
+        counts = bootstrap_draws([len(rows) for rows in blocks], list(range(len(segments))), n_draws, seed)
         self.lengths = lengths
         self.of = dict(zip(lengths, zip(blocks, counts, strict=True), strict=True))
 

@@ -4,6 +4,8 @@ import numpy as np
 
 # Fisher's z is infinite at r = 1; predictions that good do not occur in real data.
 LARGEST_R = 1 - 1e-6
+# A column whose variance is a smaller share of its mean square is constant, but for rounding.
+CONSTANT = 1e-12
 
 
 def correlate(predictions, responses, segments):
@@ -24,14 +26,16 @@ def correlate(predictions, responses, segments):
     Returns
     -------
     joint : float64 array (n_targets,)
+        0 where a prediction is constant; NaN where a response is constant in a segment, or anything is NaN.
     split : float64 array (n_bands, n_targets), summing to `joint`
     """
     z_split, total = 0.0, 0.0
     for rows in segments:
-        predicted, measured = _centre(predictions[:, rows]), _centre(responses[None, rows])[0]
+        predicted, measured = centre(predictions[:, rows]), centre(responses[rows])
         joint = predicted.sum(0)
         scale = np.sqrt((joint**2).sum(0) * (measured**2).sum(0))
         split = np.einsum("btv,tv->bv", predicted, measured) / np.where(scale > 0, scale, np.inf)
+        split[:, ~measured.any(0)] = np.nan
         z_split = z_split + len(rows) * split * _z_per_r(split.sum(0))
         total += len(rows)
     z_split = z_split / total
@@ -50,9 +54,13 @@ def _z_per_r(r):
     return np.where(np.abs(r) > 1e-6, np.arctanh(r) / np.where(r == 0, 1, r), 1.0)
 
 
-def _centre(values):
+def centre(values):
+    """Arrays (…, n_scans, n_targets) less their mean over scans, in double precision; constant columns become 0."""
     values = values.astype(np.float64)
-    return values - values.mean(axis=-2, keepdims=True)
+    mean = values.mean(axis=-2, keepdims=True)
+    values -= mean
+    constant = np.mean(values**2, axis=-2, keepdims=True) <= CONSTANT * mean**2
+    return np.where(constant, 0.0, values)
 
 
 def benjamini_hochberg(p):
@@ -67,3 +75,25 @@ def benjamini_hochberg(p):
     adjusted[order] = np.minimum.accumulate(ranked[::-1])[::-1].clip(max=1.0)
     q[known] = adjusted
     return q
+
+
+def family_wise_p(z, families, largest):
+    """p-values corrected for all targets of a family by the maximum statistic (Nichols and Holmes 2002).
+
+    Parameters
+    ----------
+    z : float array (n_targets,)
+        Observed scores, as the test gives them.
+    families : int array (n_targets,)
+    largest : float array (n_families, n_draws)
+        Each draw's largest score over all targets of a family.
+
+    Returns
+    -------
+    float array (n_targets,), NaN where z is NaN
+    """
+    p, n_draws = np.full(np.shape(z), np.nan), largest.shape[1]
+    for family, draws in enumerate(np.sort(largest, axis=1)):
+        mine = (families == family) & np.isfinite(z)
+        p[mine] = (n_draws - np.searchsorted(draws, z[mine].astype(draws.dtype)) + 1) / (n_draws + 1)
+    return p
