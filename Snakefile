@@ -24,6 +24,7 @@ include: "workflow/rules/responses.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/encoding.smk"
+include: "workflow/rules/changes.smk"
 include: "workflow/rules/states.smk"
 include: "workflow/rules/tasks.smk"
 include: "workflow/rules/integrity.smk"
@@ -37,6 +38,7 @@ rule all:
     input:
         of_series(f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet"),
         f"{OUT}/trajectories.parquet",
+        CHANGES,
         f"{OUT}/phases.json",
         FIGURES,
         f"{OUT}/data.html",

@@ -20,6 +20,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
     joins = [
         "check_integrity",
         "prepare_encoding",
+        "join_changes",
         "join_trajectories",
         "fit_phases",
         "measure_ceiling",
@@ -29,6 +30,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
     once = dict.fromkeys(["fetch_stimuli", "build_words", *joins, *(["draw_ceiling_map"] if brains else [])], 1)
     counts = once | dict.fromkeys(CHECKPOINT_JOBS, series) | {"fit_encoding": series * layers}
     counts |= {"fetch_responses": subjects, "clean_responses": subjects, "compare_checkpoints": models * pairs}
+    counts["compare_alignment"] = models * pairs
     return counts | {"train_model": models, "draw_model": models} | ({"draw_brain": models} if brains else {})
 
 
