@@ -19,7 +19,9 @@ def test_columns_overlap_as_the_response_is_correlated():
     outer = np.where(np.arange(100) < 90, TRAIN, HELD_OUT)[None].astype(np.int8)
     lag = 6 * np.sqrt(4 * np.log(10))  # columns six scans apart
     (band,) = floor_band(RUNS, TIMES, 2.0, outer, lag)
-    assert band.shape == (100, 17) and np.flatnonzero(~band.any(0)).tolist() == [15, 16]
+    assert band.shape == (100, 17 + 5)  # and columns four times as wide, 24 scans apart
+    assert np.flatnonzero(~band.any(0)).tolist() == [15, 16, 21]
+    assert band[:, 17 + 2].argmax() == 48 and band[72, 19] == pytest.approx(np.exp(-0.5))
     assert band[:, 7].argmax() == 42 and band[42, 7] == 1
     assert band[48, 7] == pytest.approx(np.exp(-0.5))
     norm = np.linalg.norm(band[:, 5:11], axis=0)
@@ -34,11 +36,12 @@ def test_stretches_that_do_not_train_have_no_column():
     (band,) = floor_band(RUNS, TIMES, 2.0, outer, 9)
     centres = band.argmax(0)[band.any(0)]
     assert len(centres) and not ((centres >= 30) & (centres < 70)).any()
-    # A gap of ten scans, more than the lag, leaves next to nothing in the block that is held out.
-    assert 0 < band[40:60].max() < 0.01
+    # A gap of ten scans is more than the lag of nine: the narrow columns leave next to nothing in the held-out block.
+    narrow = 34
+    assert band[29, 9] > 0.5 and 0 < band[40:60, :narrow].max() < 0.01 < band[40:60, narrow:].max()
 
 
-@pytest.mark.parametrize("gap", [0, 40])
+@pytest.mark.parametrize("gap", [0, 32])
 def test_a_run_that_is_cut_is_covered_by_the_stretches_of_others(gap):
     outer, _ = make_splits(
         np.repeat("r", 400), np.repeat("s", 400), [], kind="outer_cv", outer_folds=5, inner_folds=4, gap=gap

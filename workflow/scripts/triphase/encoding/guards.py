@@ -1,4 +1,4 @@
-"""Scale guards: does a score change because of what a layer holds, or because a few of its columns have grown?
+"""Scale guards: whether a score changes by what a layer holds, or because a few of its columns have grown.
 
 Late in training a few dimensions of a language model take values far above the others (Kovaleva et al. 2021; Timkey and
 van Schijndel 2021). They could fake a fall of alignment, so the shape of the kernel stands beside each score, and three
