@@ -163,21 +163,13 @@ def test_every_key_is_documented():
     assert not missing, missing
 
 
-def test_a_family_and_its_lock_become_the_explicit_form(tmp_path):
+def test_a_family_becomes_the_explicit_form_and_its_lock_is_named(tmp_path):
     config = copy.deepcopy(DEFAULT)
     model = {"name": "p", "family": "pythia", "size": "14m", "layers": {"relative": [0.5, 1]}}
     config["models"] = [{**model, "checkpoints": {"steps": [0, 512]}}]
-    files = [{"name": "config.json", "bytes": 2, "oid": "0" * 40}]
-    held = {"revision": "step512", "commit": "c" * 40, "files": files}
-    lock = {
-        "study": "embedded",
-        "models": {"p": {"repository": "EleutherAI/pythia-14m", "checkpoints": {"step512": held}}},
-    }
-    (tmp_path / "lock.json").write_text(json.dumps(lock))
     config["lock"] = str(tmp_path / "lock.json")
     found = resolve_config(config, ROOT)
     (model,) = found["models"]
     assert (model["repository"], model["layers"]) == ("EleutherAI/pythia-14m", [3, 6])
-    assert [entry.get("commit") for entry in model["checkpoints"]] == [None, "c" * 40]
     assert [tokens_seen(model, entry) for entry in model["checkpoints"]] == [0, 512 * 2097152]
     assert found["lock"] == config["lock"]

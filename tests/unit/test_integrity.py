@@ -145,7 +145,10 @@ def test_policies(runs):
         enforce(table, "error")
     clean = table.assign(verdict="ok", detail="")
     assert enforce(clean, "error") == set()
-    assert report_lines(table)[0] == f"{runs[0].name}: 1 of 19 checkpoints are not what their names say"
+    # What is missing is left out under every policy that goes on.
+    gone = check_series("m", runs[0].entries(), {n: m for n, m in runs[0].published().items() if n != "step8"})
+    assert enforce(gone, "warn") == enforce(gone, "exclude") == {("m", "step8")}
+    assert report_lines(table)[0] == f"{runs[0].name}: 1 of 19 checkpoints marked"
 
 
 def test_a_series_of_one_or_none(runs):
@@ -160,6 +163,31 @@ def test_only_files_and_weights_are_asked():
     assert series_entry(model) == {
         "name": "m", "entries": [{"name": "a", "revision": "a", "step": 0}], "schedule": None, "initialisation": None,
     }  # fmt: skip
+
+
+def test_a_missing_revision_stands_in_the_table_and_the_figure(runs):
+    entries = [*runs[0].entries(), {"name": "late", "step": 10**6, "revision": "late-r", "missing": "the nearest is r"}]
+    table = check_series("m", entries, runs[0].published(), runs[0].schedule, runs[0].initialisation)
+    assert faulty(table) == [("m", "late", ["revision present"], "there is no revision late-r; the nearest is r")]
+    assert set(table[table["checkpoint"] == "late"]["verdict"]) == {"fault", "not checked"}
+    figure = draw_integrity("m", table, distance_rows("m", entries, runs[0].published()))
+    assert figure.get_suptitle() == "m: 1 of 20 checkpoints marked"
+    assert figure.axes[1].get_xticklabels()[-1].get_text() == "late"
+
+
+def test_the_figure_counts_what_is_left_out(runs):
+    """Two equal checkpoints whose right one cannot be told are both marked and both left out; else one of them is."""
+    run = runs[0]
+    marks = {name: run.published()[name] for name in ("step8", "step16")}
+    marks["step16"] = replace(marks["step8"])
+    entries = [entry for entry in run.entries() if entry["name"] in marks]
+    table = check_series("m", entries, marks)
+    assert len(enforce(table, "exclude")) == 2
+    figure = draw_integrity("m", table, distance_rows("m", entries, marks))
+    assert figure.get_suptitle() == "m: 2 of 2 checkpoints marked"
+    table, wrong = judged(run, PUBLISHED[2])
+    rows = distance_rows("m", [], {})
+    assert draw_integrity("m", table, rows).get_suptitle() == f"m: {len(wrong)} of 19 checkpoints marked"
 
 
 def test_figure_of_many_checkpoints(runs, tmp_path):

@@ -7,7 +7,7 @@ from fake_hub import FakeHub, sha
 
 from triphase import hub
 from triphase.errors import InputError
-from triphase.locks import apply_lock, lock_path, make_lock, read_lock
+from triphase.locks import apply_lock, lock_path, make_lock, missing_lines, moved, read_lock
 from triphase.models import load_families, resolve_models
 
 
@@ -42,7 +42,7 @@ def study(families, steps=(0, 1000, 2000), **more):
 
 def test_a_lock_holds_commit_and_hashes_of_every_file(families, served, tmp_path):
     models = study(families)
-    lock = make_lock("mine", models)
+    lock = make_lock("mine", models, "error")
     locked = lock["models"]["olmo"]["checkpoints"]
     assert lock["study"] == "mine" and list(locked) == ["step0", "step1000", "step2000"]
     # The name that the hub has, though the registry rounds down.
@@ -56,46 +56,72 @@ def test_a_lock_holds_commit_and_hashes_of_every_file(families, served, tmp_path
 
     path = tmp_path / "lock.json"
     path.write_text(json.dumps(lock))
-    pinned = apply_lock(models, read_lock(path))
+    pinned = apply_lock(models, read_lock(path), "error")
     assert [entry["commit"] for entry in pinned[0]["checkpoints"]] == [entry["commit"] for entry in locked.values()]
     assert pinned[0]["checkpoints"][1]["revision"] == "step1000-tokens5B"
     assert pinned[1]["checkpoints"][0]["commit"] == served.commit("org/name", "a")
     # A locked study can be locked again, and a moved branch is then seen.
     served.repositories["org/name"]["a"] = ("f" * 40, small_models.stand_in(8))
-    assert make_lock("mine", models)["models"]["own"]["checkpoints"]["a"]["commit"] == "f" * 40
+    again = make_lock("mine", models, "error")
+    assert again["models"]["own"]["checkpoints"]["a"]["commit"] == "f" * 40
+    assert [line.split(",")[0] for line in moved(lock, again)] == ["own/a: now commit ffffffffffff"]
+    assert moved(None, again) == moved(again, again) == []
 
 
 def test_a_lock_pins_only_what_it_is_about(families, served):
-    lock = make_lock("mine", study(families, steps=(0, 1000)))
-    later = apply_lock(study(families, commit="c" * 40), lock)
+    lock = make_lock("mine", study(families, steps=(0, 1000)), "error")
+    later = apply_lock(study(families, commit="c" * 40), lock, "error")
     assert [("commit" in entry) for entry in later[0]["checkpoints"]] == [True, True, False]
     assert later[1]["checkpoints"][0]["commit"] == "c" * 40, "the study's own pin stays"
     other = [{**model, "repository": "org/other"} for model in study(families)]
-    assert not any("commit" in entry for model in apply_lock(other, lock) for entry in model["checkpoints"])
+    assert not any("commit" in entry for model in apply_lock(other, lock, "error") for entry in model["checkpoints"])
     local = [{**model, "local_folder": "/x/{step}"} for model in study(families)]
-    assert apply_lock(local, lock) == local
-    assert apply_lock(local, None) == local
+    assert apply_lock(local, lock, "error") == local
+    assert apply_lock(local, None, "error") == local
 
 
 def test_models_that_do_not_come_from_the_hub_are_not_locked(families, served):
     models = [{**model, "cache_dir": "x"} for model in study(families)]
-    assert make_lock("mine", models) == {"study": "mine", "models": {}}
+    assert make_lock("mine", models, "error") == {"study": "mine", "models": {}}
 
 
 def test_a_revision_that_is_not_there_is_named(families, served):
     with pytest.raises(
         InputError, match="models/olmo/checkpoints/step5000: .* no revision 'step5000-tokens20B'; the nearest"
     ):
-        make_lock("mine", study(families, steps=(0, 5000)))
+        make_lock("mine", study(families, steps=(0, 5000)), "error")
     del served.repositories["org/name"]
     with pytest.raises(InputError, match="'org/name' does not exist, is private"):
-        make_lock("mine", study(families))
+        make_lock("mine", study(families), "error")
+
+
+def test_a_missing_revision_is_recorded_and_left_out_unless_integrity_is_error(families, served, tmp_path):
+    models = study(families, steps=(0, 5000))
+    lock = make_lock("mine", models, "exclude")
+    gone = lock["models"]["olmo"]["checkpoints"]["step5000"]
+    assert gone["revision"] == "step5000-tokens20B" and gone["missing"].startswith("the nearest of 4 are step")
+    path = tmp_path / "lock.json"
+    path.write_text(json.dumps(lock))
+    for policy in ("exclude", "warn"):
+        pinned = apply_lock(models, read_lock(path), policy)
+        assert ["missing" in entry for entry in pinned[0]["checkpoints"]] == [False, True]
+        assert pinned[0]["checkpoints"][1]["missing"] == gone["missing"]
+        assert missing_lines(pinned)[0].endswith("by the lock: olmo/step5000")
+    # The job that fetches it then refuses, as without a lock.
+    for held in (apply_lock(models, lock, "error"), apply_lock(study(families, steps=(5000,)), lock, "exclude")):
+        assert not any("missing" in entry for entry in held[0]["checkpoints"]) and missing_lines(held) == []
+    with pytest.raises(InputError, match="models/olmo/checkpoints/step5000: .* no revision"):
+        make_lock("mine", study(families, steps=(5000,)), "exclude")
+    # Once the hub has it, a new lock pins it.
+    served.repositories["allenai/OLMo-7B-0724-hf"]["step5000-tokens20B"] = ("e" * 40, small_models.stand_in(5))
+    again = make_lock("mine", models, "exclude")
+    assert again["models"]["olmo"]["checkpoints"]["step5000"]["commit"] == "e" * 40 and not moved(lock, again)
 
 
 def test_offline_a_lock_cannot_be_made(families, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match="'allenai/OLMo-7B-0724-hf' is in no local cache, .*HF_HUB_OFFLINE"):
-        make_lock("mine", study(families))
+        make_lock("mine", study(families), "error")
 
 
 def test_a_lock_is_looked_for_in_the_working_directory_and_then_the_project(tmp_path, monkeypatch):
@@ -139,7 +165,7 @@ def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, 
     said = io.StringIO()
     lock_checkpoints.main(
         SimpleNamespace(lock="results/mine/models/lock.json"), study="mine", models=resolve_models(models, families),
-        lock="config/locks/mine.json", terminal=said,
+        lock="config/locks/mine.json", integrity="error", terminal=said,
     )  # fmt: skip
     lines = said.getvalue().splitlines()
     assert lines[0] == "olmo: 9e+09 tokens asked for, step2000 has 8.389e+09 (0.932 x)"
@@ -148,3 +174,17 @@ def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, 
     assert "model.safetensors" in lines[2] and "step2000" in lines[2]
     assert lines[4:] == ["own: not from the hub, nothing to lock", "written: config/locks/mine.json"]
     assert read_lock("config/locks/mine.json") == read_lock("results/mine/models/lock.json")
+    # Locked again under another policy, with a revision that is gone and a branch that has moved.
+    del repository["step1000-tokens5B"]
+    repository["step0-tokens0B"] = ("e" * 40, repository["step0-tokens0B"][1])
+    said.truncate(0)
+    lock_checkpoints.main(
+        SimpleNamespace(lock="results/mine/models/lock.json"), study="mine", models=resolve_models(models, families),
+        lock="config/locks/mine.json", integrity="warn", terminal=said,
+    )  # fmt: skip
+    lines = said.getvalue().splitlines()
+    assert any(line.startswith("olmo: 2 checkpoints, ") for line in lines)
+    (gone,) = (line for line in lines if "missing" in line)
+    assert gone.startswith("olmo/step1000: missing: no revision 'step1000-tokens4B'; the nearest of 3 are step")
+    assert f"olmo/step0: now commit {'e' * 12}" in said.getvalue()
+    assert "missing" in read_lock("config/locks/mine.json")["models"]["olmo"]["checkpoints"]["step1000"]

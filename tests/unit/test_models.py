@@ -6,7 +6,7 @@ from conftest import ROOT
 
 from triphase.errors import InputError
 from triphase.models import load_families, local_checkpoints, resolve_models
-from triphase.selection import distances, expand_steps, revision_name, same_step, select
+from triphase.selection import distances, expand_steps, revision_name, same_step, select, shared_lines
 
 REGISTRY, SCHEMA = ROOT / "resources/registry/models.yaml", ROOT / "workflow/schemas/models.schema.json"
 
@@ -169,9 +169,13 @@ def test_a_token_grid_takes_the_nearest_and_says_how_far_it_is(families):
     grid = {"tokens": [0, 1e9, 1.1e9, 1e12]}
     model = resolve(families, family="olmo2-7b", checkpoints=grid)
     taken = [(entry["step"], entry["asked_tokens"]) for entry in model["checkpoints"]]
-    assert taken == [(0, 0), (150, 1000000000), (238000, 1000000000000)]
+    assert taken == [(0, [0]), (150, [1000000000, 1100000000]), (238000, [1000000000000])]
     lines = distances(model)
-    assert len(lines) == 2 and "1e+09 tokens asked for, step150 has 6.291e+08 (0.629 x)" in lines[0]
+    assert len(lines) == 3 and "1e+09 tokens asked for, step150 has 6.291e+08 (0.629 x)" in lines[0]
+    assert "1.1e+09 tokens asked for, step150 has 6.291e+08 (0.572 x)" in lines[1]
+    # Two values with one nearest checkpoint are told at every start.
+    (line,) = shared_lines([model])
+    assert "checkpoints/tokens: step150 with 6.291e+08 tokens is the nearest to 1e+09 (0.629 x), 1.1e+09" in line
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Dry runs: what each study plans, and what a mistake in the config says before anything starts."""
 
+import json
+
 import pytest
 import yaml
-from conftest import ROOT, TEST_DATA, Project
+from conftest import ROOT, TEST_DATA, Project, job_counts
 
 CHECKPOINT_JOBS = {
     "fetch_checkpoint",
@@ -49,7 +51,33 @@ def test_alice_plan(project, real_data):
     assert len(study["models"]) == 2 and checkpoints == 8
     planned = project.planned(study="alice")
     pairs = planned["compare_checkpoints"] / 2
-    assert planned == expected(2, checkpoints, layers, 28, pairs=pairs, brains=False)
+    # Blocks of its single run are held out, so the gap beside them is measured: once for the study.
+    gap = {"measure_gap": 1, "draw_gap": 1}
+    assert planned == expected(2, checkpoints, layers, 28, pairs=pairs, brains=False) | gap
+
+
+def test_a_checkpoint_that_the_lock_says_to_be_missing_has_no_jobs(tmp_path):
+    project = Project(tmp_path / "project")
+    model = {"name": "p", "family": "pythia", "size": "14m", "layers": [3], "checkpoints": {"steps": [0, 512, 1000]}}
+    overlay = {"models": [model], "integrity": "exclude"}
+    held = [{"name": "model.safetensors", "bytes": 9, "sha256": "a" * 64}]
+    entries = {f"step{step}": {"revision": f"step{step}", "commit": "c" * 40, "files": held} for step in (0, 1000)}
+    entries["step512"] = {"revision": "step512", "missing": "the nearest of 2 are step0, step1000"}
+    lock = {"study": "embedded", "models": {"p": {"repository": "EleutherAI/pythia-14m", "checkpoints": entries}}}
+    path = project.folder / "config/locks/embedded.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(lock))
+
+    plan = project.snakemake("-n", overlay=overlay)
+    assert plan.returncode == 0, plan.stdout
+    counts = job_counts(plan.stdout)
+    assert {counts[rule] for rule in CHECKPOINT_JOBS} == {2} and counts["compare_checkpoints"] == 1
+    assert "step1000_to_step0.parquet" in plan.stdout, "the one before is the one before that is there"
+    (line,) = [line for line in plan.stdout.splitlines() if "left out" in line]
+    assert line.endswith("p/step512") and "the nearest of 2 are step0, step1000" not in line
+    # Under `error` its fetch is planned, and refuses.
+    counts = project.planned(overlay={**overlay, "integrity": "error"})
+    assert {counts[rule] for rule in CHECKPOINT_JOBS} == {3}
 
 
 @pytest.mark.parametrize("given", [True, False])

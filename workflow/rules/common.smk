@@ -3,23 +3,34 @@ import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 from triphase.configuration import in_order, resolve_config, tokens_seen
 from triphase.datasets import existing_files, paths_of, wanted_files
 from triphase.digest import script_digest
 from triphase.errors import InputError
+from triphase.locks import apply_lock, missing_lines, read_lock
+from triphase.selection import shared_lines
+from triphase.snapshots import weight_bytes
 
 config["local_data"] = config.get("local_data") or os.environ.get("TRIPHASE_TEST_DATA") or None
 try:
     config.update(in_order(resolve_config(dict(config), workflow.basedir)))
+    MODELS = {m["name"]: m for m in apply_lock(config["models"], read_lock(config["lock"]), config["integrity"])}
 except InputError as error:
     raise WorkflowError(f"config: {error}") from None
 
 OUT = f"results/{config['study']}"
-MODELS = {model["name"]: model for model in config["models"]}
-CHECKPOINTS = {name: {entry["name"]: entry for entry in model["checkpoints"]} for name, model in MODELS.items()}
-# Every checkpoint of the study, in the order of the config.
+# Jobs are of those checkpoints that are there; the integrity table also has those that the lock says to be missing.
+CHECKPOINTS = {
+    name: {entry["name"]: entry for entry in model["checkpoints"] if "missing" not in entry}
+    for name, model in MODELS.items()
+}
+if workflow.is_main_process:
+    for line in missing_lines(MODELS.values()) + shared_lines(MODELS.values()):
+        logger.warning(line)
+# In the order of the config.
 SERIES = [
     {
         "model": model,
@@ -63,12 +74,20 @@ def in_turn(wildcards):
 
 def with_weights(base):
     """Resource function: MB of a job that holds a model in float32, whose repository may take half as many bytes."""
-    return lambda wildcards: base + int(2.2e-6 * (MODELS[wildcards.model].get("bytes") or 0))
+def bytes_of(wildcards, input):
+    """Bytes of a checkpoint's weights by its manifest, which is there when the job starts; before, the registry's."""
+    try:
+        return weight_bytes(input.checkpoint)
+    except FileNotFoundError:
+        return MODELS[wildcards.model].get("bytes") or 0
+
+
+    return lambda wildcards, input: base + int(2.2e-6 * bytes_of(wildcards, input))
 
 
 def with_download(minutes):
     """Resource function: minutes of a job that may have to fetch a checkpoint first, at 10 MB/s."""
-    return lambda wildcards: minutes + int((MODELS[wildcards.model].get("bytes") or 0) / 600e6)
+    return lambda wildcards, input: minutes + int(bytes_of(wildcards, input) / 600e6)
 
 
 def checkpoint_entry(key):

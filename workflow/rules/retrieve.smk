@@ -160,8 +160,10 @@ rule lock_checkpoints:
         runtime=60,
     params:
         study=lookup("study", within=config),
+        # As the study has them, without what an earlier lock says of them.
         models=config["models"],
         lock=config["lock"],
+        integrity=lookup("integrity", within=config),
         # Branches may have moved: the time makes it run whenever it is asked for.
         code=digest("lock_checkpoints.py") + str(time.time()),
     script:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from triphase import config_checks
 from triphase.errors import InputError
-from triphase.locks import apply_lock, lock_path, read_lock
+from triphase.locks import lock_path
 from triphase.models import load_families, resolve_models
 from triphase.registry import load_registry, resolve_dataset
 from triphase.validation import check_schema, check_unique_names
@@ -25,7 +25,7 @@ def resolve_config(config, project):
     Returns
     -------
     dict : the config with `dataset` as `registry.resolve_dataset` describes it and `models` as
-        `models.resolve_models` does, pinned by the study's lock; `lock` is the lock's path
+        `models.resolve_models` does, not yet pinned; `lock` is the path of the study's lock
 
     Raises
     ------
@@ -41,8 +41,8 @@ def resolve_config(config, project):
     )
     families = load_families(Path(project) / "resources/registry/models.yaml", schemas / "models.schema.json")
     models = resolve_models(config["models"], families, trusted=config["trust_remote_code"])
-    lock = lock_path(config["lock"], config["study"], project)
-    config = {**config, "dataset": dataset, "models": apply_lock(models, read_lock(lock)), "lock": str(lock)}
+    lock = str(lock_path(config["lock"], config["study"], project))
+    config = {**config, "dataset": dataset, "models": models, "lock": lock}
     config_checks.check_headline(config)
     _increasing_steps(config)
     _same_side(config)

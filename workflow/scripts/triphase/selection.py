@@ -55,8 +55,8 @@ def select(request, available, where):
     Returns
     -------
     list of dict
-        The chosen entries of `available` in order. For a grid of tokens each has also `asked_tokens`; when two values
-        of the grid have the same nearest checkpoint, it is taken once, with the nearer of them.
+        The chosen entries of `available` in order. For a grid of tokens each has also `asked_tokens`, the values of
+        the grid that it is the nearest to: mostly one; with several the checkpoint is taken once.
 
     Raises
     ------
@@ -108,9 +108,7 @@ def _nearest(asked, available):
     chosen = {}
     for tokens in sorted(asked):
         entry = min(available, key=lambda entry: _distance(entry["tokens"], tokens))
-        before = chosen.get(entry["step"])
-        if before is None or _distance(entry["tokens"], tokens) < _distance(entry["tokens"], before["asked_tokens"]):
-            chosen[entry["step"]] = {**entry, "asked_tokens": int(tokens)}
+        chosen.setdefault(entry["step"], {**entry, "asked_tokens": []})["asked_tokens"].append(int(tokens))
     return [chosen[step] for step in sorted(chosen)]
 
 
@@ -129,8 +127,27 @@ def distances(model):
     """Lines for the user: what a grid of tokens asked for and what the series has instead."""
     lines = []
     for entry in model["checkpoints"]:
-        asked, have = entry.get("asked_tokens"), entry["tokens"]
-        if asked is not None and asked != have:
-            gap = f"{have / asked:.3g} x" if asked and have else f"{have - asked:+.3g} tokens"
-            lines.append(f"{model['name']}: {asked:.4g} tokens asked for, {entry['name']} has {have:.4g} ({gap})")
+        for asked in entry.get("asked_tokens", []):
+            if asked != entry["tokens"]:
+                has = f"{entry['name']} has {entry['tokens']:.4g} ({_gap(entry['tokens'], asked)})"
+                lines.append(f"{model['name']}: {asked:.4g} tokens asked for, {has}")
     return lines
+
+
+def shared_lines(models):
+    """Lines for the user: values of a grid of tokens that have one nearest checkpoint, which is taken once."""
+    lines = []
+    for model in models:
+        for entry in model["checkpoints"]:
+            asked = entry.get("asked_tokens", [])
+            if len(asked) > 1:
+                values = ", ".join(f"{tokens:.4g} ({_gap(entry['tokens'], tokens)})" for tokens in asked)
+                lines.append(
+                    f"models/{model['name']}/checkpoints/tokens: {entry['name']} with {entry['tokens']:.4g} tokens is "
+                    f"the nearest to {values} and is taken once"
+                )
+    return lines
+
+
+def _gap(have, asked):
+    return f"{have / asked:.3g} x" if asked and have else f"{have - asked:+.3g} tokens"

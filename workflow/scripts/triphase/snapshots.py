@@ -151,6 +151,12 @@ def described(files, weights, config):
     }
 
 
+def weight_bytes(path):
+    """Bytes of a checkpoint's weight files, from the file of its manifest."""
+    manifest = json.loads(Path(path).read_text(encoding="utf-8"))
+    return sum(manifest["files"][name]["bytes"] for name in manifest["weights"])
+
+
 def sha256(path):
     """Hash of a file's content; a large file of a Hugging Face cache is named by it and is not read.
 

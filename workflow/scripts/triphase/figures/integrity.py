@@ -31,7 +31,7 @@ def draw_integrity(model, findings, distances):
         2, 1, figsize=(width, 6.2), sharex=True, layout="constrained", height_ratios=[1, 1.1]
     )
     figure.suptitle(
-        f"{model}: {int(faulty.sum())} of {len(order)} checkpoints are not what their names say",
+        f"{model}: {int(faulty.sum())} of {len(order)} checkpoints marked",
         x=0.01, ha="left", weight="bold",
     )  # fmt: skip
     draw_verdicts(top, grid)

@@ -15,12 +15,12 @@ FREE = ("max_position_embeddings", "initializer_range")
 
 def missing_revisions(entries, found):
     """Fault at every checkpoint that was asked for and is not `found` (set of names)."""
-    return {
-        entry["name"]: ("fault", f"revision {entry.get('revision', entry['name'])} is not there")
-        if entry["name"] not in found
-        else ("ok", "")
-        for entry in entries
-    }
+    return {entry["name"]: ("ok", "") if entry["name"] in found else ("fault", _absent(entry)) for entry in entries}
+
+
+def _absent(entry):
+    there = f"; {entry['missing']}" if "missing" in entry else ""
+    return f"there is no revision {entry.get('revision', entry['name'])}{there}"
 
 
 def equal_files(checkpoints):

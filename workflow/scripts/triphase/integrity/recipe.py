@@ -11,9 +11,11 @@ def series_entry(model):
 
     Returns
     -------
-    dict with name, entries (name, step and revision of each checkpoint), schedule and initialisation (dict or None)
+    dict with name, entries (name, step and revision of each checkpoint, and `missing` of those that the lock says to be
+    so), schedule and initialisation (dict or None)
     """
-    entries = [{key: entry[key] for key in ("name", "step", "revision")} for entry in model["checkpoints"]]
+    keys = ("name", "step", "revision", "missing")
+    entries = [{key: entry[key] for key in keys if key in entry} for entry in model["checkpoints"]]
     if model.get("train"):
         known = {"schedule": schedule_of_recipe(model["train"]), "initialisation": TRAINED_HERE}
     else:

@@ -16,8 +16,9 @@ from triphase.integrity.schedule import reach_of
 from triphase.integrity.series import Series, trainable
 from triphase.integrity.shards import Shards
 
+MISSING = "revision present"
 RULES = (
-    "revision present", "files differ", "structure", "finite values", "config", "tokenizer", "weights differ",
+    MISSING, "files differ", "structure", "finite values", "config", "tokenizer", "weights differ",
     "initialisation", "optimiser's bound", "shards agree",
 )  # fmt: skip
 WEIGHT_RULES = ("weights differ", "initialisation", "optimiser's bound", "shards agree")
@@ -32,7 +33,7 @@ def check_series(model, entries, marks, schedule=None, initialisation=None):
     ----------
     model : str
     entries : list of dict
-        name, step and optionally revision of every checkpoint that the study asks for.
+        name, step and optionally revision and missing of every checkpoint that the study asks for.
     marks : dict of name to Fingerprint, of those that are there
     schedule : dict or None
         See triphase.integrity.schedule; None: the optimiser's bound is not checked.
@@ -47,7 +48,7 @@ def check_series(model, entries, marks, schedule=None, initialisation=None):
     steps = {entry["name"]: entry["step"] for entry in entries}
     marks = {entry["name"]: marks[entry["name"]] for entry in entries if entry["name"] in marks}
     found = {rule: {name: ("not checked", "") for name in steps} for rule in RULES}
-    found["revision present"].update(files.missing_revisions(entries, set(marks)))
+    found[MISSING].update(files.missing_revisions(entries, set(marks)))
     for rule, judge in (
         ("structure", files.structures), ("finite values", files.finite), ("config", files.configs),
         ("tokenizer", files.tokenizers),
@@ -174,7 +175,7 @@ def report_lines(table):
     for model, rows in table.groupby("model", sort=False):
         wrong, torn = faulty(rows), undecided(rows)
         n = rows["checkpoint"].nunique()
-        lines.append(f"{model}: {len(wrong)} of {n} checkpoints are not what their names say")
+        lines.append(f"{model}: {len(wrong)} of {n} checkpoints marked")
         lines += [f"{model} {name}: {', '.join(rules)}: {detail}" for _, name, rules, detail in wrong + torn]
     return lines
 
@@ -182,8 +183,8 @@ def report_lines(table):
 def enforce(table, policy):
     """Apply `integrity` of the config: the set of (model, checkpoint) to leave out.
 
-    `exclude` leaves out what is at fault. Of a contradiction whose culprit is not known it leaves out nothing; `error`
-    does not let it pass.
+    `exclude` leaves out what is at fault, `warn` what is missing. Of a contradiction whose culprit is not known
+    `exclude` leaves out nothing; `error` does not let it pass.
 
     Raises
     ------
@@ -196,8 +197,7 @@ def enforce(table, policy):
         model, name, rules, detail = stopping[0]
         n = table.groupby(["model", "checkpoint"]).ngroups
         raise InputError(
-            f"integrity: {len(stopping)} of {n} checkpoints are not what their names say, the first is {model} {name} "
-            f"({', '.join(rules)}: {detail}); see integrity.parquet, take them out of `checkpoints`, or set "
-            "`integrity: exclude` or `warn`"
+            f"integrity: {len(stopping)} of {n} checkpoints marked, the first is {model} {name} ({', '.join(rules)}: "
+            f"{detail}); see integrity.parquet, take them out of `checkpoints`, or set `integrity: exclude` or `warn`"
         )
-    return {(model, name) for model, name, _, _ in wrong} if policy == "exclude" else set()
+    return {(model, name) for model, name, rules, _ in wrong if policy == "exclude" or MISSING in rules}
