@@ -9,6 +9,7 @@ import pytest
 
 from triphase.data_page import data_page
 from triphase.figures.data import draw_ceiling_map, draw_ceilings, draw_runs, draw_timing
+from triphase.figures.gap import draw_gap, interval
 from triphase.figures.style import save
 from triphase.timing import LAGS
 
@@ -120,6 +121,52 @@ def test_the_map_has_a_scale_even_of_nothing(tmp_path):
     assert "Noise ceiling" in texts(figure) and "2 subjects" in texts(figure)
     save(figure, tmp_path / "a.png", tmp_path / "a.svg")
     assert "no ceiling is known" in texts(draw_ceiling_map(np.full(4, np.nan), xyz, "isc", 0))
+
+
+def measured_gap(subjects=12, rois=("Aud", "language", "all"), floor=-0.03):
+    """What `measure_gap` writes, made up."""
+    shifts = 0.01 * (np.arange(subjects) - (subjects - 1) / 2)
+    return {
+        "own_gap": 20.0, "lag": 6.0, "train_seconds": 480.0, "folds": 5, "gaps": [0.0, 20.0, 40.0], "left_out": [60.0],
+        "rows": [
+            {"subject": f"s{s}", "roi": roi, "n_voxels": 4, "band": band, "r": (np.array(r) + shift).tolist()}
+            for roi in rois
+            for s, shift in enumerate(shifts)
+            for band, r in (("nuisance", [0.2, 0.21, 0.22]), ("floor", [0.1, floor, -shift]))
+        ],
+    }  # fmt: skip
+
+
+def test_the_gap_curve_has_a_mean_its_interval_and_the_studys_own_gap(tmp_path):
+    figure = draw_gap(measured_gap())
+    assert "n = 12 subjects" in texts(figure) and "8.0 minutes" in texts(figure) and "gap (s)" in texts(figure)
+    panel = figure.axes[2]
+    means = [line for line in panel.lines if line.get_marker() in "os" and line.get_linestyle() == "-"]
+    np.testing.assert_allclose([line.get_ydata() for line in means], [[0.2, 0.21, 0.22], [0.1, -0.03, 0]], atol=1e-12)
+    (silent,) = [line for line in panel.lines if line.get_markerfacecolor() == "white" and len(line.get_xdata())]
+    assert silent.get_xdata().tolist() == [40]  # nothing to predict from
+    # Student's t: 2.201 with 11 degrees of freedom, times the standard error.
+    expected = 2.201 * 0.01 * np.arange(12).std(ddof=1) / np.sqrt(12)
+    assert interval(np.array([row["r"] for row in measured_gap(rois=["all"])["rows"]])[::2])[0] == pytest.approx(
+        expected, rel=1e-3
+    )
+    assert not draw_gap(measured_gap(subjects=3)).axes[0].containers  # too few for an interval
+    assert len(draw_gap(measured_gap(rois=[f"p{i}" for i in range(40)] + ["all"])).axes) == 12
+    save(figure, tmp_path / "a.png", tmp_path / "a.svg")
+
+
+def test_the_page_tells_what_the_gap_leaves_to_autocorrelation(tmp_path):
+    save(draw_gap(measured_gap()), tmp_path / "a.png")
+    pictures = dict.fromkeys(("runs", "timing", "ceilings"), tmp_path / "a.png")
+    assert "whole runs are held out" in data_page(description(), pictures)
+    pictures |= {"gap": tmp_path / "a.png"}
+    page = data_page(description(), pictures, measured_gap())
+    assert "gap of the study is 20 s" in page and "nothing to train on: 60 s" in page
+    assert "0.210 ± 0.023" in page and "-0.030 ± 0.023" in page and page.count("<img") == 4
+    flagged = [
+        data_page(description(), pictures, measured_gap(floor=r)).count("class=bad") for r in (-0.03, 0.02, 0.03)
+    ]
+    assert flagged[0] == flagged[1] == flagged[2] - 3  # autocorrelation above zero at the study's own gap
 
 
 class Links(HTMLParser):

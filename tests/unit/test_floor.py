@@ -36,9 +36,9 @@ def test_stretches_that_do_not_train_have_no_column():
     (band,) = floor_band(RUNS, TIMES, 2.0, outer, 9)
     centres = band.argmax(0)[band.any(0)]
     assert len(centres) and not ((centres >= 30) & (centres < 70)).any()
-    # A gap of ten scans is more than the lag of nine: the narrow columns leave next to nothing in the held-out block.
+    # A gap of ten scans is more than the lag of nine: narrow columns end in it, wide ones reach the held-out block.
     narrow = 34
-    assert band[29, 9] > 0.5 and 0 < band[40:60, :narrow].max() < 0.01 < band[40:60, narrow:].max()
+    assert band[29, 9] > 0.5 and not band[40:60, :narrow].any() and band[40:60, narrow:].max() > 0.5
 
 
 @pytest.mark.parametrize("gap", [0, 32])

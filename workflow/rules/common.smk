@@ -47,6 +47,8 @@ SOURCE = config["dataset"]["source"]
 SUBJECTS = {subject["name"]: subject for subject in config["dataset"]["subjects"]}
 # Only voxels in a common space can be drawn on the template's brain.
 ON_TEMPLATE = SOURCE["space"] == "mni"
+# Only where blocks of a single run are held out do training scans have a distance to them.
+GAPPED = config["encoding"]["split"]["kind"] == "outer_cv" and len(config["dataset"]["runs"]) == 1
 
 
 wildcard_constraints:
@@ -72,8 +74,6 @@ def in_turn(wildcards):
     return TURN[wildcards.model, wildcards.checkpoint]
 
 
-def with_weights(base):
-    """Resource function: MB of a job that holds a model in float32, whose repository may take half as many bytes."""
 def bytes_of(wildcards, input):
     """Bytes of a checkpoint's weights by its manifest, which is there when the job starts; before, the registry's."""
     try:
@@ -82,6 +82,8 @@ def bytes_of(wildcards, input):
         return MODELS[wildcards.model].get("bytes") or 0
 
 
+def with_weights(base):
+    """Resource function: MB of a job that holds a model in float32, whose repository may take half as many bytes."""
     return lambda wildcards, input: base + int(2.2e-6 * bytes_of(wildcards, input))
 
 

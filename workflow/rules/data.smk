@@ -1,8 +1,10 @@
 # The data report: what was found of the study's data set, before any model is looked at.
 # Reads:  responses/{subject}.zarr.zip, responses/ceiling.parquet, responses/ceiling_rois.parquet,
 #         sources/stimuli.json, sources/{subject}.json, stimuli/words.parquet
+#         stimuli/sound.parquet where its envelope is a nuisance
 # Writes: responses/description.json        the numbers: subjects, runs, ceilings, lag of words against responses
-#         figures/data_{name}.{png,svg}     runs, timing, ceilings, and brain where voxels lie in MNI space
+#         responses/gap.json                where blocks of one run are held out: score against the gap beside them
+#         figures/data_{name}.{png,svg}     runs, timing, ceilings, brain where voxels lie in MNI space, gap
 #         data.html                         the report, one self-contained page
 
 DATASET_FACTS = ["name", "title", "url", "version", "license", "citation"]
@@ -75,10 +77,71 @@ rule draw_ceiling_map:
         "../scripts/draw_ceiling_map.py"
 
 
+rule measure_gap:
+    input:
+        responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
+        words=f"{OUT}/stimuli/words.parquet",
+        sound=[f"{OUT}/stimuli/sound.parquet"] if "envelope" in config["encoding"]["nuisance"] else [],
+    output:
+        gap=f"{OUT}/responses/gap.json",
+    log:
+        f"{OUT}/logs/measure_gap/gap.log",
+    benchmark:
+        f"{OUT}/benchmarks/measure_gap/gap.tsv"
+    conda:
+        "../../envs/encoding.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        rois=lookup("dataset/rois", within=config),
+        tr=lookup("dataset/tr", within=config),
+        delays=lookup("encoding/delays", within=config),
+        downsampling=lookup("encoding/downsampling", within=config),
+        nuisance=lookup("encoding/nuisance", within=config),
+        split=lookup("encoding/split", within=config),
+        alphas=lookup("encoding/alphas", within=config),
+        gap_seconds=lookup("encoding/gap_seconds", within=config),
+        gap_values=lookup("encoding/gap_curve", within=config),
+        code=digest("measure_gap.py"),
+    script:
+        "../scripts/measure_gap.py"
+
+
+rule draw_gap:
+    input:
+        gap=f"{OUT}/responses/gap.json",
+    output:
+        figure=report(
+            f"{OUT}/figures/data_gap.png",
+            caption="../report/data_gap.rst",
+            category="Data",
+            labels={"figure": "score against gap"},
+        ),
+        figure_svg=f"{OUT}/figures/data_gap.svg",
+    log:
+        f"{OUT}/logs/draw_gap/gap.log",
+    benchmark:
+        f"{OUT}/benchmarks/draw_gap/gap.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=digest("draw_gap.py"),
+    script:
+        "../scripts/draw_gap.py"
+
+
 rule draw_data:
     input:
         description=f"{OUT}/responses/description.json",
         brain=[f"{OUT}/figures/data_brain.png"] if ON_TEMPLATE else [],
+        gap=[f"{OUT}/responses/gap.json"] if GAPPED else [],
+        gap_figure=[f"{OUT}/figures/data_gap.png"] if GAPPED else [],
     output:
         page=report(
             f"{OUT}/data.html",

@@ -16,8 +16,11 @@ def main(paths):
     pictures = {"runs": paths.runs, "timing": paths.timing, "ceilings": paths.ceilings}
     if paths.brain:
         pictures["brain"] = paths.brain[0]
+    gap = None
+    if paths.gap:
+        gap, pictures["gap"] = read_json(*paths.gap), paths.gap_figure[0]
     with replacing(paths.page) as temporary:
-        temporary.write_text(data_page(description, pictures), encoding="utf-8")
+        temporary.write_text(data_page(description, pictures, gap), encoding="utf-8")
 
 
 if __name__ == "__main__":

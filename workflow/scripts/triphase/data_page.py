@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 
 from triphase.ceiling import GROUP
+from triphase.figures.gap import LEAST_SUBJECTS, interval, scores
 from triphase.timing import SIGNIFICANT_P
 
 STYLE = """
@@ -68,13 +69,14 @@ def picture(path, caption):
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def data_page(description, pictures):
+def data_page(description, pictures, gap=None):
     """The page.
 
     Parameters
     ----------
     description : dict, as `describe_data` writes it
-    pictures : dict of runs, timing, ceilings and, where voxels lie in MNI space, brain to path of a PNG
+    pictures : dict of runs, timing, ceilings and, where they are drawn, brain and gap to path of a PNG
+    gap : dict, as `measure_gap` writes it; None where whole runs are held out
 
     Returns
     -------
@@ -117,6 +119,17 @@ def data_page(description, pictures):
     ]
     if "brain" in pictures:
         parts.append(picture(pictures["brain"], "Ceiling of every voxel on the glass brain (MNI space, nilearn)."))
+    parts += ["<h2>Is the gap beside held-out blocks wide enough?</h2>", _gap(gap)]
+    if gap:
+        parts.append(
+            picture(
+                pictures["gap"],
+                "Held-out correlation without any model, as a function of the gap; every block is predicted from as "
+                "many scans at every gap. Thin: single subjects; thick: their mean, from ten subjects on with its 95 % "
+                "interval. Open: nothing that trains is near enough to predict from. Below zero: filters leave a "
+                "response anticorrelated with itself some distance away.",
+            )
+        )
     parts += ["<h2>Origin</h2>", _origin(dataset)]
     body = "\n".join(parts)
     return (
@@ -197,6 +210,42 @@ def _ceilings(description):
             rows.append(([*cells, f"{row['n_voxels']:,}"], False))
     head = ["region", "ceiling of the group", "95 % interval", "subjects", "voxels of all subjects"]
     return f"<p>{escape(_what(description))}</p>" + (table(head, rows) if rows else "<p>It is not known here.</p>")
+
+
+def _gap(gap):
+    if gap is None:
+        return (
+            "<p>No gap is needed: whole runs are held out, so no scan that trains lies beside one that is held out, "
+            "and autocorrelation alone predicts nothing by construction.</p>"
+        )
+    own, shortest = gap["own_gap"], gap["gaps"][0]
+    left_out = ", ".join(f"{seconds:g} s" for seconds in gap["left_out"])
+    said = (
+        f"<p>{gap['folds']} blocks of the single run are held out in turn. The gap of the study is {own:g} s: at least "
+        "encoding/gap_seconds, and at least the longest delay together with the lag at which the autocorrelation of "
+        f"the response falls below 0.1 ({gap['lag']:g} s). Nuisance features (N1) should predict alike at every gap. "
+        "Autocorrelation alone (N3, after Feghhi et al. 2024) knows nothing of what was heard: it should predict "
+        "nothing at the gap of the study. ±: half the 95 % interval of the mean over subjects, who share one "
+        "stimulus.</p>"
+    ) + (f"<p>Not measured, because a fold would have nothing to train on: {left_out}.</p>" if left_out else "")
+    places = [gap["gaps"].index(seconds) for seconds in sorted({shortest, own}) if seconds in gap["gaps"]]
+    rows, names = [], {"nuisance": "N1", "floor": "N3"}
+    for region in dict.fromkeys(row["roi"] for row in gap["rows"]):
+        values = {band: scores(gap, region, band)[:, places] for band in names}
+        cells = [mean_text(column) for band in names for column in values[band].T]
+        rows.append(([region, *cells, len(values["floor"])], above_zero(values["floor"][:, -1])))
+    head = [f"{name}: r at {gap['gaps'][place]:g} s" for name in names.values() for place in places]
+    return said + table(["region", *head, "subjects"], rows)
+
+
+def mean_text(values):
+    """A mean over subjects in words of the page, with half its 95 % interval where there are enough of them."""
+    return f"{values.mean():.3f}" + (f" ± {interval(values):.3f}" if len(values) >= LEAST_SUBJECTS else "")
+
+
+def above_zero(values):
+    """Whether a mean over subjects lies above zero, by its interval where there are enough of them."""
+    return bool(values.mean() > (interval(values) if len(values) >= LEAST_SUBJECTS else 0))
 
 
 def interval_text(row):
