@@ -225,8 +225,8 @@ def _gap(gap):
         "encoding/gap_seconds, and at least the longest delay together with the lag at which the autocorrelation of "
         f"the response falls below 0.1 ({gap['lag']:g} s). Nuisance features (N1) should predict alike at every gap. "
         "Autocorrelation alone (N3, after Feghhi et al. 2024) knows nothing of what was heard: it should predict "
-        "nothing at the gap of the study. ±: half the 95 % interval of the mean over subjects, who share one "
-        "stimulus.</p>"
+        "nothing above zero at the gap of the study. ±: half the 95 % interval of the mean over subjects, who share "
+        "one stimulus.</p>"
     ) + (f"<p>Not measured, because a fold would have nothing to train on: {left_out}.</p>" if left_out else "")
     places = [gap["gaps"].index(seconds) for seconds in sorted({shortest, own}) if seconds in gap["gaps"]]
     rows, names = [], {"nuisance": "N1", "floor": "N3"}
