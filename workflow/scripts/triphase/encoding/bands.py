@@ -91,8 +91,3 @@ def word_scans(values, words, activation_words, runs, times, tr, delays, how="me
         rows[here] = begin + on_grid
         begin += len(grid)
     return np.concatenate(features), rows
-
-
-def word_band(values, words, activation_words, runs, times, tr, delays):
-    """`word_scans` with its delays made: float32 array (n_scans, n_features * len(delays))."""
-    return delay(*word_scans(values, words, activation_words, runs, times, tr, delays), delays)
