@@ -178,8 +178,21 @@ def test_indices_can_start_at_zero_and_their_key_must_be_there(tmp_path):
     savemat(path, {"tvoxels": np.array([0, 5])})
     assert read_indices(path, "tvoxels", 0).tolist() == [0, 5]
     refused(lambda: read_indices(path, "voxels"), "vset.mat", "'voxels'", "the file has tvoxels")
-    (tmp_path / "vset.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(300))
-    refused(lambda: read_indices(path, "tvoxels"), "vset.mat")
+    refused(lambda: read_indices(str(tmp_path / "none.mat"), "tvoxels"), "none.mat", "no such file")
+
+
+def test_a_damaged_mat_file_is_named_and_does_not_take_the_job_with_it(tmp_path):
+    path = tmp_path / "vset.mat"
+    savemat(path, {"tvoxels": np.arange(1.0, 50.0)})
+    content = path.read_bytes()
+    for cut in (0, 40, 140, 190, len(content) - 8):
+        path.write_bytes(content[:cut])
+        refused(lambda: read_indices(str(path), "tvoxels"), "vset.mat", "truncated, damaged", "get the file again")
+    path.write_bytes(b"MATLAB 5.0 MAT-file" + bytes(300))
+    refused(lambda: read_indices(str(path), "tvoxels"), "vset.mat", "truncated, damaged")
+    # The tag that says what type the numbers have: scipy follows it out of its own memory.
+    path.write_bytes(content[:184] + b"\xff" + content[185:])
+    refused(lambda: read_indices(str(path), "tvoxels"), "vset.mat", "reading it crashes")
 
 
 @given(

@@ -3,7 +3,11 @@
 Columns are the voxels of a mask, or of the whole grid that the mask cuts, with x fastest: how many there are tells.
 """
 
+import pickle
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -158,6 +162,27 @@ def opened(path):
         raise InputError(f"{path}: {message}") from None
 
 
+# scipy's reader ends in errors of many kinds on a damaged file, and crashes on some: in a process of its own.
+MAT = """
+import pickle, sys
+from scipy.io import loadmat
+content = loadmat(sys.argv[1])
+pickle.dump((content.get(sys.argv[2]), sorted(name for name in content if name[:2] != "__")), sys.stdout.buffer)
+"""
+
+
+def _read_mat(path, key):
+    """What a MATLAB file older than v7.3 holds under a key (None: nothing), and all its keys."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file; get it again")
+    done = subprocess.run([sys.executable, "-c", MAT, path, key], capture_output=True)
+    if done.returncode:
+        what = done.stderr.decode(errors="replace").strip().splitlines()[-1:] if done.returncode > 0 else []
+        reason = what[0] if what else "reading it crashes"
+        raise InputError(f"{path}: truncated, damaged, or not a .mat file ({reason}); get the file again")
+    return pickle.loads(done.stdout)
+
+
 def read_indices(path, key, first_index=1):
     """Linear voxel indices of a .mat file (v5, or v7.3 which is HDF5), ascending, from 0: int array (voxel,)."""
     import h5py
@@ -167,16 +192,7 @@ def read_indices(path, key, first_index=1):
             found = file[key][()] if isinstance(file.get(key), h5py.Dataset) else None
             keys = sorted(file)
     else:
-        from scipy.io import loadmat
-
-        try:
-            content = loadmat(path)
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file; get it again") from None
-        except Exception as error:
-            # scipy ends in errors of many kinds on a damaged file.
-            raise InputError(f"{path}: not a readable .mat file ({one_line(error)}); get the file again") from None
-        found, keys = content.get(key), sorted(name for name in content if not name.startswith("__"))
+        found, keys = _read_mat(path, key)
     if found is None:
         raise InputError(f"{path}: no data under the key {key!r} (mask_key); the file has {', '.join(keys) or 'none'}")
     values = np.asarray(found).ravel()
