@@ -78,6 +78,8 @@ class FakeHub:
                 parts = path.strip("/").split("/")
                 if parts[:2] == ["api", "models"]:
                     return self.api("/".join(parts[2:4]), parts[4], "/".join(parts[5:]))
+                if parts[0] == "api":
+                    return self.refuse(404, "EntryNotFound")
                 return self.resolve("/".join(parts[:2]), parts[3], "/".join(parts[4:]), body)
 
             def api(self, repository, what, revision):

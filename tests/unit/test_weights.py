@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,6 +150,43 @@ def test_a_users_own_weights_are_read_and_never_removed(served, tmp_path):
     assert not release_checkpoint(manifest) and (folder / "model.safetensors").is_file()
 
 
+def test_a_users_own_files_that_have_gone_are_named_with_the_remedy(served, tmp_path, monkeypatch):
+    (ours,) = manifests(0)
+    ensure_weights(ours).release()
+    monkeypatch.setenv("HF_HUB_CACHE", ours["cache_dir"])
+    manifest = find_checkpoint("org/m", "step0", commit=ours["commit"])
+    assert "downloaded" not in manifest
+    path = store.folder_of(manifest) / "model.safetensors"
+    path.unlink()
+    remedy = rf"hf download org/m --revision {manifest['commit']}\), or delete the checkpoint's .json in results"
+    with pytest.raises(InputError, match=rf"org/m at step0: {re.escape(str(path))} has gone since .*{remedy}"):
+        ensure_weights(manifest)
+    folder = small_models.write(tmp_path / "own", small_models.stand_in(3))
+    manifest = find_checkpoint("org/m", "own", folder=folder)
+    for name in ("model.safetensors", "config.json"):
+        (folder / name).unlink()
+    with pytest.raises(InputError, match="own/config.json and 1 more has gone since .*; put it back, or delete"):
+        ensure_weights(manifest)
+
+
+def test_weights_of_another_user_in_a_shared_folder_are_used_and_not_removed(served, monkeypatch):
+    first, second = manifests(0, 1)
+    ensure_weights(first).release()
+
+    def refuse(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    opened = os.open
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(os, "open", lambda path, flags, *mode: refuse() if flags & os.O_RDWR else opened(path, flags))
+    with ensure_weights(first, budget(1)) as held:
+        assert (held.folder / "model.safetensors").stat().st_size == SIZE
+    monkeypatch.setattr(store.Path, "unlink", refuse)
+    assert release_checkpoint(first) is False and on_disk() == SIZE
+    monkeypatch.undo()
+    assert fetched(served, 0) == 1
+
+
 def test_a_wrong_file_that_comes_twice_is_refused(served):
     (manifest,) = manifests(0)
     manifest["files"]["model.safetensors"]["sha256"] = "0" * 64
@@ -197,6 +235,27 @@ def test_a_full_disk_is_one_clear_error(served, monkeypatch):
     monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
     with pytest.raises(InputError, match="cannot be written .*No space left.*make room, or bound .* retrieve/disk_gb"):
         ensure_weights(manifest)
+
+
+INSIDE = """
+import sys
+from triphase.checkpoints import find_checkpoint
+from triphase.weights import ensure_weights
+ensure_weights(find_checkpoint("org/m", "step0"))
+from huggingface_hub.utils._xet import get_xet_session
+get_xet_session()
+"""
+
+
+def test_downloads_write_nothing_outside_of_their_folder(served, tmp_path):
+    pytest.importorskip("hf_xet")
+    outside = ("HF_HOME", "HF_HUB_CACHE", "HF_XET_CACHE", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in outside}
+    environment |= {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT / "workflow/scripts")}
+    (tmp_path / "home").mkdir()
+    subprocess.run([sys.executable, "-c", INSIDE], env=environment, check=True, capture_output=True)
+    assert fetched(served, 0) == 1 and list((store.DOWNLOADS / ".xet").rglob("*.log"))
+    assert not list((tmp_path / "home").rglob("*"))
 
 
 JOB = """

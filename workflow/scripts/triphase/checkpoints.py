@@ -249,7 +249,8 @@ def _from_hub(repository, revision, commit, code, retrieve):
         what = absent or ["config.json, a tokenizer (tokenizer.json) or weights (safetensors, or pytorch_model.bin)"]
         raise InputError(f"models: revision {revision!r} of {repository!r} lacks {', '.join(what)} on the hub")
     known = sorted({*listing.get("revisions", []), revision})
-    write_json(store / LISTING, {**listing, "revisions": known})
+    if known != listing.get("revisions"):
+        write_json(store / LISTING, {**listing, "revisions": known})
     manifest = {"commit": commit, "cache_dir": str(store), "downloaded": True}
     held = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": snapshots.sha256(folder / name)} for name in small
@@ -283,8 +284,9 @@ def _listing(repository, revision, commit):
 
 
 def _user_cache():
-    home = os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE", Path(home) / "hub"))
+    """Where huggingface_hub keeps the user's downloads; it reads the environment once, so here it is read again."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    return Path(os.path.expandvars(os.environ.get("HF_HUB_CACHE") or Path(home, "hub"))).expanduser()
 
 
 def _revisions(cache, repository):

@@ -7,6 +7,7 @@ import time
 
 from triphase.errors import InputError
 from triphase.selection import near_misses
+from triphase.store import DOWNLOADS
 
 log = logging.getLogger(__name__)
 # One line for every request would drown the others.
@@ -46,6 +47,9 @@ def listing(repository, revision):
 def download(repository, commit, names, cache_dir, *, revision=None, jobs=4, retries=3):
     """Download files of a commit into a folder in the cache layout; what is there already is not fetched again.
 
+    What Xet, which carries large files, keeps of its transfers also goes below resources/models, unless the user's own
+    HF_XET_CACHE names another folder.
+
     `revision` : str, the name of the commit in messages
 
     Raises
@@ -53,6 +57,9 @@ def download(repository, commit, names, cache_dir, *, revision=None, jobs=4, ret
     InputError : what the hub said, with the repository, the commit and the remedy
     """
     from huggingface_hub import snapshot_download
+
+    # Read once, when hf_xet is imported for the first large file.
+    os.environ.setdefault("HF_XET_CACHE", str((DOWNLOADS / ".xet").absolute()))
 
     def fetch(_):
         return snapshot_download(
@@ -91,7 +98,10 @@ def _asked(repository, revision, ask, retries=3):
             return ask(HfApi(endpoint=_endpoint()))
         except hub.RevisionNotFoundError:
             known = _known(repository)
-            raise InputError(f"models: {where} does not exist{near_misses(revision, known) if known else ''}") from None
+            raise InputError(
+                f"models: {where} does not exist{near_misses(revision, known) if known else ''}; to go on without it "
+                "set `integrity: exclude` and run snakemake lock_checkpoints"
+            ) from None
         except (hub.GatedRepoError, hub.RepositoryNotFoundError):
             raise InputError(
                 f"models: {where} does not exist, is private or has a licence to accept; check the name, accept the "

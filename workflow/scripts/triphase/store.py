@@ -83,17 +83,19 @@ def _last_use(store):
 
 
 def evict(store):
-    """Remove the weights of a commit; false when somebody uses them."""
+    """Remove the weights of a commit; false when somebody uses them, or when they belong to another user."""
     descriptor = open_lock(lock_path(store))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
         if (store / MARKER).is_file():
             clear(store)
             log.info("removed the weights in %s", store)
         return True
+    except BlockingIOError:
+        return False
+    except PermissionError:
+        log.info("the weights in %s are not this user's to remove", store)
+        return False
     finally:
         os.close(descriptor)
 
@@ -134,4 +136,7 @@ def locked(path):
 def open_lock(path):
     """Descriptor of a lock file; closing it frees the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o664)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o664)
+    except PermissionError:  # made by another user of a shared folder
+        return os.open(path, os.O_RDONLY)

@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from triphase.artefacts import read_json, write_json
@@ -55,9 +56,11 @@ def ensure_weights(manifest, retrieve=None):
     Raises
     ------
     InputError
-        The files cannot be had, are not those of the manifest, or alone are larger than the budget.
+        The files cannot be had, are not those of the manifest, or alone are larger than the budget; the user's own are
+        no longer where they were.
     """
     if not manifest.get("downloaded"):
+        _check_there(manifest)
         return Weights(folder_of(manifest))
     options = {"disk_gb": None, "jobs": 4, "retries": 3, **(retrieve or {})}
     store = Path(manifest["cache_dir"])
@@ -66,7 +69,8 @@ def ensure_weights(manifest, retrieve=None):
         while True:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             if _whole(store, manifest):
-                os.utime(store / MARKER)
+                with suppress(PermissionError):  # a folder that is shared, and whose owner is another
+                    os.utime(store / MARKER)
                 return Weights(folder_of(manifest), descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not _whole(store, manifest):
@@ -76,6 +80,22 @@ def ensure_weights(manifest, retrieve=None):
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _check_there(manifest):
+    """InputError when files in the user's own cache or folder have gone since the checkpoint was found there."""
+    folder = folder_of(manifest)
+    gone = [name for name in manifest["files"] if not (folder / name).is_file()]
+    if not gone:
+        return
+    what, more = f"{manifest['repository']} at {manifest['revision']}", f" and {len(gone) - 1} more" * (len(gone) > 1)
+    remedy = "put it back"
+    if manifest["commit"]:
+        remedy += f" (hf download {manifest['repository']} --revision {manifest['commit']})"
+    raise InputError(
+        f"models: {what}: {folder / gone[0]}{more} has gone since the checkpoint was found there; {remedy}, or delete "
+        "the checkpoint's .json in results/<study>/models to have it looked for again"
+    )
 
 
 def _whole(store, manifest):
