@@ -1,27 +1,24 @@
-"""Banded ridge regression with himalaya, around splits that are given."""
+"""Banded ridge regression around splits that are given: one wide band, bands of low rank, penalties per voxel."""
 
 import logging
-from pathlib import Path
+import warnings
+from itertools import pairwise
 
 import numpy as np
 
-from triphase.encoding.folds import HELD_OUT, TRAIN
+from triphase.encoding.kernels import Spectra, dtype_name, set_backend
+from triphase.encoding.lowrank import Scorer, Solution, choose
+from triphase.encoding.tiles import in_tiles, tile_size
 from triphase.errors import InputError
 
 log = logging.getLogger(__name__)
 
-
-def choose_backend(name="auto"):
-    """Set himalaya's backend and return it.
-
-    "auto" is CUDA where a GPU is visible and numpy elsewhere: importing torch alone costs more than a small fit, so it
-    is only imported when a device node says that there is something to find.
-    """
-    from himalaya.backend import set_backend
-
-    if name == "auto":
-        name = "torch_cuda" if any(Path("/dev").glob("nvidia[0-9]*")) else "numpy"
-    return set_backend(name, on_error="warn")
+# Columns of all low-rank bands per training row above which himalaya's own solver is not slower.
+LOW_RANK = 0.25
+# Share of voxels at the smallest penalty from which on it is told.
+EDGE = 0.05
+# Random weightings per share, for four bands and more.
+DRAWS = 20
 
 
 def standardise(band, training):
@@ -32,14 +29,169 @@ def standardise(band, training):
     """
     mean, deviation = band[training].mean(0), band[training].std(0)
     scaled = (band - mean) / np.where(deviation > 1e-6 * (np.abs(mean) + 1e-12), deviation, np.inf)
-    return (scaled / np.sqrt(max(band.shape[1], 1))).astype(np.float32)
+    return scaled / np.sqrt(max(band.shape[1], 1))
+
+
+def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, solver="auto", names=None, score="r2"):
+    """Fit banded ridge on every outer split and predict its held-out scans, band by band.
+
+    Penalty and band weights are chosen per voxel on the inner folds, over the full grid `weights` x `alphas`, as
+    himalaya's `solve_multiple_kernel_ridge_random_search` does it (Dupre la Tour et al. 2022). To be called once per
+    batch of voxels with the same spectra.
+
+    Parameters
+    ----------
+    spectra : triphase.encoding.kernels.Spectra, or None where there is no wide band
+    low_rank : list of float arrays (n_scans, n_columns), or (n_splits, n_scans, n_columns) where they differ by split
+        Delayed features, unscaled; standardised here on training rows.
+    responses : float array (n_scans, n_targets)
+        A voxel that is constant or not finite in an outer split's training rows gets NaN there.
+    outer : int8 array (n_splits, n_scans)
+    inner : list of int8 arrays (n_folds, n_scans), one per outer split
+    alphas : array (n_alphas,)
+    weights : array (n_weightings, n_bands)
+        Kernel weights, as himalaya's `gammas`: the fit has kernel sum(weight * kernel) and penalty alpha. Weightings
+        with the same weight of the wide band share its products.
+    solver : str
+        "lowrank" (`triphase.encoding.lowrank`), "himalaya" (its random search, the reference), or "auto": himalaya
+        where the bands beside the wide one are not of low rank.
+    names : list of str, optional, of the bands in messages
+    score : str, "r2" or "correlation", by which hyperparameters are chosen
+
+    Returns
+    -------
+    predictions : float array (n_bands, n_scans, n_targets)
+        The wide band first. Without an intercept, NaN where a scan is never held out.
+    fit : dict
+        alpha (n_splits, n_targets); weight (n_splits, n_bands, n_targets), summing to 1 over bands;
+        cv_score (n_targets,): inner score at the chosen grid point, averaged over splits.
+
+    Raises
+    ------
+    InputError
+        A band without columns, a penalty or weight that is not possible, a fold without scans or variance.
+    """
+    weights, alphas = np.atleast_2d(np.asarray(weights, float)), np.asarray(alphas, float)
+    _check(spectra, low_rank, alphas, weights, names)
+    library = set_backend(spectra.backend if spectra else "numpy")
+    if spectra is None:
+        # A wide band without a weight, so that there is one way for all.
+        spectra, found = Spectra.empty(outer, inner, responses.dtype), slice(1, None)
+        weights = np.column_stack([np.zeros(len(weights)), weights])
+    else:
+        found = slice(None)
+    shape = responses.shape[1]
+    predictions = np.full((len(weights.T), *responses.shape), np.nan, dtype_name(spectra.finals[0].vectors))
+    fit = {"alpha": np.full((len(outer), shape), np.nan), "cv_score": np.full((len(outer), shape), np.nan),
+           "weight": np.full((len(outer), len(weights.T), shape), np.nan)}  # fmt: skip
+    for split, (final, folds) in enumerate(zip(spectra.finals, spectra.folds, strict=True)):
+        bands = [standardise(band if band.ndim == 2 else band[split], final.train) for band in low_rank]
+        valid = np.flatnonzero(varying(responses[final.train]))
+        y = responses[:, valid].astype(predictions.dtype, copy=False)
+        if not len(valid):
+            continue
+        for number, fold in enumerate(folds):
+            if not (varying(y[fold.train]).any() and varying(y[fold.other]).any()):
+                raise InputError(f"encoding/split: split {split}, inner fold {number}: no response varies")
+        narrow = sum(band.shape[1] for band in bands) <= LOW_RANK * len(final.train) or not len(final.eigenvalues)
+        fitted = _fit_lowrank if solver == "lowrank" or (solver == "auto" and narrow) else _fit_himalaya
+        made, alpha, weight, best = fitted(library, final, folds, bands, y, alphas, weights, score)
+        predictions[:, final.other[:, None], valid] = made
+        fit["alpha"][split, valid], fit["cv_score"][split, valid] = alpha, best
+        fit["weight"][split][:, valid] = weight / weight.sum(0)
+        _warn_edges(alpha, alphas)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a voxel may have no score in any split
+        fit["cv_score"] = np.nanmean(fit["cv_score"], axis=0)
+    return predictions[found], fit | {"weight": fit["weight"][:, found]}
+
+
+def _fit_lowrank(library, final, folds, bands, y, alphas, weights, score):
+    """One outer split by `triphase.encoding.lowrank`; see `_fit_himalaya`."""
+    widths = [band.shape[1] for band in bands]
+    low_rank = np.concatenate([np.zeros((len(y), 0)), *bands], axis=1)
+    low_rank = library.asarray(low_rank, dtype=str(y.dtype))
+    # Weightings with one weight of the wide band share the large products.
+    groups = [(wide, np.flatnonzero(weights[:, 0] == wide)) for wide in np.unique(weights[:, 0])]
+
+    def solution(spectrum, wide, chosen):
+        scales = np.repeat(weights[chosen, 1:] / (wide or 1), widths, axis=1)
+        return Solution(library, spectrum if wide else spectrum.empty(), low_rank, alphas / (wide or 1), scales)
+
+    scores = np.zeros((len(alphas), len(weights), y.shape[1]), y.dtype)
+    for fold in folds:
+        for wide, chosen in groups:
+            size, batch = tile_size(library, fold, scores.shape[0], len(chosen), sum(widths), y)
+            scorer = Scorer(solution(fold, wide, chosen), score, batch)
+
+            def score_tile(tile, fold=fold, chosen=chosen, scorer=scorer):
+                found = scorer.scores(*_centred(library, fold, y[:, tile]))
+                scores[:, chosen, tile] += library.to_numpy(found) / len(folds)
+
+            in_tiles(y.shape[1], size, score_tile)
+    penalty, weighting, best = choose(scores, alphas)
+    made = np.empty((len(widths) + 1, len(final.other), y.shape[1]), y.dtype)
+    for wide, chosen in groups:
+        solved, targets = solution(final, wide, chosen), np.flatnonzero(np.isin(weighting, chosen))
+        place = np.searchsorted(chosen, weighting)
+
+        def predict_tile(tile, solved=solved, targets=targets, place=place):
+            voxels = targets[tile]
+            inside, _ = _centred(library, final, y[:, voxels])
+            first, beta = solved.predict(inside, penalty[voxels], place[voxels])
+            made[0, :, voxels] = library.to_numpy(first).T
+            ends = np.cumsum([0, *widths])
+            for band, (begin, end) in enumerate(pairwise(ends), 1):
+                made[band, :, voxels] = library.to_numpy(solved.across[:, begin:end] @ beta[begin:end]).T
+
+        size, _ = tile_size(library, final, 1, 1, sum(widths), y)
+        in_tiles(len(targets), size, predict_tile)
+    return made, alphas[penalty], weights[weighting].T, best
+
+
+def _fit_himalaya(library, final, folds, bands, y, alphas, weights, score):
+    """One outer split by himalaya's random search over kernels.
+
+    Returns
+    -------
+    predictions : array (n_bands, m, n_targets)
+    alpha : array (n_targets,)
+    weight : array (n_bands, n_targets)
+    best : array (n_targets,), score of the chosen grid point
+    """
+    from himalaya import scoring
+    from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
+
+    eigenvalues = library.asarray(np.maximum(final.eigenvalues, 0), dtype=str(y.dtype))
+    kernels = [(final.vectors * eigenvalues) @ final.vectors.T]
+    across = [final.cross @ final.vectors.T]
+    for band in bands:
+        band = library.asarray(band, dtype=str(y.dtype))
+        kernels.append(band[final.train] @ band[final.train].T)
+        across.append(band[final.other] @ band[final.train].T)
+    with np.errstate(divide="ignore"):  # a weight of 0 has a log weight of minus infinity, which is right
+        deltas, dual, scores, chosen, _ = solve_multiple_kernel_ridge_random_search(
+            library.stack(kernels),
+            library.asarray(y[final.train]),
+            n_iter=library.asarray(weights, dtype=str(y.dtype)),
+            alphas=library.asarray(alphas, dtype=str(y.dtype)),
+            score_func={"r2": scoring.r2_score, "correlation": scoring.correlation_score}[score],
+            cv=GivenFolds(final, folds),
+            fit_intercept=True,
+            return_weights="dual",
+            return_alphas=True,
+            progress_bar=False,
+        )
+    deltas, chosen = library.to_numpy(library.exp(deltas)), library.to_numpy(chosen)
+    made = np.stack([library.to_numpy(kernel @ library.asarray(dual)) for kernel in across]) * deltas[:, None]
+    return made, chosen, deltas * chosen, library.to_numpy(scores).max(0)
 
 
 class GivenFolds:
-    """himalaya's cross-validation interface over masks made by `triphase.encoding.folds`, counted in training rows."""
+    """himalaya's cross-validation interface over folds that are given, counted in training rows."""
 
-    def __init__(self, masks):
-        self.folds = [(np.flatnonzero(mask == TRAIN), np.flatnonzero(mask == HELD_OUT)) for mask in masks]
+    def __init__(self, final, folds):
+        self.folds = [tuple(np.searchsorted(final.train, rows) for rows in (f.train, f.other)) for f in folds]
 
     def get_n_splits(self, *_):
         """Number of folds."""
@@ -50,91 +202,74 @@ class GivenFolds:
         yield from self.folds
 
 
-def fit_bands(bands, responses, outer, inner, *, alphas, weights, backend="auto", names=None):
-    """Fit banded ridge on every outer split and predict its held-out scans, band by band.
+def weight_grid(shares, n_bands=2, seed=0):
+    """Kernel weights to try, over the shares that the first band may have.
 
-    Hyperparameters (penalty and band weights, per voxel) are chosen by R2 on the inner folds, over the full grid
-    `weights` x `alphas`, by himalaya's `solve_multiple_kernel_ridge_random_search` (Dupre la Tour et al. 2022).
+    Two bands: the rest is the second's. Three: the rest is divided between the others by the same shares. Four and
+    more: it is divided at random, Dirichlet(1), 20 times for each share.
 
     Parameters
     ----------
-    bands : list of float arrays (n_scans, n_columns)
-        Delayed features, unscaled.
-    responses : float32 array (n_scans, n_targets)
-    outer : int8 array (n_splits, n_scans)
-    inner : list of int8 arrays (n_folds, n_scans), one per outer split
-    alphas : array (n_alphas,)
-    weights : array (n_weightings, n_bands)
-        Relative kernel weights to try.
-    backend : str
-        himalaya backend or "auto".
+    shares : list of float in [0, 1]
+    n_bands : int
+    seed : int, of the random ones
 
     Returns
     -------
-    predictions : float32 array (n_bands, n_scans, n_targets)
-        NaN where a scan is never held out.
-    fit : dict
-        alpha (n_splits, n_targets); weight (n_splits, n_bands, n_targets), summing to 1 over bands;
-        cv_score (n_targets,): inner R2 at the chosen grid point, averaged over splits.
-
-    Raises
-    ------
-    InputError
-        A band has no columns.
+    float64 array (n_weightings, n_bands)
+        The first band's weight is 1, so that all weightings share its products, or 0 where its share is.
     """
-    from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
-    from himalaya.scoring import r2_score
-
-    for position, band in enumerate(bands):
-        if not band.shape[1]:
-            raise InputError(f"encoding: band {(names or range(len(bands)))[position]!r} has no columns")
-    library = choose_backend(backend)
-    predictions = np.full((len(bands), *responses.shape), np.nan, dtype=np.float32)
-    fit = {"alpha": [], "weight": [], "cv_score": []}
-    for mask, folds in zip(outer, inner, strict=True):
-        train, test = np.flatnonzero(mask == TRAIN), np.flatnonzero(mask == HELD_OUT)
-        scaled = [standardise(band, train) for band in bands]
-        kernels = np.stack([band @ band[train].T for band in scaled])
-        with np.errstate(divide="ignore"):  # a weight of 0 has a log weight of minus infinity, which is right
-            deltas, dual, scores, chosen, _ = solve_multiple_kernel_ridge_random_search(
-                kernels[:, train],
-                responses[train],
-                n_iter=np.asarray(weights, dtype=np.float32),
-                alphas=np.asarray(alphas, dtype=np.float32),
-                score_func=r2_score,
-                cv=GivenFolds(folds[:, train]),
-                fit_intercept=True,
-                return_weights="dual",
-                return_alphas=True,
-                progress_bar=False,
-            )
-        scale, dual, chosen = np.exp(_numpy(library, deltas)), _numpy(library, dual), _numpy(library, chosen)
-        # No intercept: scores centre predictions within each held-out run or block.
-        for band, kernel in enumerate(kernels):
-            predictions[band, test] = (kernel[test] @ dual) * scale[band]
-        fit["alpha"].append(chosen)
-        fit["weight"].append(scale / np.maximum(scale.sum(0), 1e-30))
-        fit["cv_score"].append(_numpy(library, scores).max(0))
-        _warn_edges(chosen, alphas)
-    fit = {name: np.stack(values) for name, values in fit.items()}
-    fit["cv_score"] = fit["cv_score"].mean(0)
-    return predictions, fit
+    shares = np.unique(np.asarray(shares, dtype=float))
+    if n_bands == 1:
+        return np.ones((1, 1))
+    if not len(shares) or shares[0] < 0 or shares[-1] > 1:
+        raise InputError(f"encoding/band_weights: {shares.tolist()}; at least one share is needed, each from 0 to 1")
+    if n_bands == 2:
+        divisions = np.ones((1, 1))
+    elif n_bands == 3:
+        divisions = np.column_stack([shares, 1 - shares])
+    else:
+        divisions = np.random.default_rng(seed).dirichlet(np.ones(n_bands - 1), DRAWS)
+    rows = []
+    for share in shares:
+        rest = divisions if share < 1 else 0 * divisions[:1]
+        rows.append(np.column_stack([np.full(len(rest), min(share, 1.0) and 1.0), (1 - share) / (share or 1) * rest]))
+    return np.concatenate(rows)
 
 
-def weight_grid(shares):
-    """Two-band weightings: each share for the first band, the rest for the second; array (n_shares, 2)."""
-    shares = np.asarray(shares, dtype=float)
-    return np.column_stack([shares, 1 - shares])
+def varying(responses):
+    """Voxels (n_targets,) that are finite and not constant over the rows."""
+    low, high = responses.min(0), responses.max(0)
+    return np.isfinite(low) & np.isfinite(high) & (high > low)
 
 
-def _numpy(library, array):
-    return np.asarray(library.to_numpy(array))
+def _centred(library, spectrum, y):
+    """Training and other rows of responses, centred on the training rows."""
+    inside, across = (library.asarray(y[rows]) for rows in (spectrum.train, spectrum.other))
+    mean = library.mean_float64(inside, 0)
+    return inside - mean, across - mean
+
+
+def _check(spectra, low_rank, alphas, weights, names):
+    count = len(low_rank) + (spectra is not None)
+    for position, band in enumerate(low_rank, count - len(low_rank)):
+        if not band.shape[-1]:
+            raise InputError(f"encoding: band {(names or range(count))[position]!r} has no columns")
+        if not np.isfinite(band).all():
+            raise InputError(f"encoding: band {(names or range(count))[position]!r} has values that are not finite")
+    if alphas.ndim != 1 or not len(alphas) or not (np.isfinite(alphas) & (alphas > 0)).all():
+        raise InputError(f"encoding/alphas: {alphas.tolist()}; each penalty must be a number above 0")
+    if weights.shape[1] != count or not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any(1).all():
+        raise InputError(
+            f"encoding/band_weights: {weights.tolist()}; each weighting must have {count} numbers, one per band, "
+            "none below 0 and not all 0"
+        )
 
 
 def _warn_edges(chosen, alphas):
     """The smallest penalty at the edge means an underregularised grid; the largest is where unpredictable voxels go."""
     share = float((chosen <= np.min(alphas) * 1.001).mean())
-    if share > 0.05:
+    if share > EDGE:
         log.warning(
             "%.0f %% of voxels chose the smallest penalty %g: widen encoding/alphas", 100 * share, np.min(alphas)
         )

@@ -1,0 +1,246 @@
+"""Banded ridge of one wide band beside bands of low rank, over a whole grid of penalties and band weights.
+
+With the wide band's training kernel K = U L U', low-rank bands side by side in Z (n, q), a penalty alpha and scales S
+(the low-rank bands' kernel weights over the wide band's), Woodbury gives the solution from A = (K + alpha)^-1 alone:
+
+    (K + Z S Z' + alpha)^-1 = A - A Z W Z' A,   W = S^1/2 (1 + S^1/2 G S^1/2)^-1 S^1/2,   G = Z' A Z
+
+The low-rank bands' weights are beta = W H with H = Z' A Y, and rows with cross kernel M = K[rows, train] U and low-rank
+features Z_v are predicted by P + E beta, with P = M (L + alpha)^-1 U' Y and E = Z_v - M (L + alpha)^-1 U' Z. So P is
+the only large product per penalty, and each band weighting costs q-sized work: squared errors and correlations follow
+from R = Y_v - P, E' R and E' E without another prediction. Without a wide band A = 1 / alpha and P = 0.
+
+P of all penalties is combined from fewer products than there are penalties: 1 / (L_i + alpha_j) is a Cauchy matrix,
+whose singular values fall exponentially, and those below the rounding of the dtype change nothing.
+
+Hyperparameters are chosen as himalaya's random search does it (Dupre la Tour et al. 2022), by its scores and on its
+backends.
+"""
+
+import numpy as np
+
+from triphase.encoding.kernels import dtype_name
+
+# Share of the penalties up to which combining products beats making each by itself.
+WORTH = 0.8
+# Score of a penalty that rounding of the eigenvalues outweighs: never chosen.
+IMPOSSIBLE = -1e5
+
+
+class Solution:
+    """Solutions for one weight of the wide band, every penalty (a) and weighting of the low-rank bands (w).
+
+    Parameters
+    ----------
+    library : module, himalaya backend
+    spectrum : triphase.encoding.kernels.Spectrum
+        Of the wide band's kernel; of rank 0 where the wide band has no weight.
+    low_rank : array (n_scans, q)
+        Low-rank bands side by side.
+    penalties : float64 array (a,)
+        As if the wide band's weight were 1.
+    scales : float64 array (w, q)
+        Kernel weight of each column of Z as if the wide band's were 1; may be 0.
+
+    Attributes
+    ----------
+    inside, across : arrays (n, q), (m, q)
+        Z and Z_v, centred on the training rows.
+    projected : array (rank, q), U' Z
+    damping : float64 array (a, rank), 1 / (L + alpha)
+    thin : bool, whether U does not span all training rows
+    weights : float64 array (a, w, q, q), W
+    """
+
+    def __init__(self, library, spectrum, low_rank, penalties, scales):
+        self.library, self.spectrum, self.penalties, self.dtype = library, spectrum, penalties, dtype_name(low_rank)
+        mean = library.mean_float64(low_rank[spectrum.train], 0)
+        self.inside, self.across = low_rank[spectrum.train] - mean, low_rank[spectrum.other] - mean
+        self.projected = spectrum.vectors.T @ self.inside
+        self.damping = 1 / (np.maximum(spectrum.eigenvalues, 0) + penalties[:, None])
+        self.thin = len(spectrum.eigenvalues) < len(spectrum.train)
+        gram = self.array(self.projected.T @ self.damped)
+        if self.thin:
+            beyond = self.inside.T @ self.inside - self.projected.T @ self.projected
+            gram = gram + self.array(beyond) / penalties[:, None, None]
+        root = np.sqrt(scales)
+        inverse = np.linalg.inv(np.eye(len(root.T)) + root[:, :, None] * gram[:, None] * root[:, None])
+        self.weights = root[:, :, None] * inverse * root[:, None]
+
+    @property
+    def damped(self):
+        """(L + alpha)^-1 U' Z: array (a, rank, q)."""
+        return self.tensor(self.damping)[:, :, None] * self.projected
+
+    def tensor(self, values):
+        """A numpy array on the backend."""
+        return self.library.asarray(values, dtype=self.dtype)
+
+    def array(self, values):
+        """An array of the backend in numpy, float64."""
+        return np.asarray(self.library.to_numpy(values), dtype=np.float64)
+
+    def predict(self, responses, penalty, weighting):
+        """Predict the other rows, each voxel with its own penalty and weighting.
+
+        Parameters
+        ----------
+        responses : array (n, n_targets), centred
+        penalty, weighting : int arrays (n_targets,), positions in `penalties` and `scales`
+
+        Returns
+        -------
+        wide : array (m, n_targets)
+        beta : array (q, n_targets), so that `across` times it is the prediction of the low-rank bands
+        """
+        projected = self.spectrum.vectors.T @ responses
+        damping = self.tensor(self.damping[penalty].T)
+        moments = self.projected.T @ (damping * projected)
+        if self.thin:
+            beyond = self.inside.T @ responses - self.projected.T @ projected
+            moments = moments + beyond / self.tensor(self.penalties[penalty])
+        beta, pairs = self.library.zeros_like(moments), penalty * self.weights.shape[1] + weighting
+        for pair in np.unique(pairs):
+            chosen = np.flatnonzero(pairs == pair)
+            weights = self.weights[pair // self.weights.shape[1], pair % self.weights.shape[1]]
+            beta[:, chosen] = self.tensor(weights) @ moments[:, chosen]
+        return self.spectrum.cross @ (damping * (projected - self.projected @ beta)), beta
+
+
+class Scorer:
+    """Scores of the other rows for every penalty and weighting of a `Solution`, without a prediction of each.
+
+    Parameters
+    ----------
+    solution : Solution
+    score : str, "r2" or "correlation"
+    batch : int, penalties that are scored at a time
+    """
+
+    def __init__(self, solution, score, batch):
+        self.solution, self.score, self.batch = solution, score, batch
+        spectrum, tensor = solution.spectrum, solution.tensor
+        self.impossible = solution.penalties < -2 * min(spectrum.eigenvalues, default=0)
+        damped = solution.damped if len(spectrum.eigenvalues) else solution.damped[:1]
+        error = solution.across - spectrum.cross @ damped
+        if score == "correlation":
+            error = error - error.mean(1)[:, None]
+        self.error, weights = error.swapaxes(-1, -2), solution.weights
+        squared = weights @ solution.array(self.error @ error)[:, None] @ weights
+        a, w, q, _ = weights.shape
+        self.linear, self.square = (tensor(values.reshape(a, w * q, q)) for values in (weights, squared))
+        stacked = solution.library.concatenate([-spectrum.cross, solution.projected.T], 0)
+        sizes = solution.array((stacked**2).sum(0))
+        # Without a wide band one prediction, of zeros, serves all penalties.
+        factors, combine = factorise(solution.damping if len(sizes) else solution.damping[:1], sizes, solution.dtype)
+        self.combine = None if combine is None else tensor(combine)
+        self.shape = len(factors), len(stacked)
+        self.products = (tensor(factors)[:, None] * stacked).reshape(len(factors) * len(stacked), len(sizes))
+
+    def scores(self, inside, across):
+        """Score one tile of voxels.
+
+        Parameters
+        ----------
+        inside, across : arrays (n, n_targets), (m, n_targets)
+            Responses, centred on the training rows.
+
+        Returns
+        -------
+        array (a, w, n_targets)
+        """
+        solution, found = self.solution, []
+        projected = solution.spectrum.vectors.T @ inside
+        products = (self.products @ projected).reshape(*self.shape, projected.shape[1])
+        beyond = solution.inside.T @ inside - solution.projected.T @ projected if solution.thin else None
+        if self.score == "correlation":
+            across = across - across.mean(0)
+        total = ((across - across.mean(0)) ** 2).sum(0)
+        constant = total == 0
+        total[constant] = 1
+        for begin in range(0, len(solution.penalties), self.batch):
+            part = slice(begin, begin + self.batch)
+            if self.combine is not None:
+                both = (self.combine[part] @ products.reshape(len(products), -1)).reshape(-1, *products.shape[1:])
+            else:
+                both = products[part] if len(products) > 1 else products * 1.0
+            moments = both[:, len(across) :]
+            if solution.thin:
+                moments = moments + beyond / solution.tensor(solution.penalties[part, None, None])
+            found.append(self._score(part, both[:, : len(across)], moments, across, total))
+        found = solution.library.concatenate(found, 0)
+        found[:, :, constant] = 0
+        if self.impossible.any():
+            found[np.flatnonzero(self.impossible)] = IMPOSSIBLE
+        return found
+
+    def _score(self, part, predicted, moments, across, total):
+        """Scores (a, w, n_targets) from -P (a, m, n_targets) and H (a, q, n_targets)."""
+        error = self.error[part] if len(self.error) > 1 else self.error
+        linear, square = self.linear[part], self.square[part]
+        if self.score == "r2":
+            predicted += across
+            form = linear @ (error @ predicted)
+            form *= 2
+            form -= square @ moments
+            return 1 - ((predicted * predicted).sum(1)[:, None] - self._sum(form, moments)) / total
+        predicted -= predicted.mean(1)[:, None]
+        form = square @ moments
+        form -= 2 * (linear @ (error @ predicted))
+        variance = (predicted * predicted).sum(1)[:, None] + self._sum(form, moments)
+        covariance = self._sum(linear @ (error @ across), moments) - (predicted * across).sum(1)[:, None]
+        variance[variance <= 0] = float("inf")
+        return covariance / (variance * total) ** 0.5
+
+    def _sum(self, form, moments):
+        """Sum over q of moments times each weighting's form: array (a, w, n_targets)."""
+        form = form.reshape(len(form), self.solution.weights.shape[1], *moments.shape[1:])
+        form *= moments[:, None]
+        return form.sum(2)
+
+
+def factorise(damping, sizes, dtype):
+    """Few vectors of which all rows of `damping` are combined up to rounding.
+
+    Parameters
+    ----------
+    damping : float64 array (a, rank)
+    sizes : float64 array (rank,)
+        Squared length of what each column is multiplied with.
+    dtype : str, whose rounding counts
+
+    Returns
+    -------
+    factors : float64 array (k, rank)
+    combine : float64 array (a, k), `damping` = combine @ factors; None where nothing is gained, and factors is damping
+    """
+    lengths = np.sqrt((damping**2 @ sizes)[:, None])
+    unit = damping / np.where(lengths > 0, lengths, 1)
+    left, singular, right = np.linalg.svd(unit * np.sqrt(sizes), full_matrices=False)
+    k = int((singular > singular.max(initial=0) * np.finfo(dtype).eps).sum())
+    if not k or k > WORTH * len(damping):
+        return damping, None
+    return left[:, :k].T @ unit / singular[:k, None], left[:, :k] * singular[:k] * lengths
+
+
+def choose(scores, alphas):
+    """Best penalty and weighting per voxel, with ties as in himalaya: the earlier weighting, the larger penalty.
+
+    Parameters
+    ----------
+    scores : array (n_alphas, n_weightings, n_targets), averaged over folds
+    alphas : array (n_alphas,)
+
+    Returns
+    -------
+    penalty, weighting : int arrays (n_targets,)
+    best : float array (n_targets,)
+    """
+    scores += 1e-10 * np.log(alphas)[:, None, None].astype(scores.dtype)
+    position = scores.argmax(0)
+    highest = np.take_along_axis(scores, position[None], 0)[0]
+    best, weighting = np.full(highest.shape[1], -np.inf, highest.dtype), np.zeros(highest.shape[1], int)
+    for number, values in enumerate(highest):
+        better = values > best + np.finfo(highest.dtype).eps
+        best[better], weighting[better] = values[better], number
+    return position[weighting, np.arange(len(best))], weighting, best

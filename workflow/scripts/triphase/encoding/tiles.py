@@ -1,0 +1,44 @@
+"""Voxels in tiles that fit in the caches of a CPU or the memory of a GPU."""
+
+import logging
+
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+# Bytes in which one tile of voxels is scored on a CPU, near its caches, and share of a GPU's free memory.
+CPU_BYTES, GPU_SHARE = 2**25, 0.4
+# Voxels of a tile, at least: products of fewer columns are slow.
+FEWEST = 256
+
+
+def tile_size(library, spectrum, n_penalties, n_weightings, q, y):
+    """Voxels to work on at a time, and penalties, from the memory that there is."""
+    n, m = len(spectrum.train), len(spectrum.other) + q
+    if library.name == "torch_cuda":
+        import torch
+
+        budget, batch = GPU_SHARE * torch.cuda.mem_get_info()[0], n_penalties
+    else:
+        budget, batch = CPU_BYTES, min(n_penalties, 4)
+    # Responses and U' Y, products, and what each penalty's scores are made of.
+    floats = 3 * n + n_penalties * m + batch * (3 * m + 2 * n_weightings * q)
+    return int(np.clip(budget // (floats * y.dtype.itemsize), FEWEST, max(y.shape[1], FEWEST))), batch
+
+
+def in_tiles(n_targets, size, work):
+    """Call `work` with slices of the targets; where memory runs out, with half as many, and go on."""
+    begin = 0
+    while begin < n_targets:
+        tile, full = slice(begin, min(begin + size, n_targets)), False
+        try:
+            work(tile)
+        except (MemoryError, RuntimeError) as error:
+            full = size > 1 and (isinstance(error, MemoryError) or "out of memory" in str(error))
+            if not full:
+                raise
+        if full:
+            size = (size + 1) // 2
+            log.warning("out of memory with %d voxels at a time; going on with %d", 2 * size, size)
+        else:
+            begin = tile.stop
