@@ -1,5 +1,6 @@
 """Small checkpoints with random weights, made in a moment, as dict of file name to content."""
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -71,3 +72,20 @@ def write(folder, files):
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+def make_cache(cache, revisions):
+    """A Hugging Face cache with stand-ins for revisions of org/name: dict of revision to commit; returns its folder."""
+    folder = cache / "models--org--name"
+    for value, (revision, commit) in enumerate(revisions.items()):
+        snapshot = folder / "snapshots" / commit
+        snapshot.mkdir(parents=True)
+        for name, content in stand_in(value).items():
+            blob = folder / "blobs" / hashlib.sha256(content).hexdigest()
+            blob.parent.mkdir(exist_ok=True)
+            blob.write_bytes(content)
+            (snapshot / name).symlink_to(blob)
+        ref = folder / "refs" / revision
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(commit)
+    return cache

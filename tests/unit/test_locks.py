@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import small_models
@@ -188,3 +191,15 @@ def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, 
     assert gone.startswith("olmo/step1000: missing: no revision 'step1000-tokens4B'; the nearest of 3 are step")
     assert f"olmo/step0: now commit {'e' * 12}" in said.getvalue()
     assert "missing" in read_lock("config/locks/mine.json")["models"]["olmo"]["checkpoints"]["step1000"]
+
+
+def test_registries_and_locks_import_nothing_heavy():
+    code = (
+        "import sys, triphase.models, triphase.locks, triphase.snapshots; "
+        "print([m for m in ('torch', 'transformers', 'huggingface_hub', 'numpy', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts")},
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
