@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import pearsonr
 
-from triphase.encoding.permutation import block_counts, permutation_draws, permutation_test
+from triphase.encoding.permutation import block_counts, permutation_draws, permutation_test, seam_factor
 from triphase.errors import InputError
 
 SEGMENTS = [np.arange(84), np.arange(84, 168)]
@@ -47,16 +47,18 @@ def test_p_equals_a_plain_loop():
     orders = permutation_draws(counts, APART, 200, seed=0)
     found, p, largest = permutation_test(x, y, segments, orders)
 
-    def z(draw, voxel):
+    def z(draw, voxel, wider):
         total = 0
         for rows, order in zip(segments, draw, strict=True):
             whole = rows[: len(rows) // len(order) * len(order)]
+            a, b = ((v - v.mean()) / np.linalg.norm(v - v.mean()) for v in (x[whole, voxel], y[whole, voxel]))
             shuffled = np.concatenate([y[whole, voxel].reshape(len(order), -1)[block] for block in order])
-            total += len(rows) / 190 * np.arctanh(pearsonr(x[whole, voxel], shuffled).statistic)
+            factor = seam_factor(a[None], b[None], len(whole) // len(order))[0] if wider else 1
+            total += len(rows) / 190 * np.arctanh(factor * pearsonr(x[whole, voxel], shuffled).statistic)
         return total
 
-    null = np.array([[z([order[draw] for order in orders], voxel) for voxel in range(3)] for draw in range(200)])
-    observed = np.array([z([np.arange(4), np.arange(5)], voxel) for voxel in range(3)])
+    null = np.array([[z([order[draw] for order in orders], voxel, True) for voxel in range(3)] for draw in range(200)])
+    observed = np.array([z([np.arange(4), np.arange(5)], voxel, False) for voxel in range(3)])
     np.testing.assert_allclose(found, observed, atol=1e-6)
     np.testing.assert_array_equal(p, ((null >= observed).sum(0) + 1) / 201)
     np.testing.assert_allclose(largest[0], null.max(1), atol=1e-6)
@@ -69,6 +71,18 @@ def test_voxels_without_a_score_have_no_p():
     z, p, _ = permutation_test(x, y, SEGMENTS, permutation_draws([4, 4], APART, 100, seed=0))
     assert z[0] == 0 and p[0] == 1, "a constant prediction predicts nothing"
     assert np.isnan(z[1:]).all() and np.isnan(p[1:]).all()
+
+
+def test_the_seam_factor_is_the_ratio_of_the_deviations_of_sums():
+    """Of products of AR(1) series, against 4,000 simulated pairs: whole, and cut into blocks of 20 drawn apart."""
+    generator = np.random.default_rng(0)
+    x, y, other = ar1(generator, (300, 4000), 0.9), ar1(generator, (300, 4000), 0.6), ar1(generator, (6000, 4000), 0.6)
+    cut = np.concatenate([other[place * 400 : place * 400 + 20] for place in range(15)])
+    expected = (x * y).sum(0).std() / (x * cut).sum(0).std()
+    normed = ((v / np.linalg.norm(v, axis=0)).T for v in (x, y))
+    assert abs(seam_factor(*normed, 20).mean() - expected) < 0.02, expected
+    noise = generator.standard_normal((2, 50, 300)) / np.sqrt(300)
+    assert (seam_factor(*noise, 20) >= 1).all() and seam_factor(*noise, 20).mean() < 1.01
 
 
 @pytest.mark.parametrize("driven", [0.0, 0.5])

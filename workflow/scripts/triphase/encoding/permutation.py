@@ -2,6 +2,11 @@
 
 Works on the inner products of predicted and measured blocks, so that no draw ever forms its time series: a draw's score
 is a sum of as many products as there are blocks, which is one product of a sparse indicator with them.
+
+A permuted series has lost what its scans share across the borders of blocks, so permuted scores spread less than those
+of an unrelated response would, by a tenth of their variance at 20 scans per block and autocorrelations of 0.9 and 0.6.
+The autocorrelations say how much is lost (`seam_factor`), and the null scores are widened by it: without this p-values
+near 0.005, on which a false discovery rate rests, come 1.2 to 1.4 times as often as they say.
 """
 
 from math import factorial, prod
@@ -62,7 +67,8 @@ def permutation_test(predictions, responses, segments, orders, families=None, n_
     """Test per voxel that r exceeds zero, by permuting contiguous blocks of the response within held-out stretches.
 
     The statistic is Fisher's z averaged over segments as in `triphase.encoding.scoring.correlate`, on whole blocks of
-    equal length (a segment's last few scans are left out, also of the observed value).
+    equal length (a segment's last few scans are left out, also of the observed value). Null scores of a segment are
+    widened by its `seam_factor`.
 
     Parameters
     ----------
@@ -89,9 +95,10 @@ def permutation_test(predictions, responses, segments, orders, families=None, n_
     def scores(batch):
         observed, null = 0.0, 0.0
         for rows, count, weight, indicator in parts:
-            products = _block_products(predictions[rows, batch], responses[rows, batch], count)
+            x, y = (_normed(values[rows, batch]) for values in (predictions, responses))
+            products = _block_products(x, y, count)
             observed = observed + weight * fisher_z(products[:: count + 1].sum(0))
-            null = null + weight * fisher_z(indicator @ products)
+            null = null + weight * fisher_z(indicator @ (products * seam_factor(x, y, len(rows) // count)))
         return observed, null
 
     return p_values(scores, responses.shape[1], families, n_families)
@@ -104,15 +111,43 @@ def _indicator(order):
     return sp.csr_array((ones, (np.arange(count) * count + order).ravel(), starts), shape=(n_draws, count**2))
 
 
-def _block_products(predictions, responses, count):
-    """Products of blocks over the norms: prediction block i with response block j in row i * count + j.
+def _normed(values):
+    """Voxel by voxel, as batched products want it, and of norm 1: float32 array (n_targets, n_scans)."""
+    values = np.ascontiguousarray(centre(values).T, dtype=np.float32)
+    norm = np.sqrt(np.einsum("vt,vt->v", values, values))[:, None]
+    return values / np.where(norm > 0, norm, 1)
+
+
+def _block_products(x, y, count):
+    """Inner products of blocks, prediction block i with response block j in row i * count + j.
 
     float32 array (count squared, n_targets), NaN where a response is constant.
     """
-    # Voxel by voxel, as the batched product wants it.
-    x, y = (np.ascontiguousarray(centre(values).T, dtype=np.float32) for values in (predictions, responses))
-    norm = np.sqrt(np.einsum("vt,vt->v", x, x) * np.einsum("vt,vt->v", y, y))
-    x /= np.where(norm > 0, norm, np.inf)[:, None]
-    x[~(y != 0).any(1)] = np.nan
-    x, y = (values.reshape(len(values), count, -1) for values in (x, y))
-    return np.ascontiguousarray(np.matmul(x, y.transpose(0, 2, 1)).reshape(len(x), -1).T)
+    a, b = (values.reshape(len(values), count, -1) for values in (x, y))
+    products = np.matmul(a, b.transpose(0, 2, 1)).reshape(len(x), -1)
+    products[~y.any(1)] = np.nan
+    return np.ascontiguousarray(products.T)
+
+
+def seam_factor(x, y, length):
+    """How much wider the scores of an unrelated response spread than those of its permuted blocks.
+
+    The variance of the sum of x y over n scans is proportional to the sum over lags k of (1 - k / n) rho(k), where rho
+    is the product of both autocorrelations; within blocks of `length` scans it is that of (1 - k / length) rho(k).
+    Autocorrelations are followed up to the length of a block.
+
+    Parameters
+    ----------
+    x, y : float arrays (n_targets, n_scans), centred and of norm 1
+    length : int, scans per block
+
+    Returns
+    -------
+    float array (n_targets,), at least 1
+    """
+    n_scans, kept, lost = x.shape[1], 1.0, 0.0
+    for lag in range(1, length):
+        rho = np.prod([np.einsum("vt,vt->v", values[:, lag:], values[:, :-lag]) for values in (x, y)], axis=0)
+        kept = kept + 2 * (1 - lag / length) * rho
+        lost = lost + 2 * (lag / length - lag / n_scans) * rho
+    return np.sqrt(1 + np.maximum(lost, 0) / np.maximum(kept, 1))
