@@ -176,15 +176,38 @@ def held_out_segments(outer, runs):
 
 def autocorrelation(values, runs, n_lags):
     """Mean autocorrelation over columns, computed inside runs after centring: array (n_lags + 1,), 1 at lag 0."""
+    total = autocovariance(values, runs, n_lags)
+    return total / total[0]
+
+
+def autocovariance(values, runs, n_lags):
+    """Products of scans `lag` apart, summed over runs and columns after centring in each run: array (n_lags + 1,).
+
+    Sums over batches of columns add up to that of all columns.
+    """
     total = np.zeros(n_lags + 1)
     for run in dict.fromkeys(runs):
         block = values[runs == run] - values[runs == run].mean(0)
         for lag in range(min(n_lags + 1, len(block))):
             total[lag] += np.einsum("tv,tv->", block[lag:], block[: len(block) - lag], dtype=np.float64)
-    return total / total[0]
+    return total
 
 
 def first_below(curve, threshold):
     """First index at which a curve falls below a threshold; its length when it never does."""
     below = np.flatnonzero(curve < threshold)
     return int(below[0]) if below.size else len(curve)
+
+
+def needed_gap(acf, delays, seconds, tr, reach=0):
+    """Scans between held-out and training scans of one run: the longest delay, and the response's autocorrelation.
+
+    Parameters
+    ----------
+    acf : float array (n_lags,), of the response, from `autocorrelation`
+    delays : list of int, scans
+    seconds : float, the least gap
+    tr : float, s
+    reach : int, see `triphase.encoding.features.shared_reach`
+    """
+    return max(int(np.ceil(seconds / tr)), max(delays) + reach + first_below(acf, 0.1))

@@ -47,7 +47,7 @@ def gap_curve(batches, nuisance, runs, times, tr, *, gaps, lag, split, alphas):
         found = np.zeros((len(BANDS), len(gaps), responses.shape[1]))
         for place, (outer, inner) in enumerate(splits):
             segments = held_out_segments(outer, runs)
-            for row, band in enumerate(([nuisance] * len(outer), floor_band(runs, times, tr, outer, lag))):
+            for row, band in enumerate((nuisance, floor_band(runs, times, tr, outer, lag))):
                 predicted = _predict(band, responses, outer, inner, alphas)
                 found[row, place] = correlate(predicted, responses, segments)[0]
         scores.append(found)
@@ -101,16 +101,14 @@ def gapped_splits(runs, gap, largest, split):
     return outer, [split_inner(mask, runs, runs, n_folds=split["inner"], gap=gap) for mask in outer]
 
 
-def _predict(bands, responses, outer, inner, alphas):
-    """Held-out predictions of one band that may differ by split: array (1, n_scans, n_targets)."""
-    predicted = np.zeros((1, *responses.shape), dtype=np.float32)
-    for split, (band, mask) in enumerate(zip(bands, outer, strict=True)):
+def _predict(band, responses, outer, inner, alphas):
+    """Held-out predictions of one band, which may differ by split: array (1, n_scans, n_targets)."""
+    predicted, _ = fit_bands(None, [band], responses, outer, inner, alphas=alphas, weights=[[1.0]])
+    for split, mask in enumerate(outer):
         held = mask == HELD_OUT
-        # A band that does not reach the block predicts nothing; a fit would leave noise of its rounding there.
-        if np.ptp(band[held], axis=0).any():
-            one = slice(split, split + 1)
-            made, _ = fit_bands([band], responses, outer[one], inner[one], alphas=alphas, weights=[[1.0]])
-            predicted[:, held] = made[:, held]
+        # A band that does not reach the block predicts nothing there but the noise of its rounding.
+        if not np.ptp((band[split] if band.ndim == 3 else band)[held], axis=0).any():
+            predicted[:, held] = 0
     return predicted
 
 
