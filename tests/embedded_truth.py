@@ -108,8 +108,13 @@ def run_scripts(config, folder, hub):
     )  # fmt: skip
     encoding = config["encoding"]
     shared = SimpleNamespace(responses=responses, words=at("words.parquet"), shared=at("shared.zarr.zip"), sound=[])
-    keys = ("delays", "nuisance", "split", "alphas", "gap_seconds", "minimum_block")
-    prepare_encoding.main(shared, runs=runs, rois=data["rois"], tr=data["tr"], **{key: encoding[key] for key in keys})
+    keys = (
+        "delays", "downsampling", "nuisance", "lexical", "split", "alphas", "band_weights", "gap_seconds",
+        "minimum_block",
+    )  # fmt: skip
+    prepare_encoding.main(
+        shared, runs=runs, rois=data["rois"], tr=data["tr"], seed=config["seed"], **{key: encoding[key] for key in keys}
+    )
 
     words = read_table(at("words.parquet"))
     scores = {(name, "", 0): fit_reference(config, folder, name, words) for name in (LATENTS, ONE_HOT)}
@@ -151,7 +156,10 @@ def fit(config, folder, activations, layer):
         activations=activations,
         encoding=str(folder / "encoding.zarr.zip"),
     )
-    keys = ("alphas", "band_weights", "permutations", "boot_draws", "backend")
+    keys = (
+        "alphas", "band_weights", "scalings", "components", "significance", "permutations", "boot_draws", "solver",
+        "backend",
+    )  # fmt: skip
     fit_encoding.main(
         paths, layer=layer, rois=config["dataset"]["rois"], seed=config["seed"],
         **{key: config["encoding"][key] for key in keys},

@@ -99,13 +99,14 @@ def test_adding_a_checkpoint_runs_that_checkpoint_and_the_joins(run):
     overlay = models_with(name="step32", revision="step32", step=32)
     planned = run.planned(study="tiny", overlay=overlay)
     one = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "fit_encoding", "measure_states",
-           "compare_checkpoints", "evaluate_tasks", "join_checkpoint"]  # fmt: skip
-    assert planned == dict.fromkeys([*one, "check_integrity", *JOINS], 1)
+           "compare_checkpoints", "compare_alignment", "evaluate_tasks", "join_checkpoint"]  # fmt: skip
+    assert planned == dict.fromkeys([*one, "check_integrity", "join_changes", *JOINS], 1)
 
 
 def test_adding_a_layer_runs_its_fits_and_the_joins(run):
     planned = run.planned(study="tiny", overlay={"models": [TINY["models"][0] | {"layers": [0, 1]}]})
-    assert planned == dict.fromkeys(["fit_encoding", "join_checkpoint"], 3) | dict.fromkeys(JOINS, 1)
+    changed = dict.fromkeys(["fit_encoding", "join_checkpoint"], 3) | {"compare_alignment": 2, "join_changes": 1}
+    assert planned == changed | dict.fromkeys(JOINS, 1)
 
 
 def test_local_data_changes_nothing_for_a_study_without_any(run, tmp_path):

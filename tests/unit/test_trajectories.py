@@ -19,35 +19,56 @@ ROIS = [{"name": "A", "language": True}, {"name": "B", "language": False}]
 def result():
     """Two subjects; s1 has voxels in A, A, B and s2 in A only."""
     values = {name: ("target", np.array([0.1, 0.3, 0.5, 0.7])) for name in
-              ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "gain", "cv_score"]}  # fmt: skip
+              ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "gain", "cv_score", "p_fwer"]}  # fmt: skip
     boot = np.zeros((2, 4, 2, 100))
     boot[0, 0, 1] = np.random.default_rng(0).normal(0, 0.05, 100)
     return xr.Dataset(
         values | {"q": ("target", [0.01, 0.2, 0.01, 0.01]), "boot": (("listener", "region", "measure", "draw"), boot)},
         coords={
             "subject": ("target", ["s1", "s1", "s1", "s2"]),
+            "voxel": ("target", [0, 1, 2, 0]),
             "roi": ("target", ["A", "A", "B", "A"]),
             "listener": ["s1", "s2"],
             "region": ["A", "B", "language", "all"],
             "measure": ["r", "gain"],
         },
-        attrs={"layer": 2},
+        attrs={"layer": 2, "top_share": 0.4, "effective_rank": 7.5},
     )
 
 
+NO_REPEATS = pd.DataFrame({"subject": "s1", "voxel": [0, 1, 2], "ceiling": 0.9, "kind": "isc"})
+
+
 def test_regions_average_their_voxels(result):
-    rows = encoding_rows(result, ROIS).set_index(["subject", "roi", "measure"])
+    rows = encoding_rows(result, ROIS, NO_REPEATS).set_index(["subject", "roi", "measure"])
     assert rows.loc[("s1", "A", "gain"), "value"] == pytest.approx(0.2)
     assert rows.loc[("s1", "all", "gain"), "value"] == pytest.approx(0.3)
     assert rows.loc[("s1", "language", "significant"), "value"] == pytest.approx(0.5)
     assert rows.loc[("s1", "A", "gain"), "se"] == pytest.approx(0.05, rel=0.2)
     assert ("s2", "B", "gain") not in rows.index, "a region without voxels has no row"
+    assert "r_normalised" not in rows.index.get_level_values("measure"), "an inter-subject correlation is no ceiling"
+    assert rows.loc[(None, None, "kernel_top_share"), "value"] == 0.4
+
+
+def test_normalised_r_is_a_ratio_of_means_over_reliable_voxels(result):
+    ceiling = pd.DataFrame({"subject": "s1", "voxel": [0, 1, 2], "ceiling": [0.15, 0.4, 0.8], "kind": "repeats"})
+    rows = encoding_rows(result, ROIS, ceiling).set_index(["subject", "roi", "measure"])["value"]
+    assert rows["s1", "all", "r_normalised"] == pytest.approx((0.3 + 0.5) / (0.4 + 0.8))
+    assert rows["s1", "A", "r_normalised"] == pytest.approx(0.3 / 0.4)
+    assert ("s2", "A", "r_normalised") not in rows.index
+
+
+def test_voxels_without_a_score_are_left_out_of_the_means(result):
+    result["r"][0] = np.nan
+    rows = encoding_rows(result, ROIS, NO_REPEATS).set_index(["subject", "roi", "measure"])
+    assert rows.loc[("s1", "A", "r"), "value"] == pytest.approx(0.3) and rows.loc[("s1", "A", "r"), "n"] == 1
+    assert rows.loc[("s1", "A", "significant"), "value"] == 0
 
 
 def test_tidy_rows_have_typed_nulls(result):
     states = pd.DataFrame({"layer": [None], "measure": ["surprisal"], "value": [9.0], "se": [0.1], "n": [50]})
     keys = {"study": "x", "model": "m", "checkpoint": "step4", "step": 4, "tokens": 400}
-    table = tidy([encoding_rows(result, ROIS), states, pd.DataFrame()], **keys)
+    table = tidy([encoding_rows(result, ROIS, NO_REPEATS), states, pd.DataFrame()], **keys)
     row = table[table["measure"] == "surprisal"].iloc[0]
     assert row["layer"] is pd.NA and row["subject"] is pd.NA and row["tokens"] == 400
 
@@ -64,7 +85,7 @@ def table_of(scores):
             "value": v,
         }
         for (c, layer), value in scores.items()
-        for m, v in (("cv_score", value), ("gain", 10 * layer + c))
+        for m, v in (("cv_score", value), ("gain", 10 * layer + c), ("gain_pca", layer))
     ]
     return pd.DataFrame(rows)
 
@@ -74,7 +95,8 @@ def test_one_layer_over_all_checkpoints_by_the_mean_cv_score():
     table = table_of({(0, 1): 0.5, (1, 1): 0.1, (0, 2): 0.4, (1, 2): 0.4})
     layers = choose_layers(table, "language")
     assert layers == {("m", "s"): 2}
-    assert alignment_rows(table, layers)["value"].tolist() == [20, 21]
+    rows = alignment_rows(table, layers).groupby("measure")["value"].apply(list)
+    assert rows.to_dict() == {"alignment": [20, 21], "alignment_pca": [2, 2]}
 
 
 def test_ceilings_skip_invalid_voxels():

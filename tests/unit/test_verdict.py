@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from simulated_study import STEPS, TOKENS_PER_STEP, course, study
 
 from triphase.phases import coincidence, model_phases
@@ -367,3 +368,20 @@ def test_the_onset_of_a_real_curve(real_data, model):
     assert low <= 3000
     assert high >= 512
     assert found["logiqa"]["pattern"] == "flat"
+
+
+@pytest.mark.parametrize(("headline", "centred", "answer"), [
+    ("rise-fall", "rise-plateau", True), ("rise-fall", "rise-fall", False), ("rise-plateau", "rise-fall", None),
+])  # fmt: skip
+def test_a_fall_that_vanishes_under_another_scaling_is_scale_dependent(headline, centred, answer):
+    table, boot = study({"m": headline})
+    other, other_boot = study({"m": centred}, seed=1)
+    other = other[other["measure"] == "alignment"].assign(measure="alignment_center")
+    other_boot = other_boot.isel(series=other_boot["measure"].values == "alignment")
+    other_boot["measure"] = ("series", ["alignment_center"] * other_boot.sizes["series"])
+    both = xr.concat([boot, other_boot], dim="series")
+    result = model_phases(pd.concat([table, other], ignore_index=True), both, "m", HEADLINE, QUICK, 0)
+    assert result["scale_dependent"] is answer
+    assert ("its fall is scale-dependent" in result["reason"]) is bool(answer)
+    assert result["sensitivity"]["alignment_center"]["falls"] is (centred == "rise-fall")
+    assert model_phases(table, boot, "m", HEADLINE, QUICK, 0)["scale_dependent"] is None, "no other scaling was run"

@@ -20,18 +20,22 @@ rule prepare_encoding:
         "../../envs/encoding.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=3000,
         runtime=60,
     params:
         runs=lookup("dataset/runs", within=config),
         rois=lookup("dataset/rois", within=config),
         tr=lookup("dataset/tr", within=config),
         delays=lookup("encoding/delays", within=config),
+        downsampling=lookup("encoding/downsampling", within=config),
         nuisance=lookup("encoding/nuisance", within=config),
+        lexical=lookup("encoding/lexical", within=config),
         split=lookup("encoding/split", within=config),
         alphas=lookup("encoding/alphas", within=config),
+        band_weights=lookup("encoding/band_weights", within=config),
         gap_seconds=lookup("encoding/gap_seconds", within=config),
         minimum_block=lookup("encoding/minimum_block", within=config),
+        seed=lookup("seed", within=config),
         code=digest("prepare_encoding.py"),
     script:
         "../scripts/prepare_encoding.py"
@@ -53,7 +57,7 @@ rule fit_encoding:
         "../../envs/encoding.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=4000,
         runtime=120,
         gpu=1,
     params:
@@ -61,8 +65,12 @@ rule fit_encoding:
         rois=lookup("dataset/rois", within=config),
         alphas=lookup("encoding/alphas", within=config),
         band_weights=lookup("encoding/band_weights", within=config),
+        scalings=lookup("encoding/scalings", within=config),
+        components=lookup("encoding/components", within=config),
+        significance=lookup("encoding/significance", within=config),
         permutations=lookup("encoding/permutations", within=config),
         boot_draws=lookup("encoding/boot_draws", within=config),
+        solver=lookup("encoding/solver", within=config),
         backend=lookup("encoding/backend", within=config),
         seed=lookup("seed", within=config),
         code=digest("fit_encoding.py"),

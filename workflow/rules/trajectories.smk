@@ -14,6 +14,7 @@ rule join_checkpoint:
         ],
         states=f"{OUT}/states/{{model}}/{{checkpoint}}.parquet",
         tasks=f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet",
+        ceiling=f"{OUT}/responses/ceiling.parquet",
         # Not read here: it needs the weights, which go when the checkpoint is joined.
         fingerprint=f"{OUT}/models/{{model}}/{{checkpoint}}.fingerprint.zarr.zip",
     output:
@@ -54,6 +55,7 @@ rule join_trajectories:
             f"{OUT}/states/pairs/{pair['model']}/{pair['checkpoint']}_to_{pair['reference']}.parquet" for pair in PAIRS
         ],
         tasks=of_series(f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet"),
+        shared=f"{OUT}/encoding/shared.zarr.zip",
         ceiling=f"{OUT}/responses/ceiling.parquet",
         integrity=f"{OUT}/integrity.parquet",
     output:

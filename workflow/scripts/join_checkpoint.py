@@ -11,7 +11,8 @@ from triphase.trajectories import encoding_rows, tidy
 def main(paths, *, study, model, checkpoint, step, tokens, rois, adherence, retrieve):
     """Join encoding, states and tasks; then the weights have served, and go where the disk has a budget."""
     fits = [read_arrays(path) for path in paths.encoding]
-    frames = [encoding_rows(fit, rois) for fit in fits]
+    ceiling = read_table(paths.ceiling)
+    frames = [encoding_rows(fit, rois, ceiling) for fit in fits]
     frames += [read_table(paths.states), summarise(read_table(paths.tasks), adherence)]
     keys = {"study": study, "model": model, "checkpoint": checkpoint, "step": step, "tokens": tokens}
     sources = {key: fits[0].attrs[key] for key in ("dataset", "dataset_commit", "stimulus_hashes", "versions")}

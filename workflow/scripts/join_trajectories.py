@@ -7,8 +7,8 @@ import xarray as xr
 from triphase.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.integrity.verdict import enforce, faulty
 from triphase.job import start
-from triphase.series import alignment_series, gain_maps, leave_out, task_series
-from triphase.trajectories import alignment_rows, ceiling_rows, choose_layers, tidy, typed
+from triphase.series import alignment_series, gain_maps, leave_out, step0_rows, task_series
+from triphase.trajectories import alignment_rows, ceiling_rows, choose_layers, floor_rows, tidy, typed
 
 KEYS = ["model", "checkpoint", "step", "tokens"]
 
@@ -30,13 +30,16 @@ def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed
     table = pd.concat(tables, ignore_index=True)
     layers = choose_layers(table, roi)
     ceilings = ceiling_rows(read_table(paths.ceiling), rois).assign(study=study)
-    table = typed(pd.concat([table, alignment_rows(table, layers), ceilings], ignore_index=True))
+    with open_arrays(paths.shared) as shared:
+        floors = floor_rows(shared, rois).assign(study=study)
+    table = typed(pd.concat([table, alignment_rows(table, layers), ceilings, floors], ignore_index=True))
+    drawn = alignment_series(table, files)
+    table = typed(pd.concat([table, step0_rows(drawn).assign(study=study)], ignore_index=True))
     made_from = {f"{model}/{name}": t.attrs for (model, name), t in zip(entries, tables, strict=False)}
     chosen = [[*key, layer] for key, layer in layers.items()]
     left_out = [entry for entry in faulty(findings) if tuple(entry[:2]) in excluded]
     write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from, excluded=left_out, lost_pairs=lost)
 
-    drawn = alignment_series(table, files)
     n_draws = drawn[0]["boot"].size
     drawn += task_series(series, [read_table(path) for path in tasks], adherence, n_draws, seed)
     keys = ["model", "checkpoint", "subject", "roi", "measure"]

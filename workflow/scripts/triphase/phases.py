@@ -5,14 +5,16 @@ import zlib
 import numpy as np
 from scipy.stats import norm
 
+from triphase.encoding.guards import SCALINGS
 from triphase.piecewise import Shape
-from triphase.transitions import is_triple
+from triphase.transitions import Curve, is_triple, pattern
 from triphase.verdict import (
     RESAMPLED_SUBJECTS,
     STAGNATION,
     Judged,
     Undetermined,
     average_subjects,
+    prepare,
     read_curve,
     undetermined,
     verdict_of,
@@ -53,21 +55,55 @@ def model_phases(table, boot, model, headline, settings, seed):
         result, judged = verdict_of(average_subjects(curves, rng), settings, rng)
     else:
         result, judged = undetermined(f"{measure} of {roi} is absent for this model"), None
+    sensitive = sensitivity(table, boot, headline, subjects, settings, rng)
     supported = sum(entry["verdict"] == "supported" for entry in each.values())
     number = f"{len(subjects)} subject" + "s" * (len(subjects) != 1)
     absent = "" if has_adherence(table, headline) else "; instruction adherence is absent"
+    scaled = "; its fall is scale-dependent" if scale_dependent(judged, sensitive, measure) else ""
     counted = f"; {supported} of {number} supported when judged singly" if len(each) > 1 else ""
     return result | {
-        "reason": result["reason"] + counted + absent,
+        "reason": result["reason"] + scaled + counted + absent,
         "scope": "in this training run" + (f" and for the {number} of the study" if each else ""),
         "headline": headline,
         "subjects": each,
         "n_subjects": len(subjects),
         "subjects_resampled": not fixed,
         "subjects_supported": supported if fixed else None,
+        "sensitivity": sensitive,
+        "scale_dependent": scale_dependent(judged, sensitive, measure),
         "baseline": baseline(rows),
         "behaviour": behaviour(table, boot, headline, judged, settings, rng),
     }
+
+
+def sensitivity(table, boot, headline, subjects, settings, rng):
+    """Pattern of the headline's curve in every sensitivity analysis of it, such as `alignment_center`.
+
+    Returns
+    -------
+    dict of measure to pattern (None where its curve cannot be fitted) and falls (whether a leg of it does)
+    """
+    prefix, found = f"{headline['measure']}_", {}
+    for measure in sorted(name for name in table["measure"].dropna().unique() if name.startswith(prefix)):
+        try:
+            curves = [read_curve(table, boot, [measure], headline["roi"], subject) for subject in subjects]
+            t, values, covariance, *_ = prepare(average_subjects(curves, rng), settings)
+            signs = Curve(t, values, covariance, settings).signs
+            found[measure] = {"pattern": pattern(signs), "falls": -1 in signs}
+        except Undetermined as problem:
+            found[measure] = {"pattern": None, "falls": None, "reason": f"undetermined: {problem}"}
+    return found
+
+
+def scale_dependent(judged, sensitive, measure):
+    """Whether a fall of the headline vanishes under another scaling of the features; None where nothing falls.
+
+    Representations grow outlier dimensions late in training, which could look like a fall of alignment.
+    """
+    others = [sensitive[f"{measure}_{name}"]["falls"] for name in SCALINGS if f"{measure}_{name}" in sensitive]
+    if judged is None or -1 not in judged.curve.signs or not others or None in others:
+        return None
+    return not all(others)
 
 
 def has_adherence(table, headline):

@@ -1,36 +1,67 @@
 """Draws and maps over the checkpoints of a study, read from the per-checkpoint results."""
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from triphase.artefacts import open_arrays
 from triphase.errors import InputError
 from triphase.tasks import item_scores
-from triphase.trajectories import item_draws
+from triphase.trajectories import ALIGNMENT, COLUMNS, GAIN, item_draws
+
+OVER_STEP0 = f"{ALIGNMENT}_over_step0"
 
 
 def alignment_series(table, files):
-    """Bootstrap draws of the headline alignment, for every subject and region.
+    """Bootstrap draws of the headline alignment and its sensitivity analyses, for every subject and region.
+
+    Where a model's series begins with step 0, `alignment_over_step0` is r minus that of its own first checkpoint at the
+    same layer: what training added, whatever an untrained network predicts.
 
     Parameters
     ----------
     table : DataFrame
-        The tidy table, with its `alignment` rows.
+        The tidy table, with its `alignment…` rows.
     files : dict of (model, checkpoint, layer) to the path of an encoding result
 
     Returns
     -------
-    list of dict with model, checkpoint, step, tokens, subject, roi, measure, value, boot (float32 array of draws)
+    list of dict with model, checkpoint, step, tokens, layer, subject, roi, measure, value, n, boot (float32 array of
+    draws)
     """
-    rows = []
-    headline = table[table["measure"] == "alignment"]
-    for key, group in headline.groupby(["model", "checkpoint", "layer"], sort=False):
-        with open_arrays(files[key]) as result:
-            boot = result["boot"].sel(measure="gain").load()
+    rows, starts = [], {}
+    keys = ["model", "checkpoint", "layer", "subject", "roi"]
+    r = table[table["measure"] == "r"].set_index(keys)["value"].to_dict()
+    aligned = table[table["measure"].str.startswith(ALIGNMENT, na=False)]
+    first = {entry.model: entry.checkpoint for entry in aligned[aligned["step"] == 0].itertuples()}
+    for (model, checkpoint, layer), group in aligned.groupby(keys[:3], sort=False):
+        boot, start = _draws(files[model, checkpoint, layer]), None
+        if model in first:
+            origin = model, first[model], layer
+            if origin not in starts:
+                starts[origin] = _draws(files[origin])
+            start = starts[origin].sel(measure="r")
         for entry in group.to_dict("records"):
-            draws = boot.sel(listener=entry["subject"], region=entry["roi"]).values
-            rows.append(_row(entry, entry["subject"], entry["roi"], "alignment", entry["value"], draws))
+            of, where = (entry["subject"], entry["roi"]), {"listener": entry["subject"], "region": entry["roi"]}
+            draws = boot.sel(where)
+            name = entry["measure"].replace(ALIGNMENT, GAIN, 1)
+            rows.append(_row(entry, *of, entry["measure"], entry["value"], draws.sel(measure=name).values))
+            if name == GAIN and start is not None:
+                value = r[model, checkpoint, layer, *of] - r[model, first[model], layer, *of]
+                change = draws.sel(measure="r").values - start.sel(where).values
+                rows.append(_row(entry, *of, OVER_STEP0, value, change))
     return rows
+
+
+def step0_rows(drawn):
+    """Tidy rows of `alignment_over_step0`, with errors, from what `alignment_series` gives."""
+    rows = [{**row, "se": row["boot"].std(ddof=1)} for row in drawn if row["measure"] == OVER_STEP0]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _draws(path):
+    with open_arrays(path) as result:
+        return result["boot"].load()
 
 
 def leave_out(excluded, series, *lists):
@@ -104,5 +135,5 @@ def gain_maps(series, files, layers, coordinates):
 
 
 def _row(entry, subject, roi, measure, value, boot):
-    keys = {key: entry[key] for key in ("model", "checkpoint", "step", "tokens")}
+    keys = {key: entry.get(key) for key in ("model", "checkpoint", "step", "tokens", "layer", "n")}
     return keys | {"subject": subject, "roi": roi, "measure": measure, "value": float(value), "boot": boot}

@@ -1,45 +1,118 @@
 """Subjects as one target matrix, checks of what they heard, and summaries over their regions."""
 
-import numpy as np
-import xarray as xr
+import logging
+from collections import Counter
+from contextlib import ExitStack
 
+import numpy as np
+import pandas as pd
+
+from triphase.artefacts import open_arrays
 from triphase.errors import InputError
 
+log = logging.getLogger(__name__)
 
-def stack_subjects(responses):
-    """Join subjects who heard the same runs into one target matrix, without invalid voxels.
+# Voxels of a chunk as `clean_responses` stores them.
+STORED_VOXELS = 4096
+# Share of a run's scans that a subject may have more than another.
+SHORTER = 0.05
+
+
+class Cohort:
+    """All subjects' valid voxels as one matrix of targets, which is read in batches and never held whole.
+
+    Subjects are fitted together on the scans that all of them have: runs may end a few volumes apart.
 
     Parameters
     ----------
-    responses : list of xarray.Dataset
-        One per subject, as stored by `clean_responses`; a voxel that is not valid may hold values in some runs.
+    responses : list of path
+        One file per subject, as stored by `clean_responses`; a voxel that is not valid may hold values in some runs.
 
-    Returns
-    -------
-    xarray.Dataset with `responses` (time, target); coordinates run, time_s (time), subject, voxel, roi, x, y, z
-    (target)
+    Attributes
+    ----------
+    runs, times : arrays (n_scans,)
+        Run and acquisition (s) of every scan.
+    targets : DataFrame with subject, voxel, roi, x, y, z; one row per target
+    attrs : dict, of the first subject
 
     Raises
     ------
     InputError
-        Subjects differ in runs or in the number of scans, or no subject has a valid voxel.
+        Subjects differ in runs, or by more than 5 % of a run's scans, or no subject has a valid voxel.
     """
-    first, parts = responses[0], []
-    for dataset in responses:
-        same = dataset.sizes["time"] == first.sizes["time"] and (dataset["run"].values == first["run"].values).all()
-        if not same:
-            raise InputError(
-                f"dataset/subjects: {dataset.attrs['subject']!r} has other runs or run lengths than "
-                f"{first.attrs['subject']!r}; subjects of one study must share their runs"
-            )
-        valid = np.flatnonzero(dataset["valid"].values)
-        part = dataset[["responses"]].isel(voxel=valid).rename(voxel="target").drop_vars("valid")
-        parts.append(
-            part.assign_coords(voxel=("target", valid), subject=("target", [dataset.attrs["subject"]] * len(valid)))
-        )
-    if not sum(part.sizes["target"] for part in parts):
-        raise InputError("responses: no subject has a voxel that varies; see the logs of clean_responses")
-    return xr.concat(parts, dim="target", combine_attrs="override", join="override")
+
+    def __init__(self, responses):
+        self._open = ExitStack()
+        with ExitStack() as opening:
+            self._datasets = [opening.enter_context(open_arrays(path)) for path in responses]
+            self._rows, self._valid = common_scans(self._datasets), []
+            first = self._datasets[0].isel(time=self._rows[0])
+            self.runs, self.times, self.attrs = first["run"].values, first["time_s"].values, first.attrs
+            tables = []
+            for dataset in self._datasets:
+                valid = np.flatnonzero(dataset["valid"].values)
+                columns = {name: dataset[name].values[valid] for name in ("roi", "x", "y", "z")}
+                tables.append(pd.DataFrame({"subject": dataset.attrs["subject"], "voxel": valid, **columns}))
+                self._valid.append(valid)
+            self.targets = pd.concat(tables, ignore_index=True)
+            if self.targets.empty:
+                raise InputError("responses: no subject has a voxel that varies; see the logs of clean_responses")
+            self._open = opening.pop_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._open.close()
+
+    def batches(self):
+        """Yield float32 arrays (n_scans, n_batch_targets), in the order of `targets`."""
+        for dataset, rows, valid in zip(self._datasets, self._rows, self._valid, strict=True):
+            voxels = dataset.sizes["voxel"]
+            for begin in range(0, voxels, STORED_VOXELS):
+                # A whole column of chunks at a time; what is not valid is left out afterwards.
+                stop = min(begin + STORED_VOXELS, voxels)
+                mine = valid[(valid >= begin) & (valid < stop)] - begin
+                if len(mine):
+                    stored = dataset["responses"][:, begin:stop].values
+                    yield np.ascontiguousarray(stored[np.ix_(rows, mine)], dtype=np.float32)
+
+
+def common_scans(datasets):
+    """Rows of each subject's responses at the scans that all subjects have.
+
+    Parameters
+    ----------
+    datasets : list of xarray.Dataset with coordinates run and time_s (time)
+
+    Returns
+    -------
+    list of int arrays (n_scans,)
+
+    Raises
+    ------
+    InputError
+        A subject lacks a run, or more than 5 % of a run's scans.
+    """
+    # Milliseconds: clocks of different files differ by rounding.
+    scans = [
+        list(zip(data["run"].values.tolist(), np.round(data["time_s"].values * 1000).astype(int).tolist(), strict=True))
+        for data in datasets
+    ]
+    common = set.intersection(*map(set, scans))
+    left = Counter(run for run, _ in common)
+    for data, own in zip(datasets, scans, strict=True):
+        for run, number in Counter(run for run, _ in own).items():
+            if left[run] < (1 - SHORTER) * number:
+                others = [d.attrs["subject"] for d, s in zip(datasets, scans, strict=True) if not set(s) >= set(own)]
+                raise InputError(
+                    f"dataset/subjects: {data.attrs['subject']!r} has {number} scans of run {str(run)!r}, but only "
+                    f"{left[run]} of them are there for {', '.join(map(repr, others))} as well; subjects of one study "
+                    "must share their runs: choose dataset/runs or dataset/subjects so that they do"
+                )
+    if len(common) < max(map(len, scans)):
+        log.info("%d of %d scans are there for all subjects", len(common), max(map(len, scans)))
+    return [np.flatnonzero([scan in common for scan in own]) for own in scans]
 
 
 def check_layer(layer, activations):
@@ -91,23 +164,34 @@ def region_masks(roi_of_target, rois):
     return masks
 
 
-def region_draws(draws, subjects, regions, subject_names):
-    """Average draws over the voxels of each subject and region.
+class RegionMeans:
+    """Draws averaged over the voxels of each subject and region, collected over batches of voxels.
 
     Parameters
     ----------
-    draws : float array (n_draws, n_targets)
-    subjects : str array (n_targets,)
-    regions : dict of name to bool array (n_targets,)
-
-    Returns
-    -------
-    float32 array (n_subjects, n_regions, n_draws), NaN where a subject has no voxel in a region
+    targets : DataFrame with subject and roi
+    rois : list of dict
     """
-    averages = np.full((len(subject_names), len(regions), len(draws)), np.nan, dtype=np.float32)
-    for i, subject in enumerate(subject_names):
-        for j, mask in enumerate(regions.values()):
-            picked = mask & (subjects == subject)
-            if picked.any():
-                averages[i, j] = draws[:, picked].mean(1)
-    return averages
+
+    def __init__(self, targets, rois):
+        subject, regions = targets["subject"].to_numpy(str), region_masks(targets["roi"].to_numpy(str), rois)
+        self.subjects, self.regions = list(dict.fromkeys(subject)), list(regions)
+        names = np.array(self.subjects)[:, None] == subject
+        self._masks = (names[:, None] & np.stack(list(regions.values()))).reshape(-1, len(subject))
+        self._sums, self._counts = {}, {}
+
+    def add(self, measure, batch, draws):
+        """Add draws (n_draws, n_batch_targets) of a slice of the targets; a voxel that has a NaN there is left out."""
+        known = np.isfinite(draws).all(0)
+        inside = (self._masks[:, batch] & known).T.astype(np.float32)
+        self._sums[measure] = self._sums.get(measure, 0.0) + (np.where(known, draws, 0) @ inside).astype(np.float64)
+        self._counts[measure] = self._counts.get(measure, 0) + inside.sum(0)
+
+    def means(self):
+        """Measures, and float32 array (n_subjects, n_regions, n_measures, n_draws), NaN without a voxel."""
+        shape = len(self.subjects), len(self.regions), -1
+        parts = [
+            (total / np.where(self._counts[name], self._counts[name], np.nan)).T.reshape(shape)
+            for name, total in self._sums.items()
+        ]
+        return list(self._sums), np.stack(parts, axis=2).astype(np.float32)

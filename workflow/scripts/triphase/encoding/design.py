@@ -1,0 +1,120 @@
+"""What all fits of a study share: scans, folds, the bands beside the language model, and the units of resampling."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from triphase.encoding.bootstrap import cut_blocks, stored_length
+from triphase.encoding.folds import held_out_segments
+from triphase.encoding.permutation import block_counts
+from triphase.encoding.resampling import segment_groups
+
+
+@dataclass(frozen=True)
+class Design:
+    """One data set's design, the same for every layer, checkpoint and model.
+
+    Attributes
+    ----------
+    runs, times, stimuli : arrays (n_scans,)
+        Run, acquisition (s) and content hash of the stimulus of every scan.
+    tr : float
+        Seconds.
+    delays : list of int
+        Scans.
+    outer : int8 array (n_splits, n_scans)
+    inner : list of int8 arrays (n_folds, n_scans), one per outer split
+        Codes of `triphase.encoding.folds`.
+    bands : dict of str to float32 array (n_scans, n_columns) or (n_splits, n_scans, n_columns)
+        Delayed features beside the language model's: `nuisance` (N1), and `lexical` (N2) where the study asks for it.
+    gap : int
+        Scans between the sides of a split.
+    lag : int
+        Scans after which response and prediction are no longer alike.
+    block_length : int
+        Scans of a block that is permuted.
+    """
+
+    runs: np.ndarray
+    times: np.ndarray
+    stimuli: np.ndarray
+    tr: float
+    delays: list
+    outer: np.ndarray
+    inner: list
+    bands: dict
+    gap: int
+    lag: int
+    block_length: int
+
+    @cached_property
+    def segments(self):
+        """Rows of each held-out stretch."""
+        return held_out_segments(self.outer, self.runs)
+
+    @cached_property
+    def groups(self):
+        """Group of each stretch: those that heard the same thing are resampled alike."""
+        return segment_groups(self.segments, self.runs, self.stimuli)
+
+    @cached_property
+    def counts(self):
+        """Blocks of each stretch that are permuted."""
+        return block_counts(self.segments, self.groups, self.block_length)
+
+    @cached_property
+    def blocks(self):
+        """Rows of the blocks of each stretch that are bootstrapped."""
+        return cut_blocks(self.segments, self.boot_length)
+
+    @property
+    def boot_length(self):
+        """Scans of a block that is bootstrapped, at least."""
+        return stored_length(self.segments, self.block_length)
+
+    @property
+    def block_scans(self):
+        """Scans of every block, all stretches' one after the other."""
+        return np.array([len(rows) for stretch in self.blocks for rows in stretch])
+
+    @property
+    def block_sizes(self):
+        """Bootstrapped blocks of each stretch."""
+        return [len(stretch) for stretch in self.blocks]
+
+
+def design_dataset(design):
+    """A design as an xarray Dataset, from which `read_design` makes it again."""
+    folds = max(len(masks) for masks in design.inner)
+    inner = np.stack([np.pad(masks, ((0, folds - len(masks)), (0, 0))) for masks in design.inner])
+    variables = {
+        "outer": (("split", "time"), design.outer),
+        "inner": (("split", "fold", "time"), inner),
+        "block_stretch": ("block", np.repeat(np.arange(len(design.blocks)), design.block_sizes)),
+        "block_scans": ("block", design.block_scans),
+        "stretch_group": ("stretch", np.array(design.groups)),
+    }
+    for name, band in design.bands.items():
+        dims = ("time", f"{name}_column") if band.ndim == 2 else ("split", "time", f"{name}_column")
+        variables[f"band_{name}"] = dims, band.astype(np.float32)
+    coords = {"run": design.runs, "time_s": design.times, "stimulus": design.stimuli}
+    attrs = {
+        "tr": design.tr, "delays_scans": design.delays, "gap": design.gap, "lag": design.lag,
+        "block_length": design.block_length, "block_counts": design.counts, "boot_length": design.boot_length,
+        "bands": list(design.bands),
+    }  # fmt: skip
+    return xr.Dataset(variables, coords={name: ("time", values) for name, values in coords.items()}, attrs=attrs)
+
+
+def read_design(dataset):
+    """The design that an opened `encoding/shared.zarr.zip` holds."""
+    at = dataset.attrs
+    return Design(
+        runs=dataset["run"].values, times=dataset["time_s"].values, stimuli=dataset["stimulus"].values, tr=at["tr"],
+        delays=at["delays_scans"], outer=dataset["outer"].values,
+        inner=[masks[(masks > 0).any(1)] for masks in dataset["inner"].values],
+        bands={name: dataset[f"band_{name}"].values for name in at["bands"]},
+        gap=at["gap"], lag=at["lag"], block_length=at["block_length"],
+    )  # fmt: skip

@@ -1,0 +1,152 @@
+"""All scores of one layer: the fit beside the nuisance bands, its tests, its draws and its sensitivity analyses."""
+
+import logging
+
+import numpy as np
+import xarray as xr
+
+from triphase.encoding.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums
+from triphase.encoding.guards import kernel_shape, scaled
+from triphase.encoding.kernels import decompose
+from triphase.encoding.permutation import permutation_draws, permutation_test
+from triphase.encoding.ridge import fit_bands, weight_grid
+from triphase.encoding.scoring import benjamini_hochberg, correlate, family_wise_p
+from triphase.encoding.shifts import shift_draws, shift_test
+from triphase.encoding.subjects import RegionMeans
+
+log = logging.getLogger(__name__)
+
+# Bytes that the arrays of one batch of voxels may take, and bounds to their number.
+BATCH_BYTES, BATCH_VOXELS = 2**29, (256, 16384)
+
+
+def voxel_batches(n_targets, n_scans, n_draws):
+    """Slices of the targets whose predictions and draws fit in memory together."""
+    # Responses, predictions of up to three bands and their sums; draws of two scores and their null.
+    each = 4 * (6 * n_scans + 4 * n_draws)
+    size = int(np.clip(BATCH_BYTES // each, *BATCH_VOXELS))
+    return [slice(begin, min(begin + size, n_targets)) for begin in range(0, n_targets, size)]
+
+
+def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_weights, scalings, components,
+              significance, permutations, boot_draws, solver, backend, seed):  # fmt: skip
+    """Fit one layer to all voxels of all subjects, batch by batch.
+
+    Parameters
+    ----------
+    features : float32 array (n_grid, n_columns)
+        The layer on every run's grid of scans, see `triphase.encoding.bands.word_scans`.
+    rows : int array (n_scans,)
+    shared : xarray.Dataset
+        `encoding/shared.zarr.zip`, opened: its responses are read in batches.
+    design : triphase.encoding.design.Design
+    targets : DataFrame with subject and roi of every target
+    rois : list of dict
+    alphas : float array (n_alphas,), penalties on the layer's band
+    band_weights : list of float, shares of the layer's band
+    scalings : list of str
+        Of `triphase.encoding.guards.SCALINGS`; the first is the headline, the others are sensitivity analyses.
+    components : int, of the scaling pca
+    significance : str, "blocks" or "shifts", see `triphase.encoding.permutation` and `triphase.encoding.shifts`
+    permutations, boot_draws : int
+    solver, backend : str, see `triphase.encoding.ridge`
+    seed : int
+
+    Returns
+    -------
+    xarray.Dataset
+        Scores (target), with r and its split over bands, gains, p, q (FDR) and p_fwer (maximum statistic) per subject;
+        alpha and weight of every split; `blocks`, sums from which `compare_alignment` draws; `boot` (listener, region,
+        measure, draw). Attributes: shape of the layer's kernel, smallest p, voxels without a score.
+    """
+    subjects = list(dict.fromkeys(targets["subject"]))
+    family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
+    test, draws = _null(design, significance, permutations, seed)
+    drawn = bootstrap_draws(design.block_sizes, design.groups, boot_draws, seed)
+    columns, means, largest, shapes = _Columns(len(targets)), RegionMeans(targets, rois), -np.inf, {}
+    for scaling in scalings:
+        suffix = "" if scaling == scalings[0] else f"_{scaling}"
+        spectra = _decompose(features, rows, design, scaling, components, backend)
+        shapes |= {f"{key}{suffix}": value for key, value in _shape(spectra).items()}
+        for gain, names in _gains(list(design.bands), suffix):
+            weights, alone = weight_grid(band_weights, len(names) + 1), f"{names[-1]}_alone"
+            for batch in voxel_batches(len(targets), len(rows), boot_draws):
+                y, measured = shared["responses"][:, batch].values, shared["response_blocks"][..., batch].values
+                predicted, fit = fit_bands(
+                    spectra, [design.bands[name] for name in names], y, design.outer, design.inner, alphas=alphas,
+                    weights=weights, solver=solver, names=["llm", *names],
+                )  # fmt: skip
+                below, r_below = shared[f"blocks_{alone}"][..., batch].values, shared[f"r_{alone}"][batch].values
+                joint, split = correlate(predicted, y, design.segments)
+                sums = prediction_sums(predicted.sum(0), y, design.blocks)
+                boot, boot_below = (bootstrap_sums(x, measured, design.block_scans, drawn) for x in (sums, below))
+                columns.put(batch, {gain: joint - r_below})
+                means.add(gain, batch, boot - boot_below)
+                if gain != "gain":
+                    continue
+                z, p, most = test(predicted.sum(0), y, design.segments, draws, family[batch], len(subjects))
+                largest = np.maximum(largest, most)
+                means.add("r", batch, boot)
+                columns.put(batch, {
+                    "r": joint, "r_llm": split[0], "r_nuisance": split[1], "r_nuisance_alone": r_below, "z": z, "p": p,
+                    "cv_score": fit["cv_score"], "alpha": fit["alpha"], "weight": fit["weight"], "blocks": sums,
+                })  # fmt: skip
+    found = columns.values
+    found["q"] = np.concatenate([benjamini_hochberg(found["p"][family == place]) for place in range(len(subjects))])
+    found["p_fwer"] = family_wise_p(found.pop("z"), family, largest)
+    lost = int((~np.isfinite(found["r"])).sum())
+    if lost:
+        log.warning("%d of %d voxels have no score: constant or not finite where they are held out", lost, len(family))
+    measures, boot = means.means()
+    dims = {"alpha": ("split", "target"), "weight": ("split", "band", "target"), "blocks": ("sum", "block", "target")}
+    return xr.Dataset(
+        {name: (dims.get(name, ("target",)), values.astype(np.float32)) for name, values in found.items()}
+        | {"boot": (("listener", "region", "measure", "draw"), boot)},
+        coords={"band": ["llm", "nuisance"], "sum": ["x", "xx", "xy"], "listener": subjects, "region": means.regions,
+                "measure": measures},
+        attrs={**shapes, "smallest_p": 1 / (len(draws[0]) + 1), "without_score": lost, "significance": significance},
+    )  # fmt: skip
+
+
+def _gains(bands, suffix):
+    """Names of the gains of one scaling, and the bands beside the layer that each is over.
+
+    The headline gain is over the nuisance band. Further bands join it one by one, for the headline scaling only.
+    """
+    if suffix:
+        return [(f"gain{suffix}", bands[:1])]
+    return [("gain" if n == 1 else f"gain_over_{bands[n - 1]}", bands[:n]) for n in range(1, len(bands) + 1)]
+
+
+def _decompose(features, rows, design, scaling, components, backend):
+    """Spectra of the layer's kernels under one scaling."""
+    return decompose(
+        features, rows, design.delays, design.outer, design.inner, backend=backend,
+        scale=lambda values, training: scaled(values, training, scaling, components),
+    )  # fmt: skip
+
+
+class _Columns:
+    """Results per target, collected over batches; the target is the last dimension."""
+
+    def __init__(self, n_targets):
+        self.n_targets, self.values = n_targets, {}
+
+    def put(self, batch, arrays):
+        for name, part in arrays.items():
+            if name not in self.values:
+                self.values[name] = np.full((*part.shape[:-1], self.n_targets), np.nan)
+            self.values[name][..., batch] = part
+
+
+def _null(design, kind, n_draws, seed):
+    """The test of r > 0 and its draws."""
+    if kind == "shifts":
+        return shift_test, shift_draws(design.segments, design.groups, design.lag, n_draws, seed)
+    return permutation_test, permutation_draws(design.counts, design.groups, n_draws, seed)
+
+
+def _shape(spectra):
+    """Shape of the layer's training kernel, averaged over outer splits."""
+    shapes = [kernel_shape(spectrum.eigenvalues) for spectrum in spectra.finals]
+    return {key: float(np.mean([shape[key] for shape in shapes])) for key in shapes[0]}
