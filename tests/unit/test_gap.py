@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import lfilter
 
 from triphase.encoding.folds import HELD_OUT, TRAIN, autocorrelation, check_masks, first_below, needed_gap
-from triphase.encoding.gap import gap_curve, gap_rows, gapped_splits, gathered, possible_gaps
+from triphase.encoding.gap import gap_curve, gap_rows, gapped_splits, possible_gaps
 
 SPLIT = {"folds": 3, "inner": 2}
 RUNS, TIMES = np.repeat("r", 240), np.arange(240) * 2.0
@@ -56,11 +56,6 @@ def test_the_gap_holds_the_longest_delay_and_the_autocorrelation():
     assert needed_gap(acf, [1, 4], 0, 2.0) == 4 + 3
     assert needed_gap(acf, [1, 4], 0, 2.0, reach=5) == 12
     assert needed_gap(acf, [1, 4], 21, 2.0) == 11
-
-
-def test_small_batches_are_joined_in_order():
-    batches = [np.full((2, n), n) for n in (1, 2, 5, 1)]
-    assert [batch[0].tolist() for batch in gathered(batches, 3)] == [[1, 2, 2], [5] * 5, [1]]
 
 
 def test_rows_are_means_over_the_voxels_of_a_subjects_region():

@@ -9,7 +9,6 @@ from triphase.encoding.scoring import correlate
 from triphase.encoding.subjects import region_masks
 
 BANDS = ("nuisance", "floor")
-LEAST_VOXELS = 2048
 
 
 def gap_curve(batches, nuisance, runs, times, tr, *, gaps, lag, split, alphas):
@@ -43,7 +42,7 @@ def gap_curve(batches, nuisance, runs, times, tr, *, gaps, lag, split, alphas):
         raise ValueError("a gap leaves a fold without scans to train on")
     splits = [gapped_splits(runs, gap, max(gaps), split) for gap in gaps]
     scores = []
-    for responses in gathered(batches):
+    for responses in batches:
         found = np.zeros((len(BANDS), len(gaps), responses.shape[1]))
         for place, (outer, inner) in enumerate(splits):
             segments = held_out_segments(outer, runs)
@@ -52,18 +51,6 @@ def gap_curve(batches, nuisance, runs, times, tr, *, gaps, lag, split, alphas):
                 found[row, place] = correlate(predicted, responses, segments)[0]
         scores.append(found)
     return np.concatenate(scores, axis=-1), (splits[0][0] == TRAIN).sum(1).tolist()
-
-
-def gathered(batches, least=LEAST_VOXELS):
-    """Join batches of few voxels: a fit of ten costs as much as one of a thousand."""
-    waiting = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(part.shape[1] for part in waiting) >= least:
-            yield np.concatenate(waiting, axis=1)
-            waiting = []
-    if waiting:
-        yield np.concatenate(waiting, axis=1)
 
 
 def possible_gaps(runs, gaps, split):

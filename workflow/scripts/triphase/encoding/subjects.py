@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 # Voxels of a chunk as `clean_responses` stores them.
 STORED_VOXELS = 4096
+# Targets of a batch, at least, where there are as many.
+FEWEST_TARGETS = 1024
 # Share of a run's scans that a subject may have more than another.
 SHORTER = 0.05
 
@@ -66,7 +68,21 @@ class Cohort:
         self._open.close()
 
     def batches(self):
-        """Yield float32 arrays (n_scans, n_batch_targets), in the order of `targets`."""
+        """Yield float32 arrays (n_scans, n_batch_targets), in the order of `targets`.
+
+        Subjects of few voxels come together: a fit of ten costs as much as one of a thousand.
+        """
+        waiting, number = [], 0
+        for part in self._parts():
+            waiting.append(part)
+            number += part.shape[1]
+            if number >= FEWEST_TARGETS:
+                yield np.concatenate(waiting, axis=1)
+                waiting, number = [], 0
+        if waiting:
+            yield np.concatenate(waiting, axis=1)
+
+    def _parts(self):
         for dataset, rows, valid in zip(self._datasets, self._rows, self._valid, strict=True):
             voxels = dataset.sizes["voxel"]
             for begin in range(0, voxels, STORED_VOXELS):
