@@ -97,7 +97,8 @@ def test_what_the_hub_does_not_have_is_named(served):
 def test_no_network_is_one_clear_error(workplace, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(
-        InputError, match="revision 'main' of 'org/absent' cannot be had .*check the name and the network"
+        InputError,
+        match="'main' of 'org/absent' is in no local cache.*cannot be reached .*check the name and the network",
     ):
         find_checkpoint("org/absent", "main")
 

@@ -89,10 +89,9 @@ def _asked(repository, revision, ask, retries=3):
     from huggingface_hub import errors as hub
 
     where = f"revision {revision!r} of {repository!r}" if revision else repr(repository)
+    lost = "is in no local cache, at least not whole" if revision else "has to be asked for its revisions"
     if is_offline_mode():
-        raise InputError(
-            f"models: {where} is in no local cache, at least not whole, and HF_HUB_OFFLINE keeps from fetching it"
-        )
+        raise InputError(f"models: {where} {lost}, and HF_HUB_OFFLINE keeps from it")
     for tried in range(retries + 1):
         try:
             return ask(HfApi(endpoint=_endpoint()))
@@ -116,7 +115,7 @@ def _asked(repository, revision, ask, retries=3):
                 ) from error
             if tried == retries:
                 raise InputError(
-                    f"models: {where} cannot be had and is in no local cache ({reason}); check the name and the network"
+                    f"models: {where} {lost}, and the hub cannot be reached ({reason}); check the name and the network"
                 ) from error
             pause = PAUSE * 2**tried
             log.warning("%s: %s; try %d of %d in %g s", where, reason, tried + 2, retries + 1, pause)
