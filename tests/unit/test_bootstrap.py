@@ -11,8 +11,10 @@ from triphase.encoding.bootstrap import (
     freedom,
     prediction_sums,
     response_sums,
+    seams,
     stored_length,
 )
+from triphase.encoding.resampling import normed, seam_factor
 from triphase.encoding.scoring import correlate
 
 SEGMENTS = [np.arange(84), np.arange(84, 168)]
@@ -87,3 +89,14 @@ def test_stored_sums_are_of_blocks_in_order_and_bounded_in_number():
     assert stored_length(SEGMENTS, 20) == 20
     assert stored_length([np.arange(7700)], 20) == 121
     assert stored_length([np.arange(200)] * 40, 20) == 50, "a stretch keeps four blocks"
+
+
+def test_seams_are_averaged_over_stretches_by_their_scans():
+    generator = np.random.default_rng(0)
+    x, y = np.cumsum(generator.standard_normal((2, 190, 3)), axis=1)
+    y[:, 1] = 2.0
+    segments = [np.arange(84), np.arange(84, 190)]
+    one, other = (seam_factor(normed(x[rows]), normed(y[rows]), 21) for rows in segments)
+    found = seams(x, y, cut_blocks(segments, 20))
+    np.testing.assert_allclose(found, (84 * one + 106 * other) / 190, rtol=1e-6)
+    assert found[0] > 1.05 and found[1] == 1

@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from triphase.changes import COLUMNS, change_rows, layer_changes, paired_draws, study_changes
-from triphase.encoding.bootstrap import block_variables, cut_blocks, prediction_sums
+from triphase.encoding.bootstrap import cut_blocks, prediction_sums, response_sums
 from triphase.encoding.scoring import benjamini_hochberg, correlate
 from triphase.errors import InputError
 
@@ -18,14 +18,24 @@ def study():
     y = generator.standard_normal((300, 6))
     y[:, 5] = 1.0  # never varies: it has no score
     blocks = cut_blocks(SEGMENTS, 20)
-    shared = xr.Dataset(block_variables(y, blocks, [0, 1]))
+    shared = xr.Dataset(
+        {
+            "response_blocks": (("response_sum", "block", "target"), response_sums(y, blocks)),
+            "block_stretch": ("block", np.repeat([0, 1], 7)),
+            "block_scans": ("block", [len(rows) for stretch in blocks for rows in stretch]),
+            "stretch_group": ("stretch", [0, 1]),
+        }
+    )
     coords = {"subject": ["s1", "s1", "s1", "s2", "s2", "s2"], "voxel": [0, 1, 2, 0, 1, 2], "roi": list("AABABB")}
     coords |= {axis: np.zeros(6) for axis in "xyz"}
     fits, predictions = {}, {}
     for name, strength in {"early": 0.0, "late": 1.0}.items():
         predictions[name] = generator.standard_normal((300, 6)) + strength * y
         fits[name] = xr.Dataset(
-            {"blocks": (("sum", "block", "target"), prediction_sums(predictions[name], y, blocks))},
+            {
+                "blocks": (("sum", "block", "target"), prediction_sums(predictions[name], y, blocks)),
+                "seam": ("target", np.ones(6)),
+            },
             coords={key: ("target", values) for key, values in coords.items()},
             attrs={"layer": 3, "revision": name},
         )

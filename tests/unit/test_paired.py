@@ -17,7 +17,7 @@ SEGMENTS = [np.arange(84), np.arange(84, 190)]
 GROUPS = [0, 1]
 
 
-def compared(ours, theirs, y, segments=SEGMENTS, groups=GROUPS, regions=None, n_draws=200):
+def compared(ours, theirs, y, segments=SEGMENTS, groups=GROUPS, regions=None, n_draws=200, wider=None):
     blocks = cut_blocks(segments, 20)
     sizes, scans = [len(stretch) for stretch in blocks], [len(rows) for stretch in blocks for rows in stretch]
     return compare(
@@ -25,6 +25,7 @@ def compared(ours, theirs, y, segments=SEGMENTS, groups=GROUPS, regions=None, n_
         prediction_sums(theirs, y, blocks),
         response_sums(y, blocks),
         scans,
+        seams=np.ones(y.shape[1]) if wider is None else wider,
         counts=bootstrap_draws(sizes, groups, n_draws, seed=0),
         signs=swap_draws(sizes, groups, n_draws, seed=0),
         regions=np.ones((1, y.shape[1]), bool) if regions is None else regions,
@@ -84,6 +85,14 @@ def test_differences_are_of_the_scores_and_their_errors_of_the_paired_draws():
     np.testing.assert_allclose(means["difference"][:2], [difference[:3].mean(), difference[3:].mean()], atol=2e-6)
     np.testing.assert_allclose(means["se"][1], draws[:, 3:].mean(1).std(ddof=1), rtol=1e-4)
     assert means["p"][1] == 1 / 201 and np.isnan([means[name][2] for name in means]).all()
+
+
+def test_draws_are_widened_by_what_blocks_lose_at_their_borders():
+    y, ours, theirs = made(300)
+    (one, _), (wide, _) = compared(ours, theirs, y), compared(ours, theirs, y, wider=np.full(300, 1.5))
+    np.testing.assert_allclose(wide["se"], 1.5 * one["se"], rtol=1e-4)
+    assert (wide["p"] >= one["p"]).all() and (wide["p"] > one["p"]).any()
+    np.testing.assert_array_equal(wide["difference"], one["difference"])
 
 
 def test_equal_predictions_do_not_differ_and_voxels_without_a_score_stay_apart():

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
-from triphase.encoding.resampling import block_length, decorrelation, distinct, p_values, segment_groups
+from triphase.encoding.resampling import (
+    block_length,
+    decorrelation,
+    distinct,
+    normed,
+    p_values,
+    seam_factor,
+    segment_groups,
+)
 
 
 def test_block_length_rule():
@@ -37,3 +46,17 @@ def test_p_values_count_the_draws_that_reach_a_score(n_targets):
     known = np.isfinite(value)
     expected = [null[:, known & (families == family)].max(1, initial=-np.inf) for family in (0, 1)]
     np.testing.assert_allclose(largest, expected, rtol=1e-6)
+
+
+def test_the_seam_factor_is_the_ratio_of_the_deviations_of_sums():
+    """Of products of AR(1) series, against 4,000 simulated pairs: whole, and cut into blocks of 20 drawn apart."""
+    generator = np.random.default_rng(0)
+
+    def ar1(n_scans, coefficient):
+        return lfilter([1], [1, -coefficient], generator.standard_normal((n_scans + 60, 4000)), axis=0)[60:]
+
+    x, y, cut = ar1(300, 0.9), ar1(300, 0.6), np.concatenate([ar1(20, 0.6) for _ in range(15)])
+    expected = (x * y).sum(0).std() / (x * cut).sum(0).std()
+    assert abs(seam_factor(normed(x), normed(y), 20).mean() - expected) < 0.02, expected
+    noise = seam_factor(*(normed(values) for values in generator.standard_normal((2, 300, 50))), 20)
+    assert (noise >= 1).all() and noise.mean() < 1.01

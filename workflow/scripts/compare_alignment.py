@@ -15,7 +15,8 @@ def main(paths, *, roles, rois, permutations, boot_draws, seed):
     layers, made_of = [], {}
     for ours, theirs in zip(paths.encoding, paths.reference, strict=True):
         with open_arrays(ours) as one, open_arrays(theirs) as other:
-            layers.append(layer_changes(one[["blocks"]].load(), other[["blocks"]].load(), shared, draws, rois))
+            pair = (fit[["blocks", "seam"]].load() for fit in (one, other))
+            layers.append(layer_changes(*pair, shared, draws, rois))
             made_of = {key: value for key, value in one.attrs.items() if key != "layer"}
             made_of["reference"] = {key: value for key, value in other.attrs.items() if key != "layer"}
     changes = xr.concat(layers, dim="layer").assign_attrs(

@@ -39,7 +39,7 @@ def layer_changes(ours, theirs, shared, draws, rois):
     Parameters
     ----------
     ours, theirs : xarray.Dataset
-        From `fit_encoding`, with `blocks`.
+        From `fit_encoding`, with `blocks` and `seam`.
     shared : xarray.Dataset
         From `prepare_encoding`.
     draws : dict
@@ -71,7 +71,7 @@ def layer_changes(ours, theirs, shared, draws, rois):
     masks = np.array([[mask & (subject == name) for mask in regions.values()] for name in subjects])
     voxels, means = compare(
         ours["blocks"].values, theirs["blocks"].values, shared["response_blocks"].values, shared["block_scans"].values,
-        regions=masks.reshape(-1, len(subject)), **draws,
+        seams=(ours["seam"].values + theirs["seam"].values) / 2, regions=masks.reshape(-1, len(subject)), **draws,
     )  # fmt: skip
     known, q = np.isfinite(voxels["p"]), np.empty(len(subject))
     for name in subjects:

@@ -7,7 +7,7 @@ need no predictions later.
 
 import numpy as np
 
-from triphase.encoding.resampling import VOXEL_BATCH, group_sizes, per_stretch
+from triphase.encoding.resampling import VOXEL_BATCH, group_sizes, normed, per_stretch, seam_factor
 from triphase.encoding.scoring import centre, fisher_z
 
 # Blocks that are stored, about: three numbers per voxel and block. More would make no interval better.
@@ -74,30 +74,6 @@ def response_sums(responses, blocks):
     return np.stack(parts, axis=1).astype(np.float32)
 
 
-def block_variables(responses, blocks, groups):
-    """What is stored once of a study's blocks, as variables of an xarray.Dataset.
-
-    Parameters
-    ----------
-    responses : float array (n_scans, n_targets)
-    blocks : list of list of int arrays
-        From `cut_blocks`.
-    groups : list of int
-        From `triphase.encoding.resampling.segment_groups`.
-
-    Returns
-    -------
-    dict: response_blocks (response_sum, block, target) from `response_sums`; block_stretch (block,), index of its
-    stretch; block_scans (block,); stretch_group (stretch,)
-    """
-    return {
-        "response_blocks": (("response_sum", "block", "target"), response_sums(responses, blocks)),
-        "block_stretch": ("block", np.repeat(np.arange(len(blocks)), [len(stretch) for stretch in blocks])),
-        "block_scans": ("block", np.array([len(rows) for stretch in blocks for rows in stretch])),
-        "stretch_group": ("stretch", np.array(groups)),
-    }
-
-
 def prediction_sums(predictions, responses, blocks):
     """Sums over each block of the prediction x, centred within its stretch, of x squared and of x times y.
 
@@ -114,6 +90,29 @@ def prediction_sums(predictions, responses, blocks):
     for x, y in zip(_of_blocks(predictions, blocks), _of_blocks(responses, blocks), strict=True):
         parts += [np.stack([a.sum(0), (a**2).sum(0), (a * b).sum(0)]) for a, b in zip(x, y, strict=True)]
     return np.stack(parts, axis=1).astype(np.float32)
+
+
+def seams(predictions, responses, blocks):
+    """How much wider scores spread than blocks say, over stretches: see `triphase.encoding.resampling.seam_factor`.
+
+    Parameters
+    ----------
+    predictions, responses : float arrays (n_scans, n_targets)
+    blocks : list of list of int arrays
+
+    Returns
+    -------
+    float32 array (n_targets,), at least 1; 1 where a prediction or response is constant
+    """
+    factors, scans = np.ones((len(blocks), responses.shape[1]), dtype=np.float32), []
+    for factor, stretch in zip(factors, blocks, strict=True):
+        rows = np.concatenate(stretch)
+        scans.append(len(rows))
+        for begin in range(0, len(factor), VOXEL_BATCH):
+            batch = slice(begin, begin + VOXEL_BATCH)
+            series = normed(predictions[rows, batch]), normed(responses[rows, batch])
+            factor[batch] = seam_factor(*series, len(rows) // len(stretch))
+    return np.average(factors, axis=0, weights=scans).astype(np.float32)
 
 
 def _of_blocks(values, blocks):

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import xarray as xr
 
-from triphase.encoding.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums
+from triphase.encoding.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, seams
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
 from triphase.encoding.permutation import permutation_draws, permutation_test
@@ -90,6 +90,7 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
                 columns.put(batch, {
                     "r": joint, "r_llm": split[0], "r_nuisance": split[1], "r_nuisance_alone": r_below, "z": z, "p": p,
                     "cv_score": fit["cv_score"], "alpha": fit["alpha"], "weight": fit["weight"], "blocks": sums,
+                    "seam": seams(predicted.sum(0), y, design.blocks),
                 })  # fmt: skip
     found = columns.values
     found["q"] = np.concatenate([benjamini_hochberg(found["p"][family == place]) for place in range(len(subjects))])

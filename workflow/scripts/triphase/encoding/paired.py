@@ -78,13 +78,15 @@ def _standardised(sums):
     return sums * np.stack([scale, scale**2, scale])[:, None]
 
 
-def compare(ours, theirs, measured, scans, *, counts, signs, regions, freedom):
+def compare(ours, theirs, measured, scans, *, seams, counts, signs, regions, freedom):
     """Where two predictions of the same responses differ: per voxel, and in the mean over each region's voxels.
 
     Parameters
     ----------
     ours, theirs, measured, scans, signs
         See `swapped_difference`.
+    seams : float array (n_targets,)
+        From `triphase.encoding.bootstrap.seams`, the mean of both predictions' own: draws are widened by it.
     counts : list of float32 arrays (n_draws, size), one per stretch
         From `triphase.encoding.bootstrap.bootstrap_draws`.
     regions : bool array (n_regions, n_targets)
@@ -110,7 +112,8 @@ def compare(ours, theirs, measured, scans, *, counts, signs, regions, freedom):
         a, b, y = ours[..., batch], theirs[..., batch], measured[..., batch]
         difference = (bootstrap_sums(a, y, scans, whole) - bootstrap_sums(b, y, scans, whole))[0]
         draws = bootstrap_sums(a, y, scans, counts) - bootstrap_sums(b, y, scans, counts)
-        swaps = swapped_difference(a, b, y, scans, signs)
+        swaps = seams[batch] * swapped_difference(a, b, y, scans, signs)
+        draws = difference + seams[batch] * (draws - difference)
         voxels["difference"][batch], voxels["se"][batch] = difference, draws.std(0, ddof=1)
         voxels["p"][batch] = two_sided(swapped_difference(a, b, y, scans, still)[0], swaps)
         known.append(np.isfinite(difference) & np.isfinite(draws).all(0))

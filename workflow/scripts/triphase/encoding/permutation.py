@@ -3,10 +3,8 @@
 Works on the inner products of predicted and measured blocks, so that no draw ever forms its time series: a draw's score
 is a sum of as many products as there are blocks, which is one product of a sparse indicator with them.
 
-A permuted series has lost what its scans share across the borders of blocks, so permuted scores spread less than those
-of an unrelated response would, by a tenth of their variance at 20 scans per block and autocorrelations of 0.9 and 0.6.
-The autocorrelations say how much is lost (`seam_factor`), and the null scores are widened by it: without this p-values
-near 0.005, on which a false discovery rate rests, come 1.2 to 1.4 times as often as they say.
+Null scores are widened by what blocks lose at their borders (`triphase.encoding.resampling.seam_factor`): without this
+p-values near 0.005, on which a false discovery rate rests, come 1.2 to 1.4 times as often as they say.
 """
 
 from math import factorial, prod
@@ -14,8 +12,8 @@ from math import factorial, prod
 import numpy as np
 import scipy.sparse as sp
 
-from triphase.encoding.resampling import distinct, group_sizes, p_values, per_stretch
-from triphase.encoding.scoring import centre, fisher_z
+from triphase.encoding.resampling import distinct, group_sizes, normed, p_values, per_stretch, seam_factor
+from triphase.encoding.scoring import fisher_z
 from triphase.errors import InputError
 
 FEWEST = 100
@@ -95,7 +93,7 @@ def permutation_test(predictions, responses, segments, orders, families=None, n_
     def scores(batch):
         observed, null = 0.0, 0.0
         for rows, count, weight, indicator in parts:
-            x, y = (_normed(values[rows, batch]) for values in (predictions, responses))
+            x, y = (normed(values[rows, batch]) for values in (predictions, responses))
             products = _block_products(x, y, count)
             observed = observed + weight * fisher_z(products[:: count + 1].sum(0))
             null = null + weight * fisher_z(indicator @ (products * seam_factor(x, y, len(rows) // count)))
@@ -111,13 +109,6 @@ def _indicator(order):
     return sp.csr_array((ones, (np.arange(count) * count + order).ravel(), starts), shape=(n_draws, count**2))
 
 
-def _normed(values):
-    """Voxel by voxel, as batched products want it, and of norm 1: float32 array (n_targets, n_scans)."""
-    values = np.ascontiguousarray(centre(values).T, dtype=np.float32)
-    norm = np.sqrt(np.einsum("vt,vt->v", values, values))[:, None]
-    return values / np.where(norm > 0, norm, 1)
-
-
 def _block_products(x, y, count):
     """Inner products of blocks, prediction block i with response block j in row i * count + j.
 
@@ -127,27 +118,3 @@ def _block_products(x, y, count):
     products = np.matmul(a, b.transpose(0, 2, 1)).reshape(len(x), -1)
     products[~y.any(1)] = np.nan
     return np.ascontiguousarray(products.T)
-
-
-def seam_factor(x, y, length):
-    """How much wider the scores of an unrelated response spread than those of its permuted blocks.
-
-    The variance of the sum of x y over n scans is proportional to the sum over lags k of (1 - k / n) rho(k), where rho
-    is the product of both autocorrelations; within blocks of `length` scans it is that of (1 - k / length) rho(k).
-    Autocorrelations are followed up to the length of a block.
-
-    Parameters
-    ----------
-    x, y : float arrays (n_targets, n_scans), centred and of norm 1
-    length : int, scans per block
-
-    Returns
-    -------
-    float array (n_targets,), at least 1
-    """
-    n_scans, kept, lost = x.shape[1], 1.0, 0.0
-    for lag in range(1, length):
-        rho = np.prod([np.einsum("vt,vt->v", values[:, lag:], values[:, :-lag]) for values in (x, y)], axis=0)
-        kept = kept + 2 * (1 - lag / length) * rho
-        lost = lost + 2 * (lag / length - lag / n_scans) * rho
-    return np.sqrt(1 + np.maximum(lost, 0) / np.maximum(kept, 1))

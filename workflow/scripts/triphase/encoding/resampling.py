@@ -5,8 +5,10 @@ for every batch of voxels.
 """
 
 import numpy as np
+import scipy.fft
 
 from triphase.encoding.folds import first_below
+from triphase.encoding.scoring import centre
 
 # Voxels at a time: draws x voxels then stay in a core's cache.
 VOXEL_BATCH = 512
@@ -104,3 +106,37 @@ def p_values(scores, n_targets, families=None, n_families=1):
             mine = known & (families[batch] == family)
             np.maximum(largest[family], null[:, mine].max(1), out=largest[family])
     return observed, p, largest
+
+
+def normed(values):
+    """Columns centred and of norm 1, voxel by voxel: float32 array (n_targets, n_scans); constant ones are 0."""
+    values = np.ascontiguousarray(centre(values).T, dtype=np.float32)
+    norm = np.sqrt(np.einsum("vt,vt->v", values, values))[:, None]
+    return values / np.where(norm > 0, norm, 1)
+
+
+def seam_factor(x, y, length):
+    """How much wider the scores of an unrelated response spread than those of its blocks drawn apart.
+
+    A series of permuted blocks has lost what its scans share across the blocks' borders. The variance of the sum of x y
+    over n scans is proportional to the sum over lags k of (1 - k / n) rho(k), where rho is the product of both
+    autocorrelations; within blocks of `length` scans it is that of (1 - k / length) rho(k). At 20 scans and AR(1) of
+    0.9 and 0.6 a tenth of the variance is lost. Autocorrelations are followed up to the length of a block.
+
+    Parameters
+    ----------
+    x, y : float32 arrays (n_targets, n_scans)
+        From `normed`.
+    length : int, scans per block
+
+    Returns
+    -------
+    float32 array (n_targets,), at least 1
+    """
+    n_scans, lags = x.shape[1], np.arange(1, length, dtype=np.float32)
+    size = scipy.fft.next_fast_len(n_scans + length, real=True)
+    powers = (np.abs(scipy.fft.rfft(values, size, axis=1)) ** 2 for values in (x, y))
+    own, other = (scipy.fft.irfft(power, size, axis=1)[:, 1:length] for power in powers)
+    kept = 1 + 2 * (own * other) @ (1 - lags / length)
+    lost = 2 * (own * other) @ (lags / length - lags / n_scans)
+    return np.sqrt(1 + np.maximum(lost, 0) / np.maximum(kept, 1))

@@ -9,8 +9,8 @@ from math import prod
 import numpy as np
 import scipy.fft
 
-from triphase.encoding.resampling import distinct, group_sizes, p_values, per_stretch
-from triphase.encoding.scoring import centre, fisher_z
+from triphase.encoding.resampling import distinct, group_sizes, normed, p_values, per_stretch
+from triphase.encoding.scoring import fisher_z
 from triphase.errors import InputError
 
 FEWEST = 500
@@ -89,9 +89,8 @@ def shift_test(predictions, responses, segments, lags, families=None, n_families
 
 def _all_lags(predictions, responses):
     """Correlation of the prediction with the response shifted by every lag: float32 (n_scans, n_targets)."""
-    x, y = (np.ascontiguousarray(centre(values).T, dtype=np.float32) for values in (predictions, responses))
-    norm = np.sqrt(np.einsum("vt,vt->v", x, x) * np.einsum("vt,vt->v", y, y))
+    x, y = normed(predictions), normed(responses)
     spectrum = np.conj(scipy.fft.rfft(x, axis=1)) * scipy.fft.rfft(y, axis=1)
-    r = scipy.fft.irfft(spectrum, x.shape[1], axis=1) / np.where(norm > 0, norm, np.inf)[:, None]
-    r[~(y != 0).any(1)] = np.nan
+    r = scipy.fft.irfft(spectrum, x.shape[1], axis=1)
+    r[~y.any(1)] = np.nan
     return np.ascontiguousarray(r.T)
