@@ -97,7 +97,7 @@ def test_words_heard_before_the_first_row_reach_its_delayed_features(stories):
     """Shift, then cut: the first rows lie 10 s after the first words, so their delayed word rate is not zero."""
     shared = read_arrays(stories.results / "encoding/shared.zarr.zip")
     first = np.flatnonzero(shared["run"].values == "legacy")[0]
-    rate = shared["nuisance"].values[first, :8]
+    rate = shared["band_nuisance"].values[first, :8]
     assert (np.abs(rate) > 0).sum() >= 4
 
 
