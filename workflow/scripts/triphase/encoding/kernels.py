@@ -186,7 +186,7 @@ def _of_columns(library, columns, mask, name):
     inside, across = centred[: len(train)], centred[len(train) :]
     eigenvalues, loadings = eigen(library, inside.T @ inside, name)
     # A direction without variance has no vector of unit length, and predicts nothing.
-    kept = np.flatnonzero(eigenvalues > eigenvalues[-1] * np.finfo(dtype_name(columns)).eps)
+    kept = np.flatnonzero(eigenvalues > eigenvalues[-1] * len(centred) * np.finfo(np.float64).eps)
     eigenvalues, loadings = eigenvalues[kept], loadings[:, kept]
     root, cast = library.asarray(np.sqrt(eigenvalues)), partial(library.asarray, dtype=dtype_name(columns))
     return Spectrum(train, other, cast(inside @ loadings / root), eigenvalues, cast(across @ loadings * root))

@@ -86,17 +86,20 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
            "weight": np.full((len(outer), len(weights.T), shape), np.nan)}  # fmt: skip
     for split, (final, folds) in enumerate(zip(spectra.finals, spectra.folds, strict=True)):
         bands = [standardise(band if band.ndim == 2 else band[split], final.train) for band in low_rank]
-        valid = np.flatnonzero(varying(responses[final.train]))
+        valid = varying(responses[final.train])
+        # A slice where all are valid, so that nothing is copied.
+        valid = slice(None) if valid.all() else np.flatnonzero(valid)
         y = responses[:, valid].astype(predictions.dtype, copy=False)
-        if not len(valid):
+        if not y.shape[1]:
             continue
         for number, fold in enumerate(folds):
-            if not (varying(y[fold.train]).any() and varying(y[fold.other]).any()):
+            if not (any_varies(y, fold.train) and any_varies(y, fold.other)):
                 raise InputError(f"encoding/split: split {split}, inner fold {number}: no response varies")
         narrow = sum(band.shape[1] for band in bands) <= LOW_RANK * len(final.train) or not len(final.eigenvalues)
         fitted = _fit_lowrank if solver == "lowrank" or (solver == "auto" and narrow) else _fit_himalaya
         made, alpha, weight, best = fitted(library, final, folds, bands, y, alphas, weights, score)
-        predictions[:, final.other[:, None], valid] = made
+        for place, part in zip(predictions, made, strict=True):
+            place[final.other[:, None] if isinstance(valid, np.ndarray) else final.other, valid] = part
         fit["alpha"][split, valid], fit["cv_score"][split, valid] = alpha, best
         fit["weight"][split][:, valid] = weight / weight.sum(0)
         _warn_edges(alpha, alphas)
@@ -128,7 +131,7 @@ def _fit_lowrank(library, final, folds, bands, y, alphas, weights, score):
                 found = scorer.scores(*_centred(library, fold, y[:, tile]))
                 scores[:, chosen, tile] += library.to_numpy(found) / len(folds)
 
-            in_tiles(y.shape[1], size, score_tile)
+            in_tiles(library, y.shape[1], size, score_tile)
     penalty, weighting, best = choose(scores, alphas)
     made = np.empty((len(widths) + 1, len(final.other), y.shape[1]), y.dtype)
     for wide, chosen in groups:
@@ -145,7 +148,7 @@ def _fit_lowrank(library, final, folds, bands, y, alphas, weights, score):
                 made[band, :, voxels] = library.to_numpy(solved.across[:, begin:end] @ beta[begin:end]).T
 
         size, _ = tile_size(library, final, 1, 1, sum(widths), y)
-        in_tiles(len(targets), size, predict_tile)
+        in_tiles(library, len(targets), size, predict_tile)
     return made, alphas[penalty], weights[weighting].T, best
 
 
@@ -241,6 +244,11 @@ def varying(responses):
     """Voxels (n_targets,) that are finite and not constant over the rows."""
     low, high = responses.min(0), responses.max(0)
     return np.isfinite(low) & np.isfinite(high) & (high > low)
+
+
+def any_varies(y, rows, size=256):
+    """Whether any voxel varies over the rows; the first few tell it as a rule."""
+    return any(varying(y[rows, begin : begin + size]).any() for begin in range(0, y.shape[1], size))
 
 
 def _centred(library, spectrum, y):

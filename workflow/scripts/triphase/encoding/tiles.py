@@ -1,8 +1,10 @@
 """Voxels in tiles that fit in the caches of a CPU or the memory of a GPU."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 log = logging.getLogger(__name__)
 
@@ -26,19 +28,31 @@ def tile_size(library, spectrum, n_penalties, n_weightings, q, y):
     return int(np.clip(budget // (floats * y.dtype.itemsize), FEWEST, max(y.shape[1], FEWEST))), batch
 
 
-def in_tiles(n_targets, size, work):
-    """Call `work` with slices of the targets; where memory runs out, with half as many, and go on."""
+def in_tiles(library, n_targets, size, work):
+    """Call `work` with slices of up to `size` targets that cover them all.
+
+    On numpy every core has a tile of its own, since most of numpy's operations keep only one core busy. Where a GPU's
+    memory runs out tiles are halved, and work goes on.
+    """
+    if library.name == "numpy":
+        limits = ThreadpoolController()
+        cores = max((entry["num_threads"] for entry in limits.info() if entry["user_api"] == "blas"), default=1)
+        size = max(1, min(size, -(-n_targets // cores)))
+        with limits.limit(limits=1, user_api="blas"), ThreadPoolExecutor(cores) as pool:
+            list(pool.map(work, (slice(begin, begin + size) for begin in range(0, n_targets, size))))
+        return
     begin = 0
     while begin < n_targets:
-        tile, full = slice(begin, min(begin + size, n_targets)), False
+        full = False
         try:
-            work(tile)
-        except (MemoryError, RuntimeError) as error:
-            full = size > 1 and (isinstance(error, MemoryError) or "out of memory" in str(error))
+            work(slice(begin, begin + size))
+        except RuntimeError as error:
+            full = size > 1 and "out of memory" in str(error)
             if not full:
                 raise
+        # Outside of the handler, which keeps what the failed tile had allocated.
         if full:
-            size = (size + 1) // 2
+            size //= 2
             log.warning("out of memory with %d voxels at a time; going on with %d", 2 * size, size)
         else:
-            begin = tile.stop
+            begin += size
