@@ -75,6 +75,9 @@ def test_a_checkpoint_that_the_lock_says_to_be_missing_has_no_jobs(tmp_path):
     assert "step1000_to_step0.parquet" in plan.stdout, "the one before is the one before that is there"
     (line,) = [line for line in plan.stdout.splitlines() if "left out" in line]
     assert line.endswith("p/step512") and "the nearest of 2 are step0, step1000" not in line
+    # Under `error` its fetch is planned, and refuses.
+    counts = project.planned(overlay={**overlay, "integrity": "error"})
+    assert {counts[rule] for rule in CHECKPOINT_JOBS} == {3}
     # Memory and time are by the registry's bytes, and by the checkpoint's own once they are known.
     target = "results/embedded/activations/p/step1000.zarr.zip"
     for known in ("mem_mb=4061, ", "mem_mb=26000, "):
@@ -85,9 +88,6 @@ def test_a_checkpoint_that_the_lock_says_to_be_missing_has_no_jobs(tmp_path):
         path = project.folder / "results/embedded/models/p/step1000.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(manifest))
-    # Under `error` its fetch is planned, and refuses.
-    counts = project.planned(overlay={**overlay, "integrity": "error"})
-    assert {counts[rule] for rule in CHECKPOINT_JOBS} == {3}
 
 
 @pytest.mark.parametrize("given", [True, False])
