@@ -4,7 +4,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenizerFast
 
-from triphase import extraction
+from triphase import extraction, pooling
 from triphase.errors import InputError
 from triphase.extraction import block_words, extract
 from triphase.pooling import make_batch
@@ -427,3 +427,14 @@ def test_windows_that_serve_no_word_are_not_run(loaded):
     assert len(run) < len(plan.windows)
     hidden, _, preceding = in_memory(model, plan, batch_size=4)
     assert hidden.shape[1] == 3 and (preceding >= 6).all()
+
+
+def test_surprisal_of_16_bit_states_is_computed_in_float32():
+    generator = torch.Generator().manual_seed(0)
+    head = torch.nn.Linear(64, 500, bias=True)
+    rows = torch.randn(40, 64, generator=generator).bfloat16()
+    targets = torch.arange(40)
+    exact = rows.double() @ head.weight.bfloat16().double().T + head.bias.bfloat16().double()
+    expected = (exact.logsumexp(1) - exact[torch.arange(40), targets]) / np.log(2)
+    found = pooling._bits(head.bfloat16(), rows, targets)
+    np.testing.assert_allclose(found.detach(), expected.detach(), atol=1e-4)
