@@ -7,6 +7,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
+from triphase.config_checks import absent_concepts
 from triphase.configuration import resolve_config, tokens_seen
 from triphase.errors import InputError
 
@@ -121,7 +122,6 @@ def at(config, path):
         (("encoding",), {"alphas": [-1, 5, 0]}, "encoding/alphas/2: 0 must be at least 1"),
         (("encoding",), {"alphas": [5, 5, 10]}, "encoding/alphas: low 5 must be below high 5"),
         (("encoding",), {"nuisance": ["pitch"]}, "encoding/nuisance: 'pitch' is neither .*word_rate, .*log_frequency"),
-        (("states", "probes"), {"concepts": [{"name": "tense"}]}, "concepts: 'tense' is not a label .*pos, number"),
         (("states", "probes"), {"concepts": [{"name": "pos", "bins": 1}]}, "concepts/0/bins: 1 must be at least 2"),
         (("phases", "headline"), {"tasks": ["worlds"]}, "headline/tasks: 'worlds' is not in tasks/evaluations"),
         (("phases", "headline"), {"adherence": ["x"]}, "headline/adherence: 'x' is not in tasks/adherence; .*: world"),
@@ -132,6 +132,15 @@ def at(config, path):
 def test_keys_that_contradict_each_other_are_named(path, values, message):
     with pytest.raises(InputError, match=message):
         resolve_config(broken(lambda config: at(config, path).update(values)), ROOT)
+
+
+def test_a_concept_without_a_label_is_warned_of_and_the_study_goes_on():
+    concepts = [{"name": "pos"}, {"name": "tense"}, {"name": "position", "bins": 4}]
+    config = resolve_config(broken(lambda config: config["states"]["probes"].update(concepts=concepts)), ROOT)
+    (line,) = absent_concepts(config)
+    assert re.match("states/probes/concepts: 'tense' is not a label of the transcript .*pos, number.* position", line)
+    config["dataset"]["words"]["labels"] = [{"name": "pos", "column": "pos"}]
+    assert ["'tense'", "'position'"] == [line.split()[1] for line in absent_concepts(config)]
 
 
 def test_a_model_that_is_not_trained_here_has_free_revisions_and_repositories():

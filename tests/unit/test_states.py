@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import compare_checkpoints
+import measure_identity
 import measure_states
 import numpy as np
 import pandas as pd
@@ -9,9 +10,10 @@ import xarray as xr
 
 from triphase.artefacts import read_table, write_arrays, write_table
 from triphase.errors import InputError
-from triphase.states import geometry_rows, surprisal_row
+from triphase.states.rows import dimension_rows, drawn_words, surprisal_row
 
-PROBES = {"concepts": [{"name": "pos"}], "folds": 5, "control_draws": 3, "min_count": 10, "alphas": [1.0, 100.0]}
+PROBES = {"concepts": [{"name": "pos"}], "classifier": "ridge", "folds": 5, "control_draws": 3, "min_count": 10,
+          "alphas": [1.0, 100.0], "learning_curve": [0.5]}  # fmt: skip
 
 
 @pytest.fixture
@@ -47,15 +49,25 @@ def measure(study, concepts=PROBES["concepts"]):
     paths = SimpleNamespace(
         words=study / "words.parquet", activations=study / "late.zarr.zip", states=study / "out.parquet"
     )
-    measure_states.main(paths, probes=PROBES | {"concepts": concepts}, intrinsic_dimension={"n": 300}, seed=0)
+    probes = PROBES | {"concepts": concepts}
+    measure_states.main(paths, probes=probes, intrinsic_dimension={"n": 300}, cka_words=200, seed=0)
     return read_table(paths.states)
 
 
 def test_states_of_every_layer_with_provenance(study):
     table = measure(study)
     by_layer = table.set_index(["layer", "measure"])
-    geometry = {"intrinsic_dimension", "participation_ratio", "effective_rank"}
-    assert set(table.loc[table["layer"].notna(), "measure"]) == geometry | {"probe/pos", "selectivity/pos"}
+    geometry = {"participation_ratio", "effective_rank", "spectral_entropy", "spectral_decay", "anisotropy"}
+    geometry |= {
+        "intrinsic_dimension",
+        "intrinsic_dimension_gride",
+        "gride_scale",
+        *(f"gride/{2**k}" for k in range(5)),
+    }
+    probes = {"probe/pos", "selectivity/pos", "probe_types/pos", "probe_learning/pos/0.5"}
+    assert set(table.loc[table["layer"].notna(), "measure"]) == geometry | probes | {"cka_layer/0"}
+    assert table.loc[table["measure"] == "cka_layer/0", "layer"].tolist() == [1]
+    assert by_layer.loc[(1, "cka_layer/0"), "n"] == 200
     assert table["layer"].dropna().unique().tolist() == [0, 1]
     assert table.loc[table["layer"].isna(), "measure"].tolist() == ["surprisal"]
     assert by_layer.loc[(0, "probe/pos"), "value"] > 0.95
@@ -70,9 +82,23 @@ def test_states_are_reproducible(study):
     pd.testing.assert_frame_equal(measure(study), measure(study))
 
 
-def test_concept_without_a_column_is_refused(study):
-    with pytest.raises(InputError, match="'topic' is no column of the words table.*pos"):
-        measure(study, [{"name": "topic"}])
+def test_a_concept_that_the_data_set_lacks_is_marked_with_its_reason(study):
+    table = measure(study, [{"name": "topic"}, {"name": "pos"}])
+    rows = table[table["measure"] == "probe/topic"]
+    assert rows["value"].isna().all()
+    assert rows["n"].tolist() == [0, 0]
+    assert "no label 'topic'; there are: pos" in table.attrs["concepts"]["topic"]["reason"]
+    assert table.loc[table["measure"] == "probe/pos", "value"].notna().all()
+
+
+def test_identity_is_probed_without_any_model(study):
+    paths = SimpleNamespace(words=study / "words.parquet", identity=study / "identity.parquet")
+    measure_identity.main(paths, probes=PROBES, seed=0)
+    table = read_table(paths.identity)
+    assert table["measure"].tolist() == ["probe_identity/pos", "selectivity_identity/pos"]
+    assert table["layer"].isna().all()
+    assert table.loc[0, "value"] == pytest.approx(1, abs=0.01)
+    assert table.attrs["concepts"]["pos"]["classes"] == ["N", "V"]
 
 
 def test_surprisal_leaves_out_words_without_one():
@@ -84,19 +110,29 @@ def test_surprisal_leaves_out_words_without_one():
     assert error == pytest.approx(bits[1:].std(ddof=1) / np.sqrt(39))
 
 
-def test_dimension_is_taken_from_the_same_words_at_every_checkpoint():
-    points = np.random.default_rng(0).normal(size=(500, 6))
-    first = geometry_rows(0, points, 200, seed=3)[0]
-    assert geometry_rows(0, 5 * points + 1, 200, seed=3)[0][2] == pytest.approx(first[2])
-    assert first[4] == 200
-    assert first != geometry_rows(0, points, 200, seed=4)[0]
+def test_dimension_does_not_change_with_scale_and_place():
+    points = np.random.default_rng(0).normal(size=(200, 6))
+    rows, moved = dimension_rows(0, points), dimension_rows(0, 5 * points + 1)
+    for (_, measure, *values), (_, _, *others) in zip(rows, moved, strict=True):
+        assert values == pytest.approx(others, nan_ok=True), measure
+    curve = {int(name.split("/")[1]): value for _, name, value, *_ in rows if "/" in name}
+    reported = {name: value for _, name, value, *_ in rows}
+    assert reported["intrinsic_dimension_gride"] == curve[reported["gride_scale"]]
+
+
+def test_words_are_drawn_by_their_number_and_the_seed_alone():
+    drawn = drawn_words(500, 200, seed=3)
+    assert len(set(drawn)) == 200
+    assert (np.diff(drawn) > 0).all()
+    np.testing.assert_array_equal(drawn, drawn_words(500, 200, seed=3))
+    assert drawn_words(50, 200, seed=3).tolist() == list(range(50))
 
 
 def compare(study, reference, roles):
     paths = SimpleNamespace(
         activations=study / "late.zarr.zip", reference=study / reference, similarity=study / "pair.parquet"
     )
-    compare_checkpoints.main(paths, roles=roles)
+    compare_checkpoints.main(paths, roles=roles, words=300, seed=0)
     return read_table(paths.similarity)
 
 
@@ -106,6 +142,7 @@ def test_similarity_of_each_layer_for_each_role(study):
     values = table.set_index(["layer", "measure"])["value"]
     assert values[1, "cka_first"] == values[1, "cka_previous"] == pytest.approx(1)
     assert values[0, "cka_first"] < 0.9
+    assert table["n"].unique().tolist() == [300]
     assert table.attrs["reference"]["revision"] == "early"
 
 

@@ -26,6 +26,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
         "join_trajectories",
         "fit_phases",
         "measure_ceiling",
+        "measure_identity",
         "describe_data",
         "draw_data",
     ]

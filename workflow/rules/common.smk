@@ -6,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
+from triphase.config_checks import absent_concepts
 from triphase.configuration import in_order, resolve_config, tokens_seen
 from triphase.datasets import existing_files, paths_of, wanted_files
 from triphase.digest import script_digest
@@ -28,7 +29,7 @@ CHECKPOINTS = {
     for name, model in MODELS.items()
 }
 if workflow.is_main_process:
-    for line in missing_lines(MODELS.values()) + shared_lines(MODELS.values()):
+    for line in missing_lines(MODELS.values()) + shared_lines(MODELS.values()) + absent_concepts(config):
         logger.warning(line)
 # In the order of the config.
 SERIES = [

@@ -1,6 +1,7 @@
 # Internal states: surprisal, geometry, probes, similarity between checkpoints.
 # Reads:  activations/{model}/{checkpoint}.zarr.zip, stimuli/words.parquet
 # Writes: states/{model}/{checkpoint}.parquet
+#         states/identity.parquet                                    probes on word identity, which know no model
 #         states/pairs/{model}/{checkpoint}_to_{reference}.parquet   for the references in states/cka/references
 
 
@@ -24,10 +25,34 @@ rule measure_states:
     params:
         probes=lookup("states/probes", within=config),
         intrinsic_dimension=lookup("states/intrinsic_dimension", within=config),
+        cka_words=lookup("states/cka/n", within=config),
         seed=lookup("seed", within=config),
         code=digest("measure_states.py"),
     script:
         "../scripts/measure_states.py"
+
+
+rule measure_identity:
+    input:
+        words=f"{OUT}/stimuli/words.parquet",
+    output:
+        identity=f"{OUT}/states/identity.parquet",
+    log:
+        f"{OUT}/logs/measure_identity.log",
+    benchmark:
+        f"{OUT}/benchmarks/measure_identity.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        probes=lookup("states/probes", within=config),
+        seed=lookup("seed", within=config),
+        code=digest("measure_identity.py"),
+    script:
+        "../scripts/measure_identity.py"
 
 
 rule compare_checkpoints:
@@ -48,6 +73,8 @@ rule compare_checkpoints:
         runtime=60,
     params:
         roles=lambda wildcards: reference_roles(wildcards.model, wildcards.checkpoint)[wildcards.reference],
+        words=lookup("states/cka/n", within=config),
+        seed=lookup("seed", within=config),
         code=digest("compare_checkpoints.py"),
     script:
         "../scripts/compare_checkpoints.py"

@@ -57,6 +57,7 @@ rule join_trajectories:
         tasks=of_series(f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet"),
         shared=f"{OUT}/encoding/shared.zarr.zip",
         ceiling=f"{OUT}/responses/ceiling.parquet",
+        identity=f"{OUT}/states/identity.parquet",
         integrity=f"{OUT}/integrity.parquet",
     output:
         trajectories=f"{OUT}/trajectories.parquet",

@@ -32,7 +32,8 @@ def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed
     ceilings = ceiling_rows(read_table(paths.ceiling), rois).assign(study=study)
     with open_arrays(paths.shared) as shared:
         floors = floor_rows(shared, rois).assign(study=study)
-    table = typed(pd.concat([table, alignment_rows(table, layers), ceilings, floors], ignore_index=True))
+    of_study = [ceilings, floors, read_table(paths.identity).assign(study=study)]
+    table = typed(pd.concat([table, alignment_rows(table, layers), *of_study], ignore_index=True))
     drawn = alignment_series(table, files)
     table = typed(pd.concat([table, step0_rows(drawn).assign(study=study)], ignore_index=True))
     made_from = {f"{model}/{name}": t.attrs for (model, name), t in zip(entries, tables, strict=False)}

@@ -1,28 +1,42 @@
-"""Surprisal, geometry and linear probes of one checkpoint, layer by layer."""
+"""Surprisal, geometry and linear probes of one checkpoint, layer by layer, and similarity between its layers."""
 
 from triphase.artefacts import open_arrays, read_table, write_table
 from triphase.job import start
 from triphase.provenance import library_versions
-from triphase.states import geometry_rows, prepare_probes, probe_rows, surprisal_row, tidy_rows
+from triphase.states.probes import plan_probes
+from triphase.states.rows import (
+    dimension_rows,
+    drawn_words,
+    geometry_rows,
+    layer_similarity_rows,
+    probe_metadata,
+    probe_rows,
+    surprisal_row,
+    tidy_rows,
+)
+from triphase.states.similarity import cloud
 from triphase.words import unique_stimuli
 
 
-def main(paths, *, probes, intrinsic_dimension, seed):
-    """`probes`: concepts, folds, control_draws, min_count, alphas; `intrinsic_dimension`: n (words)."""
+def main(paths, *, probes, intrinsic_dimension, cka_words, seed):
+    """`probes`: section of the config; `intrinsic_dimension`: n (words); `cka_words`: words to compare layers on."""
     words = unique_stimuli(read_table(paths.words))
-    options = {key: probes[key] for key in ("folds", "control_draws", "min_count")}
-    prepared = prepare_probes(words, probes["concepts"], **options, seed=seed)
+    plan = plan_probes(words, probes, seed)
+    few, compared = (drawn_words(len(words), n, seed) for n in (intrinsic_dimension["n"], cka_words))
+    clouds = {}
     with open_arrays(paths.activations) as activations:
         known = "surprisal" in activations
         rows = [surprisal_row(activations["surprisal"].to_numpy(), words)] if known else []
         for layer in activations["layer"].to_numpy().tolist():
             points = activations["activations"].sel(layer=layer).to_numpy()
-            rows += geometry_rows(layer, points, intrinsic_dimension["n"], seed)
-            rows += probe_rows(layer, points, prepared, probes["alphas"])
+            rows += dimension_rows(layer, points[few])
+            rows += geometry_rows(layer, points)
+            rows += probe_rows(layer, points, plan, probes["alphas"], probes["classifier"])
+            clouds[layer] = cloud(points[compared])
         provenance = dict(activations.attrs)
-    concepts = {concept["name"]: {"classes": concept["classes"], "skipped": concept["skipped"]} for concept in prepared}
+    rows += layer_similarity_rows(clouds)
     versions = {"versions": provenance["versions"] | library_versions("numpy")}
-    write_table(paths.states, tidy_rows(rows), **provenance | versions, concepts=concepts, seed=seed)
+    write_table(paths.states, tidy_rows(rows), **provenance | versions, concepts=probe_metadata(plan), seed=seed)
 
 
 if __name__ == "__main__":

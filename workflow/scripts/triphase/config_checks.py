@@ -93,15 +93,26 @@ def check_encoding(config):
 
 
 def check_labels(config):
-    """Concepts and nuisance features are labels that the transcript has; the envelope needs the sound."""
+    """Nuisance features are built in or labels that the transcript has; the envelope needs the sound."""
     labels, dataset = [label["name"] for label in config["dataset"]["words"]["labels"]], config["dataset"]
-    concepts = [concept["name"] for concept in config["states"]["probes"]["concepts"]]
-    where = f"is not a label of the transcript {dataset['words']['name']!r} of {dataset['name']}; there are"
-    require_known("states/probes/concepts", concepts, labels, where)
     require_known("encoding/nuisance", config["encoding"]["nuisance"], [*BUILT_IN, *labels],
-                  f"is neither built in nor {where.removeprefix('is not ')}")  # fmt: skip
+                  f"is neither built in nor a label of the transcript {dataset['words']['name']!r} of "
+                  f"{dataset['name']}; there are")  # fmt: skip
     if "envelope" in config["encoding"]["nuisance"] and not dataset["audio"]:
         raise InputError(f"encoding/nuisance: 'envelope' needs the sound, and {dataset['name']} has no audio")
+
+
+def absent_concepts(config):
+    """Lines for the user: concepts that the transcript has no label for, whose measures will be missing."""
+    dataset = config["dataset"]
+    labels = [label["name"] for label in dataset["words"]["labels"]]
+    derived = ["position"] if "sentence" in labels else []
+    return [
+        f"states/probes/concepts: {concept['name']!r} is not a label of the transcript {dataset['words']['name']!r} of "
+        f"{dataset['name']} and will be missing; there are {', '.join([*labels, *derived]) or 'none'}"
+        for concept in config["states"]["probes"]["concepts"]
+        if concept["name"] not in [*labels, *derived]
+    ]
 
 
 def check_headline(config):

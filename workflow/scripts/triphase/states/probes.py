@@ -1,0 +1,189 @@
+"""What can be read linearly from activations: classifiers for every concept at once, with a control task.
+
+All concepts, their control labels and all classes are columns of one regression, so a layer costs one decomposition per
+fold, however many concepts there are.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from triphase.states.classifiers import CLASSIFIERS, standardise
+from triphase.states.labels import (
+    THIRDS,
+    Concept,
+    concept_classes,
+    control_codes,
+    held_out_sentences,
+    held_out_types,
+    learning_splits,
+    sentence_groups,
+    trained_classes,
+    word_types,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that probes need beside the activations, the same for every layer, checkpoint and model.
+
+    concepts : list of Concept
+    groups, types : int array (n words,), sentence and word type of each
+    splits : dict of scheme ("sentences", "types", or a share of the training sentences) to (training, test) masks
+    """
+
+    concepts: list
+    groups: np.ndarray
+    types: np.ndarray
+    splits: dict
+
+
+def plan_probes(words, probes, seed):
+    """Labels, control labels and folds of every concept: all that does not depend on the model.
+
+    Parameters
+    ----------
+    words : pandas.DataFrame
+        One row per word of the activations.
+    probes : dict
+        `states/probes` of the config.
+    seed : int
+    """
+    groups, types = sentence_groups(words), word_types(words)
+    sentences = held_out_sentences(groups, probes["folds"], np.random.default_rng(seed))
+    splits = {"sentences": sentences}
+    if min(len(np.unique(groups)), len(np.unique(types))) >= THIRDS:
+        splits["types"] = held_out_types(groups, types, np.random.default_rng([seed, 1]))
+    concepts = []
+    for number, concept in enumerate(probes["concepts"]):
+        codes, classes, skipped, reason = concept_classes(words, concept, probes["min_count"])
+        if reason:
+            logging.warning("concept %s is not probed: %s", concept["name"], reason)
+            concepts.append(Concept(concept["name"], classes, skipped=skipped, reason=reason))
+            continue
+        rows = np.flatnonzero(codes >= 0)
+        codes = codes[rows]
+        scored = {scheme: trained_classes(codes, _of(rows, parts)) for scheme, parts in splits.items()}
+        skipped |= {f"untrained_{scheme}": int((~known).sum()) for scheme, known in scored.items()}
+        logging.info("concept %s: %d words, classes %s, left out %s", concept["name"], len(rows), classes, skipped)
+        controls = control_codes(codes, types[rows], probes["control_draws"], np.random.default_rng([seed, number + 2]))
+        codes = np.concatenate([codes[None], controls])
+        concepts.append(Concept(concept["name"], classes, rows, codes, scored, skipped))
+    curve = {share: learning_splits(sentences, groups, share, seed) for share in probes["learning_curve"]}
+    return Plan(concepts, groups, types, splits | curve)
+
+
+def _of(rows, splits):
+    """Splits of all words as those of some."""
+    return [(train[rows], test[rows]) for train, test in splits]
+
+
+def predict(features, columns, splits, groups, alphas, classifier="ridge"):
+    """Classes of held-out words.
+
+    Parameters
+    ----------
+    features : array (n, p)
+        Standardised here on the training rows of each split.
+    columns : list of int array (n,)
+        Classes 0..k-1 of each problem.
+    splits : list of (training, test) bool arrays (n,)
+    groups : int array (n,)
+    alphas : sequence of float
+    classifier : "ridge" or "logistic"
+
+    Returns
+    -------
+    int array (problems, n)
+        -1 where no split tests a word, or the one that does has nothing to train on.
+    """
+    features = np.asarray(features, dtype=np.float64)
+    predicted = np.full((len(columns), len(features)), -1)
+    for train, test in splits:
+        if train.sum() > 1 and test.any():
+            known = [codes[train] for codes in columns]
+            pair = standardise(features[train], features[test])
+            predicted[:, test] = CLASSIFIERS[classifier](pair[0], known, pair[1], groups[train], alphas)
+    return predicted
+
+
+def probe_scores(points, plan, alphas, classifier="ridge", schemes=None):
+    """Scores of every concept on one set of features.
+
+    Concepts with the same labelled words share a decomposition. The standard error of the selectivity holds the words'
+    and the draws' part.
+
+    Parameters
+    ----------
+    points : array (n words, features)
+    plan : Plan
+    alphas, classifier : see `predict`
+    schemes : collection of the plan's schemes to use, by default all
+
+    Returns
+    -------
+    list of (concept, measure, value, se, n words)
+        `sentences` (balanced accuracy with sentences held out), `selectivity` (the same minus the mean over control
+        tasks), `types` (sentences and word types held out) and each share of the learning curve. NaN, with n 0, for a
+        concept that is not probed.
+    """
+    schemes = [scheme for scheme in plan.splits if schemes is None or scheme in schemes]
+    together = {}
+    for concept in plan.concepts:
+        together.setdefault(concept.rows.tobytes(), []).append(concept)
+    scores = []
+    for concepts in together.values():
+        rows = concepts[0].rows
+        if not len(rows):
+            measures = [*schemes, "selectivity"]
+            scores += [(concept.name, measure, np.nan, np.nan, 0) for concept in concepts for measure in measures]
+            continue
+        for scheme in schemes:
+            # Control tasks answer a question about the whole training set and known word types.
+            used = [concept.codes if scheme == "sentences" else concept.codes[:1] for concept in concepts]
+            columns, splits = [codes for several in used for codes in several], _of(rows, plan.splits[scheme])
+            found = iter(predict(points[rows], columns, splits, plan.groups[rows], alphas, classifier))
+            for concept, codes in zip(concepts, used, strict=True):
+                tested = concept.scored["types" if scheme == "types" else "sentences"]
+                parts = [balanced_influence(own[tested], next(found)[tested]) for own in codes]
+                scores += _summary(concept.name, scheme, parts, plan.groups[rows][tested])
+    return scores
+
+
+def _summary(name, scheme, parts, groups):
+    """Rows of one concept from the score and influence of its labels and of each control task."""
+    (value, influence), controls = parts[0], parts[1:]
+    rows = [(name, scheme, value, clustered_error(influence, groups), len(groups))]
+    if controls:
+        control = np.array([score for score, _ in controls])
+        difference = influence - np.mean([part for _, part in controls], axis=0)
+        between = control.var(ddof=1) / control.size if control.size > 1 else 0.0
+        error = np.hypot(clustered_error(difference, groups), np.sqrt(between))
+        rows.append((name, "selectivity", value - control.mean(), error, len(groups)))
+    return rows
+
+
+def balanced_influence(codes, predicted):
+    """Balanced accuracy and each word's influence on it (its derivative with respect to the word's weight).
+
+    Returns
+    -------
+    value : float
+        Mean over the classes that occur of the share found; NaN with fewer than two classes.
+    influence : array (n,)
+    """
+    counts = np.bincount(codes)
+    occurring = (counts > 0).sum()
+    if occurring < 2:
+        return np.nan, np.full(len(codes), np.nan)
+    hits = (codes == predicted).astype(float)
+    recall = np.bincount(codes, weights=hits) / np.maximum(counts, 1)
+    return recall[counts > 0].mean(), (hits - recall[codes]) / counts[codes] / occurring
+
+
+def clustered_error(influence, groups):
+    """Standard error from influences summed within groups, as words of a sentence are not independent; NaN for one."""
+    _, inverse = np.unique(groups, return_inverse=True)
+    sums = np.bincount(inverse, weights=influence)
+    return float(np.sqrt((sums**2).sum() * sums.size / (sums.size - 1))) if sums.size > 1 else np.nan
