@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,43 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hand_made import bigram, word_tokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import (
-    GenerationMixin,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
-from transformers.modeling_outputs import CausalLMOutput
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from triphase.artefacts import read_table, write_json
 from triphase.checkpoints import find_checkpoint, load_model
 from triphase.errors import InputError
-from triphase.harness import evaluate, load_tasks, read_documents
-from triphase.tasks import agresti_coull, item_scores, missing_data, plan, summarise, task_sources
+from triphase.tasks.documents import load_tasks, read_documents
+from triphase.tasks.harness import evaluate
+from triphase.tasks.measures import agresti_coull, item_scores, summarise
+from triphase.tasks.plan import missing_data, plan, task_sources, unfetched
 
 TASKS = Path(__file__).parents[2] / "resources" / "tasks"
-WORDS = [
-    "<end>",
-    "<unknown>",
-    "A",
-    "B",
-    "C",
-    "D",
-    "1",
-    "2",
-    "3",
-    "4",
-    "letter",
-    "digit",
-    "cat",
-    "dog",
-    "sees",
-    "see",
-    "?",
-]
 VARIANTS = [
     {"name": "letters", "task": "ask_letters", "labels": ["A", "B", "C", "D"]},
     {"name": "digits", "task": "ask_digits", "labels": ["1", "2", "3", "4"]},
@@ -54,38 +31,9 @@ VARIANTS = [
 ]
 
 
-class Bigram(PreTrainedModel, GenerationMixin):
-    """A language model whose next-word log-odds are one row of a table."""
-
-    config_class = PretrainedConfig
-
-    def __init__(self, table):
-        super().__init__(
-            PretrainedConfig(vocab_size=len(table), max_position_embeddings=32, num_hidden_layers=1, eos_token_id=0)
-        )
-        self.table = torch.nn.Parameter(torch.as_tensor(table, dtype=torch.float32))
-
-    def forward(self, input_ids, attention_mask=None, **_):
-        return CausalLMOutput(logits=self.table[input_ids])
-
-    def prepare_inputs_for_generation(self, input_ids, attention_mask=None, **_):
-        return {"input_ids": input_ids}
-
-
 @pytest.fixture
 def tokenizer():
-    words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unknown>"))
-    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<end>", bos_token="<end>", unk_token="<unknown>")
-
-
-def bigram(**odds):
-    """Log-odds 0 but for `previous_next` pairs, as a model and its table of log-probabilities."""
-    table = np.zeros((len(WORDS), len(WORDS)))
-    for pair, value in odds.items():
-        previous, following = pair.split("_")
-        table[WORDS.index(previous), WORDS.index(following)] = value
-    return Bigram(table), pd.DataFrame(torch.log_softmax(torch.tensor(table), -1).numpy(), index=WORDS, columns=WORDS)
+    return word_tokenizer()
 
 
 @pytest.fixture
@@ -143,13 +91,18 @@ class TestPlan:
         with pytest.raises(InputError, match="own.jsonl"):
             load_tasks(jobs)
 
-    def test_unknown_task_is_named_with_what_there_is(self, folder):
-        with pytest.raises(InputError, match="'arc' of 'x' is in no YAML.*ask_digits, ask_letters, ask_plain, choose"):
-            plan([{"name": "x", "task": "arc"}], [], [folder], None)
+    def test_a_task_that_is_not_local_is_named_with_what_there_is(self, folder):
+        jobs = plan([{"name": "x", "task": "arc"}, {"name": "one", "task": "choose"}], [], [folder], None)
+        message = unfetched(jobs, [folder])
+        assert re.search("data of 'arc' are not here.*snakemake fetch_tasks.*ask_digits, ask_letters.*choose", message)
+        assert unfetched(jobs[1:], [folder]) == ""
+        assert missing_data(jobs) == []
+        with pytest.raises(InputError, match="data of 'arc' are not here"):
+            load_tasks(jobs)
 
     def test_names_must_be_unique(self, folder):
         with pytest.raises(InputError, match=r"\['one'\] occur more than once"):
-            plan([{"name": "one", "task": "choose"}, {"name": "one", "task": "ask_plain"}], [], [folder], None)
+            plan([{"name": "one", "task": "choose"}, {"name": "one", "task": "choose"}], [], [folder], None)
 
     def test_local_data_that_is_not_set_is_named(self, folder):
         with pytest.raises(InputError, match="'x' reads 'a.jsonl' from local_data, which is not set"):
@@ -160,9 +113,8 @@ class TestPlan:
             plan([{"name": "x", "task": "blimp_pairs"}], [], [TASKS], None)
 
     def test_imports_neither_the_harness_nor_torch(self):
-        code = (
-            "import sys, triphase.tasks; assert not {'torch', 'lm_eval', 'datasets', 'transformers'} & set(sys.modules)"
-        )
+        heavy = "{'torch', 'lm_eval', 'datasets', 'transformers'}"
+        code = f"import sys, triphase.tasks.plan; assert not {heavy} & set(sys.modules)"
         library = Path(__file__).parents[2] / "workflow" / "scripts"
         subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(library)})
 
@@ -196,11 +148,19 @@ def test_adherence_needs_generated_answers(folder):
         load_tasks(plan([], [{"name": "world", "variants": variants}], [folder], None))
 
 
-def test_more_generated_tokens_than_context_is_refused(folder, tokenizer):
+def test_more_generated_tokens_than_context_leaves_the_task_out_and_says_why(folder, tokenizer):
     (folder / "base_ask").write_text((folder / "base_ask").read_text().replace("max_gen_toks: 3", "max_gen_toks: 32"))
     jobs = plan([], [{"name": "world", "variants": VARIANTS}], [folder], None)
-    with pytest.raises(InputError, match="'ask_letters' generates up to 32 tokens, the model's context is 32"):
-        run(jobs, bigram()[0], tokenizer)
+    world = [{"name": "world", "variants": VARIANTS}]
+    jobs = plan([{"name": "one", "task": "choose"}], world, [folder], None)
+    items, metadata = run(jobs, bigram()[0], tokenizer)
+    assert "'ask_letters' generates up to 32 tokens, the model's context is 32" in metadata["missing"]["world.letters"]
+    items.attrs["missing"] = metadata["missing"]
+    table = summarise(items, world).set_index("measure")
+    assert table.loc["accuracy/one", "n"] == 5
+    assert np.isnan(table.loc["adherence/world", "value"])
+    assert table.loc["adherence/world", "n"] == 0
+    assert set(item_scores(items, world)["measure"]) == {"accuracy_rescaled/one"}
 
 
 class TestKnownModel:
@@ -398,12 +358,14 @@ def test_nothing_is_written_to_the_user_s_cache(folder, tokenizer, monkeypatch, 
 def test_means_of_item_scores_are_the_measures():
     rng = np.random.default_rng(0)
     accuracy = pd.DataFrame({"task": "quiz", "kind": "accuracy", "variant": "", "item": range(40), "chance": 0.25,
-                             "correct": rng.integers(0, 2, 40).astype(float)})  # fmt: skip
+                             "correct": rng.integers(0, 2, 40).astype(float), "correct_norm": np.nan,
+                             "majority": 0.5, "truncated": False})  # fmt: skip
     frames = [accuracy]
     for variant in VARIANTS:
         answers = rng.choice(["A", "B.", "2", "4", "cat"], 40)
         frames.append(pd.DataFrame({"task": "world", "kind": "adherence", "variant": variant["name"], "item": range(40),
-                                    "response": answers, "target": 0, "label_mass": 0.5}))  # fmt: skip
+                                    "response": answers, "target": 0, "label_mass": 0.5, "truncated": False,
+                                    "loglikelihoods": [[0.0, -1, -1, -1]] * 40}))  # fmt: skip
     items, adherence = pd.concat(frames, ignore_index=True), [{"name": "world", "variants": VARIANTS}]
     table = summarise(items.sample(frac=1, random_state=0), adherence).set_index("measure")["value"]
     scores = item_scores(items, adherence)
@@ -415,7 +377,7 @@ def test_means_of_item_scores_are_the_measures():
 
 def test_variants_with_other_items_are_refused():
     items = pd.DataFrame({"task": "world", "kind": "adherence", "variant": ["letters", "letters", "digits", "plain"],
-                          "item": [0, 1, 0, 0], "response": "A", "target": 0, "label_mass": 0.0})  # fmt: skip
+                          "item": [0, 1, 0, 0], "response": "A", "target": 0})  # fmt: skip
     with pytest.raises(InputError, match="'world': items by variant are .*'letters': 2, 'digits': 1"):
         summarise(items, [{"name": "world", "variants": VARIANTS}])
 

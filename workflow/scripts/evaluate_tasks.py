@@ -3,15 +3,16 @@
 from triphase.artefacts import read_json, write_table
 from triphase.checkpoints import load_model, load_tokenizer, memory_limits
 from triphase.devices import device_slot
-from triphase.harness import evaluate, load_tasks
 from triphase.job import start
 from triphase.provenance import library_versions, model_provenance
+from triphase.tasks.documents import load_tasks
+from triphase.tasks.harness import evaluate
 
 
 def main(paths, *, jobs, batch_size, device, seed, limits=None, retrieve=None):
-    """`jobs`: from `triphase.tasks.plan`. Tasks are read before the model, so that bad ones fail at once."""
+    """`jobs`: from `triphase.tasks.plan.plan`. Tasks are read before the model, so that bad ones fail at once."""
     manifest = read_json(paths.checkpoint)
-    tasks = load_tasks(jobs)
+    tasks = load_tasks(jobs, seed)
     model = load_model(manifest, dtype="float32", device=device, max_memory=limits, retrieve=retrieve)
     items, metadata = evaluate(jobs, tasks, model, load_tokenizer(manifest), batch_size=batch_size, seed=seed)
     versions = library_versions("lm_eval", "torch", "transformers")

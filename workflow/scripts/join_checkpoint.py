@@ -4,7 +4,7 @@ from triphase.artefacts import read_arrays, read_json, read_table, write_table
 from triphase.job import start
 from triphase.provenance import model_provenance
 from triphase.store import release_checkpoint
-from triphase.tasks import summarise
+from triphase.tasks.measures import summarise
 from triphase.trajectories import encoding_rows, tidy
 
 
@@ -13,11 +13,14 @@ def main(paths, *, study, model, checkpoint, step, tokens, rois, adherence, retr
     fits = [read_arrays(path) for path in paths.encoding]
     ceiling = read_table(paths.ceiling)
     frames = [encoding_rows(fit, rois, ceiling) for fit in fits]
-    frames += [read_table(paths.states), summarise(read_table(paths.tasks), adherence)]
+    items = read_table(paths.tasks)
+    frames += [read_table(paths.states), summarise(items, adherence)]
     keys = {"study": study, "model": model, "checkpoint": checkpoint, "step": step, "tokens": tokens}
     sources = {key: fits[0].attrs[key] for key in ("dataset", "dataset_commit", "stimulus_hashes", "versions")}
     manifest = read_json(paths.checkpoint)
-    write_table(paths.table, tidy(frames, **keys), **model_provenance(manifest), **sources)
+    # Why a measure has no value, as far as tasks go that this model cannot do.
+    lacking = {"missing_tasks": items.attrs["missing"]}
+    write_table(paths.table, tidy(frames, **keys), **model_provenance(manifest), **sources, **lacking)
     if retrieve["disk_gb"] is not None:
         release_checkpoint(manifest)
 

@@ -6,7 +6,7 @@ import xarray as xr
 
 from triphase.artefacts import open_arrays
 from triphase.errors import InputError
-from triphase.tasks import item_scores
+from triphase.tasks.measures import item_scores
 from triphase.trajectories import ALIGNMENT, COLUMNS, GAIN, item_draws
 
 OVER_STEP0 = f"{ALIGNMENT}_over_step0"

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from triphase.adherence import (
+from triphase.errors import InputError
+from triphase.tasks.adherence import (
     adherence_scores,
     answer_entropy,
     check_variants,
@@ -11,7 +12,6 @@ from triphase.adherence import (
     parse_strict,
     standard_error,
 )
-from triphase.errors import InputError
 
 LABELS = {"letters": ["A", "B", "C", "D"], "digits": ["1", "2", "3", "4"], "plain": []}
 QUESTIONS = [f"{name} {thing}" for name in ("Where is the", "Who has the", "B is a") for thing in ("cat", "4", "tree")]

@@ -1,0 +1,29 @@
+"""Data of those of the study's tasks that are the harness's own, into plain files that its jobs read offline."""
+
+import os
+import tempfile
+
+from triphase.artefacts import write_json
+from triphase.job import start
+
+
+def main(paths, terminal, *, tasks, folder):
+    """`tasks`: from `triphase.tasks.plan.hub_tasks`. Says what is there now."""
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".hub-") as scratch:
+        # Read when huggingface_hub is imported: the user's own cache is not written.
+        os.environ["HF_HUB_CACHE"] = scratch
+        from triphase.tasks.fetch import fetch_tasks
+
+        manifests = fetch_tasks(tasks, folder)
+    for task, manifest in manifests.items():
+        splits = ", ".join(f"{name} {entry['items']} items" for name, entry in manifest["splits"].items())
+        terminal.write(f"{task}: {manifest['repository']}: {splits}\n")
+    if not manifests:
+        terminal.write("all tasks of this study are local: nothing to fetch\n")
+    write_json(paths.manifest, manifests)
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, job.terminal, **job.params)

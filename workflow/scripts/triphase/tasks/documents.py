@@ -1,0 +1,289 @@
+"""The harness's task objects, made of YAMLs and of items that are read here and handed over in memory.
+
+No data-set cache is read or written, so that jobs may run side by side and a network is never asked.
+"""
+
+import hashlib
+import json
+import random
+from functools import cache
+from pathlib import Path
+
+from triphase.errors import InputError
+from triphase.tasks.adherence import normalise
+from triphase.tasks.plan import missing_data, unfetched
+
+# Key of a document under which the shots of an adherence entry stand; the harness puts it before the prompt.
+SHOTS = "_shots"
+SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
+
+
+def read_documents(path):
+    """Items of a JSON list, of JSON lines, or of a JSON object of items by their id, as a list of dict."""
+    text = Path(path).read_text(encoding="utf-8")
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        try:
+            whole = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except ValueError as error:
+            raise InputError(f"tasks: {path} is neither a JSON list nor JSON lines: {error}") from error
+    if isinstance(whole, dict):
+        by_id = whole and all(isinstance(item, dict) for item in whole.values())
+        whole = [{"id": key, **item} for key, item in whole.items()] if by_id else [whole]
+    if not isinstance(whole, list) or not all(isinstance(item, dict) for item in whole):
+        raise InputError(f"tasks: {path} holds something else than items; a list of JSON objects is needed")
+    return whole
+
+
+def load_tasks(jobs, seed=0):
+    """Make the harness's task objects, data read and checked; needs no model.
+
+    Shots of an accuracy task are the harness's: drawn from the split that the YAML names, else from the items
+    themselves, never the item that is asked. Shots of an adherence entry are questions of the variant without
+    instruction with their answers in words, the same before an item under every variant: no label stands in them, and
+    a model that copies them gives the same answer whatever is asked for.
+
+    Parameters
+    ----------
+    jobs : list of dict
+        From `triphase.tasks.plan.plan`.
+    seed : int
+        Of the choice of shots.
+
+    Returns
+    -------
+    dict of str (job id) to lm_eval Task
+
+    Raises
+    ------
+    InputError
+        A data file is absent, empty, changed since it was fetched or not JSON; the YAML does not fit its items; a right
+        answer is outside the choices or labels; too few items for the shots; the task does not compute the metric.
+    """
+    if missing := missing_data(jobs):
+        raise InputError("; ".join(missing))
+    if lost := unfetched(jobs, []):
+        raise InputError(lost)
+    tasks = {}
+    for job in jobs:
+        content, documents = _read(job)
+        tasks[job["id"]] = _make(job, content, documents)
+        _check_task(job, tasks[job["id"]])
+    for name in dict.fromkeys(job["name"] for job in jobs if job["kind"] == "adherence" and job["shots"]):
+        variants = [job for job in jobs if job["kind"] == "adherence" and job["name"] == name]
+        tasks |= _with_shots(variants, tasks, seed)
+    for job in jobs:
+        _check_items(job, tasks[job["id"]])
+    return tasks
+
+
+def _read(job):
+    """Content of a job's YAML, and its items by split."""
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    data = {split: files for split, files in job["data"].items() if split != "manifest"}
+    path = job["yaml"] or _harness_yaml(job)
+    try:
+        content = load_yaml(path)
+    except Exception as error:
+        raise InputError(f"tasks: {path} cannot be read: {type(error).__name__}: {error}") from error
+    documents = {split: [row for path in files for row in read_documents(path)] for split, files in data.items()}
+    if not all(documents.values()):
+        raise InputError(f"tasks: task {job['id']!r} has no items in {data}; at least one is needed")
+    return content, documents
+
+
+def _harness_yaml(job):
+    """The harness's own YAML of a fetched task; its data must be what was fetched."""
+    import lm_eval.tasks
+
+    path = Path(job["data"]["manifest"][0])
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    again = f"remove the folder {path.parent} and run snakemake fetch_tasks where there is a network"
+    for split, entry in manifest["splits"].items():
+        if hashlib.sha256((path.parent / entry["file"]).read_bytes()).hexdigest() != entry["sha256"]:
+            raise InputError(f"tasks: {path.parent / entry['file']} ({split}) is not what was fetched; {again}")
+    yaml = Path(lm_eval.tasks.__file__).parent / manifest["yaml"]
+    if not yaml.is_file():
+        raise InputError(
+            f"tasks: {job['task']!r} was fetched with version {manifest['harness']} of the harness; version "
+            f"{lm_eval.__version__} has no {manifest['yaml']}; {again}"
+        )
+    return yaml
+
+
+def _make(job, content, documents):
+    """The harness's object for a job; `documents` is split to list of dict."""
+    from lm_eval.tasks import TaskManager
+
+    _compile_once()
+    content = {key: value for key, value in content.items() if key not in ("dataset_kwargs", "tag", "group")}
+    shots = content.get("num_fewshot") if job["shots"] is None else job["shots"]
+    content["num_fewshot"] = 0 if job["kind"] == "adherence" else shots or 0
+    _choose_splits(job, content, documents)
+    if job["kind"] == "adherence" and job["shots"]:
+        before = content.pop("description", "")
+        content["description"] = f"{before}{{{{{SHOTS}}}}}" if SHOTS in next(iter(documents.values()))[0] else before
+    listed = content.get("metric_list") or []
+    if content.get("output_type") == "multiple_choice" and listed and "process_results" not in content:
+        if "acc_norm" not in [entry.get("metric") for entry in listed]:
+            content["metric_list"] = [*listed, {"metric": "acc_norm", "aggregation": "mean", "higher_is_better": True}]
+    specification = content | {"task": job["id"], "custom_dataset": _in_memory(documents)}
+    try:
+        return TaskManager(include_defaults=False).load([specification])["tasks"][job["id"]]
+    except Exception as error:
+        raise InputError(
+            f"tasks: the YAML of task {job['task']!r} of {job['name']!r} does not fit its items: "
+            f"{type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _compile_once():
+    """Let the harness keep its templates: it compiles one anew for every item, longer than filling it in."""
+    from lm_eval.utils import env
+
+    if not hasattr(env.from_string, "cache_info"):
+        env.from_string = cache(env.from_string)
+
+
+def _choose_splits(job, content, documents):
+    """Keep the splits that there are items for; shots come from the evaluated one where no other is named."""
+    evaluated = content.get("test_split") or content.get("validation_split")
+    config = dict(content.get("fewshot_config") or {})
+    pool = shots_split(content)
+    if content["num_fewshot"] and "samples" not in config:
+        if pool not in documents:
+            raise InputError(
+                f"tasks: {job['id']!r} with {content['num_fewshot']} shots draws them from the split {pool!r}, which "
+                f"it has no items for; there are: {', '.join(documents)}; name a file for it in the YAML "
+                "(dataset_kwargs: data_files), or let fewshot_split be the evaluated one"
+            )
+        if len(documents[pool]) <= content["num_fewshot"]:
+            raise InputError(
+                f"tasks: {job['id']!r} draws {content['num_fewshot']} shots from {len(documents[pool])} items; more "
+                "items than shots are needed"
+            )
+    config.pop("split", None)
+    for key in SPLITS:
+        if content.get(key) not in documents:
+            content.pop(key, None)
+    content["fewshot_split"] = pool if pool in documents else None
+    if pool == evaluated:
+        # The harness leaves out the item that is asked where the shots' split is the test split, or neither is named.
+        content["fewshot_split"] = content.get("test_split")
+        content.pop("training_split", None)
+    content["fewshot_config"] = config or None
+
+
+def shots_split(content):
+    """The split that a YAML's shots are drawn from."""
+    named = (content.get("fewshot_config") or {}).get("split") or content.get("fewshot_split")
+    return named or content.get("training_split") or content.get("validation_split") or content.get("test_split")
+
+
+def _in_memory(documents):
+    import datasets
+
+    def load(**_):
+        return {split: datasets.Dataset.from_list(rows) for split, rows in documents.items()}
+
+    return load
+
+
+def _with_shots(jobs, tasks, seed):
+    """Tasks of one adherence entry with the same questions and answers before an item under every variant."""
+    plain = next(job for job in jobs if not job["labels"])
+    source, count = tasks[plain["id"]], plain["shots"]
+    items = list(source.eval_docs)
+    turns = [_turn(source, item) for item in items]
+    labels = {normalise(label) for job in jobs for label in job["labels"]}
+    for index, item in enumerate(items):
+        if normalise(str(source.doc_to_target(item))) in labels:
+            raise InputError(
+                f"tasks.adherence {plain['name']!r}: item {index} of {plain['variant']!r}, from which shots are drawn, "
+                f"has the answer {source.doc_to_target(item)!r}, which is a label; answers of the variant without "
+                "labels must not be labels"
+            )
+    if len(items) <= count:
+        raise InputError(
+            f"tasks.adherence {plain['name']!r}: {count} shots of {len(items)} items; more items than shots are needed"
+        )
+    made = {}
+    for job in jobs:
+        content, documents = _read(job)
+        split = content.get("test_split") or content.get("validation_split")
+        if len(documents[split]) != len(items):
+            raise InputError(
+                f"tasks.adherence {job['name']!r}: variant {job['variant']!r} has {len(documents[split])} items, "
+                f"{plain['variant']!r} has {len(items)}; all need the same items"
+            )
+        for index, document in enumerate(documents[split]):
+            others = [other for other in range(len(items)) if other != index]
+            # By the item alone: neither other items nor other tasks decide.
+            chosen = random.Random(f"{seed} {index}").sample(others, count)
+            document[SHOTS] = "".join(turns[other] for other in chosen)
+        made[job["id"]] = _make(job, content, documents)
+    return made
+
+
+def _turn(task, item):
+    """A question with its answer, as the harness writes a shot."""
+    choices = task.doc_to_choice(item) if task.config.doc_to_choice else None
+    parts = task.build_qa_turn(
+        q=task.doc_to_text(item), c=choices, a=task.doc_to_target(item),
+        tgt_delim=task.config.target_delimiter, few_delim=task.config.fewshot_delimiter,
+    )  # fmt: skip
+    return "".join(part.to_text() for part in parts)
+
+
+def _check_task(job, task):
+    metrics = task.aggregation()
+    if job["kind"] == "accuracy" and job["metric"] not in metrics:
+        raise InputError(
+            f"tasks: metric {job['metric']!r} of {job['name']!r} is not computed by task {job['task']!r}; "
+            f"it computes: {', '.join(metrics)}"
+        )
+    if job["kind"] == "adherence" and task.OUTPUT_TYPE != "generate_until":
+        raise InputError(
+            f"tasks: task {job['task']!r} of adherence {job['name']!r} has output_type {task.OUTPUT_TYPE!r}; "
+            "adherence is measured on generated answers (generate_until)"
+        )
+
+
+def _check_items(job, task):
+    """Every item that is asked has a right answer among its choices, or among the labels of its variant."""
+    for index, item in enumerate(task.eval_docs):
+        if job["limit"] and index >= job["limit"]:
+            break
+        target = task.doc_to_target(item)
+        if job["kind"] == "adherence":
+            if job["labels"] and target not in ("", None) and target_index(target, job["labels"]) is None:
+                raise InputError(
+                    f"tasks: item {index} of {job['id']!r} has the answer {target!r}, which is none of the labels "
+                    f"{job['labels']}"
+                )
+        elif (
+            task.OUTPUT_TYPE == "multiple_choice"
+            and not task.multiple_input
+            and not callable(task.config.process_results)
+        ):
+            choices = task.doc_to_choice(item)
+            if len(choices) < 2 or not all(isinstance(choice, str) and choice for choice in choices):
+                raise InputError(
+                    f"tasks: item {index} of {job['id']!r} has the choices {choices}; two or more are needed, none of "
+                    "them empty"
+                )
+            for answer in target if isinstance(target, list) else [target]:
+                if target_index(answer, choices) is None:
+                    raise InputError(
+                        f"tasks: item {index} of {job['id']!r} has the answer {answer!r}, which is none of {choices} "
+                        f"(a choice, or its number from 0 to {len(choices) - 1})"
+                    )
+
+
+def target_index(target, choices):
+    """Index of a target among choices, given as an index or as the choice's text; None where it is neither."""
+    if isinstance(target, int):
+        return target if 0 <= target < len(choices) else None
+    return choices.index(target) if target in choices else None

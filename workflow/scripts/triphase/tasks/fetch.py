@@ -1,0 +1,152 @@
+"""Data of the harness's own tasks, fetched once from the hub into plain files that are read offline ever after."""
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+from triphase.artefacts import read_json, replacing, write_json
+from triphase.errors import InputError
+from triphase.tasks.documents import shots_split
+
+
+def fetch_tasks(wanted, folder):
+    """Fetch the splits that tasks need; what is there whole is left as it is.
+
+    Parameters
+    ----------
+    wanted : list of dict
+        `task` (name of one of the harness's own) and `shots` (list of int or null), from `triphase.tasks.plan`.
+    folder : path
+        `<folder>/<task>/<split>.jsonl` is written, and `manifest.json` when all splits are there.
+
+    Returns
+    -------
+    dict of task to its manifest: task, harness (version), yaml (below the harness's tasks), repository, subset,
+    version (of the data, as the data set states it), split (the evaluated one), shots (the YAML's own number),
+    shots_split, splits (name to file, items, sha256)
+
+    Raises
+    ------
+    InputError
+        No such task, a group of tasks, a task in code, data that cannot be had or are not text.
+    """
+    manifests, index = {}, None
+    for entry in wanted:
+        path = Path(folder) / entry["task"] / "manifest.json"
+        if path.is_file() and _whole(read_json(path), path.parent, entry["shots"]):
+            manifests[entry["task"]] = read_json(path)
+            continue
+        index = index or _index()
+        content, yaml = _find(entry["task"], index)
+        manifests[entry["task"]] = _fetch(entry, content, yaml, path.parent)
+        write_json(path, manifests[entry["task"]])
+    return manifests
+
+
+def _needed(split, own, pool, shots):
+    """Splits that are read: the evaluated one, and that of the shots where there are any."""
+    drawn = any(own if count is None else count for count in shots)
+    return list(dict.fromkeys([split, *([pool] if drawn else [])]))
+
+
+def _whole(manifest, folder, shots):
+    needed = _needed(manifest["split"], manifest["shots"], manifest["shots_split"], shots)
+    there = {split: entry for split, entry in manifest["splits"].items() if split in needed}
+    return len(there) == len(needed) and all(
+        _sha256(folder / entry["file"]) == entry["sha256"] for entry in there.values()
+    )
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _index():
+    """The harness's own tasks: takes seconds, as it reads 14,000 YAMLs."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager().task_index
+
+
+def _find(task, index):
+    """Content and path of a task's YAML."""
+    from difflib import get_close_matches
+
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    if task not in index:
+        near = get_close_matches(task, index, 3)
+        raise InputError(
+            f"tasks: the harness has no task {task!r}{'; near: ' + ', '.join(near) if near else ''}; a local task "
+            "needs a YAML in one of tasks/include_path"
+        )
+    entry = index[task]
+    if entry.yaml_path is None or isinstance((entry.cfg or {}).get("task"), list) or "group" in (entry.cfg or {}):
+        members = sorted(entry.tags) or [str(member) for member in (entry.cfg or {}).get("task") or []]
+        raise InputError(
+            f"tasks: {task!r} is a group of the harness's tasks; name its members one by one: {', '.join(members)}"
+        )
+    content = load_yaml(entry.yaml_path)
+    if "class" in content or "custom_dataset" in content:
+        raise InputError(f"tasks: {task!r} makes its items in code of its own; only tasks of a data set can be fetched")
+    return content, Path(entry.yaml_path)
+
+
+def _fetch(entry, content, yaml, folder):
+    import lm_eval
+    import lm_eval.tasks
+
+    task = entry["task"]
+    split = content.get("test_split") or content.get("validation_split")
+    own, pool = content.get("num_fewshot") or 0, shots_split(content)
+    splits, version = {}, None
+    with tempfile.TemporaryDirectory(dir=_made(folder), prefix=".download-") as scratch:
+        for name in _needed(split, own, pool, entry["shots"]):
+            rows, version = _rows(task, content, name, scratch)
+            splits[name] = _write(task, folder / f"{name}.jsonl", rows)
+    return {
+        "task": task,
+        "harness": lm_eval.__version__,
+        "yaml": str(yaml.relative_to(Path(lm_eval.tasks.__file__).parent)),
+        "repository": content["dataset_path"],
+        "subset": content.get("dataset_name"),
+        "version": version,
+        "split": split,
+        "shots": own,
+        "shots_split": pool,
+        "splits": splits,
+    }
+
+
+def _made(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _rows(task, content, split, scratch):
+    """Items of one split, and the version of the data set."""
+    import datasets
+
+    repository = content["dataset_path"]
+    options = {key: value for key, value in (content.get("dataset_kwargs") or {}).items() if key != "trust_remote_code"}
+    try:
+        data = datasets.load_dataset(repository, content.get("dataset_name"), split=split, cache_dir=scratch, **options)
+    except Exception as error:  # connections fail with many classes, of several libraries
+        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        raise InputError(
+            f"tasks: the data of {task!r} (split {split!r} of {repository!r}) cannot be had ({reason}); check the "
+            "network, and for gated data accept the licence on the hub and log in with `hf auth login`"
+        ) from error
+    return list(data), str(data.version) if data.version else None
+
+
+def _write(task, path, rows):
+    """Write items as JSON lines; what the manifest says of the file."""
+    try:
+        text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"tasks: items of {task!r} are not text ({error}); such tasks are not supported") from error
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return {"file": path.name, "items": len(rows), "sha256": _sha256(path)}

@@ -1,0 +1,210 @@
+"""Tasks run by lm-evaluation-harness on a model that is already loaded, and one row for every item."""
+
+import hashlib
+import logging
+import random
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from triphase.errors import InputError
+from triphase.tasks.adherence import parse_strict
+from triphase.tasks.documents import target_index
+
+COLUMNS = {
+    "task": str, "kind": str, "variant": str, "item": "int64", "correct": float, "correct_norm": float, "chance": float,
+    "majority": float, "target": "Int64", "answer": "Int64", "loglikelihoods": object, "response": object,
+    "label_mass": float, "truncated": bool,
+}  # fmt: skip
+
+
+def evaluate(jobs, tasks, model, tokenizer, *, batch_size, seed):
+    """Run the harness on a loaded model.
+
+    `lm_eval.evaluator.evaluate` is called, not `simple_evaluate`, which spends eight seconds on a description of the
+    machine; the seeds that the latter would set are set here.
+
+    Parameters
+    ----------
+    jobs : list of dict
+        From `triphase.tasks.plan.plan`.
+    tasks : dict
+        From `triphase.tasks.documents.load_tasks`.
+    model, tokenizer
+        Causal language model with its head, and its tokenizer (a padding token is set where it has none).
+    batch_size, seed : int
+
+    Returns
+    -------
+    items : pandas.DataFrame
+        One row per item and job, columns as in `COLUMNS`. `correct` follows the job's metric, `correct_norm` the
+        likelihood by character. `chance` is 1 / choices, 0 where the answer is free; `majority` is 1 where the right
+        answer, as text, is the task's commonest one. `target` and `answer` are indices of choices, for adherence of
+        labels (`answer` by the strict parser; none where it is no label). `loglikelihoods` are of the choices, for
+        adherence of the labels as the beginning of the answer, each with and without a leading space, and `label_mass`
+        is the probability of all. `truncated`: the prompt lost its beginning, being longer than the model's context.
+    metadata : dict
+        harness (version), seed, batch_size, tasks (id to version, prompt_hash, n, shots, limit, metric, source,
+        truncated), missing (id of a task that this model cannot do, to the reason).
+
+    Raises
+    ------
+    InputError
+        A log-likelihood is not finite.
+    """
+    import lm_eval
+    import torch
+    from lm_eval.evaluator import evaluate as run_harness
+
+    from triphase.tasks.scorer import Scorer
+
+    random.seed(seed)
+    np.random.seed(seed)  # the harness draws from the global generators
+    torch.manual_seed(seed)
+    scorer = Scorer(model, tokenizer, batch_size)
+    missing = {job["id"]: reason for job in jobs if (reason := _no_room(job, tasks[job["id"]], scorer))}
+    asked = {job["id"]: tasks[job["id"]] for job in jobs if job["id"] not in missing}
+    limits = {job["id"]: job["limit"] for job in jobs if job["id"] in asked and job["limit"]}
+    for task in asked.values():
+        # Shots are drawn by the task's own generator: which tasks ran before does not matter.
+        task.set_fewshot_seed(seed=seed)
+    chosen = {name: list(range(min(limit, len(asked[name].eval_docs)))) for name, limit in limits.items()}
+    found = run_harness(scorer, {"tasks": asked}, samples=chosen or None, bootstrap_iters=0) if asked else {}
+    rows, described = [], {}
+    for job in [job for job in jobs if job["id"] in asked]:
+        samples = found["samples"][job["id"]]
+        # A task may filter its answers in several ways; the first is its headline.
+        samples = [sample for sample in samples if sample["filter"] == samples[0]["filter"]]
+        scored = tasks[job["id"]].OUTPUT_TYPE != "generate_until"
+        pairs = [pair for sample in samples for pair in sample["arguments"]] if scored else []
+        if long := [scorer.unfit[pair] for pair in pairs if pair in scorer.unfit]:
+            missing[job["id"]] = (
+                f"an answer has {max(long)} tokens, the model's context is {scorer.max_length} (0: an empty answer)"
+            )
+            continue
+        cut = _truncated(samples, scorer, tasks[job["id"]])
+        if any(cut):
+            logging.warning("task %s: %d of %d prompts lost their beginning", job["id"], sum(cut), len(samples))
+        if job["kind"] == "adherence":
+            made = _adherence_rows(job, samples, scorer)
+        else:
+            made = _accuracy_rows(job, tasks[job["id"]], samples)
+        keys = {key: job[key] for key in ("kind", "variant")} | {"task": job["name"]}
+        rows += [
+            keys | {"item": int(sample["doc_id"]), "truncated": lost} | row
+            for sample, lost, row in zip(samples, cut, made, strict=True)
+        ]
+        texts = [str(part) for sample in samples for argument in sample["arguments"] for part in argument]
+        described[job["id"]] = {
+            "version": found["versions"][job["id"]],
+            "prompt_hash": hashlib.sha256("\x1e".join(texts).encode()).hexdigest(),
+            "n": len(samples),
+            "shots": job["shots"] if job["kind"] == "adherence" else found["n-shot"][job["id"]],
+            "limit": job["limit"],
+            "metric": job["metric"],
+            "source": job["yaml"] or job["data"]["manifest"][0],
+            "truncated": sum(cut),
+        }
+    for name, reason in missing.items():
+        logging.warning("task %s is missing: %s", name, reason)
+    metadata = {
+        "harness": lm_eval.__version__, "tasks": described, "missing": missing, "seed": seed, "batch_size": batch_size,
+    }  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), metadata
+
+
+def _new_tokens(task, scorer):
+    """Tokens that a task generates per item; 0 where it generates none."""
+    if task.OUTPUT_TYPE != "generate_until":
+        return 0
+    return (task.config.generation_kwargs or {}).get("max_gen_toks", scorer.max_gen_toks)
+
+
+def _no_room(job, task, scorer):
+    """Why a model cannot generate what a task asks for; empty where it can."""
+    if _new_tokens(task, scorer) < scorer.max_length:
+        return ""
+    return (
+        f"{job['task']!r} generates up to {_new_tokens(task, scorer)} tokens, the model's context is "
+        f"{scorer.max_length}; set generation_kwargs: max_gen_toks in its YAML to less"
+    )
+
+
+def _truncated(samples, scorer, task):
+    """Whether each item has a prompt that does not fit the context beside what is generated or scored."""
+    if task.OUTPUT_TYPE != "generate_until":
+        return [any(pair in scorer.cut for pair in sample["arguments"]) for sample in samples]
+    room = scorer.max_length - _new_tokens(task, scorer)
+    return [len(scorer.tok_encode(sample["arguments"][0][0])) > room for sample in samples]
+
+
+def _adherence_rows(job, samples, scorer):
+    labels = job["labels"]
+    by_label, masses = _label_likelihoods(scorer, [sample["arguments"][0][0] for sample in samples], labels)
+    for sample, values, mass in zip(samples, by_label, masses, strict=True):
+        response = str(sample["filtered_resps"][0])
+        target = target_index(sample["target"], labels)
+        answer = parse_strict(response, labels)
+        yield {
+            "target": target, "answer": answer, "response": response, "loglikelihoods": values, "label_mass": mass,
+        }  # fmt: skip
+
+
+def _label_likelihoods(scorer, contexts, labels):
+    """Log-probability that the answer begins with each label, and the probability that it begins with any, by item.
+
+    Forms are scored as tokens: scored as text, a label without a space could merge with the prompt's last word.
+    """
+    if not labels:
+        return [None] * len(contexts), [np.nan] * len(contexts)
+    forms = [
+        _shortest({tuple(scorer.tok_encode(space + label, add_special_tokens=False)) for space in ("", " ")})
+        for label in labels
+    ]
+    every = sorted({form for own in forms for form in own})
+    encoded = [scorer.tok_encode(context) or [scorer.prefix_token_id] for context in contexts]
+    requests = [
+        ((text, str(form)), ids, list(form)) for text, ids in zip(contexts, encoded, strict=True) for form in every
+    ]
+    answers = scorer._loglikelihood_tokens(requests)
+    values = np.array([value for value, _ in answers]).reshape(len(contexts), len(every))
+    columns = {form: values[:, number] for number, form in enumerate(every)}
+    by_label = np.transpose([np.logaddexp.reduce([columns[form] for form in own]) for own in forms])
+    masses = np.exp([columns[form] for form in _shortest(every)]).sum(axis=0)
+    return by_label.tolist(), masses.tolist()
+
+
+def _shortest(forms):
+    """Forms without those that continue another, whose probability holds theirs already."""
+    forms = {form for form in forms if form}
+    return sorted(form for form in forms if not any(form[:end] in forms for end in range(1, len(form))))
+
+
+def _accuracy_rows(job, task, samples):
+    golds = [task.doc_to_text(s["doc"]) if task.multiple_input else s["target"] for s in samples]
+    choices = [task.doc_to_choice(s["doc"]) if task.config.doc_to_choice is not None else [] for s in samples]
+    targets = [target_index(gold, options) for gold, options in zip(golds, choices, strict=True)]
+    right = [
+        options[target] if target is not None else str(gold)
+        for gold, options, target in zip(golds, choices, targets, strict=True)
+    ]
+    commonest = Counter(right).most_common(1)[0][0]
+    for sample, options, target, answer in zip(samples, choices, targets, right, strict=True):
+        row = {
+            "correct": float(sample[job["metric"]]), "correct_norm": sample.get("acc_norm"), "chance": 0.0,
+            "majority": float(answer == commonest), "target": target,
+        }  # fmt: skip
+        if isinstance(sample["filtered_resps"][0], (tuple, list)):
+            values = [float(value) for value, _ in sample["filtered_resps"]]
+            if not np.isfinite(values).all():
+                raise InputError(
+                    f"tasks: item {sample['doc_id']} of {job['id']!r} has the log-likelihoods {values}; "
+                    "finite ones were expected: the checkpoint's weights are broken"
+                )
+            row["loglikelihoods"] = values
+            if options:
+                row |= {"answer": int(np.argmax(values[: len(options)])), "chance": 1 / len(options)}
+        else:
+            row["response"] = str(sample["filtered_resps"][0])
+        yield row

@@ -1,0 +1,197 @@
+"""Which tasks a study has, which files they read, and what is missing, before anything starts.
+
+A task is a harness YAML below one of the config's `include_path` folders (paths in it are relative to the working
+directory; a config entry may replace its file by one below `local_data`), or one of the harness's own by its name. Data
+of the latter are fetched once, by `snakemake fetch_tasks`, and read from `HUB` ever after.
+
+Snakemake imports this at every start, so nothing heavy is imported here.
+"""
+
+import json
+from pathlib import Path
+
+from triphase.errors import InputError
+from triphase.tasks.adherence import check_variants
+
+HUB = Path("resources/hub_tasks")
+# Of a task that names no metrics, by output_type.
+DEFAULT_METRICS = {"multiple_choice": ["acc", "acc_norm"], "generate_until": ["exact_match"], "loglikelihood": ["acc"]}
+
+
+def plan(evaluations, adherence, include_path, local_data, hub=HUB):
+    """Find the YAML and the data files of every task that the config names.
+
+    Parameters
+    ----------
+    evaluations : list of dict
+        `name`, `task` (of a YAML, or the harness's own), optional `metric` (default acc), `shots` (default: the YAML's
+        own number), `limit` (first so many items), `data` with `root` (local_data, or null: the working directory).
+    adherence : list of dict
+        `name`, `variants` (each `name`, `task`, `labels`, optional `data`, `root`), optional `shots`, `limit`.
+    include_path : list of path
+    local_data : path or None
+    hub : path
+        Folder of fetched data.
+
+    Returns
+    -------
+    list of dict: id (unique), name, kind ("accuracy" or "adherence"), variant, task, yaml (path; null for one of the
+    harness's own), data (split to list of path), metric, labels, shots, limit
+
+    Raises
+    ------
+    InputError
+        A YAML names no data or computes another metric, label sets overlap, a name occurs twice.
+    """
+    known = _task_files(include_path)
+    entries = [("accuracy", entry["name"], "", entry, entry) for entry in evaluations]
+    for entry in adherence:
+        check_variants(entry)
+        entries += [("adherence", entry["name"], item["name"], item, entry) for item in entry["variants"]]
+    jobs = []
+    for kind, name, variant, entry, whole in entries:
+        job = {
+            "id": f"{name}.{variant}" if variant else name,
+            "name": name,
+            "kind": kind,
+            "variant": variant,
+            "task": entry["task"],
+            "metric": entry.get("metric") or "acc",
+            "labels": entry.get("labels") or [],
+            "shots": whole.get("shots", None if kind == "accuracy" else 0),
+            "limit": whole.get("limit"),
+        }
+        if entry["task"] in known:
+            yaml, content = known[entry["task"]]
+            _check_metric(job, yaml, content)
+            job |= {"yaml": str(yaml), "data": _data_files(entry, content, local_data)}
+        else:
+            job |= {"yaml": None, "data": _fetched(hub, entry["task"], job["shots"])}
+        jobs.append(job)
+    names = [job["id"] for job in jobs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"tasks: the names {repeated} occur more than once; every evaluation and variant needs its own"
+        )
+    return jobs
+
+
+def missing_data(jobs):
+    """Messages, one for each data file of a local task that is not there."""
+    return [
+        f"tasks: task {job['id']!r} ({job['yaml']}) needs {path}, which is not there; put the file there, "
+        "or change the entry's `data`, its `root` or `local_data`"
+        for job in jobs
+        if job["yaml"]
+        for path in _files(job)
+        if not Path(path).is_file()
+    ]
+
+
+def hub_tasks(jobs):
+    """Tasks of the harness's own: list of dict with task and shots (list; null: the task's own number)."""
+    found = {}
+    for job in jobs:
+        if not job["yaml"]:
+            found.setdefault(job["task"], []).append(job["shots"])
+    return [{"task": task, "shots": shots} for task, shots in found.items()]
+
+
+def unfetched(jobs, include_path):
+    """One message for all tasks of the harness's own whose data are not here; empty when none is missing."""
+    lost = list(dict.fromkeys(job["task"] for job in jobs if not job["yaml"] and not job["data"]))
+    if not lost:
+        return ""
+    known = ", ".join(sorted(_task_files(include_path))) or "none"
+    return (
+        f"tasks: data of {', '.join(map(repr, lost))} are not here. Where there is a network, `snakemake fetch_tasks` "
+        f"(with the study's --configfile) brings the data of the harness's own tasks to {HUB}; they are then read "
+        f"from there. Local tasks, which need no network, are the YAMLs below {', '.join(map(str, include_path))}: "
+        f"{known}"
+    )
+
+
+def task_sources(jobs):
+    """All YAML and data files that the jobs of `plan` read, sorted."""
+    return sorted({path for job in jobs for path in [*([job["yaml"]] if job["yaml"] else []), *_files(job)]})
+
+
+def _files(job):
+    return [path for files in job["data"].values() for path in files]
+
+
+def _task_files(include_path):
+    """Task name to (YAML path, content) over all folders; the first of two files with one name counts."""
+    found = {}
+    for folder in include_path:
+        for path in sorted(Path(folder).rglob("*.yaml")):
+            content = _read_yaml(path)
+            if isinstance(content.get("task"), str):
+                found.setdefault(content["task"], (path, content))
+    return found
+
+
+def _read_yaml(path):
+    """A harness YAML as a dict, with its `include`; `!function` tags stay text, as nothing is called here."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_constructor("!function", lambda loader, node: node.value)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"tasks: {path} is not YAML: {' '.join(str(error).split())}") from None
+    included = content.pop("include", [])
+    base = {}
+    for name in [included] if isinstance(included, str) else included:
+        base.update(_read_yaml(path.parent / name))
+    return base | content
+
+
+def _check_metric(job, yaml, content):
+    listed = [entry.get("metric") for entry in content.get("metric_list") or []]
+    metrics = listed or DEFAULT_METRICS.get(content.get("output_type"), [])
+    # The normalised accuracy is made of the same likelihoods as the plain one.
+    metrics = [*metrics, "acc_norm"] if "acc" in metrics and "acc_norm" not in metrics else metrics
+    if job["kind"] == "accuracy" and job["metric"] not in metrics:
+        raise InputError(
+            f"tasks: metric {job['metric']!r} of {job['name']!r} is not computed by task {job['task']!r} ({yaml}); "
+            f"it computes: {', '.join(map(str, metrics))}"
+        )
+
+
+def _data_files(entry, content, local_data):
+    split = content.get("test_split") or content.get("validation_split") or "test"
+    if entry.get("data"):
+        if entry.get("root") == "local_data" and not local_data:
+            raise InputError(
+                f"tasks: {entry['name']!r} reads {entry['data']!r} from local_data, which is not set; "
+                "set the config key local_data to the folder that holds it"
+            )
+        root = Path(local_data) if entry.get("root") == "local_data" else Path()
+        return {split: [str(root / entry["data"])]}
+    files = (content.get("dataset_kwargs") or {}).get("data_files")
+    if not files:
+        raise InputError(
+            f"tasks: task {entry['task']!r} names no data; give the entry `data` (and `root: local_data`), "
+            "or the YAML dataset_kwargs: data_files"
+        )
+    files = files if isinstance(files, dict) else {split: files}
+    return {name: [paths] if isinstance(paths, str) else list(paths) for name, paths in files.items()}
+
+
+def _fetched(hub, task, shots):
+    """Files of one of the harness's own tasks: `manifest` and each split; empty where not all were fetched."""
+    path = Path(hub) / task / "manifest.json"
+    if not path.is_file():
+        return {}
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    needed = {manifest["split"]}
+    if manifest["shots"] if shots is None else shots:
+        needed.add(manifest["shots_split"])
+    files = {split: [str(path.parent / entry["file"])] for split, entry in manifest["splits"].items()}
+    if not needed <= set(files) or not all(Path(name).is_file() for (name,) in files.values()):
+        return {}
+    return {"manifest": [str(path)], **files}
