@@ -25,6 +25,8 @@ WORDS = [
     "sees",
     "see",
     "?",
+    "answer",
+    "is",
 ]
 
 
@@ -44,6 +46,19 @@ class Bigram(PreTrainedModel, GenerationMixin):
 
     def prepare_inputs_for_generation(self, input_ids, attention_mask=None, **_):
         return {"input_ids": input_ids}
+
+
+class Copier(Bigram):
+    """A model that repeats what came after the last earlier occurrence of the present word."""
+
+    def forward(self, input_ids, attention_mask=None, **_):
+        length = input_ids.shape[1]
+        same = (input_ids[:, :, None] == input_ids[:, None, :]).float()
+        earlier = same.tril(-1) * torch.arange(1, length + 1)
+        place = earlier.argmax(-1)
+        following = input_ids.gather(1, (place + 1).clamp(max=length - 1))
+        logits = torch.nn.functional.one_hot(following, len(WORDS)).float() * 9
+        return CausalLMOutput(logits=logits)
 
 
 def word_tokenizer(words=tuple(WORDS)):
