@@ -68,7 +68,8 @@ class Simulated:
             [start + self.lead + np.arange(length) for start, length in zip(starts, self.lengths, strict=False)]
         )
         self.models = [self.features(np.full(width, self.smooth)).astype(np.float32) for width in self.widths]
-        self.nuisance = self.delayed(self.features(np.full(self.nuisance_width, 0.5)))
+        self.nuisance_features = self.features(np.full(self.nuisance_width, 0.5))
+        self.nuisance = self.delayed(self.nuisance_features)
 
     def features(self, coefficients):
         """Undelayed columns on the grid of all runs, each run with its lead."""
@@ -104,7 +105,7 @@ class Simulated:
         return fit_bands(spectra, [self.nuisance], y, design.outer, design.inner, alphas=ALPHAS, weights=weights)[0]
 
 
-def tested(data, responses, n_draws=1000):
+def permuted(data, responses, n_draws=1000):
     """Fit, then permute: z and p of r > 0 (n_targets,), and the predictions (n_scans, n_targets)."""
     design = data.design(responses)
     predicted = data.fit(design, responses).sum(0)
