@@ -98,13 +98,14 @@ def test_everything_that_a_study_reads_from_the_own_folder():
             {"train": {"corpus": {"kind": "grammar"}}},
             {},
         ],
+        "states": {"mechanism": {"unseen": {"path": "unseen.txt", "root": "local_data"}}},
         "tasks": {
             "evaluations": [{"name": "x", "root": "local_data", "data": "x.jsonl"}, {"name": "y", "data": "y.jsonl"}],
             "adherence": [{"name": "z", "variants": [{"root": "local_data", "data": "z.jsonl"}]}],
         },
     }
     words, heard = ["one.tsv", "two.tsv"], ["s1.txt", "s1-rp_*.txt", "s2.txt", "s2-rp_*.txt"]
-    others = ["novel.txt", "x.jsonl", "z.jsonl"]
+    others = ["novel.txt", "unseen.txt", "x.jsonl", "z.jsonl"]
     assert study_files(config) == words + heard + others
     config["encoding"]["nuisance"].append("envelope")
     assert study_files(config) == [*words, "one.wav", "two.wav", *heard, *others]

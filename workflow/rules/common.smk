@@ -118,6 +118,14 @@ def own_files(sets):
     ]
 
 
+def unseen_text():
+    """The text that surprisal of the stimulus is compared with, as an input: a list of its path, or of none."""
+    text = (config["states"]["mechanism"] or {}).get("unseen")
+    if not text:
+        return []
+    return existing_files([text["path"]], config["local_data"]) if text.get("root") else [text["path"]]
+
+
 def folder_files(folder):
     """Files of a checkpoint's own folder as inputs, so that replacing one reruns what read it."""
     return sorted(str(path) for path in Path(folder).iterdir() if path.is_file()) if folder else []

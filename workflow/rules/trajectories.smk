@@ -13,6 +13,7 @@ rule join_checkpoint:
             f"{OUT}/encoding/{w.model}/{w.checkpoint}/{layer}.zarr.zip" for layer in MODELS[w.model]["layers"]
         ],
         states=f"{OUT}/states/{{model}}/{{checkpoint}}.parquet",
+        mechanism=[f"{OUT}/states/mechanism/{{model}}/{{checkpoint}}.parquet"] if config["states"]["mechanism"] else [],
         tasks=f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet",
         ceiling=f"{OUT}/responses/ceiling.parquet",
         # Not read here: it needs the weights, which go when the checkpoint is joined.

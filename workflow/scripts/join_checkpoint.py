@@ -14,7 +14,8 @@ def main(paths, *, study, model, checkpoint, step, tokens, rois, adherence, retr
     ceiling = read_table(paths.ceiling)
     frames = [encoding_rows(fit, rois, ceiling) for fit in fits]
     items = read_table(paths.tasks)
-    frames += [read_table(paths.states), summarise(items, adherence)]
+    frames += [read_table(path) for path in (paths.states, *paths.mechanism)]
+    frames.append(summarise(items, adherence))
     keys = {"study": study, "model": model, "checkpoint": checkpoint, "step": step, "tokens": tokens}
     sources = {key: fits[0].attrs[key] for key in ("dataset", "dataset_commit", "stimulus_hashes", "versions")}
     manifest = read_json(paths.checkpoint)

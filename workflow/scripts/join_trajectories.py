@@ -7,6 +7,7 @@ import xarray as xr
 from triphase.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.integrity.verdict import enforce, faulty
 from triphase.job import start
+from triphase.mechanism.relation import surprisal_relation
 from triphase.series import alignment_series, gain_maps, leave_out, step0_rows, task_series
 from triphase.trajectories import alignment_rows, ceiling_rows, choose_layers, floor_rows, tidy, typed
 
@@ -35,7 +36,8 @@ def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed
     of_study = [ceilings, floors, read_table(paths.identity).assign(study=study)]
     table = typed(pd.concat([table, alignment_rows(table, layers), *of_study], ignore_index=True))
     drawn = alignment_series(table, files)
-    table = typed(pd.concat([table, step0_rows(drawn).assign(study=study)], ignore_index=True))
+    more = [step0_rows(drawn).assign(study=study), surprisal_relation(table).assign(study=study)]
+    table = typed(pd.concat([table, *more], ignore_index=True))
     made_from = {f"{model}/{name}": t.attrs for (model, name), t in zip(entries, tables, strict=False)}
     chosen = [[*key, layer] for key, layer in layers.items()]
     left_out = [entry for entry in faulty(findings) if tuple(entry[:2]) in excluded]

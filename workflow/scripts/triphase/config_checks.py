@@ -36,6 +36,18 @@ def check_trained_models(config):
             )
 
 
+def check_mechanism(config):
+    """Random tokens, said twice behind BOS, fit the models that the demo stage trains; of others a job will know."""
+    mechanism = config["states"]["mechanism"]
+    for model in config["models"]:
+        positions = (model.get("train") or {}).get("context")
+        if mechanism and positions and 2 * mechanism["length"] + 1 > positions:
+            raise InputError(
+                f"states/mechanism/length: {mechanism['length']} tokens, said twice behind BOS, do not fit "
+                f"models/{model['name']}/train/context, {positions}: at most {(positions - 1) // 2}"
+            )
+
+
 def _check_saved(where, entry, saves):
     if entry["revision"] not in [f"step{step}" for step in saves]:
         raise InputError(

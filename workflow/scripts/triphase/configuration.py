@@ -48,6 +48,7 @@ def resolve_config(config, project):
     _same_side(config)
     config_checks.check_context(config)
     config_checks.check_trained_models(config)
+    config_checks.check_mechanism(config)
     config_checks.check_encoding(config)
     config_checks.check_labels(config)
     return config

@@ -118,6 +118,8 @@ def study_files(config):
             paths += paths_of(wanted_files(response_roles(dataset["source"]), subject, dataset["runs"]))
     corpora = [(model.get("train") or {}).get("corpus") or {} for model in config["models"]]
     paths += [corpus["path"] for corpus in corpora if corpus.get("kind") == "text"]
+    text = (config["states"]["mechanism"] or {}).get("unseen") or {}
+    paths += [text["path"]] if text.get("root") == "local_data" else []
     entries = tasks["evaluations"] + [variant for entry in tasks["adherence"] for variant in entry["variants"]]
     paths += [entry["data"] for entry in entries if entry.get("data") and entry.get("root") == "local_data"]
     return list(dict.fromkeys(paths))

@@ -1,0 +1,91 @@
+"""Attention weights of a model, layer by layer while it runs, and what is measured of them.
+
+Weights are (windows, heads, positions, positions): how much each position attends to which, rows summing to 1.
+"""
+
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def attending(model, take):
+    """Hook a model so that every layer gives its attention weights away, and none is kept.
+
+    Parameters
+    ----------
+    model : transformers model
+    take : function of a layer, from 1, and its weights in float32
+        Not called for a layer whose weights cannot be had: one that does not attend, or code of a repository's own that
+        gives no weights. The layer numbers are those of the hidden states that the layers end in.
+    """
+    base = model.base_model
+    depth = base.config.num_hidden_layers
+    lists = (module for module in base.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == depth)
+
+    def hook(layer):
+        def give(_, inputs, output):
+            found = [part for part in output if _is_attention(part)] if isinstance(output, tuple) else []
+            if found:
+                take(layer, found[0].float())
+
+        return give
+
+    before = model.config._attn_implementation
+    # Other implementations never have the weights.
+    model.set_attn_implementation("eager")
+    handles = [
+        part.register_forward_hook(hook(layer))
+        for layer, block in enumerate(next(lists, []), start=1)
+        for part in block.children()
+    ]
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+        for handle in handles:
+            handle.remove()
+
+
+def prefix_matching(weights):
+    """How much heads attend from a token that comes again to the token behind its first occurrence.
+
+    The prefix-matching score of Olsson et al. (2022): 1 for a perfect induction head, 1 / positions seen for one that
+    attends to everything alike.
+
+    Parameters
+    ----------
+    weights : tensor, of inputs from `repeated_tokens`
+
+    Returns
+    -------
+    tensor (windows, heads), mean over the second occurrences
+    """
+    length = (weights.shape[-1] - 1) // 2
+    # Offset of the diagonal: from a position to the one `length - 1` before it.
+    return weights.diagonal(1 - length, dim1=-2, dim2=-1)[..., 2:].mean(-1)
+
+
+def entropy(weights):
+    """Entropy of attention over its largest value, the log of the positions seen: 0 for one position, 1 for all alike.
+
+    Returns
+    -------
+    tensor (windows, heads), mean over positions but the first, which sees only itself
+    """
+    seen = torch.arange(2, weights.shape[-1] + 1, device=weights.device)
+    return (torch.special.entr(weights[..., 1:, :]).sum(-1) / seen.log()).mean(-1)
+
+
+def first_share(weights):
+    """Share of attention that the first position gets, an attention sink in many models (Xiao et al. 2024).
+
+    Returns
+    -------
+    tensor (windows, heads), mean over positions but the first
+    """
+    return weights[..., 1:, 0].mean(-1)
+
+
+def _is_attention(part):
+    return isinstance(part, torch.Tensor) and part.ndim == 4 and part.shape[-1] == part.shape[-2]
