@@ -111,8 +111,8 @@ def predict(features, columns, splits, groups, alphas, classifier="ridge"):
 def probe_scores(points, plan, alphas, classifier="ridge", schemes=None):
     """Scores of every concept on one set of features.
 
-    Concepts with the same labelled words share a decomposition. The standard error of the selectivity holds the words'
-    and the draws' part.
+    Concepts with the same labelled words share a decomposition. Standard errors are of the tested words, clustered by
+    sentence, times `overlap_factor`; that of the selectivity also holds the spread of the control tasks.
 
     Parameters
     ----------
@@ -136,36 +136,57 @@ def probe_scores(points, plan, alphas, classifier="ridge", schemes=None):
     for concepts in together.values():
         rows = concepts[0].rows
         if not len(rows):
-            measures = [*schemes, "selectivity"]
+            measures = [*schemes, *(["selectivity"] if "sentences" in schemes else [])]
             scores += [(concept.name, measure, np.nan, np.nan, 0) for concept in concepts for measure in measures]
             continue
         for scheme in schemes:
-            # Control tasks answer a question about the whole training set and known word types.
+            splits = _of(rows, plan.splits[scheme])
+            folds = np.argmax([test for _, test in splits], axis=0)
+            factor = overlap_factor(THIRDS if scheme == "types" else len(splits))
+            # Control tasks go with the whole training set and with word types that it knows.
             used = [concept.codes if scheme == "sentences" else concept.codes[:1] for concept in concepts]
-            columns, splits = [codes for several in used for codes in several], _of(rows, plan.splits[scheme])
+            columns = [codes for several in used for codes in several]
             found = iter(predict(points[rows], columns, splits, plan.groups[rows], alphas, classifier))
             for concept, codes in zip(concepts, used, strict=True):
                 tested = concept.scored["types" if scheme == "types" else "sentences"]
-                parts = [balanced_influence(own[tested], next(found)[tested]) for own in codes]
-                scores += _summary(concept.name, scheme, parts, plan.groups[rows][tested])
+                parts = [balanced_influence(own[tested], next(found)[tested], folds[tested]) for own in codes]
+                scores += _summary(concept.name, scheme, parts, plan.groups[rows][tested], factor)
     return scores
 
 
-def _summary(name, scheme, parts, groups):
+def overlap_factor(folds):
+    """What the error of the tested words is multiplied with, as the folds' classifiers are trained on the same words.
+
+    Nadeau and Bengio (2003): variance 1 / folds + tested / trained instead of 1 / folds. Somewhat too much where there
+    is a signal, while without the factor intervals of a concept without one miss chance too often.
+    """
+    return np.sqrt(1 + folds / (folds - 1))
+
+
+def _summary(name, scheme, parts, groups, factor):
     """Rows of one concept from the score and influence of its labels and of each control task."""
     (value, influence), controls = parts[0], parts[1:]
-    rows = [(name, scheme, value, clustered_error(influence, groups), len(groups))]
+    rows = [(name, scheme, value, factor * clustered_error(influence, groups), len(groups))]
     if controls:
         control = np.array([score for score, _ in controls])
         difference = influence - np.mean([part for _, part in controls], axis=0)
         between = control.var(ddof=1) / control.size if control.size > 1 else 0.0
-        error = np.hypot(clustered_error(difference, groups), np.sqrt(between))
+        error = np.hypot(factor * clustered_error(difference, groups), np.sqrt(between))
         rows.append((name, "selectivity", value - control.mean(), error, len(groups)))
     return rows
 
 
-def balanced_influence(codes, predicted):
+def balanced_influence(codes, predicted, folds):
     """Balanced accuracy and each word's influence on it (its derivative with respect to the word's weight).
+
+    The share of a class that is found is averaged over the folds that hold some of it. Pooled, folds in which it is
+    common would count more, and there it is rare in training: without any signal the score would lie below chance.
+
+    Parameters
+    ----------
+    codes, predicted : int array (n,)
+    folds : int array (n,)
+        The part in which each word was held out.
 
     Returns
     -------
@@ -173,13 +194,15 @@ def balanced_influence(codes, predicted):
         Mean over the classes that occur of the share found; NaN with fewer than two classes.
     influence : array (n,)
     """
-    counts = np.bincount(codes)
-    occurring = (counts > 0).sum()
-    if occurring < 2:
+    counts = np.zeros((codes.max(initial=0) + 1, folds.max(initial=0) + 1))
+    np.add.at(counts, (codes, folds), 1)
+    occurring = (counts > 0).any(axis=1)
+    if occurring.sum() < 2:
         return np.nan, np.full(len(codes), np.nan)
+    weights = 1 / (counts[codes, folds] * (counts > 0).sum(axis=1)[codes])
     hits = (codes == predicted).astype(float)
-    recall = np.bincount(codes, weights=hits) / np.maximum(counts, 1)
-    return recall[counts > 0].mean(), (hits - recall[codes]) / counts[codes] / occurring
+    recall = np.bincount(codes, weights=weights * hits)
+    return recall[occurring].mean(), weights * (hits - recall[codes]) / occurring.sum()
 
 
 def clustered_error(influence, groups):
