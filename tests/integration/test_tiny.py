@@ -38,7 +38,8 @@ def test_every_result_is_where_it_is_looked_for(run):
     assert list(table.columns) == COLUMNS
     perspectives = {measure.split("/")[0] for measure in table["measure"].dropna()}
     assert {"alignment", "gain", "r", "ceiling", "surprisal", "intrinsic_dimension", "participation_ratio", "cka_first",
-            "probe", "selectivity", "accuracy", "adherence"} <= perspectives  # fmt: skip
+            "probe", "selectivity", "probe_types", "probe_learning", "probe_identity", "gride", "anisotropy", "cka_layer",
+            "accuracy", "adherence"} <= perspectives  # fmt: skip
     assert set(table["checkpoint"].dropna()) == {"step0", "step16", "step64"}
     assert (table["tokens"].dropna() == table["step"].dropna() * 640).all()
     phases = read_json(run.results / "phases.json")
