@@ -70,8 +70,7 @@ class Spectra:
     def empty(cls, outer, inner, dtype):
         """Spectra of a band that there is not, on numpy."""
 
-        def nothing(mask, name):
-            train, other = _sides(mask, name)
+        def nothing(train, other, _):
             vectors, cross = (np.zeros((len(rows), 0), dtype) for rows in (train, other))
             return Spectrum(train, other, vectors, np.zeros(0), cross)
 
@@ -150,26 +149,48 @@ def decompose(features, rows, delays, outer, inner, *, backend="auto", scale=sca
         # The same order as everywhere in the field: columns are scaled first and delayed then.
         values = scale(features, rows[outer[split] == TRAIN]) / np.sqrt(len(delays))
         values = values.astype(features.dtype, copy=False)
-        if values.shape[1] * len(delays) <= PRIMAL * (inner[split] == TRAIN).sum(1).min():
-            return partial(_of_columns, library, library.asarray(delay(values, rows, delays)))
-        return partial(_of_kernel, library, gram(library.asarray(values), rows, delays))
+        return spectrum_maker(library, values, rows, delays, (inner[split] == TRAIN).sum(1).min())
 
     return Spectra(*_per_mask(of_split, outer, inner), library.name)
 
 
+def spectrum_maker(library, values, rows, delays, fewest):
+    """Function that decomposes the kernel of delayed columns, centred on training rows, for any training and other rows.
+
+    Parameters
+    ----------
+    library : module, himalaya backend
+    values : float array (n_grid, n_columns), scaled
+    rows : int array (n_scans,)
+    delays : list of int, scans
+    fewest : int
+        Training rows of the smallest fold, by which the covariance of few columns or the kernel is decomposed.
+
+    Returns
+    -------
+    function of (training rows, other rows, name in messages) returning a Spectrum; see `eigen` for what it raises
+    """
+    if values.shape[1] * len(delays) <= PRIMAL * fewest:
+        return partial(_of_columns, library, library.asarray(delay(values, rows, delays)))
+    return partial(_of_kernel, library, gram(library.asarray(values), rows, delays))
+
+
 def _per_mask(of_split, outer, inner):
     """A spectrum of every outer mask, and lists of those of its inner masks."""
+
+    def made(make, mask, name):
+        return make(*_sides(mask, name), name)
+
     finals, folds = [], []
     for split, (mask, masks) in enumerate(zip(outer, inner, strict=True)):
         make = of_split(split)
-        finals.append(make(mask, f"split {split}"))
-        folds.append([make(m, f"split {split}, inner fold {fold}") for fold, m in enumerate(masks)])
+        finals.append(made(make, mask, f"split {split}"))
+        folds.append([made(make, m, f"split {split}, inner fold {fold}") for fold, m in enumerate(masks)])
     return finals, folds
 
 
-def _of_kernel(library, kernel, mask, name):
-    """Spectrum of a kernel (n_scans, n_scans) over a mask's training rows."""
-    train, other = _sides(mask, name)
+def _of_kernel(library, kernel, train, other, name):
+    """Spectrum of a kernel (n_scans, n_scans) over its training rows."""
     inside, across = kernel[train][:, train], kernel[other][:, train]
     columns = library.mean_float64(inside, 0)
     across = across - library.mean_float64(across, 1)[:, None] - columns + columns.mean()
@@ -178,9 +199,8 @@ def _of_kernel(library, kernel, mask, name):
     return Spectrum(train, other, vectors, eigenvalues, across @ vectors)
 
 
-def _of_columns(library, columns, mask, name):
+def _of_columns(library, columns, train, other, name):
     """Spectrum of the kernel of few columns (n_scans, n_columns), from their covariance in float64: U = X V L^-1/2."""
-    train, other = _sides(mask, name)
     centred = library.asarray(columns[np.concatenate([train, other])], dtype="float64")
     centred = centred - centred[: len(train)].mean(0)
     inside, across = centred[: len(train)], centred[len(train) :]

@@ -80,8 +80,8 @@ class Solution:
         """An array of the backend in numpy, float64."""
         return np.asarray(self.library.to_numpy(values), dtype=np.float64)
 
-    def predict(self, responses, penalty, weighting):
-        """Predict the other rows, each voxel with its own penalty and weighting.
+    def solve(self, responses, penalty, weighting):
+        """Solve each voxel with its own penalty and weighting.
 
         Parameters
         ----------
@@ -90,8 +90,10 @@ class Solution:
 
         Returns
         -------
-        wide : array (m, n_targets)
-        beta : array (q, n_targets), so that `across` times it is the prediction of the low-rank bands
+        coordinates : array (rank, n_targets)
+            Dual weights of the wide band times U, so that `spectrum.cross` times them is its prediction.
+        beta : array (q, n_targets)
+            So that `across` times it is the prediction of the low-rank bands.
         """
         projected = self.spectrum.vectors.T @ responses
         damping = self.tensor(self.damping[penalty].T)
@@ -104,7 +106,7 @@ class Solution:
             chosen = np.flatnonzero(pairs == pair)
             weights = self.weights[pair // self.weights.shape[1], pair % self.weights.shape[1]]
             beta[:, chosen] = self.tensor(weights) @ moments[:, chosen]
-        return self.spectrum.cross @ (damping * (projected - self.projected @ beta)), beta
+        return damping * (projected - self.projected @ beta), beta
 
 
 class Scorer:
@@ -234,7 +236,7 @@ def choose(scores, alphas):
     Returns
     -------
     penalty, weighting : int arrays (n_targets,)
-    best : float array (n_targets,)
+    highest : float array (n_weightings, n_targets), score of each weighting at its best penalty
     """
     scores += 1e-10 * np.log(alphas)[:, None, None].astype(scores.dtype)
     position = scores.argmax(0)
@@ -243,4 +245,4 @@ def choose(scores, alphas):
     for number, values in enumerate(highest):
         better = values > best + np.finfo(highest.dtype).eps
         best[better], weighting[better] = values[better], number
-    return position[weighting, np.arange(len(best))], weighting, best
+    return position[weighting, np.arange(len(best))], weighting, highest

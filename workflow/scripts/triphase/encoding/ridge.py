@@ -2,13 +2,11 @@
 
 import logging
 import warnings
-from itertools import pairwise
 
 import numpy as np
 
 from triphase.encoding.kernels import Spectra, dtype_name, set_backend
-from triphase.encoding.lowrank import Scorer, Solution, choose
-from triphase.encoding.tiles import in_tiles, tile_size
+from triphase.encoding.search import Grid
 from triphase.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -111,45 +109,18 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
 
 def _fit_lowrank(library, final, folds, bands, y, alphas, weights, score):
     """One outer split by `triphase.encoding.lowrank`; see `_fit_himalaya`."""
-    widths = [band.shape[1] for band in bands]
-    low_rank = np.concatenate([np.zeros((len(y), 0)), *bands], axis=1)
-    low_rank = library.asarray(low_rank, dtype=str(y.dtype))
-    # Weightings with one weight of the wide band share the large products.
-    groups = [(wide, np.flatnonzero(weights[:, 0] == wide)) for wide in np.unique(weights[:, 0])]
+    grid = Grid(library, bands, alphas, weights, y)
+    penalty, weighting, highest = grid.search(folds, score)
+    made = np.empty((len(bands) + 1, len(final.other), y.shape[1]), y.dtype)
 
-    def solution(spectrum, wide, chosen):
-        scales = np.repeat(weights[chosen, 1:] / (wide or 1), widths, axis=1)
-        return Solution(library, spectrum if wide else spectrum.empty(), low_rank, alphas / (wide or 1), scales)
+    def predict(solution, voxels, *chosen):
+        coordinates, beta = solution.solve(*chosen)
+        made[0, :, voxels] = library.to_numpy(solution.spectrum.cross @ coordinates).T
+        for band, columns in enumerate(grid.columns, 1):
+            made[band, :, voxels] = library.to_numpy(solution.across[:, columns] @ beta[columns]).T
 
-    scores = np.zeros((len(alphas), len(weights), y.shape[1]), y.dtype)
-    for fold in folds:
-        for wide, chosen in groups:
-            size, batch = tile_size(library, fold, scores.shape[0], len(chosen), sum(widths), y)
-            scorer = Scorer(solution(fold, wide, chosen), score, batch)
-
-            def score_tile(tile, fold=fold, chosen=chosen, scorer=scorer):
-                found = scorer.scores(*_centred(library, fold, y[:, tile]))
-                scores[:, chosen, tile] += library.to_numpy(found) / len(folds)
-
-            in_tiles(library, y.shape[1], size, score_tile)
-    penalty, weighting, best = choose(scores, alphas)
-    made = np.empty((len(widths) + 1, len(final.other), y.shape[1]), y.dtype)
-    for wide, chosen in groups:
-        solved, targets = solution(final, wide, chosen), np.flatnonzero(np.isin(weighting, chosen))
-        place = np.searchsorted(chosen, weighting)
-
-        def predict_tile(tile, solved=solved, targets=targets, place=place):
-            voxels = targets[tile]
-            inside, _ = _centred(library, final, y[:, voxels])
-            first, beta = solved.predict(inside, penalty[voxels], place[voxels])
-            made[0, :, voxels] = library.to_numpy(first).T
-            ends = np.cumsum([0, *widths])
-            for band, (begin, end) in enumerate(pairwise(ends), 1):
-                made[band, :, voxels] = library.to_numpy(solved.across[:, begin:end] @ beta[begin:end]).T
-
-        size, _ = tile_size(library, final, 1, 1, sum(widths), y)
-        in_tiles(library, len(targets), size, predict_tile)
-    return made, alphas[penalty], weights[weighting].T, best
+    grid.refit(final, penalty, weighting, predict)
+    return made, alphas[penalty], weights[weighting].T, highest[weighting, np.arange(len(weighting))]
 
 
 def _fit_himalaya(library, final, folds, bands, y, alphas, weights, score):
@@ -251,13 +222,6 @@ def any_varies(y, rows, size=256):
     return any(varying(y[rows, begin : begin + size]).any() for begin in range(0, y.shape[1], size))
 
 
-def _centred(library, spectrum, y):
-    """Training and other rows of responses, centred on the training rows."""
-    inside, across = (library.asarray(y[rows]) for rows in (spectrum.train, spectrum.other))
-    mean = library.mean_float64(inside, 0)
-    return inside - mean, across - mean
-
-
 def _check(spectra, low_rank, alphas, weights, names):
     count = len(low_rank) + (spectra is not None)
     for position, band in enumerate(low_rank, count - len(low_rank)):
@@ -265,6 +229,11 @@ def _check(spectra, low_rank, alphas, weights, names):
             raise InputError(f"encoding: band {(names or range(count))[position]!r} has no columns")
         if not np.isfinite(band).all():
             raise InputError(f"encoding: band {(names or range(count))[position]!r} has values that are not finite")
+    check_grid(alphas, weights, count)
+
+
+def check_grid(alphas, weights, count):
+    """Refuse penalties (n_alphas,) and weights (n_weightings, n_bands) that are not possible for `count` bands."""
     if alphas.ndim != 1 or not len(alphas) or not (np.isfinite(alphas) & (alphas > 0)).all():
         raise InputError(f"encoding/alphas: {alphas.tolist()}; each penalty must be a number above 0")
     if weights.shape[1] != count or not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any(1).all():
