@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).parent.parent
 TEST_DATA = Path(os.environ.get("TRIPHASE_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -20,6 +21,13 @@ def real_data():
     if not TEST_DATA.is_dir():
         pytest.skip(f"real data are not in {TEST_DATA} (TRIPHASE_TEST_DATA)")
     return TEST_DATA.resolve()
+
+
+@pytest.fixture
+def one_thread():
+    """Linear algebra on one thread: products as small as those of a test only wait for others, long on busy cores."""
+    with threadpool_limits(1):
+        yield
 
 
 class Project:

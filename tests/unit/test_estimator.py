@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from triphase.encoding.estimator import LowRankBandedRidgeCV
 from triphase.encoding.ridge import weight_grid
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ALPHAS = np.logspace(-1, 3, 6)
 TRAIN, NEW = slice(0, 60), slice(60, 85)
 FUNCTIONS = {"r2": r2_score, "correlation": correlation_score}

@@ -10,6 +10,7 @@ from triphase.encoding.folds import HELD_OUT, TRAIN, UNUSED
 from triphase.encoding.kernels import Spectra, decompose, gram
 from triphase.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 LENGTHS, DELAYS = [21, 9, 30, 14], [0, 2, 3, 5]
 
 

@@ -15,6 +15,7 @@ from triphase.encoding.kernels import decompose
 from triphase.encoding.ridge import GivenFolds, fit_bands, standardise, weight_grid
 from triphase.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 LENGTHS, DELAYS = [34, 45, 38, 41], [0, 1, 3]
 ALPHAS = np.logspace(-1, 3, 6)
 

@@ -155,7 +155,7 @@ def decompose(features, rows, delays, outer, inner, *, backend="auto", scale=sca
 
 
 def spectrum_maker(library, values, rows, delays, fewest):
-    """Function that decomposes the kernel of delayed columns, centred on training rows, for any training and other rows.
+    """Function that decomposes the kernel of delayed columns, centred on training rows, for any such rows and others.
 
     Parameters
     ----------
