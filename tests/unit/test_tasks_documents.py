@@ -154,6 +154,13 @@ class TestRefused:
         with pytest.raises(InputError, match="'choose' of 'one' does not fit its items: UndefinedError: 'query'"):
             load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
 
+    def test_an_item_without_a_field_that_the_others_have(self, folder):
+        items = read_documents(folder / "items.jsonl")
+        del items[3]["question"]
+        (folder / "items.jsonl").write_text(json.dumps(items))
+        with pytest.raises(InputError, match="item 3 of 'one' does not fit the YAML of 'choose': .*'question'"):
+            load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
+
     def test_a_file_that_is_not_yaml(self, folder):
         (folder / "bad.yaml").write_text("task: [x\n")
         with pytest.raises(InputError, match="bad.yaml is not YAML"):

@@ -129,7 +129,7 @@ def _make(job, content, documents):
     if content.get("output_type") == "multiple_choice" and listed and "process_results" not in content:
         if "acc_norm" not in [entry.get("metric") for entry in listed]:
             content["metric_list"] = [*listed, {"metric": "acc_norm", "aggregation": "mean", "higher_is_better": True}]
-    specification = content | {"task": job["id"], "custom_dataset": _in_memory(documents)}
+    specification = content | {"task": job["id"], "custom_dataset": _in_memory(content, documents)}
     try:
         return TaskManager(include_defaults=False).load([specification])["tasks"][job["id"]]
     except Exception as error:
@@ -182,13 +182,22 @@ def shots_split(content):
     return named or content.get("training_split") or content.get("validation_split") or content.get("test_split")
 
 
-def _in_memory(documents):
+class Items(list):
+    """A split as the harness reads one: a list of dict with `features`."""
+
+    @property
+    def features(self):
+        """Keys of the items, of which the first has all."""
+        return self[0]
+
+
+def _in_memory(content, documents):
+    """Function that gives the harness its splits. Its own functions want a Dataset, which takes longer to read."""
     import datasets
 
-    def load(**_):
-        return {split: datasets.Dataset.from_list(rows) for split, rows in documents.items()}
-
-    return load
+    processed = "process_docs" in content or "process_docs" in (content.get("fewshot_config") or {})
+    make = datasets.Dataset.from_list if processed else Items
+    return lambda **_: {split: make(rows) for split, rows in documents.items()}
 
 
 def _with_shots(jobs, tasks, seed):
@@ -256,7 +265,13 @@ def _check_items(job, task):
     for index, item in enumerate(task.eval_docs):
         if job["limit"] and index >= job["limit"]:
             break
-        target = task.doc_to_target(item)
+        try:
+            target, _ = task.doc_to_target(item), task.doc_to_text(item)
+        except Exception as error:
+            raise InputError(
+                f"tasks: item {index} of {job['id']!r} does not fit the YAML of {job['task']!r}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         if job["kind"] == "adherence":
             if job["labels"] and target not in ("", None) and target_index(target, job["labels"]) is None:
                 raise InputError(

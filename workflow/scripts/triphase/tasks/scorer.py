@@ -83,8 +83,8 @@ class Scorer(HFLM):
             logits = self.model(inputs, logits_to_keep=keep, use_cache=False).logits
         else:
             logits = self.model(inputs).logits[:, first:]
-        logits = logits.float()
-        total, most = logits.logsumexp(-1), logits.amax(-1)
+        scores = torch.log_softmax(logits.float(), -1)
+        most = scores.amax(-1)
         scored = [
             (row, len(ids) - len(continuation) + place - first, token)
             for row, (ids, asked) in enumerate(rows)
@@ -92,8 +92,8 @@ class Scorer(HFLM):
             for place, token in enumerate(continuation)
         ]
         row, position, token = torch.tensor(scored, device=self.device).T
-        found = logits[row, position, token]
-        likelihoods = (found - total[row, position]).double().tolist()
+        found = scores[row, position, token]
+        likelihoods = found.double().tolist()
         likeliest = (found >= most[row, position]).tolist()
         start = 0
         for index, continuation in (entry for _, asked in rows for entry in asked):
