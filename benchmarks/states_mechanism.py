@@ -1,0 +1,130 @@
+"""Mechanism: what a checkpoint of the embedded study costs, with its load and beyond it; memory of a large vocabulary.
+
+Part of `make bench-states` (see bench_states.py). As a script with arguments it is a child process that one measurement
+runs in, and prints one line of JSON.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow/scripts")]
+from reporting import figure  # noqa: E402
+
+# As in config/config.yaml.
+INPUTS = {"sequences": 16, "length": 32, "prompts": 64}
+SHAPE = {"layers": 3, "width": 64, "heads": 4, "context": 80}
+STORIES = ("orchard", "lighthouse", "festival", "caravan")
+UNSEEN = ROOT / "resources/texts/embedded_unseen.txt"
+REPEATS = 3
+# Of the 12 s that tasks and states may take; beyond the load, what is computed.
+SECONDS, COMPUTED, MEMORY = 4, 0.5, 1.5
+# As large as vocabularies are, in a model that is nothing beside it; bfloat16 would be copied to float32.
+LARGE = {"vocab_size": 152_064, "hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 32,
+         "intermediate_size": 128, "max_position_embeddings": 128}  # fmt: skip
+
+
+def mechanism_figures():
+    """All figures: list of rows as of `reporting.figure`."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_study(Path(folder))
+        whole, computed, busy = [], [], []
+        for _ in range(REPEATS):
+            begin, before = time.perf_counter(), children_seconds()
+            computed.append(child("checkpoint", folder)["computed"])
+            whole.append(time.perf_counter() - begin)
+            busy.append(children_seconds() - before)
+    whole, computed, busy = (round(statistics.median(values), 2) for values in (whole, computed, busy))
+    beyond = round(child("memory")["GB"], 2)
+    return [
+        figure("mechanism: one checkpoint with its load, s", whole, f"<= {SECONDS}", whole <= SECONDS, cpu_s=busy),
+        figure("mechanism: one checkpoint beyond its load, s", computed, f"<= {COMPUTED}", computed <= COMPUTED),
+        figure("mechanism: memory beyond the model's, GB", beyond, f"<= {MEMORY}", beyond <= MEMORY),
+    ]
+
+
+def children_seconds():
+    """CPU seconds of all child processes so far: what one costs where others keep the cores busy."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def write_study(folder):
+    """A checkpoint of the embedded shape with random weights, and the words of the embedded study."""
+    import pandas as pd
+
+    from triphase.artefacts import write_json, write_table
+    from triphase.checkpoints import find_checkpoint
+    from triphase.demo.stories import tell_story
+    from triphase.demo.tokenizers import train_tokenizer
+    from triphase.demo.training import build
+    from triphase.demo.world import documents
+
+    tokenizer = train_tokenizer("bpe", documents({"stories": 1}, 50_000, 0), 1600)
+    model = build("gpt_neox", vocabulary=len(tokenizer), end=tokenizer.eos_token_id, **SHAPE)
+    for saved in (model, tokenizer):
+        saved.save_pretrained(folder / "model")
+    write_json(folder / "manifest.json", find_checkpoint("a/b", "step0", folder=folder / "model"))
+    texts = {name: " ".join(tell_story(name, 300, 1)["word"]) for name in STORIES}
+    words = pd.DataFrame({"stimulus": list(texts), "word": list(texts)})
+    write_table(folder / "words.parquet", words, unit="word", texts=texts, hashes=dict.fromkeys(texts, ""))
+
+
+def child(*arguments):
+    """What a process of its own measures, on one core."""
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_checkpoint(folder):
+    """The whole of the rule's script: seconds from the end of the load on."""
+    import measure_mechanism
+
+    loaded, load = [], measure_mechanism.load_model
+
+    def timed(*arguments, **options):
+        model = load(*arguments, **options)
+        loaded.append(time.perf_counter())
+        return model
+
+    measure_mechanism.load_model = timed
+    folder = Path(folder)
+    paths = SimpleNamespace(
+        checkpoint=folder / "manifest.json", words=folder / "words.parquet", unseen=[UNSEEN],
+        mechanism=folder / "mechanism.parquet",
+    )  # fmt: skip
+    measure_mechanism.main(paths, inputs=INPUTS, dtype="float32", device="auto", seed=0)
+    return {"computed": time.perf_counter() - loaded[0]}
+
+
+def run_memory():
+    """Both passes of a model with a large vocabulary: how far the process's peak lies above what it held before."""
+    import numpy as np
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    from triphase.mechanism.rows import induction_rows, stimulus_rows
+
+    config = LlamaConfig(**LARGE, tie_word_embeddings=True)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
+    rng = np.random.default_rng(0)
+    half = rng.integers(0, 1000, (INPUTS["sequences"], INPUTS["length"]))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    induction_rows(model, np.concatenate([half[:, :1], half, half], axis=1))
+    stimulus_rows(model, rng.integers(0, 1000, (INPUTS["prompts"], 49)), None)
+    return {"GB": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20}
+
+
+if __name__ == "__main__":
+    print(json.dumps({"checkpoint": run_checkpoint, "memory": run_memory}[sys.argv[1]](*sys.argv[2:])))
