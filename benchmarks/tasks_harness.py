@@ -6,8 +6,8 @@ sort by length, pad, run the model, take the softmax over the vocabulary and pic
 """
 
 import json
-import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -229,7 +229,7 @@ def job_figure():
             sys.exit(done.stdout[-5000:])
         records = {rule: Path(folder) / f"results/embedded/benchmarks/{rule}/{name}/{last}.tsv" for rule in targets}
         seconds = {rule: float(path.read_text().splitlines()[1].split("\t")[0]) for rule, path in records.items()}
-        os.system(f"chmod -R u+w {folder}")  # annexed files are write-protected
+        subprocess.run(["chmod", "-R", "u+w", folder], check=True)  # annexed files are write-protected
     total = sum(seconds.values())
     row = "tasks: embedded study, tasks and states of a checkpoint, s"
     return figure(row, round(total, 1), f"<= {JOB_GOAL}", total <= JOB_GOAL, seconds=seconds)
