@@ -167,13 +167,3 @@ def cost_figures():
         bar = f"<= {goal}" if goal else "none"
         found.append(figure(name, round(value, 1), bar, goal is None or value <= goal, **details))
     return found
-
-
-def calibration_figures():
-    """All figures of this part."""
-    return [*null_figures(), shift_figure(), *discovery_figures(), *paired_figures(), *cost_figures()]
-
-
-if __name__ == "__main__":
-    for row in calibration_figures():
-        print(row)
