@@ -37,9 +37,13 @@ def test_every_result_is_where_it_is_looked_for(run):
     table = read_table(run.results / "trajectories.parquet")
     assert list(table.columns) == COLUMNS
     perspectives = {measure.split("/")[0] for measure in table["measure"].dropna()}
-    assert {"alignment", "gain", "r", "ceiling", "surprisal", "intrinsic_dimension", "participation_ratio", "cka_first",
-            "probe", "selectivity", "probe_types", "probe_learning", "probe_identity", "gride", "anisotropy", "cka_layer",
-            "accuracy", "adherence"} <= perspectives  # fmt: skip
+    expected = {
+        "alignment", "gain", "r", "ceiling", "r_floor", "alignment_over_step0", "alignment_over_lexical",
+        "alignment_center", "kernel_top_share", "surprisal", "intrinsic_dimension", "participation_ratio", "cka_first",
+        "probe", "selectivity", "probe_types", "probe_learning", "probe_identity", "gride", "anisotropy", "cka_layer",
+        "accuracy", "adherence",
+    }  # fmt: skip
+    assert expected <= perspectives
     assert set(table["checkpoint"].dropna()) == {"step0", "step16", "step64"}
     assert (table["tokens"].dropna() == table["step"].dropna() * 640).all()
     phases = read_json(run.results / "phases.json")
@@ -128,7 +132,7 @@ def test_local_data_changes_nothing_for_a_study_without_any(run, tmp_path):
 
 
 def test_a_docstring_reruns_nothing_and_a_function_its_users(run):
-    module = run.folder / "workflow/scripts/triphase/scoring.py"
+    module = run.folder / "workflow/scripts/triphase/encoding/scoring.py"
     text = module.read_text()
     try:
         module.write_text(text.replace('"""', '"""Note. ', 1))

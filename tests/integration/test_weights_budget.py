@@ -57,7 +57,8 @@ def run_study(study, folder, url, killed):
                 running[0][1].kill()
             for entry in [entry for entry in running if not entry[1].is_alive()]:
                 running.remove(entry)
-                if entry[1].exitcode < 0:
+                # 255: the fork server, busy with a kill, has lost how it ended; a failure of the job itself is 1.
+                if entry[1].exitcode < 0 or entry[1].exitcode == 255:
                     todo.append(entry[0])
                 else:
                     assert entry[1].exitcode == 0, f"{what} of {study}, {entry[0]}"
