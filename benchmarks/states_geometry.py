@@ -1,6 +1,6 @@
 """Probes and geometry: speed, agreement with scikit-learn, behaviour without signal, known dimensions.
 
-Part of `make bench-states` (see bench_states.py). Labels are drawn independently of each other, so that many of them,
+Part of the figures of tasks and states. Labels are drawn independently of each other, so that many of them,
 probed at once, are as many simulated studies.
 """
 

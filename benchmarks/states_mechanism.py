@@ -1,6 +1,6 @@
 """Mechanism: what a checkpoint of the embedded study costs, with its load and beyond it; memory of a large vocabulary.
 
-Part of `make bench-states` (see bench_states.py). As a script with arguments it is a child process that one measurement
+Part of the figures of tasks and states. As a script with arguments it is a child process that one measurement
 runs in, and prints one line of JSON.
 """
 

@@ -1,6 +1,6 @@
 """Tasks: known answers, agreement with direct scoring, and speed of the harness as it is used here.
 
-Part of `make bench-states` (see bench_states.py). The model that speed is measured on has 10 million parameters, random
+Part of the figures of tasks and states. The model that speed is measured on has 10 million parameters, random
 weights and a tokenizer trained on the items. The plain loop is what one would write by hand: encode context and answer,
 sort by length, pad, run the model, take the softmax over the vocabulary and pick the answer's tokens.
 """

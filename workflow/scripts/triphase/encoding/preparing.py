@@ -92,7 +92,7 @@ class Alone:
         names, self.design, self.alphas, self._parts = list(design.bands), design, alphas, {}
         self.fits = {f"{names[n]}_alone": [design.bands[name] for name in names[: n + 1]] for n in range(len(names))}
         self.fits["floor"] = [floor]
-        self.weights = {1: np.ones((1, 1)), 2: weight_grid(band_weights, 2)}
+        self.weights = {name: weight_grid(band_weights, len(bands)) for name, bands in self.fits.items()}
 
     def add(self, y):
         """Fit a batch of responses (n_scans, n_batch_targets)."""
@@ -102,8 +102,8 @@ class Alone:
                 found[f"r_{name}"] = np.zeros(y.shape[1])
                 continue
             predicted, _ = fit_bands(
-                None, bands, y, design.outer, design.inner, alphas=self.alphas, weights=self.weights[len(bands)],
-                names=list(design.bands)[: len(bands)],
+                None, bands, y, design.outer, design.inner, alphas=self.alphas, weights=self.weights[name],
+                names=[name] if name == "floor" else list(design.bands),
             )  # fmt: skip
             found[f"r_{name}"] = correlate(predicted, y, design.segments)[0]
             if name != "floor":
