@@ -17,8 +17,8 @@ from triphase.figures.rois import draw_rois
 from triphase.figures.style import TokenAxis, plt, save, short_tokens
 from triphase.figures.tasks import chance_level, draw_tasks
 from triphase.figures.triple import draw_triple, phase_names
-from triphase.phases import model_phases
-from triphase.transitions import Settings
+from triphase.phases.model import model_phases
+from triphase.phases.transitions import Settings
 
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 REGIONS = [{"name": name, "language": name[1:] in ("Temp", "IFG")} for name in ROIS[:5]]

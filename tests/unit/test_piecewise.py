@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from triphase.piecewise import (
+from triphase.phases.piecewise import (
     Bank,
     Shape,
     allowed_breakpoints,

@@ -8,8 +8,10 @@ import pytest
 import xarray as xr
 from simulated_study import STEPS, TOKENS_PER_STEP, course, study
 
-from triphase.phases import coincidence, model_phases
-from triphase.transitions import (
+from triphase.phases.behaviour import coincidence
+from triphase.phases.curves import Undetermined, average_subjects, prepare
+from triphase.phases.model import model_phases
+from triphase.phases.transitions import (
     CLASSES,
     Curve,
     Settings,
@@ -21,7 +23,7 @@ from triphase.transitions import (
     margins,
     pattern,
 )
-from triphase.verdict import Judged, Undetermined, average_subjects, prepare, verdict_of
+from triphase.phases.verdict import Judged, verdict_of
 
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 QUICK = Settings(calibration=100, power=100, draws=200)

@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from triphase.artefacts import read_arrays, read_table, write_json
 from triphase.job import start
-from triphase.phases import model_phases
+from triphase.phases.model import model_phases
+from triphase.phases.transitions import Settings
 from triphase.provenance import library_versions
-from triphase.transitions import Settings
 
 
 def main(paths, *, models, headline, judgement, seed):

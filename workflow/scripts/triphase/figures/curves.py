@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from triphase.verdict import Undetermined, average_subjects, read_curve
+from triphase.phases.curves import Undetermined, average_subjects, read_curve
 
 Z = 1.959964
 

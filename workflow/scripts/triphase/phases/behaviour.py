@@ -1,120 +1,16 @@
-"""Phases of one model: the headline curve's verdict, subject by subject too, and how behaviour coincides with it."""
-
-import zlib
+"""How behaviour goes with alignment: coincidence of onsets, stagnation of accuracy."""
 
 import numpy as np
 from scipy.stats import norm
 
-from triphase.encoding.guards import SCALINGS
-from triphase.piecewise import Shape
-from triphase.transitions import Curve, is_triple, pattern
-from triphase.verdict import (
-    RESAMPLED_SUBJECTS,
-    STAGNATION,
-    Judged,
-    Undetermined,
-    average_subjects,
-    prepare,
-    read_curve,
-    undetermined,
-    verdict_of,
-)
+from triphase.phases.curves import Undetermined, read_curve
+from triphase.phases.piecewise import Shape
+from triphase.phases.transitions import is_triple
+from triphase.phases.verdict import Judged
 
 LAG_LEVEL = 0.90
 LAG_FACTOR = 2.0
-
-
-def model_phases(table, boot, model, headline, settings, seed):
-    """Everything `phases.json` says of one model.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Tidy rows of one model.
-    boot : xarray.Dataset
-        Paired draws of the same model.
-    headline : dict
-        measure, roi, tasks (list of str), adherence (list of str).
-    settings : transitions.Settings
-    seed : int
-    """
-    rng = np.random.default_rng([seed, zlib.crc32(model.encode())])
-    measure, roi = headline["measure"], headline["roi"]
-    rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
-    subjects = [str(name) for name in rows["subject"].dropna().unique()]
-    fixed = len(subjects) < RESAMPLED_SUBJECTS
-    each, curves = {}, []
-    for subject in subjects:
-        data = read_curve(table, boot, [measure], roi, subject)
-        curves.append(data)
-        if fixed:
-            result, _ = verdict_of(data, settings, rng)
-            kept = ("verdict", "reason", "pattern", "legs", "breakpoints", "intervals", "segments", "power")
-            each[subject] = {key: result[key] for key in kept}
-    if curves:
-        result, judged = verdict_of(average_subjects(curves, rng), settings, rng)
-    else:
-        result, judged = undetermined(f"{measure} of {roi} is absent for this model"), None
-    sensitive = sensitivity(table, boot, headline, subjects, settings, rng)
-    supported = sum(entry["verdict"] == "supported" for entry in each.values())
-    number = f"{len(subjects)} subject" + "s" * (len(subjects) != 1)
-    absent = "" if has_adherence(table, headline) else "; instruction adherence is absent"
-    scaled = "; its fall is scale-dependent" if scale_dependent(judged, sensitive, measure) else ""
-    counted = f"; {supported} of {number} supported when judged singly" if len(each) > 1 else ""
-    return result | {
-        "reason": result["reason"] + scaled + counted + absent,
-        "scope": "in this training run" + (f" and for the {number} of the study" if each else ""),
-        "headline": headline,
-        "subjects": each,
-        "n_subjects": len(subjects),
-        "subjects_resampled": not fixed,
-        "subjects_supported": supported if fixed else None,
-        "sensitivity": sensitive,
-        "scale_dependent": scale_dependent(judged, sensitive, measure),
-        "baseline": baseline(rows),
-        "behaviour": behaviour(table, boot, headline, judged, settings, rng),
-    }
-
-
-def sensitivity(table, boot, headline, subjects, settings, rng):
-    """Pattern of the headline's curve in every sensitivity analysis of it, such as `alignment_center`.
-
-    Returns
-    -------
-    dict of measure to pattern (None where its curve cannot be fitted) and falls (whether a leg of it does)
-    """
-    prefix, found = f"{headline['measure']}_", {}
-    for measure in sorted(name for name in table["measure"].dropna().unique() if name.startswith(prefix)):
-        try:
-            curves = [read_curve(table, boot, [measure], headline["roi"], subject) for subject in subjects]
-            t, values, covariance, *_ = prepare(average_subjects(curves, rng), settings)
-            signs = Curve(t, values, covariance, settings).signs
-            found[measure] = {"pattern": pattern(signs), "falls": -1 in signs}
-        except Undetermined as problem:
-            found[measure] = {"pattern": None, "falls": None, "reason": f"undetermined: {problem}"}
-    return found
-
-
-def scale_dependent(judged, sensitive, measure):
-    """Whether a fall of the headline vanishes under another scaling of the features; None where nothing falls.
-
-    Representations grow outlier dimensions late in training, which could look like a fall of alignment.
-    """
-    others = [sensitive[f"{measure}_{name}"]["falls"] for name in SCALINGS if f"{measure}_{name}" in sensitive]
-    if judged is None or -1 not in judged.curve.signs or not others or None in others:
-        return None
-    return not all(others)
-
-
-def has_adherence(table, headline):
-    """Whether instruction adherence was declared and measured."""
-    return bool({f"adherence/{name}" for name in headline["adherence"]} & set(table["measure"].dropna()))
-
-
-def baseline(rows):
-    """Mean value at step 0, which stands outside the fit on log tokens; None where there is none."""
-    first = rows.loc[rows["tokens"] == 0, "value"]
-    return float(first.mean()) if len(first) and first.notna().all() else None
+STAGNATION = 0.25  # slope in phase 2 as a share of that in phase 3, below which accuracy stagnates
 
 
 def behaviour(table, boot, headline, alignment, settings, rng):

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import norm
 
 from triphase.artefacts import finite_or_none
-from triphase.piecewise import Bank, allowed_breakpoints, tau_ladder
+from triphase.phases.piecewise import Bank, allowed_breakpoints, tau_ladder
 
 CLASSES = ("triple", "flat", "one rise", "rise-plateau", "rise-fall", "rise-fall-plateau", "fall-rise", "other")
 WORDS = {1: "rise", -1: "fall", 0: "plateau"}
