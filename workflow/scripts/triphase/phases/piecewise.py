@@ -51,10 +51,11 @@ def allowed_breakpoints(n, most=4):
     return min(most, (n - 3) // 2 - 1)
 
 
-def enumerate_shapes(n, most, shortest=2):
+def enumerate_shapes(n, most, shortest=2, floor=0):
     """All shapes on n grid points with up to `most` breakpoints and at least `shortest` grid intervals per segment.
 
-    Two neighbouring plateaus are left out: they are the shape with one breakpoint less.
+    Two neighbouring plateaus are left out: they are the shape with one breakpoint less. With `floor`, only shapes that
+    begin with a plateau over that many grid points.
     """
     shapes = []
     for k in range(most + 1):
@@ -62,7 +63,8 @@ def enumerate_shapes(n, most, shortest=2):
             if min(np.diff((0, *knots, n - 1))) < shortest:
                 continue
             for free in product((True, False), repeat=k + 1):
-                if all(free[i] or free[i + 1] for i in range(k)):
+                on_floor = not floor or (not free[0] and (*knots, n - 1)[0] >= floor - 1)
+                if on_floor and all(free[i] or free[i + 1] for i in range(k)):
                     shapes.append(Shape(knots, free))
     return shapes
 
@@ -117,11 +119,13 @@ class Bank:
         Standard deviations that are tried for single checkpoints.
     most : int
         Most breakpoints.
+    floor : int
+        Checkpoints at the start that every shape has on one plateau; 0 where shapes are free.
     """
 
-    def __init__(self, t, covariance, taus, most, shortest=2):
+    def __init__(self, t, covariance, taus, most, shortest=2, floor=0):
         self.t, self.sampling, self.taus = np.asarray(t, float), covariance, np.asarray(taus, float)
-        self.shapes = enumerate_shapes(len(self.t), most, shortest)
+        self.shapes = enumerate_shapes(len(self.t), most, shortest, floor)
         designs = [ramps(self.t, shape) for shape in self.shapes]
         sizes = np.array([design.shape[1] for design in designs])
         self.members = {int(p): np.flatnonzero(sizes == p) for p in np.unique(sizes)}

@@ -94,12 +94,14 @@ class Curve:
     covariance : array (n, n)
         Sampling covariance; zeros where it is unknown (the fit's residuals then carry all the noise).
     settings : Settings
+    floor : int
+        Checkpoints at the start that share one level by definition, as the floor of a task; 0 for none.
     """
 
-    def __init__(self, t, values, covariance, settings):
+    def __init__(self, t, values, covariance, settings, floor=0):
         self.settings, self.values = settings, np.asarray(values, float)
         self.most = allowed_breakpoints(len(t), settings.max_breakpoints)
-        self.bank = Bank(t, covariance, tau_ladder(covariance, self.values), self.most)
+        self.bank = Bank(t, covariance, tau_ladder(covariance, self.values), self.most, floor=floor)
         self.sides = self.bank.tables(lambda signs: int(not is_triple(signs)))
         bic, best = self.bank.search(self.values[:, None], self.bank.tables(class_of), len(CLASSES))
         self.class_bic, self.class_best = bic[:, 0], best[:, 0]
