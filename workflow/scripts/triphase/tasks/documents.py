@@ -131,12 +131,27 @@ def _make(job, content, documents):
             content["metric_list"] = [*listed, {"metric": "acc_norm", "aggregation": "mean", "higher_is_better": True}]
     specification = content | {"task": job["id"], "custom_dataset": _in_memory(content, documents)}
     try:
-        return TaskManager(include_defaults=False).load([specification])["tasks"][job["id"]]
+        task = TaskManager(include_defaults=False).load([specification])["tasks"][job["id"]]
     except Exception as error:
         raise InputError(
             f"tasks: the YAML of task {job['task']!r} of {job['name']!r} does not fit its items: "
             f"{type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
+    task.doc_to_choice = _remember_last(task.doc_to_choice)
+    return task
+
+
+def _remember_last(function):
+    """The function with its last answer kept: the harness asks for an item's choices several times in a row."""
+    last = how = answer = None
+
+    def remembered(item, *way):
+        nonlocal last, how, answer
+        if item is not last or way != how:
+            last, how, answer = item, way, function(item, *way)
+        return answer
+
+    return remembered
 
 
 def _compile_once():

@@ -6,7 +6,7 @@ bounded by its tokens as well. The likelihoods are the same.
 """
 
 import inspect
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from lm_eval.models.huggingface import HFLM
@@ -32,6 +32,11 @@ class Scorer(HFLM):
         self._some_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
         # An item's requests follow each other, and mostly have one context.
         self._encoded = lru_cache(maxsize=16)(super().tok_encode)
+
+    @cached_property
+    def max_length(self):
+        """Tokens of the model's context; the harness asks for it with every request."""
+        return super().max_length
 
     def tok_encode(self, string, add_special_tokens=None, left_truncate_len=None, **kwargs):
         """Token ids of a text, as the harness makes them."""
