@@ -18,9 +18,10 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerF
 from triphase.artefacts import read_table, write_json
 from triphase.checkpoints import find_checkpoint, load_model
 from triphase.errors import InputError
+from triphase.proportions import agresti_coull
 from triphase.tasks.documents import load_tasks, read_documents
 from triphase.tasks.harness import evaluate
-from triphase.tasks.measures import agresti_coull, item_scores, summarise
+from triphase.tasks.measures import item_scores, summarise
 from triphase.tasks.plan import missing_data, plan, task_sources, unfetched
 
 TASKS = Path(__file__).parents[2] / "resources" / "tasks"
@@ -359,8 +360,3 @@ def test_variants_with_other_items_are_refused():
                           "item": [0, 1, 0, 0], "response": "A", "target": 0})  # fmt: skip
     with pytest.raises(InputError, match="'world': items by variant are .*'letters': 2, 'digits': 1"):
         summarise(items, [{"name": "world", "variants": VARIANTS}])
-
-
-def test_agresti_coull_of_none_and_of_all():
-    assert agresti_coull(0, 50) == agresti_coull(50, 50) > 0
-    assert agresti_coull(500, 1000) == pytest.approx(np.sqrt(0.25 / 1000), rel=0.01)

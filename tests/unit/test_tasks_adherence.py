@@ -10,7 +10,6 @@ from triphase.tasks.adherence import (
     normalise,
     parse_lenient,
     parse_strict,
-    standard_error,
 )
 
 LABELS = {"letters": ["A", "B", "C", "D"], "digits": ["1", "2", "3", "4"], "plain": []}
@@ -88,21 +87,6 @@ def test_longer_of_two_fitting_labels_counts():
 def test_normalise_takes_the_first_line_with_text():
     assert normalise("\n  Yes! \nNo") == "yes"
     assert normalise("...") == ""
-
-
-def test_standard_error_is_agresti_coull_for_zeros_and_ones():
-    z2 = 1.959963984540054**2
-    for successes, n in ((0, 50), (50, 50), (13, 40), (1, 1)):
-        share = (successes + z2 / 2) / (n + z2)
-        scores = np.repeat([1.0, 0.0], [successes, n - successes])
-        assert standard_error(scores) == pytest.approx(np.sqrt(share * (1 - share) / (n + z2)))
-
-
-def test_standard_error_of_many_scores_is_the_usual_one():
-    scores = np.random.default_rng(1).uniform(-1, 1, 100_000)
-    assert standard_error(scores, -1, 1) == pytest.approx(scores.std() / np.sqrt(scores.size), rel=1e-3)
-    assert standard_error(np.zeros(100), -1, 1) > 0
-    assert np.isnan(standard_error([]))
 
 
 def test_entropy_and_commonest_share():

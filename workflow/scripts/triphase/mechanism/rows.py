@@ -6,7 +6,7 @@ import pandas as pd
 from triphase.mechanism.attention import entropy, first_share, prefix_matching
 from triphase.mechanism.inputs import CONTINUATION
 from triphase.mechanism.reading import read
-from triphase.tasks.measures import agresti_coull
+from triphase.proportions import agresti_coull
 
 NO_WEIGHTS = "the model gives no attention weights"
 NO_WINDOW = "no text is as long as a prompt and its continuation"

@@ -11,33 +11,6 @@ import numpy as np
 
 from triphase.errors import InputError
 
-Z2 = 1.959963984540054**2
-
-
-def standard_error(scores, low=0.0, high=1.0):
-    """Standard error of a mean of scores in [low, high] that stays above zero when all scores are equal.
-
-    z²/2 pseudo-observations (z = 1.96) are added at each bound, as Agresti and Coull (1998) do for a proportion: for
-    scores of 0 and 1 the result is theirs.
-
-    Parameters
-    ----------
-    scores : array (n,)
-    low, high : float
-        Bounds of a score.
-
-    Returns
-    -------
-    float; NaN where n is 0
-    """
-    scores = np.asarray(scores, dtype=float)
-    total = scores.size + Z2
-    if not scores.size:
-        return float("nan")
-    mean = (scores.sum() + Z2 / 2 * (low + high)) / total
-    squares = ((scores - mean) ** 2).sum() + Z2 / 2 * ((low - mean) ** 2 + (high - mean) ** 2)
-    return float(np.sqrt(squares) / total)
-
 
 def normalise(text):
     """The first non-empty line of an answer: NFKC, lower case, without outer white space and final punctuation."""

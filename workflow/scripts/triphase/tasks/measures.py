@@ -4,24 +4,13 @@ import numpy as np
 import pandas as pd
 
 from triphase.errors import InputError
-from triphase.tasks.adherence import (
-    adherence_scores,
-    answer_entropy,
-    commonest_share,
-    parse_lenient,
-    parse_strict,
-    standard_error,
-)
+from triphase.proportions import agresti_coull, standard_error
+from triphase.tasks.adherence import adherence_scores, answer_entropy, commonest_share, parse_lenient, parse_strict
 
 OF_ADHERENCE = (
     "adherence", "adherence_lenient", "validity", "answer_entropy", "commonest_answer", "label_mass", "accuracy_valid",
     "accuracy_likelihood",
 )  # fmt: skip
-
-
-def agresti_coull(successes, n):
-    """Agresti-Coull (1998) standard error of a proportion, at 95 %: above zero also for 0 of n and n of n."""
-    return standard_error(np.repeat([1.0, 0.0], [successes, n - successes]))
 
 
 def summarise(items, adherence_config):
