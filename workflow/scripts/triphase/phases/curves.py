@@ -1,10 +1,16 @@
-"""Curves over the checkpoints of one model: read from the tidy table and the draws, averaged, made ready to fit."""
+"""Curves over the checkpoints of one model: read from the tidy table and the draws, averaged, made ready to fit.
+
+A curve is a dict with checkpoint (list of names), step, tokens, values, errors (n,), draws (n, draws) or None, and,
+where a verdict on it has something to say, remarks (list of str).
+"""
 
 import numpy as np
 
 from triphase.phases.piecewise import shrink_covariance
 
 RESAMPLED_SUBJECTS = 10  # from this number on subjects are a sample and are resampled; below it they are fixed
+RESAMPLED_SEEDS = 5  # the same for training runs that differ in their seed
+LEAST = 5  # checkpoints that even a line needs
 
 
 class Undetermined(Exception):
@@ -13,6 +19,8 @@ class Undetermined(Exception):
 
 def read_curve(table, boot, measures, roi=None, subject=None):
     """Values and draws of one measure, or of the mean of several, over the checkpoints of one model.
+
+    Checkpoints of the table that lack the measure are not on the curve, and `remarks` name them.
 
     Parameters
     ----------
@@ -26,7 +34,12 @@ def read_curve(table, boot, measures, roi=None, subject=None):
 
     Returns
     -------
-    dict with checkpoint (list), step, tokens, values (n,), errors (n,), draws (n, draws) or None
+    a curve
+
+    Raises
+    ------
+    Undetermined
+        The measure is absent.
     """
     rows = table[table["measure"].isin(measures)]
     here = np.isin(boot["measure"].values, measures)
@@ -35,50 +48,142 @@ def read_curve(table, boot, measures, roi=None, subject=None):
             rows, here = rows[rows[key] == wanted], here & (boot[key].values == wanted)
     if not len(rows):
         raise Undetermined(f"{' and '.join(measures) or 'the measure'} is absent for this model")
-    grouped = rows.sort_values("step").groupby(["step", "checkpoint"], sort=True)
+    grouped = rows.groupby(["step", "checkpoint"])
     whole = grouped["value"].agg(lambda column: column.mean(skipna=False))
     # Unequal sets of tasks would make a curve jump for want of a task.
     whole[grouped.size() < grouped.size().max()] = np.nan
     errors = grouped["se"].agg(lambda column: np.sqrt((column**2).sum(skipna=False)) / len(column))
-    names = whole.index.get_level_values("checkpoint").astype(str)
+    names = list(whole.index.get_level_values("checkpoint").astype(str))
     drawn = {}
     for name, draws in zip(boot["checkpoint"].values[here], boot["boot"].values[here], strict=True):
         drawn.setdefault(str(name), []).append(draws)
     complete = all(name in drawn for name in names)
+    elsewhere = table[table["tokens"] > 0].sort_values("step", kind="stable")["checkpoint"].dropna().unique()
+    absent = [str(name) for name in elsewhere if str(name) not in names]
     return {
-        "checkpoint": list(names),
+        "checkpoint": names,
         "step": whole.index.get_level_values("step").to_numpy(float),
         "tokens": grouped["tokens"].first().to_numpy(float, na_value=np.nan),
-        "values": whole.to_numpy(float),
-        "errors": errors.to_numpy(float),
+        "values": whole.to_numpy(float, na_value=np.nan),
+        "errors": errors.to_numpy(float, na_value=np.nan),
         "draws": np.array([np.mean(drawn[name], axis=0) for name in names], float) if complete else None,
+        "remarks": [f"not measured at {listed(absent)}"] if absent else [],
     }
 
 
 def average_subjects(curves, rng):
-    """Mean curve of several subjects; with ten and more, each draw also resamples them, alike at all checkpoints."""
-    shared = [name for name in curves[0]["checkpoint"] if all(name in curve["checkpoint"] for curve in curves)]
-    picks = [[curve["checkpoint"].index(name) for name in shared] for curve in curves]
-    first = curves[0]
-    values = np.array([curve["values"][pick] for curve, pick in zip(curves, picks, strict=True)])
-    errors = np.array([curve["errors"][pick] for curve, pick in zip(curves, picks, strict=True)])
+    """Mean curve of several subjects; with ten and more, each draw also resamples them, alike at all checkpoints.
+
+    Only checkpoints where every subject has a value have a mean; `remarks` name the others.
+    """
+    curves, remarks = on_shared_grid(curves, "checkpoint", "subjects")
+    return mean_curve(curves, len(curves) >= RESAMPLED_SUBJECTS, rng) | {"remarks": remarks}
+
+
+def average_seeds(curves, rng):
+    """Mean curve of training runs of one model that differ in their seed, matched by tokens.
+
+    With five and more runs each draw also resamples the runs, so that their deviations from each other enter the
+    covariance (the seed is the outermost level); below that the runs are fixed, and `remarks` say so.
+    """
+    number = len(curves)
+    curves, remarks = on_shared_grid(curves, "tokens", "training runs")
+    if 1 < number < RESAMPLED_SEEDS:
+        remarks.append(f"{number} training runs are too few to stand for others: they are taken as fixed")
+    return mean_curve(curves, seeds_resampled(number), rng) | {"remarks": remarks}
+
+
+def seeds_resampled(number):
+    """Whether so many training runs are a sample of runs, and not just these."""
+    return number >= RESAMPLED_SEEDS
+
+
+def on_shared_grid(curves, key, what):
+    """The curves where all of them have a value, by checkpoint or by tokens, and remarks that name the other places."""
+    if not curves:
+        raise Undetermined(f"there are no {what}")
+    had = [{place for place, value in zip(c[key], c["values"], strict=True) if np.isfinite(value)} for c in curves]
+    shared = set.intersection(*had)
+    remarks = list(dict.fromkeys(remark for curve in curves for remark in curve.get("remarks", [])))
+    places = {place: name for curve in curves for place, name in zip(curve[key], curve["checkpoint"], strict=True)}
+    lacking = {name: sum(place not in own for own in had) for place, name in places.items() if place not in shared}
+    if lacking:
+        named = listed([f"{name} (lacking in {count} of {len(curves)})" for name, count in lacking.items()])
+        remarks.append(f"left out, as not all {what} have a value: {named}")
+    kept = []
+    for curve in curves:
+        pick = [i for i, place in enumerate(curve[key]) if place in shared]
+        arrays = ("step", "tokens", "values", "errors", "draws")
+        cut = {name: None if curve[name] is None else curve[name][pick] for name in arrays}
+        kept.append(curve | cut | {"checkpoint": [curve["checkpoint"][i] for i in pick]})
+    return kept, remarks
+
+
+def mean_curve(curves, resampled, rng):
+    """Mean of curves on one grid; `resampled` draws the curves with replacement too, alike at all checkpoints.
+
+    Resampling n curves gives (n - 1) / n of the variance of their mean, so its part of a draw is widened by the root of
+    n / (n - 1).
+    """
+    number = len(curves)
+    values = np.array([curve["values"] for curve in curves])
+    errors = np.sqrt((np.array([curve["errors"] for curve in curves]) ** 2).sum(axis=0)) / number
     draws = None
     if all(curve["draws"] is not None for curve in curves):
-        draws = np.array([curve["draws"][pick] for curve, pick in zip(curves, picks, strict=True)])
-        number = len(curves)
-        if number >= RESAMPLED_SUBJECTS:
-            shares = rng.multinomial(number, np.full(number, 1 / number), size=draws.shape[-1]) / number
-            draws = np.einsum("scd,ds->cd", draws, shares)
-        else:
-            draws = draws.mean(axis=0)
-    return {
-        "checkpoint": shared,
-        "step": first["step"][picks[0]],
-        "tokens": first["tokens"][picks[0]],
-        "values": values.mean(axis=0),
-        "errors": np.sqrt((errors**2).sum(axis=0)) / len(curves),
-        "draws": draws,
-    }
+        draws = np.array([curve["draws"] for curve in curves])
+        shares = np.full((draws.shape[-1], number), 1 / number)
+        if resampled:
+            extra = rng.multinomial(number, shares[0], size=len(shares)) / number - 1 / number
+            shares = shares + extra * np.sqrt(number / (number - 1))
+        draws = np.einsum("scd,ds->cd", draws, shares)
+    elif resampled:
+        errors = np.hypot(errors, values.std(axis=0, ddof=1) / np.sqrt(number))
+    return curves[0] | {"values": values.mean(axis=0), "errors": errors, "draws": draws}
+
+
+def listed(names, most=6):
+    """Names in a row; of many, the first ones and how many more there are."""
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def usable(data):
+    """Indices of a curve's checkpoints that have a value, in order of step, step 0 among them, and remarks.
+
+    Raises
+    ------
+    Undetermined
+        Tokens are unknown or do not increase.
+    """
+    order, names = np.argsort(data["step"], kind="stable"), data["checkpoint"]
+    if unknown := [names[i] for i in order if not np.isfinite(data["tokens"][i])]:
+        raise Undetermined(f"tokens are unknown: {listed(unknown)}")
+    for earlier, later in zip(order[:-1], order[1:], strict=True):
+        if not data["tokens"][later] > data["tokens"][earlier]:
+            raise Undetermined(f"tokens do not increase from {names[earlier]} to {names[later]}")
+    missing = [names[i] for i in order if not np.isfinite(data["values"][i])]
+    remarks = [f"without a value and left out: {listed(missing)}"] if missing else []
+    return order[np.isfinite(data["values"][order])], [*data.get("remarks", []), *remarks]
+
+
+def sampling(data, picked, settings):
+    """Sampling covariance of the picked checkpoints from the paired draws, else from standard errors.
+
+    A standard error that is missing, or 0 as that of a score of 0 of n, counts as 0: the fit's own noise of single
+    checkpoints stands in for it.
+
+    Returns
+    -------
+    covariance (n, n), draws (draw, n) or None, remarks (list of str)
+    """
+    if data["draws"] is not None:
+        draws = data["draws"][picked].T
+        draws = draws[np.isfinite(draws).all(axis=1)]
+        if len(draws) > 2 * len(picked):
+            return shrink_covariance(draws, settings.shrinkage), draws, []
+    errors = data["errors"][picked]
+    known = "standard errors taken as independent" if np.isfinite(errors).any() else "the residuals carry all noise"
+    return np.diag(np.where(np.isfinite(errors), errors, 0) ** 2), None, [f"no paired bootstrap: {known}"]
 
 
 def prepare(data, settings):
@@ -93,29 +198,13 @@ def prepare(data, settings):
     Undetermined
         Tokens do not increase, fewer than five checkpoints, or a curve that does not vary.
     """
-    order = np.argsort(data["step"], kind="stable")
-    tokens = data["tokens"][order]
-    for earlier, later in zip(order[:-1], order[1:], strict=True):
-        if not data["tokens"][later] > data["tokens"][earlier]:
-            names = data["checkpoint"]
-            raise Undetermined(f"tokens do not increase from {names[earlier]} to {names[later]}")
-    missing = [data["checkpoint"][i] for i in order if not np.isfinite(data["values"][i])]
-    remarks = [f"without a value and left out: {', '.join(missing)}"] if missing else []
-    keep = np.isfinite(data["values"][order]) & (tokens > 0)
-    picked = order[keep]
-    if len(picked) < 5:
-        raise Undetermined(f"grid too coarse: {len(picked)} checkpoints after step 0, and even a line needs 5")
+    picked, remarks = usable(data)
+    picked = picked[data["tokens"][picked] > 0]
+    if len(picked) < LEAST:
+        few = f"grid too coarse: {len(picked)} checkpoints after step 0 have a value, and even a line needs {LEAST}"
+        raise Undetermined("; ".join([few, *remarks]))
     values = data["values"][picked]
     if np.ptp(values) <= 1e-12 * max(np.abs(values).max(), 1):
-        raise Undetermined("the curve does not vary over checkpoints")
-    draws = None if data["draws"] is None else data["draws"][picked].T
-    if draws is not None and np.isfinite(draws).all(axis=1).sum() > 2 * len(picked):
-        draws = draws[np.isfinite(draws).all(axis=1)]
-        covariance = shrink_covariance(draws, settings.shrinkage)
-    else:
-        draws = None
-        errors = data["errors"][picked]
-        covariance = np.diag(np.where(np.isfinite(errors), errors, 0) ** 2)
-        known = "standard errors taken as independent" if np.isfinite(errors).any() else "the residuals carry all noise"
-        remarks.append(f"no paired bootstrap: {known}")
-    return np.log10(data["tokens"][picked]), values, covariance, draws, remarks
+        raise Undetermined("; ".join(["the curve does not vary over checkpoints", *remarks]))
+    covariance, draws, more = sampling(data, picked, settings)
+    return np.log10(data["tokens"][picked]), values, covariance, draws, [*remarks, *more]
