@@ -52,3 +52,9 @@ def test_what_a_config_can_not_ask_for(own_project, entry, message):
     done = own_project.snakemake("-n", study="tiny", overlay={**OVERLAY, **tasks})
     assert done.returncode != 0 and "Traceback" not in done.stdout
     assert message in done.stdout, done.stdout
+
+
+def test_a_study_without_mechanism_has_no_rule_for_it(own_project):
+    done = own_project.snakemake("-n", "results/tiny/states/mechanism/neox/step0.parquet", study="tiny")
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert "No rule to produce results/tiny/states/mechanism/neox/step0.parquet" in done.stdout
