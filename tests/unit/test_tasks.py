@@ -272,6 +272,7 @@ def ragged(folder):
     return folder
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_results_do_not_depend_on_batch_size_or_on_other_tasks(ragged, small):
     adherence = [{"name": "world", "variants": VARIANTS}]
     jobs = plan([{"name": "one", "task": "choose"}], adherence, [ragged], None)
@@ -292,6 +293,7 @@ def test_results_do_not_depend_on_batch_size_or_on_other_tasks(ragged, small):
     assert reference["response"].nunique() > 3
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_script_loads_the_checkpoint_once_and_stores_where_items_come_from(folder, small, tmp_path, monkeypatch):
     commit = "c" * 40
     repository = tmp_path / "hub" / "models--org--small"

@@ -108,6 +108,7 @@ def test_half_of_the_claims_are_right_and_show_what_they_say(real_data):
     assert right == pytest.approx(len(task.eval_docs) / 2, abs=1)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_multiple_choice_equals_direct_scoring_item_by_item(small, real_data):
     model, tokenizer = small
     evaluations = [
@@ -154,6 +155,7 @@ def direct(model, tokenizer, context, answer):
 
 
 @pytest.mark.parametrize("shots", [0, 2])
+@pytest.mark.usefixtures("one_thread")
 def test_japanese_claims_run_with_and_without_shots(small, real_data, shots):
     entries = adherence("jclaims", limit=5, shots=shots)
     jobs = plan([], entries, [TASKS], real_data)
@@ -169,6 +171,7 @@ def test_japanese_claims_run_with_and_without_shots(small, real_data, shots):
     assert "はい" not in prompt
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_blimp_equals_direct_scoring_item_by_item(small, real_data):
     model, tokenizer = small
     paradigms = sorted(path.stem for path in (real_data / "tasks" / "blimp").glob("*.jsonl"))
