@@ -1,5 +1,6 @@
 """Tasks run by lm-evaluation-harness on a model that is already loaded, and one row for every item."""
 
+import gc
 import hashlib
 import logging
 import random
@@ -70,7 +71,9 @@ def evaluate(jobs, tasks, model, tokenizer, *, batch_size, seed):
         # Shots are drawn by the task's own generator: which tasks ran before does not matter.
         task.set_fewshot_seed(seed=seed)
     chosen = {name: list(range(min(limit, len(asked[name].eval_docs)))) for name, limit in limits.items()}
+    gc.freeze()  # what is loaded by now stays: collections among a harness's many small objects need not walk over it
     found = run_harness(scorer, {"tasks": asked}, samples=chosen or None, bootstrap_iters=0) if asked else {}
+    gc.unfreeze()
     rows, described = [], {}
     for job in [job for job in jobs if job["id"] in asked]:
         samples = found["samples"][job["id"]]
