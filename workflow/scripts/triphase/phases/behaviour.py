@@ -25,7 +25,7 @@ def behaviour(table, boot, headline, alignment, settings, rng):
         try:
             if not wanted or not set(wanted) & set(names):
                 raise Undetermined(f"{kind} is absent for this model")
-            fits[kind] = Judged(read_curve(table, boot, wanted), settings, rng)
+            fits[kind] = Judged(read_curve(table, boot, wanted), settings, rng, settings.floor_tokens)
             results[kind] = {"measures": wanted} | fits[kind].describe()
         except Undetermined as problem:
             results[kind] = {"measures": wanted, "pattern": None, "breakpoints": [], "intervals": [], "segments": []}

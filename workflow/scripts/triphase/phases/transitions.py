@@ -29,7 +29,7 @@ class Settings:
     confidence : interval of a leg's change; smallest_leg : share of the curve's range below which a segment is flat;
     smallest_fall : detachment that must be detectable, as a share of the first rise; significance : of the test against
     each rival; needed_power : for the verdict "not supported"; draws, calibration, power : numbers of replicates;
-    shrinkage : weight of the constant-correlation target.
+    shrinkage : weight of the constant-correlation target; floor_tokens : up to here a task's scores are its floor.
     """
 
     confidence: float = 0.99
@@ -42,6 +42,7 @@ class Settings:
     calibration: int = 200
     power: int = 200
     shrinkage: float = 0.2
+    floor_tokens: float = 0.0
 
 
 def merged(signs):

@@ -1,10 +1,13 @@
 """The verdict on three phase transitions for one curve: what can be fitted, what the fit shows, and why."""
 
+from functools import cached_property
+
 import numpy as np
 from scipy.stats import norm
 
 from triphase.artefacts import finite_or_none
 from triphase.phases.curves import Undetermined, prepare
+from triphase.phases.floor import leaving_legs, off_floor, on_floor
 from triphase.phases.piecewise import allowed_breakpoints
 from triphase.phases.transitions import (
     SYMBOLS,
@@ -23,27 +26,51 @@ TRIPLE_CHECKPOINTS = next(n for n in range(5, 20) if allowed_breakpoints(n) == 2
 
 
 class Judged:
-    """A fitted curve with refitted breakpoints, as results for JSON are written from it."""
+    """A fitted curve with refitted breakpoints, as results for JSON are written from it.
 
-    def __init__(self, data, settings, rng):
-        self.settings = settings
+    Parameters
+    ----------
+    data : curve, as `read_curve` returns it
+    settings : transitions.Settings
+    rng : numpy.random.Generator
+    floor : float, optional
+        For scores of a task: tokens up to which they are the task's floor. The fit then begins with a plateau over
+        these checkpoints, and only legs that leave the floor count.
+    """
+
+    def __init__(self, data, settings, rng, floor=None):
+        self.settings, self.floor = settings, None
         self.t, values, covariance, draws, self.remarks = prepare(data, settings)
-        self.curve = Curve(self.t, values, covariance, settings)
+        self.curve = Curve(self.t, values, covariance, settings, on_floor(self.t, floor) if floor else 0)
+        self.signs = self.curve.signs
+        if floor is not None:
+            sides, *self.floor = off_floor(data, self.curve, floor, settings)
+            self.signs = leaving_legs(self.curve.signs, sides)
+            lost = {WORDS[sign] for sign, kept in zip(self.curve.signs, self.signs, strict=True) if sign != kept}
+            self.remarks += [f"a {word} that does not leave the floor is not counted" for word in sorted(lost)]
+        # The interval of a breakpoint costs as much as the fit: only who asks for it pays.
+        self.draws, self.rng = draws if draws is None else draws[: settings.draws], rng.spawn(1)[0]
+
+    @cached_property
+    def refits(self):
+        """Breakpoints of resampled curves, grid indices, (draws, breakpoints)."""
+        draws, curve = self.draws, self.curve
         if draws is None:
-            draws = rng.multivariate_normal(values, covariance, size=settings.draws)
-        elif len(draws) > settings.draws:
-            draws = draws[: settings.draws]
-        self.refits = self.curve.refit_breakpoints(draws, rng)
-        self.edges = np.column_stack(
-            [np.zeros(len(self.refits), int), self.refits, np.full(len(self.refits), len(self.t) - 1)]
-        )
+            draws = self.rng.multivariate_normal(curve.values, curve.bank.sampling, size=self.settings.draws)
+        return curve.refit_breakpoints(draws, self.rng)
+
+    @cached_property
+    def edges(self):
+        """Grid indices of the ends of segments of resampled curves, (draws, segments + 1)."""
+        ends = np.full((len(self.refits), 1), len(self.t) - 1)
+        return np.hstack([np.zeros_like(ends), self.refits, ends])
 
     def describe(self):
         """Pattern, breakpoints with 95 % intervals, segments with their changes, and BIC of the candidates.
 
         Breakpoints are where a segment of one kind meets one of another; `knots` lists every bend of the fit.
         """
-        fit, signs = self.curve.fit, self.curve.signs
+        fit, signs = self.curve.fit, self.signs
         knots = fit.shape.knots
         turns = [i for i in range(len(knots)) if signs[i] != signs[i + 1]]
         intervals = [grid_interval(self.t, self.refits[:, i]) for i in turns]
@@ -58,13 +85,14 @@ class Judged:
             "fitted": [[round(10**t), float(value)] for t, value in zip(self.t, fit.fitted, strict=True)],
             "n_checkpoints": len(self.t),
             "checkpoint_noise": fit.tau,
+            "floor": self.floor and dict(zip(("level", "spread"), self.floor, strict=True)),
             "bic": self.curve.bic(),
             "remarks": self.remarks,
         }
 
     def segments(self):
         """Merged segments: token range, sign in words, change with its interval (None where it is held at zero)."""
-        fit, signs = self.curve.fit, self.curve.signs
+        fit, signs = self.curve.fit, self.signs
         edges = [0, *fit.shape.knots, len(self.t) - 1]
         length = np.diff(self.t[edges])
         z = norm.ppf((1 + self.settings.confidence) / 2)
@@ -93,7 +121,7 @@ class Judged:
 
         `after_fall` asks for the rise that follows a fall. None where there is no such rise.
         """
-        signs = self.curve.signs
+        signs = self.signs
         starts = [i for i, sign in enumerate(signs) if sign > 0 and (i == 0 or signs[i - 1] <= 0)]
         if after_fall:
             starts = [i for i in starts if -1 in signs[:i]]
@@ -108,10 +136,10 @@ def judge(judged, tests, found_power):
     if curve.most < 2:
         n = len(judged.t)
         needed = f"three transitions need {TRIPLE_CHECKPOINTS} checkpoints after step 0"
-        return "undetermined", f"grid too coarse: {needed}, there are {n} (the curve is {pattern(curve.signs)})"
-    words = pattern(curve.signs)
+        return "undetermined", f"grid too coarse: {needed}, there are {n} (the curve is {pattern(judged.signs)})"
+    words = pattern(judged.signs)
     kept = {name: test for name, test in tests.items() if test["p"] > settings.significance}
-    if is_triple(curve.signs):
+    if is_triple(judged.signs):
         if not kept:
             worst = max(test["p"] for test in tests.values())
             return "supported", f"the curve is {words} and every rival is rejected (largest p = {worst:.3g})"
@@ -130,10 +158,10 @@ def judge(judged, tests, found_power):
     )
 
 
-def verdict_of(data, settings, rng):
+def verdict_of(data, settings, rng, floor=None):
     """Judge one curve; returns the JSON part and the fitted curve (None where it cannot be fitted)."""
     try:
-        judged = Judged(data, settings, rng)
+        judged = Judged(data, settings, rng, floor)
     except Undetermined as problem:
         return undetermined(str(problem)), None
     tests = margins(judged.curve, rng)
