@@ -186,7 +186,8 @@ def test_the_page_is_whole_and_requests_nothing(tmp_path):
     parser = Links()
     parser.feed(page)
     assert len(parser.links) == 4 and all(link.startswith("data:image/png;base64,") for link in parser.links)
-    assert not {"script", "link", "iframe"} & set(parser.tags) and "@import" not in page and "url(" not in page
+    assert not {"link", "iframe"} & set(parser.tags) and "@import" not in page and "url(" not in page
+    assert "fetch(" not in page and "XMLHttpRequest" not in page and "import(" not in page
     assert "Somebody &lt;2020&gt;" in page and "A &amp; B" in page and "&lt;one&gt;" in page
     assert page.count("<table>") == 5 and "Runs that are missing: s0 (run-1)." in page
     assert "0.300" in page and "0.200 to 0.400" in page

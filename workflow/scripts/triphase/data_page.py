@@ -1,4 +1,4 @@
-"""The data report: one HTML page that holds everything it shows, so that it opens anywhere and requests nothing."""
+"""The data report: one HTML page of what was found of a study's data set."""
 
 import base64
 from html import escape
@@ -6,56 +6,13 @@ from pathlib import Path
 
 from triphase.ceiling import GROUP
 from triphase.figures.gap import LEAST_SUBJECTS, interval, scores
+from triphase.html_page import page, table
 from triphase.timing import SIGNIFICANT_P
-
-STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; }
-h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
-p.sub { color: #555; margin-top: .2rem; }
-table { border-collapse: collapse; font-size: .82rem; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .18rem .5rem; border-bottom: 1px solid #e4e4e4; vertical-align: top; }
-th { border-bottom: 1px solid #888; font-weight: 600; }
-td.text, th.text { text-align: left; }
-.wide { overflow-x: auto; }
-figure { margin: 1rem 0; }
-img { max-width: 100%; height: auto; }
-figcaption { font-size: .82rem; color: #444; }
-ul.findings { border-left: 4px solid #D55E00; background: #fdf3ec; padding: .6rem .6rem .6rem 2rem; }
-p.none { border-left: 4px solid #009E73; background: #edf7f3; padding: .6rem; }
-tr.bad td { background: #fdf3ec; }
-@media print {
-  body { max-width: none; margin: 0; font-size: 10pt; }
-  h2 { break-after: avoid; }
-  figure, tr { break-inside: avoid; }
-  .wide { overflow: visible; }
-}
-"""
 
 
 def number(value, form="{:.2f}"):
     """A number in the page; a dash where it is unknown."""
     return "–" if value is None else form.format(value)
-
-
-def table(head, rows, text=(0,)):
-    """An HTML table.
-
-    Parameters
-    ----------
-    head : list of str
-    rows : list of (list of str, bool): cells, and whether the row needs attention
-    text : indices of the columns that hold words
-    """
-
-    def cells(tag, values):
-        classes = ['class="text"' if place in text else "" for place in range(len(values))]
-        return "".join(f"<{tag} {c}>{escape(str(v))}</{tag}>" for c, v in zip(classes, values, strict=True))
-
-    body = "".join(f"<tr{' class=bad' if bad else ''}>{cells('td', row)}</tr>\n" for row, bad in rows)
-    return f'<div class="wide"><table><thead><tr>{cells("th", head)}</tr></thead><tbody>\n{body}</tbody></table></div>'
 
 
 def picture(path, caption):
@@ -131,12 +88,7 @@ def data_page(description, pictures, gap=None):
             )
         )
     parts += ["<h2>Origin</h2>", _origin(dataset)]
-    body = "\n".join(parts)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
+    return page(title, parts)
 
 
 def _subjects(description):

@@ -1,0 +1,36 @@
+"""The findings of the study on one page, as Markdown and as a page of the report, and its tables on another page."""
+
+from triphase.artefacts import read_arrays, read_json, read_table, replacing
+from triphase.job import start
+from triphase.summary.blocks import to_html, to_markdown
+from triphase.summary.findings import Sources, summary
+from triphase.summary.tables import tables
+
+
+def main(paths, *, study, models):
+    """`models`: names, in the order of the tables of power and specifications."""
+    sources = Sources(
+        study=study,
+        dataset=read_json(paths.description)["dataset"],
+        table=read_table(paths.trajectories),
+        boot=read_arrays(paths.bootstrap),
+        phases=read_json(paths.phases),
+        power=dict(zip(models, map(read_table, paths.power), strict=True)),
+        specifications=dict(zip(models, map(read_table, paths.specifications), strict=True)),
+        across=read_json(paths.across),
+        integrity=read_table(paths.integrity),
+        ceilings=read_table(paths.ceilings),
+    )
+    blocks = summary(sources)
+    for path, text in (
+        (paths.markdown, to_markdown(blocks)),
+        (paths.page, to_html(blocks)),
+        (paths.tables, to_html(tables(sources))),
+    ):
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)
