@@ -27,6 +27,7 @@ rule prepare_encoding:
         rois=lookup("dataset/rois", within=config),
         tr=lookup("dataset/tr", within=config),
         delays=lookup("encoding/delays", within=config),
+        alternatives=lookup("encoding/delay_alternatives", within=config),
         downsampling=lookup("encoding/downsampling", within=config),
         nuisance=lookup("encoding/nuisance", within=config),
         lexical=lookup("encoding/lexical", within=config),
@@ -35,6 +36,7 @@ rule prepare_encoding:
         band_weights=lookup("encoding/band_weights", within=config),
         gap_seconds=lookup("encoding/gap_seconds", within=config),
         minimum_block=lookup("encoding/minimum_block", within=config),
+        boot_draws=lookup("encoding/boot_draws", within=config),
         seed=lookup("seed", within=config),
         code=digest("prepare_encoding.py"),
     script:

@@ -6,7 +6,8 @@ import numpy as np
 
 from triphase.artefacts import read_table, write_json
 from triphase.encoding.bands import nuisance_band
-from triphase.encoding.features import delays_in_scans, shared_reach
+from triphase.encoding.delays import delays_in_scans
+from triphase.encoding.features import shared_reach
 from triphase.encoding.folds import autocovariance, first_below, needed_gap
 from triphase.encoding.gap import gap_curve, gap_rows, possible_gaps
 from triphase.encoding.preparing import LAGS

@@ -16,18 +16,22 @@ log = logging.getLogger(__name__)
 VOXELS = 1024  # of a chunk, all scans of them: fits read batches of voxels
 
 
-def main(paths, *, runs, rois, tr, delays, downsampling, nuisance, lexical, split, alphas, band_weights, gap_seconds,
-         minimum_block, seed):  # fmt: skip
+def main(paths, *, runs, rois, tr, delays, alternatives, downsampling, nuisance, lexical, split, alphas, band_weights,
+         gap_seconds, minimum_block, boot_draws, seed):  # fmt: skip
     """Write what every `fit_encoding` job of the study reads."""
     words = read_table(paths.words)
     sound = read_table(*paths.sound) if paths.sound else None
     with Cohort(paths.responses) as cohort:
         check_regions(cohort.targets["roi"].to_numpy(str), rois)
         design, floor = make_design(
-            cohort, words, sound, runs, tr=tr, delays=delays, downsampling=downsampling, nuisance=nuisance,
-            lexical=lexical, split=split, gap_seconds=gap_seconds, minimum_block=minimum_block, seed=seed,
+            cohort, words, sound, runs, tr=tr, delays=delays, alternatives=alternatives, downsampling=downsampling,
+            nuisance=nuisance, lexical=lexical, split=split, gap_seconds=gap_seconds, minimum_block=minimum_block,
+            seed=seed,
         )  # fmt: skip
-        alone = Alone(design, floor, np.logspace(*alphas), band_weights)
+        alone = Alone(
+            design, floor, cohort.targets, rois, alphas=np.logspace(*alphas), band_weights=band_weights,
+            boot_draws=boot_draws, seed=seed,
+        )  # fmt: skip
         shape = len(cohort.runs), len(cohort.targets)
         with stream_arrays(
             paths.shared, "responses", shape, dims=("time", "target"), attributes={}, chunks=(shape[0], VOXELS), axis=1,

@@ -3,6 +3,7 @@
 Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
+from triphase.encoding.delays import alternative_delays, delays_in_scans
 from triphase.errors import InputError
 from triphase.registry_checks import BUILT_IN
 from triphase.validation import require_known
@@ -89,10 +90,8 @@ def check_context(config):
 
 def check_encoding(config):
     """Delays fall on scans of their own, simulated runs are long enough for them, penalties are a grid."""
-    delays, tr = config["encoding"]["delays"], config["dataset"]["tr"]
-    scans = [round(delay / tr) for delay in delays]  # as triphase.encoding.features, whose import would cost seconds
-    if len(set(scans)) < len(scans):
-        raise InputError(f"encoding/delays: {delays} s are {scans} scans at TR {tr} s; each must be on its own scan")
+    tr, scans = config["dataset"]["tr"], delays_in_scans(config["encoding"]["delays"], config["dataset"]["tr"])
+    alternative_delays(config["encoding"]["delay_alternatives"], config["encoding"]["delays"], tr)
     simulate = config["dataset"]["simulate"]
     if simulate and simulate["volumes"] < 10 * (max(scans) + 1):
         raise InputError(
@@ -132,6 +131,8 @@ def check_headline(config):
     regions = [roi["name"] for roi in config["dataset"]["rois"]] + ["language", "all"]
     headline, tasks = config["phases"]["headline"], config["tasks"]
     require_known("phases/headline/roi", [headline["roi"]], regions, "is not a region; there are")
+    others = config["phases"]["specification"]["rois"]
+    require_known("phases/specification/rois", others, regions, "is not a region; there are")
     if headline["roi"] == "language" and not any(roi["language"] for roi in config["dataset"]["rois"]):
         source = config["dataset"]["source"]["name"]
         raise InputError(

@@ -1,6 +1,6 @@
 """What all fits of a study share: scans, folds, the bands beside the language model, and the units of resampling."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +10,22 @@ from triphase.encoding.bootstrap import cut_blocks, stored_length
 from triphase.encoding.folds import held_out_segments
 from triphase.encoding.permutation import block_counts
 from triphase.encoding.resampling import segment_groups
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Other delays than the study's own, for a sensitivity analysis.
+
+    Attributes
+    ----------
+    delays : list of int
+        Scans.
+    nuisance : float32 array (n_scans, n_columns)
+        The nuisance band (N1) with these delays.
+    """
+
+    delays: list
+    nuisance: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,8 @@ class Design:
         Scans after which response and prediction are no longer alike.
     block_length : int
         Scans of a block that is permuted.
+    alternatives : dict of str to Alternative
+        By name, see `triphase.encoding.delays.alternative_delays`.
     """
 
     runs: np.ndarray
@@ -48,6 +66,7 @@ class Design:
     gap: int
     lag: int
     block_length: int
+    alternatives: dict = field(default_factory=dict)
 
     @cached_property
     def segments(self):
@@ -99,11 +118,15 @@ def design_dataset(design):
     for name, band in design.bands.items():
         dims = ("time", f"{name}_column") if band.ndim == 2 else ("split", "time", f"{name}_column")
         variables[f"band_{name}"] = dims, band.astype(np.float32)
+    for name, alternative in design.alternatives.items():
+        dims = "time", f"nuisance_{name}_column"
+        variables[f"band_nuisance_{name}"] = dims, alternative.nuisance.astype(np.float32)
     coords = {"run": design.runs, "time_s": design.times, "stimulus": design.stimuli}
     attrs = {
         "tr": design.tr, "delays_scans": design.delays, "gap": design.gap, "lag": design.lag,
         "block_length": design.block_length, "block_counts": design.counts, "boot_length": design.boot_length,
         "bands": list(design.bands),
+        "alternatives": {name: alternative.delays for name, alternative in design.alternatives.items()},
     }  # fmt: skip
     return xr.Dataset(variables, coords={name: ("time", values) for name, values in coords.items()}, attrs=attrs)
 
@@ -117,4 +140,8 @@ def read_design(dataset):
         inner=[masks[(masks > 0).any(1)] for masks in dataset["inner"].values],
         bands={name: dataset[f"band_{name}"].values for name in at["bands"]},
         gap=at["gap"], lag=at["lag"], block_length=at["block_length"],
+        alternatives={
+            name: Alternative(delays, dataset[f"band_nuisance_{name}"].values)
+            for name, delays in at["alternatives"].items()
+        },
     )  # fmt: skip

@@ -78,16 +78,6 @@ def shared_reach(how):
     return 2 * LOBES - 1 if how == "lanczos" else 0
 
 
-def delays_in_scans(delays, tr):
-    """Delays in seconds rounded to scans; InputError when two of them fall on the same scan or one is negative."""
-    scans = [int(round(delay / tr)) for delay in delays]
-    if len(set(scans)) < len(scans) or min(scans) < 0:
-        raise InputError(
-            f"encoding/delays: {list(delays)} s are {scans} scans at TR {tr} s; each must be >= 0 and on its own scan"
-        )
-    return scans
-
-
 def scan_grid(times, tr, lead=0):
     """Every scan of a run that what was heard can reach, beside the rows that the responses hold.
 

@@ -1,6 +1,7 @@
 """All scores of one layer: the fit beside the nuisance bands, its tests, its draws and its sensitivity analyses."""
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -45,7 +46,8 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
     alphas : float array (n_alphas,), penalties on the layer's band
     band_weights : list of float, shares of the layer's band
     scalings : list of str
-        Of `triphase.encoding.guards.SCALINGS`; the first is the headline, the others are sensitivity analyses.
+        Of `triphase.encoding.guards.SCALINGS`; the first is the headline, the others are sensitivity analyses, as are
+        the design's alternative delays with the first scaling.
     components : int, of the scaling pca
     significance : str, "blocks" or "shifts", see `triphase.encoding.permutation` and `triphase.encoding.shifts`
     permutations, boot_draws : int
@@ -64,33 +66,34 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
     test, draws = _null(design, significance, permutations, seed)
     drawn = bootstrap_draws(design.block_sizes, design.groups, boot_draws, seed)
     columns, means, largest, shapes = _Columns(len(targets)), RegionMeans(targets, rois), -np.inf, {}
-    for scaling in scalings:
-        suffix = "" if scaling == scalings[0] else f"_{scaling}"
-        spectra = _decompose(features, rows, design, scaling, components, backend)
-        shapes |= {f"{key}{suffix}": value for key, value in _shape(spectra).items()}
-        for gain, names in _gains(list(design.bands), suffix):
-            weights, alone = weight_grid(band_weights, len(names) + 1), f"{names[-1]}_alone"
+    measured, below = shared["response_blocks"].values, {}
+    for variant in _variants(design, scalings):
+        spectra = decompose(
+            features, rows, variant.delays, design.outer, design.inner, backend=backend,
+            scale=lambda values, training, scaling=variant.scaling: scaled(values, training, scaling, components),
+        )  # fmt: skip
+        shapes |= {f"{key}{variant.suffix}": value for key, value in _shape(spectra).items()}
+        for gain, (bands, alone) in variant.fits.items():
+            weights, r_alone = weight_grid(band_weights, len(bands) + 1), shared[f"r_{alone}"].values
+            below[gain] = alone
             for batch in voxel_batches(len(targets), len(rows), boot_draws):
-                y, measured = shared["responses"][:, batch].values, shared["response_blocks"][..., batch].values
+                y = shared["responses"][:, batch].values
                 predicted, fit = fit_bands(
-                    spectra, [design.bands[name] for name in names], y, design.outer, design.inner, alphas=alphas,
-                    weights=weights, solver=solver, names=["llm", *names],
+                    spectra, list(bands.values()), y, design.outer, design.inner, alphas=alphas, weights=weights,
+                    solver=solver, names=["llm", *bands],
                 )  # fmt: skip
-                below, r_below = shared[f"blocks_{alone}"][..., batch].values, shared[f"r_{alone}"][batch].values
                 joint, split = correlate(predicted, y, design.segments)
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)
-                boot, boot_below = (bootstrap_sums(x, measured, design.block_scans, drawn) for x in (sums, below))
-                columns.put(batch, {gain: joint - r_below})
-                means.add(gain, batch, boot - boot_below)
+                means.add(gain, batch, bootstrap_sums(sums, measured[..., batch], design.block_scans, drawn))
+                columns.put(batch, {gain: joint - r_alone[batch]})
                 if gain != "gain":
                     continue
                 z, p, most = test(predicted.sum(0), y, design.segments, draws, family[batch], len(subjects))
                 largest = np.maximum(largest, most)
-                means.add("r", batch, boot)
                 columns.put(batch, {
-                    "r": joint, "r_llm": split[0], "r_nuisance": split[1], "r_nuisance_alone": r_below, "z": z, "p": p,
-                    "cv_score": fit["cv_score"], "alpha": fit["alpha"], "weight": fit["weight"], "blocks": sums,
-                    "seam": seams(predicted.sum(0), y, design.blocks),
+                    "r": joint, "r_llm": split[0], "r_nuisance": split[1], "r_nuisance_alone": r_alone[batch], "z": z,
+                    "p": p, "cv_score": fit["cv_score"], "alpha": fit["alpha"], "weight": fit["weight"],
+                    "blocks": sums, "seam": seams(predicted.sum(0), y, design.blocks),
                 })  # fmt: skip
     found = columns.values
     found["q"] = np.concatenate([benjamini_hochberg(found["p"][family == place]) for place in range(len(subjects))])
@@ -98,33 +101,56 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
     lost = int((~np.isfinite(found["r"])).sum())
     if lost:
         log.warning("%d of %d voxels have no score: constant or not finite where they are held out", lost, len(family))
-    measures, boot = means.means()
+    gains, joint = means.means()
+    # The mean of differences is the difference of means: a voxel without a score has none in either fit.
+    boot = np.concatenate([joint[:, :, :1], joint - shared["boot"].sel(fit=[below[gain] for gain in gains]).values], 2)
     dims = {"alpha": ("split", "target"), "weight": ("split", "band", "target"), "blocks": ("sum", "block", "target")}
     return xr.Dataset(
         {name: (dims.get(name, ("target",)), values.astype(np.float32)) for name, values in found.items()}
         | {"boot": (("listener", "region", "measure", "draw"), boot)},
         coords={"band": ["llm", "nuisance"], "sum": ["x", "xx", "xy"], "listener": subjects, "region": means.regions,
-                "measure": measures},
+                "measure": ["r", *gains]},
         attrs={**shapes, "smallest_p": 1 / (len(draws[0]) + 1), "without_score": lost, "significance": significance},
     )  # fmt: skip
 
 
-def _gains(bands, suffix):
-    """Names of the gains of one scaling, and the bands beside the layer that each is over.
+@dataclass(frozen=True)
+class Variant:
+    """One way to take a layer's features: as the headline does it, or for a sensitivity analysis.
 
-    The headline gain is over the nuisance band. Further bands join it one by one, for the headline scaling only.
+    Attributes
+    ----------
+    suffix : str, of its measures; empty for the headline
+    scaling : str
+    delays : list of int, scans
+    fits : dict of gain to (bands beside the layer by name, name of the fit without the layer)
     """
-    if suffix:
-        return [(f"gain{suffix}", bands[:1])]
-    return [("gain" if n == 1 else f"gain_over_{bands[n - 1]}", bands[:n]) for n in range(1, len(bands) + 1)]
+
+    suffix: str
+    scaling: str
+    delays: list
+    fits: dict
 
 
-def _decompose(features, rows, design, scaling, components, backend):
-    """Spectra of the layer's kernels under one scaling."""
-    return decompose(
-        features, rows, design.delays, design.outer, design.inner, backend=backend,
-        scale=lambda values, training: scaled(values, training, scaling, components),
-    )  # fmt: skip
+def _variants(design, scalings):
+    """The headline, which has a gain over the nuisance band and over each further band that joins it; then the other
+    scalings, and the other delays.
+    """
+    names, nuisance = list(design.bands), {"nuisance": design.bands["nuisance"]}
+    fits = {
+        f"gain_over_{names[n - 1]}" if n > 1 else "gain": (
+            {name: design.bands[name] for name in names[:n]}, f"{names[n - 1]}_alone"
+        )
+        for n in range(1, len(names) + 1)
+    }  # fmt: skip
+    variants = [Variant("", scalings[0], design.delays, fits)]
+    for scaling in scalings[1:]:
+        fits = {f"gain_{scaling}": (nuisance, "nuisance_alone")}
+        variants.append(Variant(f"_{scaling}", scaling, design.delays, fits))
+    for name, other in design.alternatives.items():
+        fits = {f"gain_{name}": ({"nuisance": other.nuisance}, f"nuisance_alone_{name}")}
+        variants.append(Variant(f"_{name}", scalings[0], other.delays, fits))
+    return variants
 
 
 class _Columns:

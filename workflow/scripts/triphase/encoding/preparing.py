@@ -6,24 +6,25 @@ import numpy as np
 import xarray as xr
 
 from triphase.encoding.bands import nuisance_band
-from triphase.encoding.bootstrap import prediction_sums, response_sums
-from triphase.encoding.design import Design
-from triphase.encoding.features import delays_in_scans, shared_reach
+from triphase.encoding.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, response_sums
+from triphase.encoding.delays import alternative_delays, delays_in_scans
+from triphase.encoding.design import Alternative, Design
+from triphase.encoding.features import shared_reach
 from triphase.encoding.floor import floor_band
 from triphase.encoding.folds import autocorrelation, autocovariance, first_below, make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
 from triphase.encoding.resampling import block_length, decorrelation
 from triphase.encoding.ridge import fit_bands, weight_grid
 from triphase.encoding.scoring import correlate
-from triphase.encoding.subjects import check_lengths
+from triphase.encoding.subjects import RegionMeans, check_lengths
 
 log = logging.getLogger(__name__)
 
 LAGS = 60  # scans over which autocorrelations are followed
 
 
-def make_design(cohort, words, sound, runs, *, tr, delays, downsampling, nuisance, lexical, split, gap_seconds,
-                minimum_block, seed):  # fmt: skip
+def make_design(cohort, words, sound, runs, *, tr, delays, alternatives, downsampling, nuisance, lexical, split,
+                gap_seconds, minimum_block, seed):  # fmt: skip
     """Folds, bands and blocks of a data set, and the band of its autocorrelation floor.
 
     Parameters
@@ -34,6 +35,7 @@ def make_design(cohort, words, sound, runs, *, tr, delays, downsampling, nuisanc
     runs : list of dict with name, stimulus, test and, optionally, group
     tr : float
     delays : list of float, s
+    alternatives : list of [first, last], s, see `triphase.encoding.delays.alternative_delays`
     downsampling : str, see `triphase.encoding.features.words_to_scans`
     nuisance : list of str, see `triphase.encoding.bands.nuisance_band`
     lexical : dict with dimensions and components, or None
@@ -62,7 +64,11 @@ def make_design(cohort, words, sound, runs, *, tr, delays, downsampling, nuisanc
         labels, stimuli, test_runs, kind=split["kind"], outer_folds=split["folds"], inner_folds=split["inner"],
         gap=gap, groups=groups,
     )  # fmt: skip
-    bands = {"nuisance": nuisance_band(words, labels, times, tr, nuisance, scans, sound, downsampling)}
+
+    def nuisance_with(scans):
+        return nuisance_band(words, labels, times, tr, nuisance, scans, sound, downsampling)
+
+    bands = {"nuisance": nuisance_with(scans)}
     if lexical:
         bands["lexical"] = lexical_band(
             words, labels, times, tr, scans, outer, **lexical, seed=seed, unit=words.attrs["unit"],
@@ -72,6 +78,10 @@ def make_design(cohort, words, sound, runs, *, tr, delays, downsampling, nuisanc
     design = Design(
         runs=labels, times=times, stimuli=stimuli, tr=tr, delays=scans, outer=outer, inner=inner, bands=bands, gap=gap,
         lag=decorrelation(acf, predicted), block_length=block_length(acf, predicted, minimum_block),
+        alternatives={
+            name: Alternative(other, nuisance_with(other))
+            for name, other in alternative_delays(alternatives, delays, tr).items()
+        },
     )  # fmt: skip
     log.info("gap %d scans, %s blocks of %d scans per held-out stretch", gap, design.counts, design.block_length)
     return design, floor_band(labels, times, tr, outer, first_below(acf, 0.1))
@@ -84,37 +94,57 @@ class Alone:
     ----------
     design : triphase.encoding.design.Design
     floor : float32 array (n_splits, n_scans, n_columns)
+    targets : DataFrame with subject and roi of every target
+    rois : list of dict
     alphas : float array (n_alphas,)
     band_weights : list of float, see `triphase.encoding.ridge.weight_grid`
+    boot_draws, seed : int, of the block bootstrap
+
+    Attributes
+    ----------
+    fits : dict of name to the bands of each fit, by name
+        `nuisance_alone`; `lexical_alone`, of both bands, where there is a lexical one; `nuisance_alone_delays_…` of
+        every alternative; `floor`.
     """
 
-    def __init__(self, design, floor, alphas, band_weights):
-        names, self.design, self.alphas, self._parts = list(design.bands), design, alphas, {}
-        self.fits = {f"{names[n]}_alone": [design.bands[name] for name in names[: n + 1]] for n in range(len(names))}
-        self.fits["floor"] = [floor]
+    def __init__(self, design, floor, targets, rois, *, alphas, band_weights, boot_draws, seed):
+        names, self.design, self.alphas, self._parts, self._targets = list(design.bands), design, alphas, {}, 0
+        self.fits = {f"{name}_alone": {b: design.bands[b] for b in names[: n + 1]} for n, name in enumerate(names)}
+        for name, alternative in design.alternatives.items():
+            self.fits[f"nuisance_alone_{name}"] = {"nuisance": alternative.nuisance}
+        self.fits["floor"] = {"floor": floor}
         self.weights = {name: weight_grid(band_weights, len(bands)) for name, bands in self.fits.items()}
+        self.draws = bootstrap_draws(design.block_sizes, design.groups, boot_draws, seed)
+        self.means = RegionMeans(targets, rois)
 
     def add(self, y):
-        """Fit a batch of responses (n_scans, n_batch_targets)."""
-        design, found = self.design, {"response_blocks": response_sums(y, self.design.blocks)}
+        """Fit the next batch of responses (n_scans, n_batch_targets)."""
+        design, measured = self.design, response_sums(y, self.design.blocks)
+        batch = slice(self._targets, self._targets + y.shape[1])
+        self._targets, found = batch.stop, {"response_blocks": measured}
         for name, bands in self.fits.items():
-            if not bands[-1].shape[-1]:  # a floor where no run is cut
-                found[f"r_{name}"] = np.zeros(y.shape[1])
+            if name == "floor" and not bands["floor"].shape[-1]:  # where no run is cut
+                found["r_floor"] = np.zeros(y.shape[1])
                 continue
             predicted, _ = fit_bands(
-                None, bands, y, design.outer, design.inner, alphas=self.alphas, weights=self.weights[name],
-                names=[name] if name == "floor" else list(design.bands),
+                None, list(bands.values()), y, design.outer, design.inner, alphas=self.alphas,
+                weights=self.weights[name], names=list(bands),
             )  # fmt: skip
             found[f"r_{name}"] = correlate(predicted, y, design.segments)[0]
             if name != "floor":
-                found[f"blocks_{name}"] = prediction_sums(predicted.sum(0), y, design.blocks)
+                sums = prediction_sums(predicted.sum(0), y, design.blocks)
+                self.means.add(name, batch, bootstrap_sums(sums, measured, design.block_scans, self.draws))
         for name, values in found.items():
             self._parts.setdefault(name, []).append(values)
 
     def dataset(self):
-        """All batches together: r_… (target), blocks_… (sum, block, target) of each fit, response_blocks."""
-        dims = {1: ("target",), 3: ("sum", "block", "target")}
+        """All batches together: r_… (target) of each fit; `boot` (listener, region, fit, draw), draws of r averaged
+        over each region's voxels; response_blocks (response_sum, block, target).
+        """
         joined = {name: np.concatenate(parts, axis=-1).astype(np.float32) for name, parts in self._parts.items()}
-        variables = {name: (dims[values.ndim], values) for name, values in joined.items()}
-        variables["response_blocks"] = ("response_sum", *dims[3][1:]), joined["response_blocks"]
-        return xr.Dataset(variables, coords={"sum": ["x", "xx", "xy"], "response_sum": ["y", "yy"]})
+        fits, boot = self.means.means()
+        variables = {name: ("target", values) for name, values in joined.items() if name != "response_blocks"}
+        variables["response_blocks"] = ("response_sum", "block", "target"), joined["response_blocks"]
+        variables["boot"] = ("listener", "region", "fit", "draw"), boot
+        coords = {"response_sum": ["y", "yy"], "listener": self.means.subjects, "region": self.means.regions}
+        return xr.Dataset(variables, coords={**coords, "fit": fits})

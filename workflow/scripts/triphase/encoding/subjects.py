@@ -200,7 +200,8 @@ class RegionMeans:
         """Add draws (n_draws, n_batch_targets) of a slice of the targets; a voxel that has a NaN there is left out."""
         known = np.isfinite(draws).all(0)
         inside = (self._masks[:, batch] & known).T.astype(np.float32)
-        self._sums[measure] = self._sums.get(measure, 0.0) + (np.where(known, draws, 0) @ inside).astype(np.float64)
+        draws = draws if known.all() else np.where(known, draws, 0)
+        self._sums[measure] = self._sums.get(measure, 0.0) + (draws @ inside).astype(np.float64)
         self._counts[measure] = self._counts.get(measure, 0) + inside.sum(0)
 
     def means(self):
