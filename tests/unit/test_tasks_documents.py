@@ -123,9 +123,9 @@ class TestShots:
 
 
 class TestRefused:
-    def change(self, folder, **keys):
+    def change(self, folder, number=2, **keys):
         items = read_documents(folder / "items.jsonl")
-        items[2].update(keys)
+        items[number].update(keys)
         (folder / "items.jsonl").write_text(json.dumps(items))
 
     def test_a_right_answer_that_is_no_choice(self, folder):
@@ -133,6 +133,12 @@ class TestRefused:
         with pytest.raises(
             InputError, match=r"item 2 of 'one' has the answer 7, which is none of \['cat'.*from 0 to 2"
         ):
+            load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
+
+    @pytest.mark.parametrize("keys", [{"answer": 3}, {"choices": ["", "dog", "sees"]}])
+    def test_a_first_item_that_the_harness_itself_stumbles_over(self, folder, keys):
+        self.change(folder, number=0, **keys)
+        with pytest.raises(InputError, match="item 0 of 'one' has an answer that is none of its choices, or an empty"):
             load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
 
     def test_a_right_answer_that_is_no_label(self, folder):

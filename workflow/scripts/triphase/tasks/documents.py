@@ -11,6 +11,7 @@ from pathlib import Path
 
 from triphase.errors import InputError
 from triphase.tasks.adherence import normalise
+from triphase.tasks.checks import check_items, check_task
 from triphase.tasks.plan import missing_data, unfetched
 
 # Key of a document under which the shots of an adherence entry stand; the harness puts it before the prompt.
@@ -69,12 +70,12 @@ def load_tasks(jobs, seed=0):
     for job in jobs:
         content, documents = _read(job)
         tasks[job["id"]] = _make(job, content, documents)
-        _check_task(job, tasks[job["id"]])
+        check_task(job, tasks[job["id"]])
     for name in dict.fromkeys(job["name"] for job in jobs if job["kind"] == "adherence" and job["shots"]):
         variants = [job for job in jobs if job["kind"] == "adherence" and job["name"] == name]
         tasks |= _with_shots(variants, tasks, seed)
     for job in jobs:
-        _check_items(job, tasks[job["id"]])
+        check_items(job, tasks[job["id"]])
     return tasks
 
 
@@ -132,6 +133,12 @@ def _make(job, content, documents):
     specification = content | {"task": job["id"], "custom_dataset": _in_memory(content, documents)}
     try:
         task = TaskManager(include_defaults=False).load([specification])["tasks"][job["id"]]
+    except IndexError:
+        # The harness tries the first item, before `check_items` sees them all.
+        first = documents[content.get("test_split") or content.get("validation_split")][0]
+        raise InputError(
+            f"tasks: item 0 of {job['id']!r} has an answer that is none of its choices, or an empty choice: {first}"
+        ) from None
     except Exception as error:
         raise InputError(
             f"tasks: the YAML of task {job['task']!r} of {job['name']!r} does not fit its items: "
@@ -259,61 +266,3 @@ def _turn(task, item):
         tgt_delim=task.config.target_delimiter, few_delim=task.config.fewshot_delimiter,
     )  # fmt: skip
     return "".join(part.to_text() for part in parts)
-
-
-def _check_task(job, task):
-    metrics = task.aggregation()
-    if job["kind"] == "accuracy" and job["metric"] not in metrics:
-        raise InputError(
-            f"tasks: metric {job['metric']!r} of {job['name']!r} is not computed by task {job['task']!r}; "
-            f"it computes: {', '.join(metrics)}"
-        )
-    if job["kind"] == "adherence" and task.OUTPUT_TYPE != "generate_until":
-        raise InputError(
-            f"tasks: task {job['task']!r} of adherence {job['name']!r} has output_type {task.OUTPUT_TYPE!r}; "
-            "adherence is measured on generated answers (generate_until)"
-        )
-
-
-def _check_items(job, task):
-    """Every item that is asked has a right answer among its choices, or among the labels of its variant."""
-    for index, item in enumerate(task.eval_docs):
-        if job["limit"] and index >= job["limit"]:
-            break
-        try:
-            target, _ = task.doc_to_target(item), task.doc_to_text(item)
-        except Exception as error:
-            raise InputError(
-                f"tasks: item {index} of {job['id']!r} does not fit the YAML of {job['task']!r}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        if job["kind"] == "adherence":
-            if job["labels"] and target not in ("", None) and target_index(target, job["labels"]) is None:
-                raise InputError(
-                    f"tasks: item {index} of {job['id']!r} has the answer {target!r}, which is none of the labels "
-                    f"{job['labels']}"
-                )
-        elif (
-            task.OUTPUT_TYPE == "multiple_choice"
-            and not task.multiple_input
-            and not callable(task.config.process_results)
-        ):
-            choices = task.doc_to_choice(item)
-            if len(choices) < 2 or not all(isinstance(choice, str) and choice for choice in choices):
-                raise InputError(
-                    f"tasks: item {index} of {job['id']!r} has the choices {choices}; two or more are needed, none of "
-                    "them empty"
-                )
-            for answer in target if isinstance(target, list) else [target]:
-                if target_index(answer, choices) is None:
-                    raise InputError(
-                        f"tasks: item {index} of {job['id']!r} has the answer {answer!r}, which is none of {choices} "
-                        f"(a choice, or its number from 0 to {len(choices) - 1})"
-                    )
-
-
-def target_index(target, choices):
-    """Index of a target among choices, given as an index or as the choice's text; None where it is neither."""
-    if isinstance(target, int):
-        return target if 0 <= target < len(choices) else None
-    return choices.index(target) if target in choices else None

@@ -11,7 +11,7 @@ import pandas as pd
 
 from triphase.errors import InputError
 from triphase.tasks.adherence import parse_strict
-from triphase.tasks.documents import target_index
+from triphase.tasks.checks import target_index
 
 COLUMNS = {
     "task": str, "kind": str, "variant": str, "item": "int64", "correct": float, "correct_norm": float, "chance": float,

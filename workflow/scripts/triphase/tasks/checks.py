@@ -1,0 +1,62 @@
+"""What the harness's task objects and their items must be; each check raises InputError with the item and its value."""
+
+from triphase.errors import InputError
+
+
+def check_task(job, task):
+    """A task computes the metric of its job; adherence is asked of one that generates."""
+    metrics = task.aggregation()
+    if job["kind"] == "accuracy" and job["metric"] not in metrics:
+        raise InputError(
+            f"tasks: metric {job['metric']!r} of {job['name']!r} is not computed by task {job['task']!r}; "
+            f"it computes: {', '.join(metrics)}"
+        )
+    if job["kind"] == "adherence" and task.OUTPUT_TYPE != "generate_until":
+        raise InputError(
+            f"tasks: task {job['task']!r} of adherence {job['name']!r} has output_type {task.OUTPUT_TYPE!r}; "
+            "adherence is measured on generated answers (generate_until)"
+        )
+
+
+def check_items(job, task):
+    """Every item that is asked has a right answer among its choices, or among the labels of its variant."""
+    for index, item in enumerate(task.eval_docs):
+        if job["limit"] and index >= job["limit"]:
+            break
+        try:
+            target, _ = task.doc_to_target(item), task.doc_to_text(item)
+        except Exception as error:
+            raise InputError(
+                f"tasks: item {index} of {job['id']!r} does not fit the YAML of {job['task']!r}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if job["kind"] == "adherence":
+            if job["labels"] and target not in ("", None) and target_index(target, job["labels"]) is None:
+                raise InputError(
+                    f"tasks: item {index} of {job['id']!r} has the answer {target!r}, which is none of the labels "
+                    f"{job['labels']}"
+                )
+        elif (
+            task.OUTPUT_TYPE == "multiple_choice"
+            and not task.multiple_input
+            and not callable(task.config.process_results)
+        ):
+            choices = task.doc_to_choice(item)
+            if len(choices) < 2 or not all(isinstance(choice, str) and choice for choice in choices):
+                raise InputError(
+                    f"tasks: item {index} of {job['id']!r} has the choices {choices}; two or more are needed, none of "
+                    "them empty"
+                )
+            for answer in target if isinstance(target, list) else [target]:
+                if target_index(answer, choices) is None:
+                    raise InputError(
+                        f"tasks: item {index} of {job['id']!r} has the answer {answer!r}, which is none of {choices} "
+                        f"(a choice, or its number from 0 to {len(choices) - 1})"
+                    )
+
+
+def target_index(target, choices):
+    """Index of a target among choices, given as an index or as the choice's text; None where it is neither."""
+    if isinstance(target, int):
+        return target if 0 <= target < len(choices) else None
+    return choices.index(target) if target in choices else None
