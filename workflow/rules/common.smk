@@ -83,14 +83,19 @@ def bytes_of(wildcards, input):
         return MODELS[wildcards.model].get("bytes") or 0
 
 
+def by_attempt(amount):
+    """Resource function: an amount, or a function of wildcards and input, as often as this is the attempt at the job."""
+    return lambda wildcards, input, attempt: attempt * (amount(wildcards, input) if callable(amount) else amount)
+
+
 def with_weights(base):
     """Resource function: MB of a job that holds a model in float32, whose repository may take half as many bytes."""
-    return lambda wildcards, input: base + int(2.2e-6 * bytes_of(wildcards, input))
+    return by_attempt(lambda wildcards, input: base + int(2.2e-6 * bytes_of(wildcards, input)))
 
 
 def with_download(minutes):
     """Resource function: minutes of a job that may have to fetch a checkpoint first, at 10 MB/s."""
-    return lambda wildcards, input: minutes + int(bytes_of(wildcards, input) / 600e6)
+    return by_attempt(lambda wildcards, input: minutes + int(bytes_of(wildcards, input) / 600e6))
 
 
 def checkpoint_entry(key):

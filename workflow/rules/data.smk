@@ -27,8 +27,8 @@ rule describe_data:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(120),
     params:
         study=config["study"],
         dataset={key: config["dataset"][key] for key in DATASET_FACTS}
@@ -68,8 +68,8 @@ rule draw_ceiling_map:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=10,
+        mem_mb=by_attempt(3000),
+        runtime=by_attempt(10),
     params:
         subjects=list(SUBJECTS),
         code=digest("draw_ceiling_map.py"),
@@ -92,8 +92,8 @@ rule measure_gap:
         "../../envs/encoding.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=by_attempt(3000),
+        runtime=by_attempt(120),
     params:
         rois=lookup("dataset/rois", within=config),
         tr=lookup("dataset/tr", within=config),
@@ -128,8 +128,8 @@ rule draw_gap:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         code=digest("draw_gap.py"),
     script:
@@ -178,8 +178,8 @@ rule draw_data:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         code=digest("draw_data.py"),
     script:

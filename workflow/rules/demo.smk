@@ -14,8 +14,8 @@ rule simulate_dataset:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         name=lookup("dataset/name", within=config),
         version=lookup("dataset/version", within=config),
@@ -48,8 +48,8 @@ rule train_model:
         "../../envs/model.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=by_attempt(3000),
+        runtime=by_attempt(30),
     params:
         repository=model_entry("repository"),
         train_recipe=model_entry("train"),

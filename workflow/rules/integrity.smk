@@ -22,7 +22,7 @@ rule fingerprint_checkpoint:
         "../../envs/model.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=by_attempt(3000),
         runtime=with_download(60),
     params:
         code=digest("fingerprint_checkpoint.py"),
@@ -49,8 +49,8 @@ rule check_integrity:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=by_attempt(6000),
+        runtime=by_attempt(30),
     params:
         models=[series_entry(model) for model in MODELS.values()],
         found=[[entry["model"], entry["checkpoint"]] for entry in SERIES],

@@ -20,8 +20,8 @@ rule clean_responses:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000 if SOURCE["reader"] == "text" else 6000,
-        runtime=240,
+        mem_mb=by_attempt(2000 if SOURCE["reader"] == "text" else 6000),
+        runtime=by_attempt(240),
     params:
         subject=lambda wildcards: wildcards.subject,
         source=SOURCE,
@@ -52,8 +52,8 @@ rule measure_ceiling:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=240,
+        mem_mb=by_attempt(6000),
+        runtime=by_attempt(240),
     params:
         subjects=list(SUBJECTS),
         runs=lookup("dataset/runs", within=config),

@@ -43,8 +43,8 @@ rule fetch_stimuli:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(120),
     params:
         dataset=DATASET,
         words=WORD_FILES,
@@ -78,8 +78,8 @@ rule fetch_responses:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=600,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(600),
     params:
         dataset=DATASET,
         source=SOURCE,
@@ -103,8 +103,8 @@ rule fetch_atlas:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(60),
     params:
         atlas=ATLAS_FILES,
         user=f"{config['study']}/atlas",
@@ -127,8 +127,8 @@ rule plan_download:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(30),
     params:
         dataset=DATASET,
         words=WORD_FILES,
@@ -156,8 +156,8 @@ rule lock_checkpoints:
         "../../envs/model.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(60),
     params:
         study=lookup("study", within=config),
         # As the study has them, without what an earlier lock says of them.
@@ -185,8 +185,8 @@ rule fetch_checkpoint:
         "../../envs/model.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=600,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(600),
     params:
         repository=model_entry("repository"),
         revision=checkpoint_entry("revision"),

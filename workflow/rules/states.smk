@@ -20,8 +20,8 @@ rule measure_states:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(60),
     params:
         probes=lookup("states/probes", within=config),
         intrinsic_dimension=lookup("states/intrinsic_dimension", within=config),
@@ -45,8 +45,8 @@ rule measure_identity:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(60),
     params:
         probes=lookup("states/probes", within=config),
         seed=lookup("seed", within=config),
@@ -69,8 +69,8 @@ rule compare_checkpoints:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(60),
     params:
         roles=lambda wildcards: reference_roles(wildcards.model, wildcards.checkpoint)[wildcards.reference],
         words=lookup("states/cka/n", within=config),

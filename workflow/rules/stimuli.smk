@@ -17,8 +17,8 @@ rule build_words:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(15),
     params:
         words=lookup("dataset/words", within=config),
         runs=lookup("dataset/runs", within=config),
@@ -41,8 +41,8 @@ rule build_sound:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(30),
     params:
         runs=lookup("dataset/runs", within=config),
         user=f"{config['study']}/stimuli",

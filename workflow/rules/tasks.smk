@@ -36,8 +36,8 @@ rule fetch_tasks:
         "../../envs/tasks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(120),
     params:
         tasks=hub_tasks(TASK_JOBS),
         folder=str(HUB),
