@@ -128,6 +128,8 @@ def at(config, path):
         (("encoding",), {"alphas": [5, 5, 10]}, "encoding/alphas: low 5 must be below high 5"),
         (("encoding",), {"nuisance": ["pitch"]}, "encoding/nuisance: 'pitch' is neither .*word_rate, .*log_frequency"),
         (("states", "probes"), {"concepts": [{"name": "pos", "bins": 1}]}, "concepts/0/bins: 1 must be at least 2"),
+        (("states", "probes"), {"concepts": [{"name": "pos"}, {"name": "tense"}]},
+         "concepts: 'tense' is a label of no transcript in the registry .* of embedded has: pos, number, .*, position"),
         (("phases", "headline"), {"tasks": ["worlds"]}, "headline/tasks: 'worlds' is not in tasks/evaluations"),
         (("phases", "headline"), {"adherence": ["x"]}, "headline/adherence: 'x' is not in tasks/adherence; .*: world"),
         (("phases",), {"confidence": 1}, "phases/confidence: 1 must be below 1"),
@@ -139,13 +141,13 @@ def test_keys_that_contradict_each_other_are_named(path, values, message):
         resolve_config(broken(lambda config: at(config, path).update(values)), ROOT)
 
 
-def test_a_concept_without_a_label_is_warned_of_and_the_study_goes_on():
-    concepts = [{"name": "pos"}, {"name": "tense"}, {"name": "position", "bins": 4}]
+def test_a_concept_that_only_other_data_sets_have_is_warned_of_and_the_study_goes_on():
+    concepts = [{"name": "pos"}, {"name": "lexical"}, {"name": "position", "bins": 4}]
     config = resolve_config(broken(lambda config: config["states"]["probes"].update(concepts=concepts)), ROOT)
     (line,) = absent_concepts(config)
-    assert re.match("states/probes/concepts: 'tense' is not a label of the transcript .*pos, number.* position", line)
+    assert re.match("states/probes/concepts: 'lexical' is not a label of the transcript .*pos, number.* position", line)
     config["dataset"]["words"]["labels"] = [{"name": "pos", "column": "pos"}]
-    assert ["'tense'", "'position'"] == [line.split()[1] for line in absent_concepts(config)]
+    assert ["'lexical'", "'position'"] == [line.split()[1] for line in absent_concepts(config)]
 
 
 def test_a_model_that_is_not_trained_here_has_free_revisions_and_repositories():

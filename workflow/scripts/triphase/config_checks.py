@@ -113,17 +113,36 @@ def check_labels(config):
         raise InputError(f"encoding/nuisance: 'envelope' needs the sound, and {dataset['name']} has no audio")
 
 
+def check_concepts(config, registry):
+    """A concept that no transcript of the registry has a label for is a mistake; of others see `absent_concepts`."""
+    transcripts = [transcript for entry in registry["datasets"].values() for transcript in entry["transcripts"]]
+    elsewhere = {label["name"] for transcript in transcripts for label in transcript.get("labels", [])}
+    dataset = config["dataset"]
+    for concept in config["states"]["probes"]["concepts"]:
+        if concept["name"] not in {*_concepts(dataset), *elsewhere, "position"}:
+            raise InputError(
+                f"states/probes/concepts: {concept['name']!r} is a label of no transcript in the registry of data "
+                f"sets; the transcript {dataset['words']['name']!r} of {dataset['name']} has: "
+                f"{', '.join(_concepts(dataset)) or 'none'}"
+            )
+
+
 def absent_concepts(config):
     """Lines for the user: concepts that the transcript has no label for, whose measures will be missing."""
     dataset = config["dataset"]
-    labels = [label["name"] for label in dataset["words"]["labels"]]
-    derived = ["position"] if "sentence" in labels else []
+    there = _concepts(dataset)
     return [
         f"states/probes/concepts: {concept['name']!r} is not a label of the transcript {dataset['words']['name']!r} of "
-        f"{dataset['name']} and will be missing; there are {', '.join([*labels, *derived]) or 'none'}"
+        f"{dataset['name']} and will be missing; there are {', '.join(there) or 'none'}"
         for concept in config["states"]["probes"]["concepts"]
-        if concept["name"] not in [*labels, *derived]
+        if concept["name"] not in there
     ]
+
+
+def _concepts(dataset):
+    """Labels of the study's transcript, and the position in a sentence where it tells sentences."""
+    labels = [label["name"] for label in dataset["words"]["labels"]]
+    return [*labels, *(["position"] if "sentence" in labels else [])]
 
 
 def check_headline(config):

@@ -51,6 +51,7 @@ def resolve_config(config, project):
     config_checks.check_mechanism(config)
     config_checks.check_encoding(config)
     config_checks.check_labels(config)
+    config_checks.check_concepts(config, registry)
     return config
 
 
