@@ -41,5 +41,7 @@ rule all:
         f"{OUT}/trajectories.parquet",
         CHANGES,
         f"{OUT}/phases.json",
+        f"{OUT}/across_models.json",
+        expand(f"{OUT}/specifications/{{model}}.parquet", model=MODELS),
         FIGURES,
         f"{OUT}/data.html",

@@ -1,12 +1,30 @@
-# Transitions of the headline curve and the verdict on three phases, per model.
-# Reads:  trajectories.parquet, bootstrap.zarr.zip
-# Writes: phases.json
+# Transitions of the headline curve and the verdict on three phases, per model; other analyses; models compared.
+# Reads:  trajectories.parquet, bootstrap.zarr.zip, encoding/{model}/{checkpoint}/{layer}.zarr.zip,
+#         models/{model}/{checkpoint}.json and .fingerprint.zarr.zip of each model's last checkpoint
+# Writes: phases.json                     transitions, verdict, breadth, order
+#         specifications/{model}.parquet  pattern and verdict under every other choice
+#         across_models.json              what the models have in common
+
+# The fields of triphase.phases.transitions.Settings.
+JUDGEMENT = {key: value for key, value in config["phases"].items() if key not in ("headline", "specification")}
+LAST = {name: list(entries)[-1] for name, entries in CHECKPOINTS.items()}
+# Runs of one family and size that differ in their seed are one group.
+RUNS = {
+    name: {
+        "group": name if model.get("seed") is None else f"{model['family']}-{model['size']}",
+        "seed": model.get("seed"),
+        "language_share": model.get("language_share"),
+    }
+    for name, model in MODELS.items()
+}
+SEEDED = len({run["group"] for run in RUNS.values()}) < len(RUNS)
 
 
 rule fit_phases:
     input:
         trajectories=f"{OUT}/trajectories.parquet",
         bootstrap=f"{OUT}/bootstrap.zarr.zip",
+        fingerprints=[f"{OUT}/models/{name}/{last}.fingerprint.zarr.zip" for name, last in LAST.items()],
     output:
         phases=f"{OUT}/phases.json",
     log:
@@ -22,8 +40,73 @@ rule fit_phases:
     params:
         models=list(MODELS),
         headline=lookup("phases/headline", within=config),
-        judgement={key: value for key, value in config["phases"].items() if key != "headline"},
+        judgement=JUDGEMENT,
+        rois=lookup("dataset/rois", within=config),
         seed=lookup("seed", within=config),
         code=digest("fit_phases.py"),
     script:
         "../scripts/fit_phases.py"
+
+
+rule tabulate_specifications:
+    input:
+        trajectories=f"{OUT}/trajectories.parquet",
+        checkpoint=lambda w: f"{OUT}/models/{w.model}/{LAST[w.model]}.json",
+        encoding=lambda w: [
+            f"{OUT}/encoding/{w.model}/{checkpoint}/{layer}.zarr.zip"
+            for checkpoint in CHECKPOINTS[w.model]
+            for layer in MODELS[w.model]["layers"]
+        ],
+    output:
+        table=f"{OUT}/specifications/{{model}}.parquet",
+    log:
+        f"{OUT}/logs/tabulate_specifications/{{model}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/tabulate_specifications/{{model}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        model=lambda wildcards: wildcards.model,
+        files=lambda w: [
+            [checkpoint, layer] for checkpoint in CHECKPOINTS[w.model] for layer in MODELS[w.model]["layers"]
+        ],
+        headline=lookup("phases/headline", within=config),
+        judgement=JUDGEMENT,
+        specification=lookup("phases/specification", within=config),
+        scalings=lookup("encoding/scalings", within=config),
+        seed=lookup("seed", within=config),
+        code=digest("tabulate_specifications.py"),
+    script:
+        "../scripts/tabulate_specifications.py"
+
+
+rule compare_models:
+    input:
+        phases=f"{OUT}/phases.json",
+        trajectories=[f"{OUT}/trajectories.parquet"] if SEEDED else [],
+        bootstrap=[f"{OUT}/bootstrap.zarr.zip"] if SEEDED else [],
+    output:
+        across=f"{OUT}/across_models.json",
+    log:
+        f"{OUT}/logs/compare_models.log",
+    benchmark:
+        f"{OUT}/benchmarks/compare_models.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        models=RUNS,
+        language=lookup("dataset/words/language", within=config),
+        headline=lookup("phases/headline", within=config),
+        judgement=JUDGEMENT,
+        seed=lookup("seed", within=config),
+        code=digest("compare_models.py"),
+    script:
+        "../scripts/compare_models.py"

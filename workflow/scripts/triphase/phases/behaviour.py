@@ -14,7 +14,12 @@ STAGNATION = 0.25  # slope in phase 2 as a share of that in phase 3, below which
 
 
 def behaviour(table, boot, headline, alignment, settings, rng):
-    """Fits of accuracy and instruction adherence, and whether their onsets coincide with the alignment's."""
+    """Fits of accuracy and instruction adherence, and whether their onsets coincide with the alignment's.
+
+    Returns
+    -------
+    results (dict for JSON), and the fits (dict of name to `Judged`) of those that could be fitted
+    """
     names = table["measure"].dropna().unique()
     measures = {
         "accuracy": [f"accuracy_rescaled/{task}" for task in headline["tasks"]],
@@ -37,7 +42,7 @@ def behaviour(table, boot, headline, alignment, settings, rng):
         alignment and alignment.onset(), fits.get("adherence"), alignment, last=False
     )
     results["stagnation"] = stagnation(alignment, fits.get("accuracy"))
-    return results
+    return results, fits
 
 
 def coincidence(reference, fit, alignment, last):

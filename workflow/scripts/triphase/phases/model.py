@@ -1,4 +1,4 @@
-"""Phases of one model: the headline curve's verdict, subject by subject too, and how behaviour coincides with it."""
+"""Phases of one model: the headline curve's verdict, subject by subject too, and what goes with it."""
 
 import zlib
 
@@ -6,26 +6,31 @@ import numpy as np
 
 from triphase.encoding.guards import SCALINGS
 from triphase.phases.behaviour import behaviour
+from triphase.phases.breadth import breadth
 from triphase.phases.curves import RESAMPLED_SUBJECTS, Undetermined, average_subjects, prepare, read_curve
+from triphase.phases.order import order
 from triphase.phases.transitions import Curve, pattern
 from triphase.phases.verdict import undetermined, verdict_of
 
 
-def model_phases(table, boot, model, headline, settings, seed):
+def model_phases(table, boot, model, headline, settings, seed, rois=()):
     """Everything `phases.json` says of one model.
 
     Parameters
     ----------
     table : DataFrame
-        Tidy rows of one model.
+        Tidy rows of one model, and those of no model (`ceiling`).
     boot : xarray.Dataset
         Paired draws of the same model.
     headline : dict
         measure, roi, tasks (list of str), adherence (list of str).
     settings : transitions.Settings
     seed : int
+    rois : list of dict with name and language
+        The study's regions, over which breadth is told.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(model.encode())])
+    own_seed = [seed, zlib.crc32(model.encode())]
+    rng = np.random.default_rng(own_seed)
     measure, roi = headline["measure"], headline["roi"]
     rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
     subjects = [str(name) for name in rows["subject"].dropna().unique()]
@@ -42,6 +47,8 @@ def model_phases(table, boot, model, headline, settings, seed):
         result, judged = verdict_of(average_subjects(curves, rng), settings, rng)
     else:
         result, judged = undetermined(f"{measure} of {roi} is absent for this model"), None
+    behaves, fits = behaviour(table, boot, headline, judged, settings, rng)
+    fits = {"alignment": judged} | fits if judged else fits
     sensitive = sensitivity(table, boot, headline, subjects, settings, rng)
     supported = sum(entry["verdict"] == "supported" for entry in each.values())
     number = f"{len(subjects)} subject" + "s" * (len(subjects) != 1)
@@ -59,7 +66,9 @@ def model_phases(table, boot, model, headline, settings, seed):
         "sensitivity": sensitive,
         "scale_dependent": scale_dependent(judged, sensitive, measure),
         "baseline": baseline(rows),
-        "behaviour": behaviour(table, boot, headline, judged, settings, rng),
+        "behaviour": behaves,
+        "breadth": breadth(table, boot, headline, judged, rois, settings, own_seed),
+        "order": order(table, boot, headline, fits, settings, rng),
     }
 
 

@@ -1,0 +1,23 @@
+"""What the models of a study have in common: signs of legs, positions on tokens and compute, changes, and order."""
+
+import numpy as np
+
+from triphase.artefacts import read_arrays, read_json, read_table, write_json
+from triphase.job import start
+from triphase.phases.across import compare
+from triphase.phases.seeds import judge_groups
+from triphase.phases.transitions import Settings
+
+
+def main(paths, *, models, language, headline, judgement, seed):
+    """`models`: group, seed and language_share of each; the tables come where models differ in their seed alone."""
+    phases, groups = read_json(paths.phases), {}
+    if paths.trajectories:
+        table, boot = read_table(*paths.trajectories), read_arrays(*paths.bootstrap)
+        groups = judge_groups(table, boot, models, headline, Settings(**judgement), seed)
+    write_json(paths.across, compare(phases, models, language, np.random.default_rng(seed), groups))
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)

@@ -1,0 +1,127 @@
+"""Curves of one model under any layer rule: values from the tidy table, draws from the encoding results.
+
+The study's paired draws (`bootstrap.zarr.zip`) are of the headline layer alone. Those of every layer lie with their
+fits, where all layers, checkpoints and models were resampled alike, so that a curve may take each checkpoint and
+subject from a layer of its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triphase.artefacts import open_arrays
+
+HEADLINE, PER_CHECKPOINT = "headline", "per checkpoint"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a curve is made of: a measure of single layers, less its own value at step 0 where `over_step0`."""
+
+    measure: str
+    over_step0: bool = False
+
+
+def layer_rules(table, layers, roi):
+    """Layer of every checkpoint and subject under each rule.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows of one model.
+    layers : dict of subject to layer
+        The headline's.
+    roi : str
+        Region whose training score `cv_score` decides.
+
+    Returns
+    -------
+    dict of rule ("headline", "per checkpoint", "layer 3", …) to dict of (checkpoint, subject) to layer
+    """
+    scores = table[(table["measure"] == "cv_score") & (table["roi"] == roi) & table["subject"].isin(list(layers))]
+    scores = scores.dropna(subset="value")
+    best = scores.loc[scores.groupby(["checkpoint", "subject"])["value"].idxmax()]
+    places = list(dict.fromkeys(zip(scores["checkpoint"], scores["subject"], strict=True)))
+    rules = {
+        HEADLINE: {place: layers[place[1]] for place in places},
+        PER_CHECKPOINT: {(row.checkpoint, row.subject): int(row.layer) for row in best.itertuples()},
+    }
+    return rules | {f"layer {layer}": dict.fromkeys(places, int(layer)) for layer in sorted(scores["layer"].unique())}
+
+
+class LayerCurves:
+    """Values and draws of single layers of one model, read once.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows of one model.
+    files : dict of (checkpoint, layer) to path of an encoding result
+    wanted : list of (choice, source, roi)
+        Curves that will be asked for; only their draws are kept. `choice` is one of `layer_rules`.
+    n_draws : int
+        At most so many draws.
+    """
+
+    def __init__(self, table, files, wanted, n_draws):
+        rows = table[table["layer"].notna() & table["roi"].notna()]
+        steps = rows.groupby("checkpoint")[["step", "tokens"]].first().sort_values("step")
+        self.names, self.steps, self.tokens = list(steps.index), *steps.to_numpy(float).T
+        self.start = self.names[0] if len(self.steps) and self.steps[0] == 0 else None
+        needed = {place for choice, source, roi in wanted for place in self.places(choice, source, roi)}
+        rows = rows[rows["measure"].isin({place[-1] for place in needed})]
+        keys = zip(*(rows[key] for key in ("checkpoint", "layer", "subject", "roi", "measure")), strict=True)
+        self.values = dict(zip(keys, rows["value"], strict=True))
+        self.draws = {}
+        for (checkpoint, layer), path in files.items():
+            here = [place for place in needed if place[:2] == (checkpoint, layer)]
+            if here:
+                self.draws |= read_draws(path, here, n_draws)
+
+    def places(self, choice, source, roi):
+        """Keys (checkpoint, layer, subject, roi, measure) of everything that one curve is made of."""
+        for (checkpoint, subject), layer in choice.items():
+            yield checkpoint, layer, subject, roi, source.measure
+            if source.over_step0 and self.start is not None:
+                yield self.start, layer, subject, roi, source.measure
+
+    def curve(self, choice, source, roi, subject):
+        """One subject's curve (see triphase.phases.curves), or None where it has no value at all."""
+        found = []
+        for i, name in enumerate(self.names):
+            layer = choice.get((name, subject))
+            value, draws = self.at(name, layer, subject, roi, source.measure)
+            if source.over_step0:
+                first, drawn = self.at(self.start, layer, subject, roi, source.measure)
+                value, draws = value - first, None if draws is None or drawn is None else draws - drawn
+            if np.isfinite(value):
+                found.append((i, value, draws))
+        if not found:
+            return None
+        kept, values, draws = zip(*found, strict=True)
+        return {
+            "checkpoint": [self.names[i] for i in kept],
+            "step": self.steps[list(kept)],
+            "tokens": self.tokens[list(kept)],
+            "values": np.array(values),
+            "errors": np.full(len(kept), np.nan),
+            "draws": None if any(row is None for row in draws) else np.array(draws, float),
+        }
+
+    def at(self, *place):
+        """Value (NaN where there is none) and draws (or None) of one checkpoint, layer, subject, region and measure."""
+        return self.values.get(place, np.nan), self.draws.get(place)
+
+
+def read_draws(path, places, n_draws):
+    """Draws of one encoding result: dict of place to float32 array (draw,), without places that have none."""
+    with open_arrays(path) as result:
+        boot = result["boot"].values
+        axes = [result[key].values for key in ("listener", "region", "measure")]
+    order = [{str(name): i for i, name in enumerate(axis)} for axis in axes]
+    found = {}
+    for place in places:
+        index = [names.get(key) for names, key in zip(order, place[2:], strict=True)]
+        if None not in index and np.isfinite(row := boot[*index, :n_draws]).all():
+            found[place] = row.copy()
+    return found

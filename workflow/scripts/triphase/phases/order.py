@@ -1,0 +1,193 @@
+"""Which perspective moves first in one training run: lags of turning points, lead and lag of changes.
+
+Within one run neighbouring checkpoints depend on each other and all curves follow training, so that correlations over
+checkpoints are description: they come without p-values, which `triphase.phases.across` takes over runs instead.
+"""
+
+from itertools import combinations
+
+import numpy as np
+
+from triphase.phases.curves import Undetermined, read_curve
+from triphase.phases.transitions import WORDS, merged, pattern
+from triphase.phases.verdict import Judged
+
+LEVEL = 0.95
+FEWEST = 5  # pairs of values that a correlation is taken from
+FARTHEST = 3  # lag in checkpoints
+EVENTS = {"onset": "its rise is under way at the first checkpoint", "peak": "it rises until the last checkpoint",
+          "trough": "it falls until the last checkpoint"}  # fmt: skip
+SCOPE = "description of one training run: no p-values"
+
+
+def turning_points(kinds):
+    """Borders of segments that are turning points of a curve.
+
+    Parameters
+    ----------
+    kinds : list of "rise", "fall", "plateau", neighbours differ
+
+    Returns
+    -------
+    dict of event to the number of the segment that begins there: `onset` of the first rise, `peak` where that rise
+    ends, `trough` where the next fall ends. 0 and len(kinds) are the ends of the grid, where the course was under way
+    or goes on; an event that the curve does not have is left out.
+    """
+    if "rise" not in kinds:
+        return {}
+    rise = kinds.index("rise")
+    events = {"onset": rise, "peak": rise + 1}
+    if "fall" in kinds[rise:]:
+        events["trough"] = kinds.index("fall", rise) + 1
+    return events
+
+
+class Events:
+    """Turning points of one fitted curve: `kinds`, `points` (event to border), `places` (event to grid index), draws.
+
+    Parameters
+    ----------
+    judged : verdict.Judged
+    """
+
+    def __init__(self, judged):
+        signs, knots = judged.signs, judged.curve.fit.shape.knots
+        self.t = judged.t
+        self.kinds = [WORDS[sign] for sign in merged(signs)]
+        self.points = turning_points(self.kinds)
+        # Columns of the refits: the grid's ends and every knot; borders of merged segments are some of these.
+        borders = [0, *(i + 1 for i in range(len(knots)) if signs[i] != signs[i + 1]), len(knots) + 1]
+        columns = {event: borders[point] for event, point in self.points.items()}
+        ends = [0, *knots, len(self.t) - 1]
+        self.places = {event: ends[column] for event, column in columns.items()}
+        self.draws = {event: judged.edges[:, column] for event, column in columns.items()}
+
+    def censored(self, event):
+        """Whether the event lies at an end of the grid, so that where it is cannot be seen."""
+        return self.points[event] in (0, len(self.kinds))
+
+
+def order(table, boot, headline, fits, settings, rng):
+    """The entry `order` of phases.json.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows of one model.
+    boot : xarray.Dataset
+        Paired draws of the same model.
+    headline : dict with measure, tasks and adherence
+    fits : dict of name to verdict.Judged
+        Perspectives that are fitted already: alignment, accuracy, adherence, where they could be.
+    settings : transitions.Settings
+    rng : numpy.random.Generator
+    """
+    fits, entries = dict(fits), {}
+    measures = {
+        "alignment": [headline["measure"]],
+        "accuracy": [f"accuracy_rescaled/{task}" for task in headline["tasks"]],
+        "adherence": [f"adherence/{name}" for name in headline["adherence"]],
+    }
+    for name, (asked, rows) in internal_states(table, headline["measure"]).items():
+        measures[name] = asked
+        try:
+            fits[name] = Judged(read_curve(rows, boot, asked), settings, rng)
+        except Undetermined as problem:
+            entries[name] = {"measures": asked, "pattern": None, "events": {}, "reason": str(problem)}
+    events = {name: Events(fit) for name, fit in fits.items()}
+    for name, found in events.items():
+        seen = [event for event in found.places if not found.censored(event)]
+        places = {event: round(10 ** found.t[found.places[event]]) for event in seen}
+        words = pattern(fits[name].signs)
+        entries[name] = {"measures": measures[name], "pattern": words, "events": places, "reason": None}
+    pairs = list(combinations(fits, 2))
+    return {
+        "scope": SCOPE,
+        "perspectives": entries,
+        "lags": [
+            {"first": a, "second": b, **lag({a: events[a], b: events[b]}, event)}
+            for a, b in pairs
+            for event in EVENTS
+            if event in events[a].points and event in events[b].points
+        ],
+        "lead_lag": [{"first": a, "second": b, **lead_lag(*shared(fits[a], fits[b]))} for a, b in pairs],
+        "correlations": [{"first": a, "second": b, **correlations(*shared(fits[a], fits[b]))} for a, b in pairs],
+    }
+
+
+def internal_states(table, measure):
+    """Perspectives on internal states, name to (measures, tidy rows): probes at the headline's layer, and surprisal.
+
+    Surprisal is counted negative: like the others it rises as a model learns. The layer is the one that most subjects
+    have as theirs.
+    """
+    layers = table.loc[table["measure"] == measure, "layer"].dropna()
+    names = table["measure"].dropna().unique()
+    found = {}
+    probes = sorted(name for name in names if name.startswith("selectivity/"))
+    if probes and len(layers):
+        found["probes"] = probes, table[table["layer"] == layers.mode().iloc[0]]
+    if "surprisal" in names:
+        found["surprisal"] = ["surprisal"], table[table["measure"] == "surprisal"].assign(value=lambda f: -f["value"])
+    return found
+
+
+def lag(names, event):
+    """Lag of an event from one perspective to another (`names`, two), as a factor in tokens, with its interval.
+
+    The interval is that of the paired draws. A grid locates each of the two no finer than its own steps, so the
+    interval reaches one step further on either side of both.
+    """
+    entry = dict.fromkeys(("factor", "interval", "order", "reason")) | {"event": event, "interval_level": LEVEL}
+    censored = [name for name, events in names.items() if events.censored(event)]
+    if censored:
+        return entry | {"reason": f"{' and '.join(censored)}: {EVENTS[event]}"}
+    one, other = names.values()
+    number = min(len(one.draws[event]), len(other.draws[event]))
+    a, b = one.draws[event][:number], other.draws[event][:number]
+    low = other.t[np.maximum(b - 1, 0)] - one.t[np.minimum(a + 1, len(one.t) - 1)]
+    high = other.t[np.minimum(b + 1, len(other.t) - 1)] - one.t[np.maximum(a - 1, 0)]
+    low = np.quantile(low, (1 - LEVEL) / 2, method="inverted_cdf")
+    high = np.quantile(high, (1 + LEVEL) / 2, method="inverted_cdf")
+    resolved = "second later" if low > 0 else "second earlier" if high < 0 else "not resolved"
+    middle = other.t[other.places[event]] - one.t[one.places[event]]
+    return entry | {"factor": float(10**middle), "interval": [float(10**low), float(10**high)], "order": resolved}
+
+
+def shared(one, other):
+    """log10 tokens and values of two fitted curves at the checkpoints that both have."""
+    t, here, there = np.intersect1d(one.t, other.t, return_indices=True)
+    return t, one.curve.values[here], other.curve.values[there]
+
+
+def lead_lag(t, first, second):
+    """Correlation of the changes per decade of tokens at lags in checkpoints; above 0 the first changes before.
+
+    None where fewer than five pairs of changes are left, or one of the two does not vary.
+    """
+    lags = list(range(-FARTHEST, FARTHEST + 1))
+    a, b = np.diff(first) / np.diff(t), np.diff(second) / np.diff(t)
+    pairs = [(a[: len(a) - k], b[k:]) if k >= 0 else (a[-k:], b[: len(b) + k]) for k in lags]
+    return {"lags": lags, "r": [correlation(*pair) for pair in pairs], "n": [len(pair[0]) for pair in pairs]}
+
+
+def correlations(t, first, second):
+    """Correlation of two curves over checkpoints, and the same given log10 tokens; None for fewer than five."""
+    entry = {"r": None, "partial": None, "given": "log10 tokens", "n": len(t)}
+    if len(t) < FEWEST:
+        return entry
+    rest = [beyond_trend(t, values) for values in (first, second)]
+    return entry | {"r": correlation(first, second), "partial": correlation(*rest)}
+
+
+def beyond_trend(t, values):
+    """Residuals of a straight line over t; 0 where they are rounding."""
+    rest = values - np.polynomial.Polynomial.fit(t, values, 1)(t)
+    return np.where(np.abs(rest) > 1e-9 * np.abs(values).max(), rest, 0)
+
+
+def correlation(a, b):
+    """Pearson r, or None for fewer than five pairs or without variance."""
+    if len(a) < FEWEST or not np.ptp(a) or not np.ptp(b):
+        return None
+    return float(np.corrcoef(a, b)[0, 1])

@@ -1,0 +1,53 @@
+"""One verdict for the training runs of one family and size, which differ in their seed alone."""
+
+import zlib
+
+import numpy as np
+
+from triphase.phases.curves import average_seeds, average_subjects, read_curve, seeds_resampled
+from triphase.phases.verdict import verdict_of
+
+
+def group_members(models):
+    """Groups of models that differ in their seed alone: dict of group to names, those of one model left out."""
+    members = {}
+    for name, model in models.items():
+        members.setdefault(model["group"], []).append(name)
+    return {group: names for group, names in members.items() if len(names) > 1}
+
+
+def judge_groups(table, boot, models, headline, settings, seed):
+    """Verdict on the mean curve of each group's runs, with the seed as the outermost level of chance.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows of the whole study.
+    boot : xarray.Dataset
+        Its paired draws.
+    models : dict of model to dict with group
+    headline : dict with measure and roi
+    settings : transitions.Settings
+    seed : int
+
+    Returns
+    -------
+    dict of group to dict with models, scope, and what `verdict_of` gives
+    """
+    measure, roi = headline["measure"], headline["roi"]
+    rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
+    drawn = boot.isel(series=(boot["measure"].values == measure) & (boot["roi"].values == roi))
+    found = {}
+    for group, names in group_members(models).items():
+        curves = []
+        for name in names:
+            mine, draws = rows[rows["model"] == name], drawn.isel(series=drawn["model"].values == name)
+            subjects = mine["subject"].dropna().unique()
+            of_subjects = [read_curve(mine, draws, [measure], subject=subject) for subject in subjects]
+            # The same subjects are resampled in every run.
+            curves.append(average_subjects(of_subjects, np.random.default_rng(seed)))
+        rng = np.random.default_rng([seed, zlib.crc32(group.encode())])
+        result, _ = verdict_of(average_seeds(curves, rng), settings, rng)
+        scope = "over" if seeds_resampled(len(names)) else "in these"
+        found[group] = {"models": names, "scope": f"{scope} {len(names)} training runs"} | result
+    return found

@@ -1,0 +1,227 @@
+"""The specification table: the headline's question asked in every way that the study has numbers for.
+
+An analysis is a layer rule, a scaling of the features, a nuisance set, delays, raw or normalised scores, and a region.
+Analyses that nobody has computed are counted with the reason, not filled in; so the shares of verdicts are shares of
+what could have been published from this study's own numbers (Steegen et al. 2016, Simonsohn et al. 2020).
+"""
+
+import hashlib
+import json
+import zlib
+from collections import Counter
+from dataclasses import asdict, dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from triphase.artefacts import finite_or_none
+from triphase.encoding.guards import SCALINGS
+from triphase.phases.curves import Undetermined, average_subjects
+from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Source, layer_rules
+from triphase.phases.transitions import SYMBOLS, is_triple, legs, margins, pattern, power
+from triphase.phases.verdict import Judged, judge
+from triphase.trajectories import GAIN
+
+TEXT = [
+    "model",
+    "layer_rule",
+    "scaling",
+    "nuisance",
+    "delays",
+    "ceiling",
+    "roi",
+    "pattern",
+    "legs",
+    "verdict",
+    "reason",
+]
+COLUMNS = dict.fromkeys(TEXT, "string") | {"depth": "float64", "power": "float64", "p": "float64",
+                                           "n_checkpoints": "int64", "headline": "bool"}  # fmt: skip
+OWN, RAW, NORMALISED = "headline", "raw", "normalised"
+NUISANCE = ("none", "N1", "N2", "step 0")
+VERDICTS = ("supported", "not supported", "undetermined")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Which scores an analysis takes, apart from their layers and region."""
+
+    scaling: str
+    nuisance: str
+    delays: str
+    ceiling: str
+
+
+def declaration(headline, judgement):
+    """What was declared before the run, and a digest of it that can be deposited then and compared later."""
+    declared = {"headline": headline, "judgement": judgement}
+    text = json.dumps(declared, sort_keys=True, ensure_ascii=False)
+    return {"declared": declared, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def available(measures, first, has_step0):
+    """Scores that the table has, each with where its curve comes from.
+
+    Parameters
+    ----------
+    measures : collection of str, of single layers
+    first : str, the scaling of the headline
+    has_step0 : bool
+
+    Returns
+    -------
+    dict of Scores to layers.Source
+    """
+    found = {}
+    if "r" in measures:
+        found[Scores(first, "none", OWN, RAW)] = Source("r")
+    if "r_normalised" in measures:
+        found[Scores(first, "none", OWN, NORMALISED)] = Source("r_normalised")
+    for measure in sorted(name for name in measures if name == GAIN or name.startswith(f"{GAIN}_")):
+        kind = measure.removeprefix(GAIN).removeprefix("_")
+        if kind == "over_lexical":
+            found[Scores(first, "N2", OWN, RAW)] = Source(measure)
+            continue
+        delays = f"{kind.removeprefix('delays_').replace('_', '-')} s" if kind.startswith("delays_") else OWN
+        scaling = kind if kind in SCALINGS else first
+        found[Scores(scaling, "N1", delays, RAW)] = Source(measure)
+        if has_step0:
+            # The nuisance model is the same at every checkpoint, so a difference of gains is one of r.
+            found[Scores(scaling, "step 0", delays, RAW)] = Source(measure, over_step0=True)
+    return found
+
+
+def tabulate(table, files, model, layers, *, headline, scalings, settings, depths, rois, depth, seed):
+    """Pattern and verdict of every analysis of one model.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows of one model.
+    files : dict of (checkpoint, layer) to path of an encoding result
+    model : str
+    layers : dict of subject to layer, the headline's
+    headline : dict with roi
+    scalings : list of str, the first is the headline's
+    settings : transitions.Settings
+        With the table's own numbers of replicates.
+    depths : list of float
+        Shares of the model's depth; the layer nearest to each is crossed with every other choice, as the headline's
+        rule and the one of each checkpoint are. All other layers are judged with the headline's choices alone.
+    rois : list of str, regions beside the headline's
+    depth : int, layers of the model
+    seed : int
+
+    Returns
+    -------
+    rows : DataFrame with COLUMNS, one row per analysis
+    not_computed : list of dict with what, why, count
+    """
+    rules = layer_rules(table, layers, headline["roi"])
+    crossed = [HEADLINE, PER_CHECKPOINT, *nearest(rules, depths, depth)]
+    at_layers = table[table["layer"].notna() & table["roi"].notna()]
+    scores = available(set(at_layers["measure"]), scalings[0], bool((at_layers["step"] == 0).any()))
+    own = Scores(scalings[0], "N1", OWN, RAW)
+    regions = list(dict.fromkeys([headline["roi"], *rois]))
+    analyses = [
+        (rule, kind, roi)
+        for rule, kind, roi in product(rules, scores, regions)
+        if rule in crossed or (kind, roi) == (own, headline["roi"])
+    ]
+    wanted = [(rules[rule], scores[kind], roi) for rule, kind, roi in analyses]
+    curves = LayerCurves(table, files, wanted, settings.draws)
+    subjects, rows = list(layers), []
+    for (rule, kind, roi), (choice, source, _) in zip(analyses, wanted, strict=True):
+        of_subjects = [curve for s in subjects if (curve := curves.curve(choice, source, roi, s)) is not None]
+        name = json.dumps([model, rule, *asdict(kind).values(), roi])
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        # Subjects are resampled alike in all analyses.
+        mean = average_subjects(of_subjects, np.random.default_rng(seed)) if of_subjects else None
+        entry = {"model": model, "layer_rule": rule, "depth": layer_of(rule) / depth, **asdict(kind), "roi": roi}
+        is_headline = (rule, kind, roi) == (HEADLINE, own, headline["roi"])
+        rows.append(entry | brief_verdict(mean, settings, rng) | {"headline": is_headline})
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), not_computed(
+        analyses, rules, crossed, scalings, scores, regions
+    )
+
+
+def layer_of(rule):
+    """The layer of a rule that always takes the same one, else NaN."""
+    return float(rule.removeprefix("layer ")) if rule not in (HEADLINE, PER_CHECKPOINT) else np.nan
+
+
+def nearest(rules, depths, depth):
+    """The rules of single layers that lie nearest to shares of a model's depth, the deeper of two."""
+    single = [rule for rule in rules if np.isfinite(layer_of(rule))]
+    picked = [min(single, key=lambda rule: (abs(layer_of(rule) - share * depth), -layer_of(rule))) for share in depths]
+    return list(dict.fromkeys(picked))
+
+
+def brief_verdict(data, settings, rng):
+    """Pattern and verdict of one curve, without intervals of its breakpoints."""
+    empty = {"pattern": None, "legs": None, "power": None, "p": None, "n_checkpoints": 0, "verdict": "undetermined"}
+    if data is None:
+        return empty | {"reason": "undetermined: no subject has a value"}
+    try:
+        judged = Judged(data, settings, rng)
+    except Undetermined as problem:
+        return empty | {"reason": f"undetermined: {problem}"}
+    tests = margins(judged.curve, rng)
+    # Power speaks of a fall that was not found.
+    found_power = None if is_triple(judged.signs) else power(judged.curve, tests, rng)
+    verdict, reason = judge(judged, tests, found_power)
+    return {
+        "pattern": pattern(judged.signs),
+        "legs": " ".join(SYMBOLS[sign] for sign in legs(judged.signs)),
+        "power": finite_or_none(found_power),
+        "p": max((test["p"] for test in tests.values()), default=None),
+        "n_checkpoints": len(judged.t),
+        "verdict": verdict,
+        "reason": "; ".join([f"{verdict}: {reason}", *judged.remarks]),
+    }
+
+
+def not_computed(analyses, rules, crossed, scalings, scores, regions):
+    """Combinations of the factors' levels that are not in the table, counted by what they lack and why."""
+    done = set(analyses)
+    delays = dict.fromkeys([OWN, *(kind.delays for kind in scores)])
+    counted = Counter()
+    for rule, roi in product(rules, regions):
+        for kind in (Scores(*levels) for levels in product(scalings, NUISANCE, delays, (RAW, NORMALISED))):
+            if (rule, kind, roi) not in done:
+                counted[why_not(kind, rule in crossed, scalings[0], scores)] += 1
+    return [{"what": what, "why": why, "count": count} for (what, why), count in counted.items()]
+
+
+def why_not(kind, crossed, first, scores):
+    """What a combination lacks, and why."""
+    if kind in scores and not crossed:
+        return "single layers with other choices than the headline's", "phases/specification/depths does not name them"
+    if kind.ceiling == NORMALISED:
+        if any(other.ceiling == NORMALISED for other in scores):
+            return "normalised scores of gains, other scalings, other delays", "r alone is divided by its ceiling"
+        return "normalised scores", "hearings are not repeated, or no voxel has a sufficient ceiling"
+    if kind.nuisance not in {other.nuisance for other in scores}:
+        why = {"N2": "encoding/lexical is null", "step 0": "the series does not begin with step 0"}
+        return f"nuisance set {kind.nuisance}", why.get(kind.nuisance, "the table does not have it")
+    if kind.scaling != first and kind.delays != OWN:
+        return "other scalings with other delays", "each is fitted with the headline's choice of the other"
+    return "r and N2 with other scalings or delays", "they are fitted with the headline's scaling and delays"
+
+
+def shares(rows):
+    """What the table comes to: verdicts counted and as shares, and the shares that agree with the headline's row."""
+    counts = {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS}
+    number, own = len(rows), rows[rows["headline"]]
+    agreeing = {
+        key: float((rows[key] == own[key].iloc[0]).sum() / number) if len(own) and own[key].notna().all() else None
+        for key in ("pattern", "verdict")
+    }
+    return {
+        "n": number,
+        "counts": counts,
+        "shares": {verdict: count / number for verdict, count in counts.items()} if number else {},
+        "same_pattern": agreeing["pattern"],
+        "same_verdict": agreeing["verdict"],
+    }
