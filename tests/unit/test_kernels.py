@@ -1,13 +1,14 @@
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from himalaya.backend import set_backend
 
 from triphase.encoding import kernels
 from triphase.encoding.features import delay
 from triphase.encoding.folds import HELD_OUT, TRAIN, UNUSED
-from triphase.encoding.kernels import Spectra, decompose, gram
+from triphase.encoding.kernels import Spectra, decompose, gram, himalaya_backend, set_backend
 from triphase.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -117,7 +118,7 @@ def test_a_failed_decomposition_is_made_in_float64(grid, masks, monkeypatch, cap
         np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, atol=1e-4)
         assert found.vectors.dtype == np.float32
         assert f"split 0: the kernel is ill-conditioned in {dtype} (no convergence)" in caplog.text
-    monkeypatch.setattr(kernels, "_svd", fails)
+    monkeypatch.setattr(kernels, "_svd", lambda library, matrix: fails(matrix))
     with pytest.raises(InputError, match="split 0: the kernel cannot be decomposed"):
         decompose(features, rows, DELAYS, *masks, backend="numpy")
 
@@ -146,3 +147,18 @@ def test_features_that_cannot_be_decomposed_are_named(grid, masks):
         decompose(features, rows, DELAYS, np.full_like(masks[0], TRAIN), masks[1], **options)
     with pytest.raises(InputError, match="inner fold 1 has 0 training"):
         Spectra.empty(masks[0], [np.where([[1], [0]], masks[1][0], HELD_OUT)], np.float32)
+
+
+def test_numpy_needs_no_himalaya_whose_import_costs_more_than_a_small_fit():
+    lines = "import sys; from triphase.encoding.kernels import set_backend; set_backend('numpy'); "
+    lines += "from triphase.encoding import fitting, preparing; sys.exit('himalaya' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", lines]).returncode == 0
+
+
+def test_numpy_arrays_are_himalayas():
+    ours, theirs, values = set_backend("numpy"), himalaya_backend("numpy"), np.arange(12, dtype=np.float32) ** 3
+    for name in ("asarray", "to_numpy", "mean_float64", "zeros_like"):
+        one, other = (getattr(library, name)(values) for library in (ours, theirs))
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+    assert ours.eigh is theirs.eigh and ours.concatenate is theirs.concatenate and ours.name == theirs.name

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
-from triphase.encoding.kernels import set_backend, spectrum_maker
+from triphase.encoding.kernels import himalaya_backend, set_backend, spectrum_maker
 from triphase.encoding.ridge import check_grid, weight_grid
 from triphase.encoding.search import Grid
 
@@ -151,7 +151,7 @@ class LowRankBandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         # As in himalaya, the intercept is taken from the responses, since no band has it.
         measured = y.reshape(len(y), -1) - self.intercept_
         joint, by_band = SCORES[self.scoring]
-        library = set_backend(self.backend)
+        library = himalaya_backend(set_backend(self.backend).name)
         found = library.to_numpy(by_band(measured, parts) if split else joint(measured, parts.sum(0)))
         return found[..., 0] if self.dual_coef_.ndim == 1 else found
 

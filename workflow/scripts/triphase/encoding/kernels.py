@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from triphase.devices import count_devices
+from triphase.encoding import numpy_arrays
 from triphase.encoding.features import delay
 from triphase.encoding.folds import HELD_OUT, TRAIN
 from triphase.encoding.guards import scaled
@@ -79,14 +80,20 @@ class Spectra:
 
 
 def set_backend(name="auto"):
-    """Set himalaya's backend and return it.
+    """The library for arrays of a himalaya backend.
 
-    "auto" is CUDA where a GPU is visible and numpy elsewhere, whose import takes a second less than torch's.
+    "auto" is CUDA where a GPU is visible and numpy elsewhere, whose import takes a second less than torch's. numpy
+    does without himalaya, which `himalaya_backend` sets where it is needed.
     """
-    from himalaya.backend import set_backend as choose
-
     if name == "auto":
         name = "torch_cuda" if count_devices() else "numpy"
+    return numpy_arrays if name == "numpy" else himalaya_backend(name)
+
+
+def himalaya_backend(name):
+    """Set the backend of himalaya's own functions and return it."""
+    from himalaya.backend import set_backend as choose
+
     return choose(name, on_error="warn")
 
 
@@ -222,7 +229,7 @@ def eigen(library, matrix, name):
         raise InputError(f"encoding: {name}: the features do not vary over the training rows, or are not finite")
     # LAPACK's divide and conquer takes a third of the time of scipy's own choice.
     eigh = partial(library.eigh, driver="evd") if library.name == "numpy" else library.eigh
-    for how, solve in (("float32", eigh), ("float64", eigh), ("singular values", _svd)):
+    for how, solve in (("float32", eigh), ("float64", eigh), ("singular values", partial(_svd, library))):
         if how == "float32" != dtype_name(matrix):
             continue
         try:
@@ -237,12 +244,10 @@ def eigen(library, matrix, name):
     raise InputError(f"encoding: {name}: the kernel cannot be decomposed; are the features finite?")
 
 
-def _svd(matrix):
+def _svd(library, matrix):
     """Singular values of a positive matrix as its eigenvalues, ascending."""
-    from himalaya.backend import get_backend
-
-    vectors, values, _ = get_backend().svd(matrix)
-    return get_backend().flip(values, 0), get_backend().flip(vectors, 1)
+    vectors, values, _ = library.svd(matrix)
+    return library.flip(values, 0), library.flip(vectors, 1)
 
 
 def _sides(mask, name):

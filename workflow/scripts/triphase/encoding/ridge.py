@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from triphase.encoding.kernels import Spectra, dtype_name, set_backend
+from triphase.encoding.kernels import Spectra, dtype_name, himalaya_backend, set_backend
 from triphase.encoding.search import Grid
 from triphase.errors import InputError
 
@@ -136,6 +136,7 @@ def _fit_himalaya(library, final, folds, bands, y, alphas, weights, score):
     from himalaya import scoring
     from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
 
+    himalaya_backend(library.name)
     eigenvalues = library.asarray(np.maximum(final.eigenvalues, 0), dtype=str(y.dtype))
     kernels = [(final.vectors * eigenvalues) @ final.vectors.T]
     across = [final.cross @ final.vectors.T]
