@@ -27,7 +27,7 @@ with device_slot(count, devices=total, folder=folder) as held:
 
 @pytest.fixture(autouse=True)
 def free_environment(monkeypatch):
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+    for name in ("CUDA_VISIBLE_DEVICES", *devices.JOB_NUMBERS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(devices, "LOOK", 0.02)
 
@@ -55,7 +55,14 @@ def test_without_gpus_nothing_is_taken(tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("2,3", ["2", "3"]), ("", []), ("-1", []), ("GPU-ab, MIG-cd", ["GPU-ab", "MIG-cd"]), (None, ["0", "1", "2", "3"])],
+    [
+        ("2,3", ["2", "3"]),
+        ("", []),
+        ("-1", []),
+        ("NoDevFiles", []),
+        ("GPU-ab, MIG-cd", ["GPU-ab", "MIG-cd"]),
+        (None, ["0", "1", "2", "3"]),
+    ],
 )
 def test_what_the_scheduler_gave_is_honoured(monkeypatch, given, expected):
     if given is not None:
@@ -97,6 +104,16 @@ def test_a_killed_job_leaves_its_device_free(tmp_path):
     assert after.wait(30) == 0
 
 
-def test_jobs_of_a_scheduler_that_numbers_from_0_do_not_wait_for_each_other(tmp_path):
+@pytest.mark.parametrize("number", devices.JOB_NUMBERS)
+def test_jobs_of_a_scheduler_that_numbers_from_0_do_not_wait_for_each_other(tmp_path, number):
     with device_slot(1, devices=1, folder=tmp_path / "locks"):
-        assert job(tmp_path, total=1, seconds=0, SLURM_JOB_ID="7", CUDA_VISIBLE_DEVICES="0").wait(30) == 0
+        assert job(tmp_path, total=1, seconds=0, **{number: "7"}, CUDA_VISIBLE_DEVICES="0").wait(30) == 0
+
+
+def test_jobs_of_a_scheduler_that_names_no_device_do_not_share_one(tmp_path):
+    with device_slot(1, devices=1, folder=tmp_path / "locks"):
+        del os.environ["CUDA_VISIBLE_DEVICES"]
+        other = job(tmp_path, total=1, seconds=0, SLURM_JOB_ID="7")
+        time.sleep(0.5)
+        assert other.poll() is None, "the device was given twice"
+    assert other.wait(30) == 0

@@ -19,6 +19,10 @@ from triphase.errors import InputError
 log = logging.getLogger(__name__)
 
 LOOK = 0.5
+# Where Slurm, PBS, LSF and Grid Engine say which of their jobs this is.
+JOB_NUMBERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+# What stands for no device; the word is Slurm's.
+NONE = ("", "-1", "NoDevFiles")
 
 
 @contextmanager
@@ -73,7 +77,7 @@ def visible_devices(devices=None):
     """Names of the devices that a job may use: those in CUDA_VISIBLE_DEVICES, else all of the machine."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+        return [name.strip() for name in named.split(",") if name.strip() not in NONE]
     return [str(number) for number in range(count_devices() if devices is None else devices)]
 
 
@@ -89,8 +93,10 @@ def count_devices():
 
 def _take(count, candidates, folder):
     """Device names with open, locked descriptors of their files; waits until enough are free."""
-    # A scheduler may number the devices of each of its jobs from 0: they are told apart by the job.
-    job = os.environ.get("SLURM_JOB_ID", "")
+    # A scheduler that names devices may number those of each of its jobs from 0: they are told apart by the job. Where
+    # it names none, the numbers are the machine's, and its jobs must not share them either.
+    given = "CUDA_VISIBLE_DEVICES" in os.environ
+    job = next((os.environ[name] for name in JOB_NUMBERS if given and name in os.environ), "")
     waited = False
     while True:
         held = []
