@@ -18,6 +18,8 @@ def commit_of(repository, revision, files):
 class FakeHub:
     """Serves repositories: dict of repository to dict of revision to dict of file name to content (bytes).
 
+    The name of a data set's repository begins with "datasets/".
+
     Attributes
     ----------
     url : str, for HF_ENDPOINT
@@ -78,9 +80,26 @@ class FakeHub:
                 parts = path.strip("/").split("/")
                 if parts[:2] == ["api", "models"]:
                     return self.api("/".join(parts[2:4]), parts[4], "/".join(parts[5:]))
+                if parts[:2] == ["api", "datasets"]:
+                    what, revision = (parts[4], parts[5]) if len(parts) > 4 else ("revision", "main")
+                    return self.api("/".join(parts[1:4]), what, revision)
                 if parts[0] == "api":
                     return self.refuse(404, "EntryNotFound")
-                return self.resolve("/".join(parts[:2]), parts[3], "/".join(parts[4:]), body)
+                size = 3 if parts[0] == "datasets" else 2
+                if parts[size : size + 1] != ["resolve"]:
+                    return self.refuse(404, "EntryNotFound")
+                return self.resolve("/".join(parts[:size]), parts[size + 1], "/".join(parts[size + 2 :]), body)
+
+            def do_POST(self):
+                """What is known of single paths of a data set."""
+                parts = urllib.parse.unquote(self.path.partition("?")[0]).strip("/").split("/")
+                hub.requests.append((self.command, "/" + "/".join(parts)))
+                asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                found = hub.find("/".join(parts[1:4]), parts[5]) if parts[4:5] == ["paths-info"] else None
+                if found is None:
+                    return self.refuse(404, "RevisionNotFound")
+                paths = json.loads(asked)["paths"] if asked.startswith("{") else urllib.parse.parse_qs(asked)["paths"]
+                return self.send_json([self.entry(n, c) for n, c in found[1].items() if n in paths])
 
             def api(self, repository, what, revision):
                 if repository not in hub.repositories:

@@ -10,13 +10,14 @@ from types import SimpleNamespace
 import fetch_tasks as script
 import lm_eval.tasks
 import pytest
+from fake_hub import FakeHub
 from hand_made import bigram, word_tokenizer
 from lm_eval.tasks._index import TaskIndex
 
 from triphase.artefacts import read_json
 from triphase.errors import InputError
 from triphase.tasks import fetch
-from triphase.tasks.documents import load_tasks
+from triphase.tasks.documents import load_tasks, read_documents
 from triphase.tasks.fetch import fetch_tasks
 from triphase.tasks.harness import evaluate
 from triphase.tasks.plan import hub_tasks, plan, unfetched
@@ -128,16 +129,42 @@ def test_data_that_cannot_be_had_are_named(harness, tmp_path):
     assert not list((tmp_path / "hub").rglob("manifest.json"))
 
 
-def test_without_a_network_a_real_task_says_so(tmp_path):
+def fetch_sciq(folder, **env):
+    """Fetch the harness's own `sciq` in a process of its own, since addresses are read when libraries are imported."""
     code = (
-        "import sys; from pathlib import Path; from triphase.tasks import fetch\n"
+        "from pathlib import Path; from triphase.tasks import fetch\n"
         "from lm_eval.tasks._index import TaskIndex\n"
         f"fetch._index = lambda: TaskIndex.build([Path({str(OWN / 'sciq')!r})])\n"
-        f"fetch.fetch_tasks([{{'task': 'sciq', 'shots': [0]}}], {str(tmp_path)!r})"
+        f"fetch.fetch_tasks([{{'task': 'sciq', 'shots': [0]}}], {str(folder)!r})"
     )
     library = Path(__file__).parents[2] / "workflow" / "scripts"
-    env = {"PYTHONPATH": str(library), "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True)
+    env = {**os.environ, "PYTHONPATH": str(library), "HF_HUB_CACHE": str(folder / "cache"), **env}
+    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+
+
+def test_a_task_comes_over_http_and_is_then_read_without_a_network(tmp_path, monkeypatch):
+    items = [
+        {"question": f"which {n} ?", "support": "see", "distractor1": "is", "distractor2": "see", "distractor3": "sees",
+         "correct_answer": answer}
+        for n, answer in enumerate(["cat", "dog", "cat"])
+    ]  # fmt: skip
+    rows = {"train": items[:1], "validation": items[:2], "test": items}
+    files = {f"{split}.jsonl": "\n".join(map(json.dumps, own)).encode() for split, own in rows.items()}
+    with FakeHub({"datasets/allenai/sciq": {"main": files}}) as hub:
+        done = fetch_sciq(tmp_path, HF_ENDPOINT=hub.url, HF_HUB_DISABLE_XET="1")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert any(name == "test.jsonl" for _, name in hub.sent)
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: pytest.fail("the hub was asked"))
+    jobs = plan([{"name": "quiz", "task": "sciq"}], [], [], None, hub=tmp_path)
+    assert unfetched(jobs, []) == ""
+    scores, metadata = evaluate(jobs, load_tasks(jobs), bigram()[0], word_tokenizer(), batch_size=4, seed=0)
+    assert len(scores) == metadata["tasks"]["quiz"]["n"] == 3
+    assert read_json(tmp_path / "sciq/manifest.json")["repository"] == "allenai/sciq"
+    assert read_documents(tmp_path / "sciq/test.jsonl") == items
+
+
+def test_without_a_network_a_real_task_says_so(tmp_path):
+    done = fetch_sciq(tmp_path, HF_HUB_OFFLINE="1")
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("triphase.errors.InputError")]
     assert "data of 'sciq' (split 'test' of " in line and "cannot be had" in line and "check the network" in line
 
