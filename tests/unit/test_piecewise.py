@@ -81,8 +81,7 @@ def test_search_finds_what_brute_force_finds():
     covariance = correlated(len(T), rng)
     series = rng.standard_normal((len(T), 5)).cumsum(axis=0) * 0.2
     bank = Bank(T, covariance, [0.02, 0.2], 2)
-    tables = bank.tables(lambda signs: len(signs) - 1 if all(signs) else -1)
-    bic, best = bank.search(series, tables, 3)
+    bic, best = bank.search(series, lambda signs: len(signs) - 1 if all(signs) else -1, 3)
     for column, y in enumerate(series.T):
         for k in range(3):
             scores = {}
@@ -124,7 +123,7 @@ def test_known_breakpoints_are_recovered():
     covariance = 0.02**2 * (0.5 + 0.5 * np.eye(len(T)))
     series = truth[:, None] + np.linalg.cholesky(covariance) @ rng.standard_normal((len(T), 100))
     bank = Bank(T, covariance, tau_ladder(covariance, truth), 4)
-    bic, best = bank.search(series, bank.tables(lambda signs: len(signs) - 1 if all(signs) else -1), 5)
+    bic, best = bank.search(series, lambda signs: len(signs) - 1 if all(signs) else -1, 5)
     assert (bic.argmin(axis=0) == 2).mean() >= 0.95
     assert np.mean([bank.shapes[i].knots == (4, 7) for i in best[2]]) >= 0.95
 
@@ -164,3 +163,41 @@ def test_unknown_covariance_leaves_the_noise_to_the_residuals():
     fit = Bank(T, nothing, tau_ladder(nothing, y, rungs=40), 0).estimate(y, Shape((), (True,)))
     residual = y - np.polyval(np.polyfit(T, y, 1), T)
     assert fit.tau == pytest.approx(np.sqrt((residual**2).sum() / 11), rel=0.15)
+
+
+def courses(signs):
+    """Four classes that differ in signs alone, so that every shape belongs to several."""
+    return sum(sign > 0 for sign in signs) - (signs[-1] < 0)
+
+
+@pytest.mark.parametrize(("n", "floor"), [(8, 0), (11, 0), (13, 0), (13, 5)])
+def test_search_is_exhaustive(n, floor):
+    """The tree, its pruned rungs and its asked signs find what fitting every shape to every series does."""
+    rng = np.random.default_rng([9, n, floor])
+    t, covariance = np.sort(rng.uniform(0, 3, n)), correlated(n, rng)
+    series = rng.standard_normal((n, 4)).cumsum(axis=0) * rng.choice([0.01, 0.1, 1], 4)
+    bank = Bank(t, covariance, tau_ladder(covariance, series[:, 0], rungs=4), allowed_breakpoints(n), floor=floor)
+    bic, best = bank.search(series, courses, 6)
+    expected = np.full((6, 4), np.inf)
+    for tau in bank.taus:
+        whiten = np.linalg.inv(np.linalg.cholesky(bank.noise(tau)))
+        logdet = np.linalg.slogdet(bank.noise(tau))[1] + n * np.log(2 * np.pi)
+        for shape in bank.shapes:
+            coefficients, rss, *_ = np.linalg.lstsq(whiten @ ramps(t, shape), whiten @ series, rcond=None)
+            for column in range(4):
+                signs = iter(np.sign(coefficients[1:, column]))
+                label = courses([next(signs) if free else 0 for free in shape.free])
+                if label >= 0:
+                    score = rss[column] + logdet + shape.parameters * np.log(n)
+                    expected[label, column] = min(expected[label, column], score)
+    np.testing.assert_allclose(bic, expected, rtol=1e-8)
+    assert ((best >= 0) == np.isfinite(expected)).all()
+
+
+def test_search_does_not_depend_on_what_is_searched_beside():
+    rng = np.random.default_rng(10)
+    series = rng.standard_normal((13, 30)).cumsum(axis=0)
+    bank = Bank(T, correlated(13, rng), [0.05, 0.2, 0.8], 4)
+    together, _ = bank.search(series, courses, 6)
+    alone = np.hstack([bank.search(column[:, None], courses, 6)[0] for column in series.T[:5]])
+    np.testing.assert_allclose(together[:, :5], alone, rtol=1e-9)

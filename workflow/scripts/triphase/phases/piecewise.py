@@ -1,10 +1,10 @@
 """Continuous piecewise-linear curves over a grid of checkpoints, fitted by generalised least squares.
 
 A *shape* says where a curve may bend (breakpoints are grid points) and which of its segments are plateaus. All shapes
-of a grid are enumerated, so a fit is exact over breakpoints. The best curve under sign constraints (a rise, then a
-fall) is found exactly too: the optimum over a cone lies inside one of its faces, the faces are the shapes with
-plateaus, and inside a face it is the free optimum of that face. The columns are ramps, differences of the hinges (t -
-knot)+ that span the same curves, so that coefficients are the slopes of segments.
+of a grid are searched (`triphase.phases.search`), so a fit is exact over breakpoints. The best curve under sign
+constraints (a rise, then a fall) is found exactly too: the optimum over a cone lies inside one of its faces, the faces
+are the shapes with plateaus, and inside a face it is the free optimum of that face. The columns are ramps, differences
+of the hinges (t - knot)+ that span the same curves, so that coefficients are the slopes of segments.
 
 The covariance of a curve's values is the sampling covariance (from the paired bootstrap) plus tau^2 I, the deviation
 of single checkpoints from any smooth course; tau is profiled over a ladder. BIC counts the intercept, the slopes, the
@@ -12,11 +12,12 @@ breakpoints and tau.
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import combinations, product
 
 import numpy as np
 
-CELLS = 4_000_000  # values per temporary array in a search: bounds the memory
+from triphase.phases.search import Rung, Tree, search
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,18 @@ def enumerate_shapes(n, most, shortest=2, floor=0):
     """All shapes on n grid points with up to `most` breakpoints and at least `shortest` grid intervals per segment.
 
     Two neighbouring plateaus are left out: they are the shape with one breakpoint less. With `floor`, only shapes that
-    begin with a plateau over that many grid points.
+    begin with a plateau over that many grid points. Shapes come by number of breakpoints, then by their plateaus.
     """
     shapes = []
     for k in range(most + 1):
-        for knots in combinations(range(1, n - 1), k):
-            if min(np.diff((0, *knots, n - 1))) < shortest:
-                continue
-            for free in product((True, False), repeat=k + 1):
-                on_floor = not floor or (not free[0] and (*knots, n - 1)[0] >= floor - 1)
-                if on_floor and all(free[i] or free[i + 1] for i in range(k)):
-                    shapes.append(Shape(knots, free))
+        # Combinations of a shorter range, pulled apart, are those whose segments are long enough.
+        spread = [shortest + i * (shortest - 1) for i in range(k)]
+        close = combinations(range(n - 1 - (k + 1) * (shortest - 1) - 1), k)
+        places = [tuple(map(sum, zip(knots, spread, strict=True))) for knots in close]
+        places = [knots for knots in places if (*knots, n - 1)[0] >= floor - 1]
+        for free in product((True, False), repeat=k + 1):
+            if not (floor and free[0]) and all(free[i] or free[i + 1] for i in range(k)):
+                shapes += [Shape(knots, free) for knots in places]
     return shapes
 
 
@@ -106,8 +108,14 @@ def tau_ladder(covariance, values, rungs=8):
     return ladder if singular else np.r_[0.0, ladder]
 
 
+@lru_cache(maxsize=8)
+def tree(n, most, shortest, floor):
+    """The shapes of a grid as a tree, made once for all curves on grids of this length."""
+    return Tree(enumerate_shapes(n, most, shortest, floor), n)
+
+
 class Bank:
-    """Every shape of one grid with its projectors under every rung of the tau ladder.
+    """Every shape of one grid under every rung of the tau ladder.
 
     Parameters
     ----------
@@ -125,80 +133,35 @@ class Bank:
 
     def __init__(self, t, covariance, taus, most, shortest=2, floor=0):
         self.t, self.sampling, self.taus = np.asarray(t, float), covariance, np.asarray(taus, float)
-        self.shapes = enumerate_shapes(len(self.t), most, shortest, floor)
-        designs = [ramps(self.t, shape) for shape in self.shapes]
-        sizes = np.array([design.shape[1] for design in designs])
-        self.members = {int(p): np.flatnonzero(sizes == p) for p in np.unique(sizes)}
-        stacked = {p: np.stack([designs[i] for i in index]) for p, index in self.members.items()}
-        penalty = np.log(len(self.t)) * np.array([shape.parameters for shape in self.shapes])
-        self.penalty = {p: penalty[index] for p, index in self.members.items()}
-        self.whiteners, self.logdets, self.projectors, self.solvers = [], [], [], []
-        for tau in self.taus:
-            lower = np.linalg.cholesky(self.noise(tau))
-            whitener = np.linalg.inv(lower)
-            self.whiteners.append(whitener)
-            self.logdets.append(2 * np.log(np.diag(lower)).sum())
-            factors = {p: np.linalg.qr(whitener @ design) for p, design in stacked.items()}
-            self.projectors.append({p: np.swapaxes(q, 1, 2) for p, (q, _) in factors.items()})
-            self.solvers.append({p: np.linalg.inv(r)[:, 1:, :] for p, (_, r) in factors.items()})
+        self.tree = tree(len(self.t), most, shortest, floor)
+        self.shapes = self.tree.shapes
+
+    @cached_property
+    def rungs(self):
+        """What a search needs under each tau; its larger parts are made when they are first used."""
+        return [Rung(self.t, self.noise(tau), self.tree) for tau in self.taus]
 
     def noise(self, tau):
         """Covariance of a curve's values with checkpoint deviation tau."""
         return self.sampling + tau**2 * np.eye(len(self.t))
 
-    def tables(self, label):
-        """Label every shape under every combination of slope signs.
-
-        `label(signs)` takes a tuple of +1, 0, -1, one per segment, and returns a class number, or -1 for none.
-        """
-        tables = {}
-        for p, index in self.members.items():
-            table = np.empty((len(index), 2 ** (p - 1)), int)
-            for row, i in enumerate(index):
-                for code in range(2 ** (p - 1)):
-                    bits = iter(1 if code >> bit & 1 else -1 for bit in range(p - 1))
-                    table[row, code] = label(tuple(next(bits) if free else 0 for free in self.shapes[i].free))
-            tables[p] = table
-        return tables
-
-    def search(self, values, tables, classes):
+    def search(self, values, label, classes):
         """Best curve of every class for every series.
 
         Parameters
         ----------
         values : array (n, series)
-        tables : as `tables` returns them
+        label : callable
+            Takes a tuple of +1, 0, -1, one per segment, and returns a class number, or -1 for none.
         classes : int
             Number of classes.
 
         Returns
         -------
         bic : array (classes, series); infinite where no curve of the class is feasible
-        best : int array (classes, series), the shape
+        best : int array (classes, series), the shape; -1 where there is none
         """
-        n, series = values.shape
-        bic = np.full((classes, series), np.inf)
-        best = np.full((classes, series), -1)
-        for rung in range(len(self.taus)):
-            white = self.whiteners[rung] @ values
-            total = (white**2).sum(axis=0) + self.logdets[rung] + n * np.log(2 * np.pi)
-            for p, index in self.members.items():
-                step = max(1, CELLS // (p * series))
-                for start in range(0, len(index), step):
-                    rows = slice(start, start + step)
-                    score = self.projectors[rung][p][rows] @ white
-                    criterion = total - (score**2).sum(axis=1) + self.penalty[p][rows, None]
-                    slopes = self.solvers[rung][p][rows] @ score
-                    code = np.tensordot(1 << np.arange(p - 1), slopes > 0, axes=(0, 1))
-                    label = np.take_along_axis(tables[p][rows], code, axis=1)
-                    for c in range(classes):
-                        candidate = np.where(label == c, criterion, np.inf)
-                        row = candidate.argmin(axis=0)
-                        value = candidate[row, np.arange(series)]
-                        better = value < bic[c]
-                        bic[c, better] = value[better]
-                        best[c, better] = index[start + row[better]]
-        return bic, best
+        return search(self.rungs, np.asarray(values, float), label, classes)
 
     def estimate(self, values, shape):
         """Fit one shape to one series by GLS, with tau by restricted likelihood.
@@ -208,11 +171,11 @@ class Bank:
         """
         design = ramps(self.t, shape)
         choices = []
-        for rung, tau in enumerate(self.taus):
-            white_design, white = self.whiteners[rung] @ design, self.whiteners[rung] @ values
+        for tau, rung in zip(self.taus, self.rungs, strict=True):
+            white_design, white = rung.whitener @ design, rung.whitener @ values
             information = white_design.T @ white_design
             coefficients = np.linalg.solve(information, white_design.T @ white)
-            deviance = ((white - white_design @ coefficients) ** 2).sum() + self.logdets[rung]
+            deviance = ((white - white_design @ coefficients) ** 2).sum() + rung.logdet
             restricted = deviance + np.linalg.slogdet(information)[1]
             choices.append((restricted, deviance, tau, coefficients, information))
         _, _, tau, coefficients, information = min(choices, key=lambda choice: choice[0])

@@ -20,6 +20,7 @@ CLASSES = ("triple", "flat", "one rise", "rise-plateau", "rise-fall", "rise-fall
 WORDS = {1: "rise", -1: "fall", 0: "plateau"}
 SYMBOLS = {1: "+", -1: "−"}
 NEIGHBOUR_CORRELATIONS = (0.0, 0.5)
+LARGER = 20  # simulated margins beyond the observed one after which a rival is not rejected
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ def class_of(signs):
     return CLASSES.index(name)
 
 
+def side(signs):
+    """0 for a triple, 1 for everything else."""
+    return int(not is_triple(signs))
+
+
 def segment_signs(fit, settings):
     """Sign of each segment of a fit: 0 where its interval meets zero or its change is too small beside the range."""
     z = norm.ppf((1 + settings.confidence) / 2)
@@ -103,8 +109,7 @@ class Curve:
         self.settings, self.values = settings, np.asarray(values, float)
         self.most = allowed_breakpoints(len(t), settings.max_breakpoints)
         self.bank = Bank(t, covariance, tau_ladder(covariance, self.values), self.most, floor=floor)
-        self.sides = self.bank.tables(lambda signs: int(not is_triple(signs)))
-        bic, best = self.bank.search(self.values[:, None], self.bank.tables(class_of), len(CLASSES))
+        bic, best = self.bank.search(self.values[:, None], class_of, len(CLASSES))
         self.class_bic, self.class_best = bic[:, 0], best[:, 0]
         self.fit = self.best_of(int(np.argmin(self.class_bic)))
         self.signs = segment_signs(self.fit, settings)
@@ -115,8 +120,7 @@ class Curve:
 
     def bic(self):
         """BIC of the best curve of each class and of each number of breakpoints; None where there is none."""
-        everything = self.bank.tables(lambda signs: len(signs) - 1)
-        by_number, _ = self.bank.search(self.values[:, None], everything, self.most + 1)
+        by_number, _ = self.bank.search(self.values[:, None], lambda signs: len(signs) - 1, self.most + 1)
         names = [*CLASSES, *(f"{k} breakpoints" for k in range(self.most + 1))]
         scores = np.r_[self.class_bic, by_number[:, 0]]
         return {name: finite_or_none(score) for name, score in zip(names, scores, strict=True)}
@@ -136,8 +140,8 @@ class Curve:
         form = self.fit.shape.free
         deviations = (draws - draws.mean(axis=0)).T
         noise = rng.standard_normal(deviations.shape) * self.fit.tau
-        tables = self.bank.tables(lambda signs: 0 if tuple(sign != 0 for sign in signs) == form else -1)
-        _, best = self.bank.search(self.fit.fitted[:, None] + deviations + noise, tables, 1)
+        series = self.fit.fitted[:, None] + deviations + noise
+        _, best = self.bank.search(series, lambda signs: 0 if tuple(map(bool, signs)) == form else -1, 1)
         return np.array([self.bank.shapes[i].knots for i in best[0]], int).reshape(number, len(self.fit.shape.knots))
 
 
@@ -170,7 +174,7 @@ def margin(bic):
 
 
 def margins(curve, rng):
-    """Test of the best triple against every rival.
+    """Test of the best triple against every rival; for a curve that is no triple, against its nearest rival only.
 
     The statistic is the margin over the best of all rivals, whichever rival is the truth: rivals border on each other
     (a rise then a faint fall, a rise then a plateau), and a margin over one of them alone jumps where noise pushes its
@@ -182,25 +186,46 @@ def margins(curve, rng):
         Per rival: `margin` (BIC of this rival minus BIC of the best triple), `threshold` (what 95 % of the margins of
         curves simulated under the rival stay below), `p`. Empty where the grid bears no triple.
     """
-    settings, results = curve.settings, {}
+    results = {}
     if curve.most < 2:
         return results
     observed = margin(np.array([curve.class_bic[:1], curve.class_bic[1:].min(keepdims=True)]))[0]
-    for number, name in enumerate(CLASSES[1:], start=1):
-        if not np.isfinite(curve.class_bic[number]):
-            continue
+    nearest = [number for number in np.argsort(curve.class_bic) if number and np.isfinite(curve.class_bic[number])]
+    for number in nearest if is_triple(curve.signs) else nearest[:1]:
         rival = curve.best_of(number)
-        simulated = []
-        for correlation in NEIGHBOUR_CORRELATIONS:
-            # Checkpoint deviations as in the best fit of all: a wrong rival would count its misfit as noise.
-            series = curve.simulate(rival.fitted, curve.fit.tau, settings.calibration, rng, correlation)
-            simulated.append(margin(curve.bank.search(series, curve.sides, 2)[0]))
-        simulated = np.array(simulated)
-        p = ((simulated >= observed).sum(axis=1) + 1) / (settings.calibration + 1)
-        threshold = np.quantile(simulated, 1 - settings.significance, axis=1, method="higher").max()
+        # Checkpoint deviations as in the best fit of all: a wrong rival would count its misfit as noise.
+        tests = [simulated_margins(curve, rival.fitted, observed, rng, rho) for rho in NEIGHBOUR_CORRELATIONS]
         difference = curve.class_bic[number] - curve.class_bic[0] if np.isfinite(observed) else -np.inf
-        results[name] = {"margin": float(difference), "threshold": float(threshold), "p": float(p.max())}
+        results[CLASSES[number]] = {
+            "margin": float(difference),
+            "threshold": max(float(threshold(simulated, curve.settings)) for simulated in tests),
+            "p": max(float(((simulated >= observed).sum() + 1) / (len(simulated) + 1)) for simulated in tests),
+        }
     return results
+
+
+def simulated_margins(curve, mean, observed, rng, correlation):
+    """Margins of curves simulated under a rival, as many as are needed to tell whether it is rejected.
+
+    Simulation stops early where the answer is clear (Besag and Clifford 1991, "Sequential Monte Carlo p-values",
+    Biometrika 78): after LARGER margins as large as the observed one, and where none is among half of all. A curve that
+    is no triple needs the threshold, and all draws.
+    """
+    total, found = curve.settings.calibration, np.empty(0)
+    triple = is_triple(curve.signs)
+    while len(found) < total:
+        number = min(max(total // 4, 1), total - len(found))
+        series = curve.simulate(mean, curve.fit.tau, number, rng, correlation)
+        found = np.r_[found, margin(curve.bank.search(series, side, 2)[0])]
+        larger = (found >= observed).sum()
+        if triple and (larger >= LARGER or (not larger and len(found) >= total // 2)):
+            break
+    return found
+
+
+def threshold(simulated, settings):
+    """What a margin must exceed to be significant."""
+    return np.quantile(simulated, 1 - settings.significance, method="higher")
 
 
 def first_rise(fit, signs):
@@ -234,9 +259,8 @@ def power(curve, tests, rng):
         course = np.interp(t, t[[0, *knots, -1]], [0, size, (1 - settings.smallest_fall) * size, size])
         series.append(curve.simulate(curve.fit.fitted.min() + course, curve.fit.tau, 1, rng)[:, 0])
     series = np.array(series).T
-    bic, best = curve.bank.search(series, curve.sides, 2)
-    threshold = max(test["threshold"] for test in tests.values())
-    passed = margin(bic) > max(threshold, 0)
+    bic, best = curve.bank.search(series, side, 2)
+    passed = margin(bic) > max(0, *(test["threshold"] for test in tests.values()))
     found = 0
     for column in np.flatnonzero(passed):
         fit = curve.bank.estimate(series[:, column], curve.bank.shapes[best[0, column]])

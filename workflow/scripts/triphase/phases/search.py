@@ -1,0 +1,340 @@
+"""The best curve of every class among all shapes of a grid, without fitting each shape to each series anew.
+
+The shapes are a tree: each is its parent and one ramp more. What a ramp adds to the explained sum of squares is the
+square of its product with the parent's residual over its length beside the parent, and both follow from the swept Gram
+matrices of the shapes with two breakpoints and fewer (all-subsets regression: Furnival and Wilson 1974, "Regressions by
+leaps and bounds", Technometrics 16). Signs of slopes are asked only of curves that would be the best of their class. A
+rung of the tau ladder is left out where a bound shows that nothing better lies there.
+"""
+
+from functools import cached_property
+from itertools import pairwise, product
+
+import numpy as np
+
+CELLS = 32_000  # values per temporary array: they stay in a core's cache
+PAIRS = 20_000  # curves whose signs are asked at a time
+PILOT = 16  # series that tell which rungs are likely
+SWEPT = 2  # most breakpoints of shapes whose Gram matrices are kept
+
+
+class Tree:
+    """All shapes of one grid of n points, and how each follows from its parent.
+
+    Attributes
+    ----------
+    shapes : list of Shape, by number of breakpoints, then by their plateaus
+    groups : list of (free, start, stop), the runs of shapes with the same plateaus
+    parent, left, right : int arrays; a shape is its parent and the ramp from grid point `left` to `right`
+    small : number of shapes with at most SWEPT breakpoints, which come first
+    middle : number of shapes that can be parents: those with fewer breakpoints than the most
+    """
+
+    def __init__(self, shapes, n):
+        self.shapes, self.n = shapes, n
+        number = {(shape.knots, shape.free): i for i, shape in enumerate(shapes)}
+        links = [ancestry(shape, n - 1) for shape in shapes]
+        self.root = number[(), (False,)]
+        self.parent = np.array([number[parent] if parent else self.root for parent, _, _ in links])
+        self.left, self.right = np.array([(left, right) for _, left, right in links]).T
+        self.parameters = np.array([shape.parameters for shape in shapes])
+        self.depth = depth = np.array([sum(shape.free) for shape in shapes])
+        bends = np.array([len(shape.knots) for shape in shapes])
+        self.small = int((bends <= SWEPT).sum())
+        self.middle = int((bends < max(bends[-1], SWEPT + 1)).sum())
+        self.levels = [np.flatnonzero(depth[: self.small] == d) for d in range(1, depth.max() + 1)]
+        # The small shape above each larger one: its parent, or its parent's.
+        rows = np.arange(self.small, len(shapes))
+        self.above = np.where(rows < self.middle, self.parent[rows], self.parent[self.parent[rows]])
+        starts = [i for i, shape in enumerate(shapes) if not i or shape.free != shapes[i - 1].free]
+        self.groups = [(shapes[a].free, a, b) for a, b in pairwise([*starts, len(shapes)])]
+
+    def cover(self, shape):
+        """Which ramps of a shape's chain, from the root down, span which of its free segments (ramps, free segments).
+
+        The same for all shapes of a group.
+        """
+        edges = np.array([0, *self.shapes[shape].knots, self.n - 1])
+        chain = [shape]
+        while self.parent[chain[-1]] != self.root:
+            chain.append(self.parent[chain[-1]])
+        left, right = self.left[chain[::-1], None], self.right[chain[::-1], None]
+        return ((left <= edges[:-1]) & (edges[1:] <= right))[:, np.flatnonzero(self.shapes[shape].free)]
+
+    def edges(self, index):
+        """Borders of the segments of shapes with equally many breakpoints, grid indices (shapes, segments + 1)."""
+        return np.array([(0, *self.shapes[i].knots, self.n - 1) for i in index])
+
+
+def ancestry(shape, end):
+    """Parent of a shape as (knots, free), and the ends of the ramp that it lacks; None for the constant."""
+    knots, free = shape.knots, shape.free
+    if not any(free):
+        return None, 0, 0
+    if free[-1]:
+        left = knots[-1] if knots else 0
+        # Slopes of the last two segments span what a ramp over both and one over the last span.
+        return ((knots[:-1], free[:-1]) if knots else ((), (False,))), left, end
+    if len(knots) == 1:
+        return ((), (False,)), 0, knots[0]
+    if free[-3]:
+        return (knots[:-2] + knots[-1:], (*free[:-2], False)), knots[-2], knots[-1]
+    return (knots[:-2], free[:-2]), knots[-2], knots[-1]
+
+
+class Rung:
+    """What a search needs under one covariance of the values; t has the grid's points."""
+
+    def __init__(self, t, covariance, tree):
+        self.tree, self.covariance, n = tree, covariance, len(t)
+        lower = np.linalg.cholesky(covariance)
+        self.whitener = np.linalg.inv(lower)
+        self.logdet = 2 * np.log(np.diag(lower)).sum()
+        self.offset = self.logdet + n * np.log(2 * np.pi)  # minus twice the log likelihood, without the residuals
+        # Slopes are per unit of t; column j is the hinge (t - t_j)+.
+        self.hinges = self.whitener @ np.clip(t[:, None] - t, 0, None)
+        self.constant = self.whitener.sum(axis=1)
+        self.constant /= np.linalg.norm(self.constant)
+        self.residual_hinges = self.hinges - np.outer(self.constant, self.constant @ self.hinges)
+
+    @cached_property
+    def swept(self):
+        """Of each small shape: Gram matrix of the hinges beside it (small, n, n), its own ramp's products with them
+        beside its parent (small, n), that ramp's squared length, and the coefficients of its chain's ramps in the
+        hinges (ramp, small, n).
+        """
+        tree, n = self.tree, len(self.constant)
+        coefficients = np.zeros((len(tree.levels), tree.small, n))
+        gram = np.empty((tree.small, n, n))
+        own, length = np.zeros((tree.small, n)), np.ones(tree.small)
+        gram[tree.root] = self.residual_hinges.T @ self.residual_hinges
+        for depth, level in enumerate(tree.levels):
+            parent, left, right = tree.parent[level], tree.left[level], tree.right[level]
+            row = gram[parent, left] - gram[parent, right]
+            each = np.arange(len(level))
+            own[level], length[level] = row, row[each, left] - row[each, right]
+            share = row / length[level, None]
+            gram[level] = gram[parent] - row[:, :, None] * share[:, None, :]
+            of_ramp = coefficients[:, parent, left] - coefficients[:, parent, right]
+            coefficients[:, level] = coefficients[:, parent] - of_ramp[:, :, None] * share
+            coefficients[depth, level] = share
+        return gram, own, length, coefficients
+
+    @cached_property
+    def lengths(self):
+        """Squared length of every shape's ramp beside its parent, and its product with its parent's over that one's."""
+        tree = self.tree
+        gram, _, short, _ = self.swept
+        length, ratio = np.ones(len(tree.shapes)), np.zeros(len(tree.shapes))
+        length[: tree.small] = short
+        rows, above = np.arange(tree.small, len(tree.shapes)), tree.above
+        left, right = tree.left[rows], tree.right[rows]
+        length[rows] = gram[above, left, left] + gram[above, right, right] - 2 * gram[above, left, right]
+        late, parent = rows >= tree.middle, tree.parent[rows]
+        above, left, right, parent = above[late], left[late], right[late], parent[late]
+        a, b = tree.left[parent], tree.right[parent]
+        cross = gram[above, left, a] - gram[above, left, b] - gram[above, right, a] + gram[above, right, b]
+        ratio[tree.middle :] = cross / length[parent]
+        length[tree.middle :] -= ratio[tree.middle :] * cross
+        return length, ratio
+
+    def slopes(self, free, edges):
+        """Of shapes with the same plateaus: ramps of their free segments and what gives those segments' slopes.
+
+        Two arrays (shapes, free segments, n) whose products with whitened values are the ramps' moments and the slopes.
+        """
+        segments = np.flatnonzero(free)
+        ramps = self.hinges.T[edges[:, segments]] - self.hinges.T[edges[:, segments + 1]]
+        ramps = ramps - (ramps @ self.constant)[:, :, None] * self.constant
+        return ramps, np.linalg.solve(ramps @ np.swapaxes(ramps, 1, 2), ramps)
+
+    @cached_property
+    def small(self):
+        """`slopes` of every group of small shapes."""
+        groups = [group for group in self.tree.groups if group[1] < self.tree.small]
+        return [(free, start, *self.slopes(free, self.tree.edges(range(start, stop)))) for free, start, stop in groups]
+
+    def products(self, white):
+        """Products of series with the hinges beside each small shape (small, n, series); coefficients of its chain's
+        ramps in the series (ramp, small, series); what it explains of their squares and their product with its own
+        ramp, both (middle, series), with room for the shapes after the small ones.
+        """
+        tree, (_, own, length, of_hinges) = self.tree, self.swept
+        hinges = np.empty((tree.small, *white.shape))
+        coefficients = np.zeros((len(tree.levels), tree.small, white.shape[1]))
+        explained, product = np.zeros((2, tree.middle, white.shape[1]))
+        hinges[tree.root] = self.residual_hinges.T @ white
+        explained[tree.root] = (self.constant @ white) ** 2
+        for depth, level in enumerate(tree.levels):
+            parent, left, right = tree.parent[level], tree.left[level], tree.right[level]
+            product[level] = hinges[parent, left] - hinges[parent, right]
+            share = product[level] / length[level, None]
+            explained[level] = explained[parent] + product[level] * share
+            hinges[level] = hinges[parent] - own[level][:, :, None] * share[:, None, :]
+            of_ramp = of_hinges[:, parent, left] - of_hinges[:, parent, right]
+            coefficients[:, level] = coefficients[:, parent] - of_ramp[:, :, None] * share
+            coefficients[depth, level] = share
+        return hinges, coefficients, explained, product
+
+
+class Best:
+    """The best curve of every class so far, for every series."""
+
+    def __init__(self, classes, series):
+        self.bic = np.full((classes, series), np.inf)
+        self.shape = np.full((classes, series), -1)
+
+    def of(self, series):
+        """The same for some of the series only."""
+        part = Best(0, 0)
+        part.bic, part.shape = self.bic[:, series], self.shape[:, series]
+        return part
+
+    def offer(self, label, series, bic, shape):
+        """Take what is better; equally long arrays, `label` -1 for none."""
+        better = np.flatnonzero((label >= 0) & (bic < self.bic[label, series]))
+        better = better[np.argsort(-bic[better], kind="stable")]  # of several for one place, the last one is kept
+        place = label[better], series[better]
+        self.bic[place], self.shape[place] = bic[better], shape[better]
+
+
+def labels_of(free, label):
+    """Class of every combination of signs of the free segments, bit i set where the i-th free one rises."""
+    table = []
+    for bits in product((-1, 1), repeat=sum(free)):
+        signs = iter(reversed(bits))
+        table.append(label(tuple(next(signs) if each else 0 for each in free)))
+    return np.array(table)
+
+
+def search(rungs, values, label, classes):
+    """Best curve of every class for every series (see `piecewise.Bank.search`)."""
+    tree, (n, number) = rungs[0].tree, values.shape
+    tables = {free: labels_of(free, label) for free, _, _ in tree.groups}
+    # The likeliest rung first: what is found there rules others out.
+    pilot = [scan_small(rung, values[:, :PILOT], tables, Best(classes, min(number, PILOT))) for rung in rungs]
+    order = np.argsort([rung.offset + np.mean(rest) for rung, rest in zip(rungs, pilot, strict=True)], kind="stable")
+    step = max(1, 60 * CELLS // (tree.small * n))
+    parts = []
+    for start in range(0, number, step):
+        parts.append(scan([rungs[i] for i in order], values[:, start : start + step], tables, classes))
+    return tuple(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("bic", "shape"))
+
+
+def scan(rungs, values, tables, classes):
+    """The best curves of as many series as memory bears."""
+    tree, (n, number) = rungs[0].tree, values.shape
+    best = Best(classes, number)
+    wanted = [(free, start) for free, start, _ in tree.groups if tables[free].max() >= 0]
+    reached = np.unique([c for free, _ in wanted for c in tables[free] if c >= 0])
+    least = np.log(n) * min((tree.parameters[start] for _, start in wanted), default=0)
+    fewest = np.zeros((len(rungs), number))  # lower bounds of the residual sums of squares
+    for r, rung in enumerate(rungs):
+        active = np.flatnonzero(fewest[r] + rung.offset + least < best.bic[reached].max(axis=0, initial=-np.inf))
+        if not len(active):
+            continue
+        mine = best.of(active)
+        rest = scan_small(rung, values[:, active], tables, mine)
+        rest = np.minimum(rest, scan_large(rung, values[:, active], tables, mine))
+        best.bic[:, active], best.shape[:, active] = mine.bic, mine.shape
+        for later in range(r + 1, len(rungs)):
+            # Under another covariance a residual is smaller by the largest ratio of the two at most.
+            ratio = np.linalg.eigvalsh(rung.whitener @ rungs[later].covariance @ rung.whitener.T)[-1]
+            fewest[later, active] = np.maximum(fewest[later, active], rest / ratio)
+    return best
+
+
+def scan_small(rung, values, tables, best):
+    """Offer all small shapes; returns the least residual sum of squares of every series."""
+    white = rung.whitener @ values
+    total = (white**2).sum(axis=0) - (rung.constant @ white) ** 2
+    rest, n = np.full(len(total), np.inf), len(white)
+    for free, start, ramps, solver in rung.small:
+        if tables[free].max() < 0:
+            continue
+        slopes = (solver.reshape(-1, n) @ white).reshape(*solver.shape[:2], len(total))
+        left = total - (slopes * (ramps.reshape(-1, n) @ white).reshape(slopes.shape)).sum(axis=1)
+        rest = np.minimum(rest, left.min(axis=0))
+        label = tables[free][np.tensordot(1 << np.arange(sum(free)), slopes > 0, axes=(0, 1))]
+        criterion = left + rung.offset + np.log(n) * rung.tree.parameters[start]
+        for c in np.unique(tables[free][tables[free] >= 0]):
+            candidate = np.where(label == c, criterion, np.inf)
+            row = candidate.argmin(axis=0)
+            series = np.arange(len(total))
+            best.offer(np.full(len(total), c), series, candidate[row, series], start + row)
+    return rest
+
+
+def scan_large(rung, values, tables, best):
+    """Offer the other shapes; returns the least residual sum of squares of every series."""
+    tree, number = rung.tree, values.shape[1]
+    rest = np.full(number, np.inf)
+    groups = [group for group in tree.groups if group[1] >= tree.small]
+    if not any(tables[free].max() >= 0 for free, _, _ in groups):
+        return rest
+    white = rung.whitener @ values
+    beside, coefficients, explained, product = rung.products(white)
+    beside = beside.reshape(-1, number)
+    total, n = (white**2).sum(axis=0), len(white)
+    length, ratio = rung.lengths
+    step = max(1, CELLS // number)
+    for free, first, last in groups:
+        classes = np.unique(tables[free][tables[free] >= 0])
+        if first >= tree.middle and not len(classes):
+            continue
+        penalty = rung.offset + np.log(n) * tree.parameters[first]
+        for start in range(first, last, step):
+            rows = slice(start, min(start + step, last))
+            at, parent = tree.above[start - tree.small : rows.stop - tree.small] * n, tree.parent[rows]
+            move = beside[at + tree.left[rows]]
+            if not free[-1]:
+                move -= beside[at + tree.right[rows]]
+            if first >= tree.middle:
+                move -= ratio[rows, None] * product[parent]
+            gain = move**2
+            gain /= length[rows, None]
+            gain += explained[parent]
+            if first < tree.middle:
+                explained[rows], product[rows] = gain, move
+            if not len(classes):
+                continue
+            top = gain.argmax(axis=0)
+            rest = np.minimum(rest, total - gain[top, np.arange(number)])
+            # The best of each series first: it often leaves nothing else to ask.
+            for only_top in (True, False):
+                needed = total + penalty - best.bic[classes].max(axis=0)
+                if only_top:
+                    series = np.flatnonzero(gain[top, np.arange(number)] > needed)
+                    row = top[series]
+                else:
+                    row, series = np.nonzero(gain > needed) if len(series) else (series, series)
+                for part in range(0, len(row), PAIRS):
+                    i, j = row[part : part + PAIRS], series[part : part + PAIRS]
+                    slopes = slopes_of(rung, start + i, j, coefficients, product, move[i, j])
+                    code = (slopes > 0).T @ (1 << np.arange(sum(free)))
+                    best.offer(tables[free][code], j, total[j] + penalty - gain[i, j], start + i)
+    return rest
+
+
+def slopes_of(rung, shapes, series, coefficients, product, move):
+    """Slopes of the free segments, (free segments, pairs), of shapes of one group, each fitted to one of the series.
+
+    `coefficients` and `product` as `Rung.products` returns them, `move` the products with the shapes' own ramps.
+    """
+    tree, (_, _, _, of_hinges) = rung.tree, rung.swept
+    length, ratio = rung.lengths
+    above, last = tree.above[shapes - tree.small], move / length[shapes]
+    depth = tree.depth[shapes[0]]
+    chain = coefficients[:, above, series] - last * of_ramps(of_hinges, above, tree, shapes)
+    ramps = [*chain[: depth - 1], last]
+    if shapes[0] >= tree.middle:
+        parent = tree.parent[shapes]
+        second = product[parent, series] / length[parent] - last * ratio[shapes]
+        chain -= second * of_ramps(of_hinges, above, tree, parent)
+        ramps = [*chain[: depth - 2], second, last]
+    return tree.cover(shapes[0]).T.astype(float) @ np.array(ramps)
+
+
+def of_ramps(of_hinges, above, tree, shapes):
+    """Coefficients of small shapes' chains in the own ramps of other shapes, (ramp, pairs)."""
+    return of_hinges[:, above, tree.left[shapes]] - of_hinges[:, above, tree.right[shapes]]
