@@ -210,6 +210,64 @@ def test_a_series_that_is_not_what_its_names_say_stops_or_is_told_of(run):
     assert [entry["checkpoint"] for entry in said] == sorted(set(faults["checkpoint"]))
 
 
+QUIZ = """task: {name}
+dataset_path: json
+test_split: test
+dataset_kwargs: {{data_files: {{test: more/{name}.jsonl}}}}
+doc_to_text: "{{{{question}}}}"
+doc_to_target: answer
+"""
+CHOICES = "output_type: multiple_choice\ndoc_to_choice: [cat, dog]\nmetric_list: [{metric: acc}]\n"
+LONG = "output_type: generate_until\ngeneration_kwargs: {max_gen_toks: 200}\nmetric_list: [{metric: exact_match}]\n"
+
+
+def test_a_bad_task_stops_no_other_stage_and_the_table_says_what_is_missing(run):
+    right, wrong = {"question": "cat", "answer": 1}, {"question": "dog", "answer": 2}
+    items = {"quiz": [right, wrong], "long": [{"question": "cat", "answer": "dog"}]}
+    (run.folder / "more").mkdir()
+    for (name, own), kind in zip(items.items(), (CHOICES, LONG), strict=True):
+        (run.folder / f"more/{name}.yaml").write_text(QUIZ.format(name=name) + kind)
+        (run.folder / f"more/{name}.jsonl").write_text("\n".join(map(json.dumps, own)))
+    evaluations = [*TINY["tasks"]["evaluations"], {"name": "quiz", "task": "quiz", "metric": "acc"},
+                   {"name": "long", "task": "long", "metric": "exact_match"}]  # fmt: skip
+    one_class = {"name": "number", "missing": ["none", "plural"]}
+    overlay = {
+        "tasks": {"include_path": ["resources/tasks", "more"], "evaluations": evaluations},
+        "states": {"probes": {"concepts": [{"name": "pos"}, one_class, {"name": "lexical"}]}},
+    }
+    targets = ["results/tiny/checkpoints/neox/step16.parquet", "results/tiny/states/identity.parquet"]
+    before = read_table(run.folder / targets[0])
+
+    # An answer that is no choice: told by the job of the tasks, while the states are measured all the same.
+    done = run.snakemake("--keep-going", "--cores", "1", *targets, study="tiny", overlay=overlay)
+    assert done.returncode != 0
+    error = "evaluate_tasks: error: tasks: item 1 of 'quiz' has the answer 2, which is none of ['cat', 'dog']"
+    assert error in done.stdout, done.stdout[-3000:]
+    assert done.stdout.index(error) < done.stdout.index("(Rule: measure_identity)"), "it went on"
+    assert not (run.results / "tasks/neox/step16.parquet").exists()
+    pd.testing.assert_frame_equal(read_table(run.folder / targets[0]), before)
+    states = read_table(run.results / "states/neox/step16.parquet").set_index(["layer", "measure"])
+    assert np.isfinite(states.loc[(1, "probe/pos"), "value"])
+
+    # Mended: what is missing now is what this model, or this data set, cannot have.
+    (run.folder / "more/quiz.jsonl").write_text(json.dumps(right))
+    done = run.snakemake(*targets, study="tiny", overlay=overlay)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert job_counts(done.stdout) == {"evaluate_tasks": 1, "join_checkpoint": 1}
+    table = read_table(run.folder / targets[0])
+    missing = table.attrs["missing"]
+    assert {kind: list(reasons) for kind, reasons in missing.items()} == {
+        "tasks": ["long"], "concepts": ["number", "lexical"], "mechanism": []
+    }  # fmt: skip
+    assert "generates up to 200 tokens, the model's context is 80" in missing["tasks"]["long"]
+    assert "no label 'lexical'; there are: " in missing["concepts"]["lexical"]
+    assert "only 'singular' has as many" in missing["concepts"]["number"]
+    lacking = table[table["measure"].str.fullmatch("(accuracy/long|(probe|selectivity|probe_types)/(number|lexical))")]
+    assert len(lacking) == 1 + 2 * 6 and lacking["value"].isna().all() and (lacking["n"] == 0).all()
+    there = table[table["measure"].isin(["accuracy/agreement", "accuracy/quiz", "adherence/world", "probe/pos"])]
+    assert len(there) == 3 + 2 and there["value"].notna().all() and (there["n"] > 0).all()
+
+
 def test_after_the_faults_the_study_is_whole_again(run):
     done = run.snakemake(study="tiny")
     assert done.returncode == 0, done.stdout[-3000:]

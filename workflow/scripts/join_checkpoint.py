@@ -14,14 +14,18 @@ def main(paths, *, study, model, checkpoint, step, tokens, rois, adherence, retr
     ceiling = read_table(paths.ceiling)
     frames = [encoding_rows(fit, rois, ceiling) for fit in fits]
     items = read_table(paths.tasks)
-    frames += [read_table(path) for path in (paths.states, *paths.mechanism)]
-    frames.append(summarise(items, adherence))
+    states, mechanism = read_table(paths.states), [read_table(path) for path in paths.mechanism]
+    frames += [states, *mechanism, summarise(items, adherence)]
     keys = {"study": study, "model": model, "checkpoint": checkpoint, "step": step, "tokens": tokens}
     sources = {key: fits[0].attrs[key] for key in ("dataset", "dataset_commit", "stimulus_hashes", "versions")}
     manifest = read_json(paths.checkpoint)
-    # Why a measure has no value, as far as tasks go that this model cannot do.
-    lacking = {"missing_tasks": items.attrs["missing"]}
-    write_table(paths.table, tidy(frames, **keys), **model_provenance(manifest), **sources, **lacking)
+    # Why measures have no value.
+    missing = {
+        "tasks": items.attrs["missing"],
+        "concepts": {name: about["reason"] for name, about in states.attrs["concepts"].items() if about["reason"]},
+        "mechanism": {measure: reason for table in mechanism for measure, reason in table.attrs["missing"].items()},
+    }
+    write_table(paths.table, tidy(frames, **keys), **model_provenance(manifest), **sources, missing=missing)
     if retrieve["disk_gb"] is not None:
         release_checkpoint(manifest)
 
