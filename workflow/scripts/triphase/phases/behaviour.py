@@ -10,6 +10,7 @@ from triphase.phases.verdict import Judged
 
 LAG_LEVEL = 0.90
 LAG_FACTOR = 2.0
+OFFSETS = np.arange(-0.45, 0.5, 0.1)  # where an event may lie about its grid point, in grid steps
 STAGNATION = 0.25  # slope in phase 2 as a share of that in phase 3, below which accuracy stagnates
 
 
@@ -49,8 +50,9 @@ def coincidence(reference, fit, alignment, last):
     """Lag from the onset of alignment's rise to the onset of behaviour's: an equivalence claim.
 
     `coincides` is true where the whole 90 % interval of the lag lies within one grid step or within a factor of two in
-    tokens, false where that is not shown, and None where there is nothing to compare. A rise that is under way at the
-    first checkpoint began there or earlier: then only a lag that is too long is shown, by a bound.
+    tokens, false where that is not shown, and None where there is nothing to compare. An onset found at a grid point
+    may lie up to half a step to either side of it, which the interval takes into account. A rise that is under way at
+    the first checkpoint began there or earlier: then only a lag that is too long is shown, by a bound.
     """
     nothing = {"coincides": None, "lag_factor": None, "lag_interval": None}
     onset = fit.onset(last=last) if fit is not None else None
@@ -60,11 +62,12 @@ def coincidence(reference, fit, alignment, last):
         return nothing | {"reason": "behaviour has no rise"}
     number = min(len(reference), len(onset))
     reference, onset = reference[:number], onset[:number]
-    lag = fit.t[onset] - alignment.t[reference]
-    steps = np.searchsorted(alignment.t, fit.t[onset] - 1e-9) - reference
+    begins, grid = between_grid_points(alignment.t, fit.t, reference, onset), np.arange(len(alignment.t))
+    lag = begins[1] - begins[0]
+    steps = np.interp(begins[1], alignment.t, grid) - np.interp(begins[0], alignment.t, grid)
     tails = [(1 - LAG_LEVEL) / 2, (1 + LAG_LEVEL) / 2]
-    low, high = np.quantile(lag, tails, method="inverted_cdf")
-    step_low, step_high = np.quantile(steps, tails, method="inverted_cdf")
+    low, high = np.quantile(lag, tails)
+    step_low, step_high = np.quantile(steps, tails)
     near_steps = max(abs(step_low), abs(step_high)) <= 1
     near_tokens = max(abs(low), abs(high)) <= np.log10(LAG_FACTOR)
     under_way = [name for name, draws in (("alignment", reference), ("behaviour", onset)) if not draws.any()]
@@ -81,12 +84,27 @@ def coincidence(reference, fit, alignment, last):
     }
 
 
+def between_grid_points(first_t, second_t, first, second):
+    """Places (log10 tokens) of two events found at grid points, each spread evenly over half a step to either side.
+
+    Every pair of draws is spread over all pairs of OFFSETS: (2, draws x pairs).
+    """
+    offsets = np.array(np.meshgrid(OFFSETS, OFFSETS)).reshape(2, 1, -1)
+    grids = ((first_t, first, offsets[0]), (second_t, second, offsets[1]))
+    return np.array([np.interp(place[:, None] + off, np.arange(len(t)), t).ravel() for t, place, off in grids])
+
+
 def stagnation(alignment, accuracy):
-    """Whether accuracy stands still while alignment falls: its slope there against a quarter of its slope later."""
+    """Whether accuracy stands still while alignment falls: its slope there against a quarter of its slope later.
+
+    Phase 2 is from where alignment begins to fall to where it begins to return, phase 3 from there on. `stagnates` is
+    true where accuracy rises in phase 3 (95 % bound) and the upper 95 % bound of its slope in phase 2, less a quarter
+    of its slope in phase 3, is below zero: so the error of both slopes counts.
+    """
     empty = {"stagnates": None, "slope_ratio": None, "reason": "no detachment with a return, so no phase 2"}
-    if alignment is None or accuracy is None or not is_triple(alignment.curve.signs):
+    if alignment is None or accuracy is None or not is_triple(alignment.signs):
         return empty
-    signs, knots = alignment.curve.signs, alignment.curve.fit.shape.knots
+    signs, knots = alignment.signs, alignment.curve.fit.shape.knots
     fall = next(i for i in range(1, len(signs)) if signs[i] < 0 and 1 in signs[:i] and 1 in signs[i + 1 :])
     back = next(i for i in range(fall + 1, len(signs)) if signs[i] > 0)
     edges = np.searchsorted(accuracy.t, alignment.t[[knots[fall - 1], knots[back - 1]]] - 1e-9)
@@ -94,11 +112,13 @@ def stagnation(alignment, accuracy):
         return empty | {"reason": "the accuracy curve does not cover phase 2"}
     bank = accuracy.curve.bank
     fit = bank.estimate(accuracy.curve.values, Shape(tuple(int(edge) for edge in edges), (True, True, True)))
-    contrast = np.array([0.0, 1.0, -STAGNATION])
-    bound = contrast @ fit.slopes + norm.ppf(0.95) * np.sqrt(contrast @ fit.covariance @ contrast)
+    contrast, z = np.array([0.0, 1.0, -STAGNATION]), norm.ppf(0.95)
+    bound = contrast @ fit.slopes + z * np.sqrt(contrast @ fit.covariance @ contrast)
+    rises = fit.slopes[2] > z * np.sqrt(fit.covariance[2, 2])
     measured = f"accuracy's slope in phase 2 minus {STAGNATION:.0%} of its slope in phase 3"
+    reason = f"upper 95 % bound of {measured}: {bound:.3g} per decade of tokens"
     return {
-        "stagnates": bool(bound < 0),
-        "slope_ratio": float(fit.slopes[1] / fit.slopes[2]) if fit.slopes[2] > 0 else None,
-        "reason": f"upper 95 % bound of {measured}: {bound:.3g} per decade of tokens",
+        "stagnates": bool(rises and bound < 0),
+        "slope_ratio": float(fit.slopes[1] / fit.slopes[2]) if rises else None,
+        "reason": reason if rises else "accuracy does not rise in phase 3",
     }
