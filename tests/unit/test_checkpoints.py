@@ -9,8 +9,9 @@ import small_models
 from fake_hub import sha
 
 from triphase import checkpoints
-from triphase.checkpoints import find_checkpoint, load_model, load_tokenizer
+from triphase.checkpoints import find_checkpoint
 from triphase.errors import InputError
+from triphase.loading import load_model, load_tokenizer, memory_limits
 
 COMMITS = {"step0": "0" * 40, "stage1-step5000-tokens11B": "a" * 40, "pr/1": "b" * 40}
 
@@ -221,4 +222,4 @@ def test_offloaded_and_plain_agree(tmp_path, monkeypatch, suffix, cpu):
 
 
 def test_memory_limits_leave_room(monkeypatch):
-    assert checkpoints.memory_limits(1000)["cpu"] == 800_000_000
+    assert memory_limits(1000)["cpu"] == 800_000_000

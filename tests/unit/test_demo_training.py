@@ -12,12 +12,13 @@ import yaml
 from conftest import ROOT
 
 from triphase.artefacts import write_table
-from triphase.checkpoints import find_checkpoint, load_model, load_tokenizer
+from triphase.checkpoints import find_checkpoint
 from triphase.demo.hub import new_repository
 from triphase.demo.novel import check_held_out, later_chapters
 from triphase.demo.tokenizers import train_tokenizer
 from triphase.demo.training import build, corpus, learning_rate, train, windows
 from triphase.errors import InputError
+from triphase.loading import load_model, load_tokenizer
 from triphase.words import build_words, read_words
 
 RECIPE = {

@@ -1,12 +1,16 @@
 """Checkpoints from a hub on this machine, through huggingface_hub's own code."""
 
+from pathlib import Path
+
 import pytest
 import small_models
 from fake_hub import FakeHub, sha
 
-from triphase import checkpoints, hub
-from triphase.checkpoints import find_checkpoint, load_model, load_tokenizer
+from triphase import hub
+from triphase.checkpoints import find_checkpoint
 from triphase.errors import InputError
+from triphase.loading import load_model, load_tokenizer
+from triphase.store import folder_of
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def test_a_manifest_comes_from_the_hubs_listing_and_weights_come_when_they_are_l
     assert server.requests == [], "loading asked the network"
     assert model.get_output_embeddings() is not None and bare.get_output_embeddings() is None
     assert all((a == b).all() for a, b in zip(bare.parameters(), model.base_model.parameters(), strict=True))
-    local = small_models.write(checkpoints.Path("plain"), files)
+    local = small_models.write(Path("plain"), files)
     again = find_checkpoint("org/m", "plain", folder=local)
     assert again["fingerprint"] == manifest["fingerprint"] and again["files"] == manifest["files"]
 
@@ -67,7 +71,7 @@ def test_offline_the_commit_and_what_was_fetched_suffice(served, monkeypatch):
     assert server.requests == []
     with pytest.raises(InputError, match="revision 'step1' of 'org/m' is in no local cache, .*HF_HUB_OFFLINE"):
         find_checkpoint("org/m", "step1")
-    checkpoints.folder_of(manifest).joinpath("model.safetensors").unlink()
+    folder_of(manifest).joinpath("model.safetensors").unlink()
     with pytest.raises(InputError, match="revision 'step0' of 'org/m' is in no local cache, .*HF_HUB_OFFLINE"):
         load_model(manifest)
 

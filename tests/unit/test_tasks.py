@@ -16,8 +16,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from triphase.artefacts import read_table, write_json
-from triphase.checkpoints import find_checkpoint, load_model
+from triphase.checkpoints import find_checkpoint
 from triphase.errors import InputError
+from triphase.loading import load_model
 from triphase.proportions import agresti_coull
 from triphase.tasks.documents import load_tasks, read_documents
 from triphase.tasks.harness import evaluate

@@ -4,10 +4,10 @@ import numpy as np
 import xarray as xr
 
 from triphase.artefacts import read_json, read_table, stream_arrays
-from triphase.checkpoints import load_model, load_tokenizer, memory_limits
 from triphase.devices import device_slot
 from triphase.extraction import block_words, extract
 from triphase.job import start
+from triphase.loading import load_model, load_tokenizer, memory_limits
 from triphase.provenance import library_versions, model_provenance
 from triphase.tokens import least_context
 from triphase.windows import longest_input, plan_annotations, plan_words

@@ -3,9 +3,9 @@
 import logging
 
 from triphase.artefacts import read_json, read_table, write_table
-from triphase.checkpoints import load_model, load_tokenizer, memory_limits
 from triphase.devices import device_slot
 from triphase.job import start
+from triphase.loading import load_model, load_tokenizer, memory_limits
 from triphase.mechanism.inputs import read_text, repeated_tokens, stimulus_texts, text_windows
 from triphase.mechanism.rows import induction_rows, mechanism_table, stimulus_rows
 from triphase.provenance import library_versions, model_provenance

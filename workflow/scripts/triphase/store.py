@@ -42,6 +42,11 @@ def folder_of(manifest):
     return snapshot_of(manifest["cache_dir"], manifest["repository"], manifest["commit"])
 
 
+def called(manifest):
+    """What a checkpoint is called in messages."""
+    return f"models: {manifest['repository']} at {manifest['revision']}"
+
+
 def release_checkpoint(manifest):
     """Remove a checkpoint's weights, as the last step of its join; true when they are gone.
 
