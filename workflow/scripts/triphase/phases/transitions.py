@@ -7,6 +7,7 @@ larger than almost all margins of curves simulated under the rival's own best fi
 deviations drawn independently and again with a correlation of 0.5 between neighbours: the worse of the two counts.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -110,9 +111,27 @@ class Curve:
         self.most = allowed_breakpoints(len(t), settings.max_breakpoints)
         self.bank = Bank(t, covariance, tau_ladder(covariance, self.values), self.most, floor=floor)
         bic, best = self.bank.search(self.values[:, None], class_of, len(CLASSES))
-        self.class_bic, self.class_best = bic[:, 0], best[:, 0]
-        self.fit = self.best_of(int(np.argmin(self.class_bic)))
-        self.signs = segment_signs(self.fit, settings)
+        self.choose(bic[:, 0], best[:, 0])
+
+    @classmethod
+    def several(cls, t, series, covariance, settings):
+        """Curves with one covariance, (n, curves), fitted together: one ladder, that of their median spread."""
+        spread = np.argsort(series.std(axis=0))[series.shape[1] // 2]
+        first = cls(t, series[:, spread], covariance, settings)
+        bic, best = first.bank.search(series, class_of, len(CLASSES))
+        curves = []
+        for column, values in enumerate(series.T):
+            curve = copy(first)
+            curve.values = values
+            curve.choose(bic[:, column], best[:, column])
+            curves.append(curve)
+        return curves
+
+    def choose(self, bic, best):
+        """Take the best curve of all classes."""
+        self.class_bic, self.class_best = bic, best
+        self.fit = self.best_of(int(np.argmin(bic)))
+        self.signs = segment_signs(self.fit, self.settings)
 
     def best_of(self, number):
         """The best fit of one class."""
@@ -251,12 +270,17 @@ def power(curve, tests, rng):
     size, end = first_rise(curve.fit, curve.signs)
     if size is None or not tests:
         return None
-    places = [shape.knots for shape in curve.bank.shapes if len(shape.knots) == 2 and all(shape.free)]
-    places = [knots for knots in places if knots[0] >= end] or places
+    # On a floor all shapes begin with a plateau, and so does the planted curve.
+    floored = not any(shape.free[0] for shape in curve.bank.shapes)
+    places = [shape.knots for shape in curve.bank.shapes if shape.free == (False,) * floored + (True,) * 3]
+    places = [knots for knots in places if knots[floored] >= end] or places
+    if not places:
+        return None
+    heights = [0] * floored + [0, size, (1 - settings.smallest_fall) * size, size]
     t, series = curve.bank.t, []
     for number in range(settings.power):
         knots = places[number % len(places)]
-        course = np.interp(t, t[[0, *knots, -1]], [0, size, (1 - settings.smallest_fall) * size, size])
+        course = np.interp(t, t[[0, *knots, -1]], heights)
         series.append(curve.simulate(curve.fit.fitted.min() + course, curve.fit.tau, 1, rng)[:, 0])
     series = np.array(series).T
     bic, best = curve.bank.search(series, side, 2)
