@@ -165,7 +165,7 @@ def verdict_of(data, settings, rng, floor=None):
     except Undetermined as problem:
         return undetermined(str(problem)), None
     tests = margins(judged.curve, rng)
-    found_power = power(judged.curve, tests, rng)
+    found_power = power(judged.curve, tests, rng) if 1 in judged.signs else None
     verdict, reason = judge(judged, tests, found_power)
     result = {"verdict": verdict, "reason": with_remarks(f"{verdict}: {reason}", judged.remarks)}
     tests = {name: {key: finite_or_none(value) for key, value in test.items()} for name, test in tests.items()}
