@@ -79,7 +79,7 @@ def test_a_design_is_read_as_it_was_written(study):
 
 def test_batches_change_nothing(study, monkeypatch):
     whole = fit_layer(*study, ROIS, **SETTINGS)
-    monkeypatch.setattr("triphase.encoding.fitting.BATCH_VOXELS", (1, 3))
+    monkeypatch.setattr("triphase.encoding.memory.BATCH_VOXELS", (1, 3))
     pieces = fit_layer(*study, ROIS, **SETTINGS)
     xr.testing.assert_allclose(whole, pieces, rtol=1e-4, atol=1e-4)
     assert whole.attrs == pieces.attrs

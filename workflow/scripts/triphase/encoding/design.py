@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from triphase.encoding.bootstrap import cut_blocks, stored_length
-from triphase.encoding.folds import held_out_segments
+from triphase.encoding.folds import TRAIN, held_out_segments
 from triphase.encoding.permutation import block_counts
 from triphase.encoding.resampling import segment_groups
 
@@ -125,7 +125,7 @@ def design_dataset(design):
     attrs = {
         "tr": design.tr, "delays_scans": design.delays, "gap": design.gap, "lag": design.lag,
         "block_length": design.block_length, "block_counts": design.counts, "boot_length": design.boot_length,
-        "bands": list(design.bands),
+        "bands": list(design.bands), "train_scans": int((design.outer == TRAIN).sum(1).max()),
         "alternatives": {name: alternative.delays for name, alternative in design.alternatives.items()},
     }  # fmt: skip
     return xr.Dataset(variables, coords={name: ("time", values) for name, values in coords.items()}, attrs=attrs)

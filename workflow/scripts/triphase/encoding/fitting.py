@@ -9,6 +9,7 @@ import xarray as xr
 from triphase.encoding.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, seams
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
+from triphase.encoding.memory import batch_size
 from triphase.encoding.permutation import permutation_draws, permutation_test
 from triphase.encoding.ridge import fit_bands, weight_grid
 from triphase.encoding.scoring import benjamini_hochberg, correlate, family_wise_p
@@ -17,15 +18,10 @@ from triphase.encoding.subjects import RegionMeans
 
 log = logging.getLogger(__name__)
 
-# Bytes that the arrays of one batch of voxels may take, and bounds to their number.
-BATCH_BYTES, BATCH_VOXELS = 2**29, (256, 16384)
-
 
 def voxel_batches(n_targets, n_scans, n_draws):
     """Slices of the targets whose predictions and draws fit in memory together."""
-    # Responses, predictions of up to three bands and their sums; draws of two scores and their null.
-    each = 4 * (6 * n_scans + 4 * n_draws)
-    size = int(np.clip(BATCH_BYTES // each, *BATCH_VOXELS))
+    size = batch_size(n_scans, n_draws)
     return [slice(begin, min(begin + size, n_targets)) for begin in range(0, n_targets, size)]
 
 
@@ -95,6 +91,7 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
                     "p": p, "cv_score": fit["cv_score"], "alpha": fit["alpha"], "weight": fit["weight"],
                     "blocks": sums, "seam": seams(predicted.sum(0), y, design.blocks),
                 })  # fmt: skip
+        del spectra  # before the next ones are made
     found = columns.values
     found["q"] = np.concatenate([benjamini_hochberg(found["p"][family == place]) for place in range(len(subjects))])
     found["p_fwer"] = family_wise_p(found.pop("z"), family, largest)

@@ -15,12 +15,11 @@ from triphase.encoding import numpy_arrays
 from triphase.encoding.features import delay
 from triphase.encoding.folds import HELD_OUT, TRAIN
 from triphase.encoding.guards import scaled
+from triphase.encoding.memory import PRIMAL
 from triphase.errors import InputError
 
 log = logging.getLogger(__name__)
 
-# Delayed columns per training row below which the covariance is decomposed, and the kernel above.
-PRIMAL = 0.5
 # Negative eigenvalues are rounding; beyond this share of the mean eigenvalue float32 does not hold the kernel.
 ROUNDING = 1e-3
 
