@@ -61,6 +61,7 @@ class Chromium:
         page = next(each["targetId"] for each in targets if each["type"] == "page")
         self.page = self.send("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         self.watch(self.page)
+        self.run("0")  # when this is answered, all is being watched
 
     def __enter__(self):
         return self
@@ -125,6 +126,8 @@ class Chromium:
             self.errors.append(details.get("exception", {}).get("description") or details["text"])
         elif event == "Log.entryAdded" and said["entry"]["level"] == "error":
             self.errors.append(said["entry"]["text"])
+            # What a page asks for while its process starts may be told of only here, when it fails.
+            self.requests.append(said["entry"].get("url", "about:unknown"))
         elif event == "Target.attachedToTarget":
             self.watch(said["sessionId"])
         elif event == "Page.loadEventFired" and session == self.page:
@@ -153,8 +156,15 @@ class Chromium:
                 raise TimeoutError(f"after {PATIENCE} s this is still not so: {script}")
             time.sleep(0.05)
 
+    def settle(self, quiet=0.3):
+        """Wait until nothing has happened for so many seconds: frames and timers may ask for something late."""
+        end = time.monotonic() + PATIENCE
+        while b"\0" in self.buffer or select.select([self.answers], [], [], quiet)[0]:
+            self.receive(end, "an end of events")
+
     def outside(self):
         """Addresses asked for that are not on this machine."""
+        self.settle()
         return [address for address in self.requests if not address.startswith(LOCAL)]
 
     def screenshot(self, path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +46,14 @@ class Project:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, target)
 
+    @classmethod
+    def copy_of(cls, folder, target):
+        """A project with all that has been made in it: nothing is left to do there either."""
+        subprocess.run(["cp", "-a", folder, target], check=True)
+        project = cls.__new__(cls)
+        project.folder = target
+        return project
+
     def snakemake(self, *arguments, study=None, overlay=None, env=None):
         """Run snakemake; `overlay` is merged over the study. Returns the finished process, output as text."""
         configs = [f"config/studies/{study}.yaml"] if study else []
@@ -55,7 +64,11 @@ class Project:
         return subprocess.run(
             [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *configfiles],
             cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "TRIPHASE_TEST_DATA": str(TEST_DATA.resolve()), **(env or {})},
+            env={
+                **os.environ, "TRIPHASE_TEST_DATA": str(TEST_DATA.resolve()),
+                # The copy's own library, and not the working tree's, which is installed.
+                "PYTHONPATH": str(self.folder / "workflow/scripts"), **(env or {}),
+            },
         )  # fmt: skip
 
     def planned(self, *arguments, **keywords):
@@ -75,3 +88,19 @@ def job_counts(output):
 def project(tmp_path_factory):
     """An unrun copy of the project, for dry runs."""
     return Project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def tiny_as_run(tmp_path_factory):
+    """Folder of a project in which `tiny` has run, once for all workers: to be copied, not to be changed."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, running = base / "tiny_as_run", base / "tiny_running"
+    with FileLock(base / "tiny_as_run.lock"):
+        if not folder.exists():
+            running.mkdir(exist_ok=True)
+            done = Project(running).snakemake(study="tiny")
+            assert done.returncode == 0, done.stdout[-5000:]
+            running.rename(folder)
+    return folder

@@ -247,7 +247,7 @@ def test_models_trained_here_come_out_clean(tmp_path, architecture):
     assert read_fingerprint(marks[0])[1]["revision"] == "step0"
     paths = SimpleNamespace(
         fingerprints=marks, findings=str(tmp_path / "i.parquet"), distances=str(tmp_path / "d.parquet"),
-        figures=[str(tmp_path / "f.png"), str(tmp_path / "f.svg")],
+        figures=[str(tmp_path / "f.png")], figures_svg=[str(tmp_path / "f.svg")],
     )  # fmt: skip
     model = {"name": "small", "checkpoints": checkpoints, "train": recipe}
     found = [["small", entry["name"]] for entry in checkpoints]

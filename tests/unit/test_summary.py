@@ -112,7 +112,7 @@ def simulated():
         (estimate(0.3, None), "0.300 (no interval)"), (estimate(None, None), "–"),
         (estimate(1.0, (1.0, 1.0)), "1.0 [1.0, 1.0]"),
         (factor(2.137, (0.25, 16.2)), "2.14 [0.250, 16.2]"),
-        (tokens(640), "640"), (tokens(1_048_576), "1.05 M"), (tokens(999_950), "1 M"), (tokens(3.9e12), "3.90 T"),
+        (tokens(640), "640"), (tokens(1_048_576), "1.05 M"), (tokens(999_950), "1.00 M"), (tokens(3.9e12), "3.90 T"),
         (tokens(4096, (2048, 8192)), "4.10 k [2.05 k, 8.19 k]"),
         (flops(4.23e22, (1e22, 9.87e22)), "4.2e22 [1.0e22, 9.9e22]"),
         (percent(0.2), "20 %"), (percent(0.0021), "0.2 %"), (percent(0.9979), "99.8 %"), (percent(1.0), "100 %"),
@@ -267,7 +267,7 @@ def test_missing_parts_are_said_in_words(one_thread):
     )  # fmt: skip
     for said in (
         "**Undetermined: grid too coarse: 2 checkpoints after step 0", "could be predicted at all is not known",
-        "**Power** [ours]: could not be simulated", "adherence is absent", "One model: nothing to compare.".lower(),
+        "**Power** [ours]: could not be simulated", "adherence is absent", "one model: nothing to compare.",
         "**Contamination** of the stimulus: not measured",
     ):  # fmt: skip
         assert said.lower() in page.lower(), said

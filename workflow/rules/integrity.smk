@@ -36,11 +36,16 @@ rule check_integrity:
     output:
         findings=f"{OUT}/integrity.parquet",
         distances=f"{OUT}/integrity_distances.parquet",
-        figures=report(
-            expand(f"{OUT}/figures/integrity_{{model}}.{{format}}", model=MODELS, format=["png", "svg"]),
-            caption="../report/integrity.rst",
-            category="Checkpoints",
-        ),
+        figures=[
+            report(
+                f"{OUT}/figures/integrity_{model}.png",
+                caption="../report/integrity.rst",
+                category="Checkpoints",
+                labels={"figure": "integrity", "model": model},
+            )
+            for model in MODELS
+        ],
+        figures_svg=[f"{OUT}/figures/integrity_{model}.svg" for model in MODELS],
     log:
         f"{OUT}/logs/check_integrity.log",
     benchmark:

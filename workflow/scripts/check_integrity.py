@@ -12,19 +12,19 @@ from triphase.job import start
 
 
 def main(paths, *, models, found):
-    """paths: fingerprints, findings (table), distances (table), figures (png and svg of each model).
+    """paths: fingerprints, findings (table), distances (table), figures and figures_svg (one each per model).
 
     `models`: name, entries (name, step, tokens, revision), schedule, initialisation; `found`: model and checkpoint of
     each fingerprint. Returns the lines that the user should read.
     """
     read = [read_fingerprint(path)[0] for path in paths.fingerprints]
-    tables, distances, figures = [], [], iter(paths.figures)
-    for model in models:
+    tables, distances = [], []
+    for model, figure, figure_svg in zip(models, paths.figures, paths.figures_svg, strict=True):
         marks = {key[1]: mark for key, mark in zip(found, read, strict=True) if key[0] == model["name"]}
         options = {key: model.get(key) for key in ("schedule", "initialisation")}
         tables.append(check_series(model["name"], model["entries"], marks, **options))
         distances.append(distance_rows(model["name"], model["entries"], marks))
-        save(draw_integrity(model["name"], tables[-1], distances[-1]), next(figures), next(figures))
+        save(draw_integrity(model["name"], tables[-1], distances[-1]), figure, figure_svg)
     findings = pd.concat(tables, ignore_index=True)
     write_table(paths.distances, pd.concat(distances, ignore_index=True))
     write_table(paths.findings, findings)

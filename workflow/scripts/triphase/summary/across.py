@@ -13,7 +13,7 @@ def across_models(found):
     """The blocks of across_models.json."""
     verdicts = ", ".join(f"{name} {shown(count)}" for name, count in found["verdicts"].items())
     said = [f"{counted(found['n_models'], 'model')}, {counted(found['n_runs'], 'training run')} fitted: {verdicts}."]
-    said += [remark if remark.endswith(".") else f"{remark}." for remark in found["remarks"]]
+    said += [f"{remark.removesuffix('.')}." for remark in found["remarks"]]
     said += [_leg(leg) for leg in found["legs"] if leg["n"] > 1]
     blocks = [Items(said)]
     rows = [

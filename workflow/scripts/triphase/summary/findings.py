@@ -84,7 +84,7 @@ def verdicts(sources):
         course = phases["pattern"] or UNKNOWN
         bends = ", ".join(bends) or UNKNOWN
         rows.append([model, phases["verdict"], course, bends, shown(phases["n_checkpoints"]), subjects, alike])
-    head = ["model", "three phases", "course", "bends in tokens [95 %]", "checkpoints", "subjects supported"]
+    head = ["model", "three phases", "course", "bends in tokens [95 %]", "checkpoints fitted", "subjects supported"]
     return Table([*head, "analyses with this verdict"], rows, text=(0, 1, 2, 3))
 
 

@@ -67,7 +67,8 @@ def tokens(count, interval=None):
         return f"{tokens(count)} [{tokens(interval[0])}, {tokens(interval[1])}]"
     for size, unit in UNITS:
         if count >= size * (1 - 0.5 * 10**-DIGITS):
-            return shown(float(f"{count / size:.{DIGITS}g}")) + unit
+            scaled = float(f"{count / size:.{DIGITS}g}")
+            return shown(scaled, decimals_of(scaled, DIGITS)) + unit
     return shown(count)
 
 
@@ -79,6 +80,11 @@ def percent(share, interval=None):
     if interval is None:
         return text
     return f"{text} [{percent(interval[0])}, {percent(interval[1])}]"
+
+
+def said(text):
+    """A text of a table that may be missing."""
+    return str(text) if isinstance(text, str) and text else UNKNOWN
 
 
 def counted(number, noun):

@@ -104,7 +104,7 @@ def order(phases):
 def breadth(phases):
     """How much of the brain moves in each phase."""
     found = phases["breadth"]
-    said = [f"**Breadth** [ours]: {found['reason']}"]
+    said = [f"**Breadth** [ours]: {found['reason'].removesuffix('.')}"]
     for phase in found["phases"]:
         text = f"{phase['kind']} from {tokens(phase['from'])} to {tokens(phase['to'])} tokens: "
         text += f"{shown(phase['moving'])} of {counted(phase['n_parcels'], 'parcel')} move "
@@ -112,16 +112,17 @@ def breadth(phases):
         if known(phase["ratio"]):
             text += f", change inside over outside language areas {estimate(phase['ratio'], phase['ratio_interval'])}"
         said.append(text)
-    return "; ".join(said) + ("." if found["phases"] else "")
+    return "; ".join(said) + "."
 
 
 def scale(phases):
     """Whether a fall hangs on how features are scaled."""
-    found, falls = phases["scale_dependent"], "fall" in (phases["pattern"] or "")
+    found, course = phases["scale_dependent"], phases["pattern"]
     courses = [f"{name} {entry['pattern'] or 'undetermined'}" for name, entry in phases["sensitivity"].items()]
     listed = f" Courses of the other measures: {'; '.join(courses)}." if courses else ""
     if found is None:
-        why = "no other scaling tells whether the fall stays" if falls else "nothing falls"
+        why = "no other scaling tells whether the fall stays" if "fall" in (course or "") else "nothing falls"
+        why = why if course else "no curve could be fitted"
         return f"**Scale of features** [ours]: {why}.{listed}"
     kept = "the fall vanishes under another scaling: scale-dependent" if found else "the fall stays under every scaling"
     return f"**Scale of features** [ours]: {kept}.{listed}"

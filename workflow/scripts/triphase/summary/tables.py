@@ -2,7 +2,7 @@
 
 from triphase.integrity.verdict import RULES
 from triphase.summary.blocks import Heading, Table, Text
-from triphase.summary.numbers import UNKNOWN, known, percent, share_interval, shown
+from triphase.summary.numbers import UNKNOWN, known, percent, said, share_interval, shown
 
 CHOICES = ("layer_rule", "scaling", "nuisance", "delays", "ceiling", "roi")
 
@@ -28,8 +28,8 @@ def specifications(by_model):
     rows = []
     for model, table in by_model.items():
         for row in table.to_dict("records"):
-            cells = [model, "yes" if row["headline"] else "", *(str(row[choice]) for choice in CHOICES)]
-            rows.append([*cells, row["verdict"], row["pattern"] or UNKNOWN, percent(row["power"]), shown(row["p"])])
+            cells = [model, "yes" if row["headline"] else "", *(said(row[choice]) for choice in CHOICES)]
+            rows.append([*cells, row["verdict"], said(row["pattern"]), percent(row["power"]), shown(row["p"])])
             rows[-1].append(shown(row["n_checkpoints"]))
     head = ["model", "headline", "layer", "scaling", "nuisance", "delays", "ceiling", "region", "verdict", "course"]
     return Table([*head, "power", "largest p", "n"], rows, text=tuple(range(len(head))))
