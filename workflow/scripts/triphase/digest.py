@@ -60,13 +60,13 @@ def _imports(path):
 
 @cache
 def _code(path):
-    """The syntax tree of a module as text, without docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    """Digest of the syntax tree of a module, without docstrings."""
+    tree = _tree(path)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body and _is_text(body[0]):
             node.body = body[1:]
-    return ast.dump(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _is_text(node):
