@@ -25,6 +25,8 @@ def start(snakemake):
     the log.
     """
     Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
+    # Snakemake sets the threads of linear algebra, which torch and arrow follow; those of tokenizers are left.
+    os.environ["RAYON_NUM_THREADS"] = str(snakemake.threads)
     with redirected(snakemake.log[0]) as terminal:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
         logging.captureWarnings(True)
