@@ -36,11 +36,19 @@ def _tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def _statements(node):
+    """A syntax tree's own node and its statements: nine in ten nodes are expressions, of no interest here."""
+    yield node
+    for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for statement in getattr(node, block, ()):
+            yield from _statements(statement)
+
+
 @cache
 def _imports(path):
     """Library files that a file's import statements name."""
     found = set()
-    for node in ast.walk(_tree(path)):
+    for node in _statements(_tree(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -62,7 +70,7 @@ def _imports(path):
 def _code(path):
     """Digest of the syntax tree of a module, without docstrings."""
     tree = _tree(path)
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body and _is_text(body[0]):
             node.body = body[1:]
