@@ -32,6 +32,7 @@ include: "workflow/rules/integrity.smk"
 include: "workflow/rules/trajectories.smk"
 include: "workflow/rules/phases.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/summary.smk"
 
 
 rule all:
@@ -45,3 +46,4 @@ rule all:
         expand(f"{OUT}/specifications/{{model}}.parquet", model=MODELS),
         FIGURES,
         f"{OUT}/data.html",
+        f"{OUT}/summary.md",

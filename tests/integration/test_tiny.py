@@ -12,16 +12,17 @@ from conftest import ROOT, Project, job_counts
 from triphase.artefacts import read_arrays, read_json, read_table
 
 TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
-JOINS = ["join_trajectories", "fit_phases", "draw_model", "draw_brain"]
+JOINS = [
+    "join_trajectories", "fit_phases", "tabulate_specifications", "compare_models", "draw_model", "draw_brain",
+    "draw_models", "write_summary",
+]  # fmt: skip
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "value", "se", "n"]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tiny_as_run, tmp_path_factory):
     """A project in which `tiny` has run."""
-    project = Project(tmp_path_factory.mktemp("tiny"))
-    done = project.snakemake(study="tiny")
-    assert done.returncode == 0, done.stdout[-5000:]
+    project = Project.copy_of(tiny_as_run, tmp_path_factory.mktemp("tiny") / "project")
     project.results = project.folder / "results/tiny"
     return project
 

@@ -26,6 +26,9 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
         "join_changes",
         "join_trajectories",
         "fit_phases",
+        "compare_models",
+        "draw_models",
+        "write_summary",
         "measure_ceiling",
         "measure_identity",
         "describe_data",
@@ -35,7 +38,11 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
     counts = once | dict.fromkeys(CHECKPOINT_JOBS, series) | {"fit_encoding": series * layers}
     counts |= {"fetch_responses": subjects, "clean_responses": subjects, "compare_checkpoints": models * pairs}
     counts["compare_alignment"] = models * pairs
-    return counts | {"train_model": models, "draw_model": models} | ({"draw_brain": models} if brains else {})
+    return (
+        counts
+        | {"train_model": models, "draw_model": models, "tabulate_specifications": models}
+        | ({"draw_brain": models} if brains else {})
+    )
 
 
 def test_embedded_plan(project):

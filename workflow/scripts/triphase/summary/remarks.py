@@ -130,7 +130,7 @@ def scale(phases):
 
 def power(phases, table):
     """Beside a verdict that is not positive: which fall and which lag this study could have found."""
-    if phases["verdict"] == "supported":
+    if phases["verdict"] == "supported" or table is None:
         return None
     settings = phases["provenance"]["settings"]
     said, words = [], {"fall": "a fall of {} of the first rise", "lag": "a lag by a factor of {} in tokens"}

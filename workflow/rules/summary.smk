@@ -1,0 +1,53 @@
+# The findings of the study on one page, and its tables on another.
+# Reads:  trajectories.parquet, bootstrap.zarr.zip, phases.json, power/{model}.parquet, specifications/{model}.parquet,
+#         across_models.json, integrity.parquet, responses/ceiling_rois.parquet, responses/description.json
+# Writes: summary.md, summary.html   verdicts with their reasons, every number with its interval and n
+#         tables.html                analyses, power and integrity, row by row
+
+
+rule write_summary:
+    input:
+        trajectories=f"{OUT}/trajectories.parquet",
+        bootstrap=f"{OUT}/bootstrap.zarr.zip",
+        phases=f"{OUT}/phases.json",
+        power=[],
+        specifications=expand(f"{OUT}/specifications/{{model}}.parquet", model=MODELS),
+        across=f"{OUT}/across_models.json",
+        integrity=f"{OUT}/integrity.parquet",
+        ceilings=f"{OUT}/responses/ceiling_rois.parquet",
+        description=f"{OUT}/responses/description.json",
+    output:
+        markdown=report(
+            f"{OUT}/summary.md",
+            caption="../report/summary.rst",
+            category="Summary",
+            labels={"figure": "findings, to be edited (Markdown)"},
+        ),
+        page=report(
+            f"{OUT}/summary.html",
+            caption="../report/summary.rst",
+            category="Summary",
+            labels={"figure": "findings on one page"},
+        ),
+        tables=report(
+            f"{OUT}/tables.html",
+            caption="../report/tables.rst",
+            category="Summary",
+            labels={"figure": "tables: analyses, power, integrity"},
+        ),
+    log:
+        f"{OUT}/logs/write_summary.log",
+    benchmark:
+        f"{OUT}/benchmarks/write_summary.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        study=lookup("study", within=config),
+        models=list(MODELS),
+        code=digest("write_summary.py"),
+    script:
+        "../scripts/write_summary.py"
