@@ -31,6 +31,13 @@ def test_on_slurm_every_job_with_a_gpu_has_its_partition():
     assert with_gpu <= {name for name, resources in own.items() if resources.get("slurm_partition") == "gpu"}
 
 
+@pytest.mark.parametrize("name", ["slurm", "cluster-generic"])
+def test_no_group_depends_on_itself(project, name):
+    """Submissions of several jobs: a rule between two of a group would have to be in it, and Snakemake says so."""
+    done = project.snakemake("-n", "--quiet", "rules", "--workflow-profile", f"profiles/{name}")
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_line_of_a_profile_is_said_what_it_is_for(name):
     """Each setting has a comment above it, its own or that of the block that it is in."""
