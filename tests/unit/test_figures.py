@@ -1,20 +1,21 @@
 """Figures: places on the token axis, what they say of themselves, and the files that they become."""
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
-from simulated_study import ROIS, STEPS, TOKENS_PER_STEP, course, study
+from figure_checks import DEUTERANOPIA, PROTANOPIA, caption, off_page, overlapping, seen_by, words
+from simulated_study import ROIS, STEPS, TOKENS_PER_STEP, study
 
-from triphase.figures.brain import draw_brain, to_image, turning_points
 from triphase.figures.curves import subject_curves, tidy_curve
 from triphase.figures.layers import draw_layers
+from triphase.figures.probes import draw_probes
 from triphase.figures.rois import draw_rois
-from triphase.figures.style import TokenAxis, plt, save, short_tokens
+from triphase.figures.style import CYCLE, TokenAxis, plt, power_of_ten, save, short_tokens
 from triphase.figures.tasks import chance_level, draw_tasks
 from triphase.figures.triple import draw_triple, phase_names
 from triphase.phases.model import model_phases
@@ -33,10 +34,6 @@ def simulated(name="triple", **options):
 @pytest.fixture(scope="module")
 def triple():
     return simulated()
-
-
-def words(figure):
-    return " ".join(text.get_text() for text in figure.findobj(plt.Text) if text.get_visible())
 
 
 @pytest.mark.parametrize(
@@ -126,6 +123,99 @@ def test_nothing_reaches_over_the_edge_of_the_page(triple):
     plt.close(figure)
 
 
+def test_texts_lie_on_the_page_and_not_on_each_other(triple):
+    table, boot, phases = triple
+    # As long as reasons get: checkpoints without a value, subjects, scale, power.
+    long = phases | {"reason": phases["reason"] + "; left out, as not all subjects have a value: step 8 and 7 more" * 8}
+    for figure in (
+        draw_triple(table, boot, long, "pythia-160m-deduped"),
+        draw_rois(table, boot, phases, REGIONS, "pythia-160m-deduped"),
+        draw_layers(table, "language", "pythia-160m-deduped"),
+        draw_tasks(table, phases, "pythia-160m-deduped"),
+        draw_probes(table, table.iloc[:0], phases, "pythia-160m-deduped"),
+    ):
+        assert not off_page(figure)
+        assert not overlapping(figure)
+        plt.close(figure)
+
+
+def test_intervals_of_neighbouring_breakpoints_do_not_run_into_each_other(triple):
+    table, boot, phases = triple
+    figure = draw_triple(table, boot, phases, "m")
+    bars = [line for line in figure.axes[0].lines if line.get_transform() == figure.axes[0].get_xaxis_transform()]
+    spans = [line.get_ydata()[0] for line in bars if len(line.get_xdata()) == 2 and np.ptp(line.get_xdata())]
+    assert len(spans) == 2 and spans[0] != spans[1]
+    plt.close(figure)
+
+
+def test_many_layers_are_drawn_and_a_few_of_them_named(triple):
+    table, boot, phases = triple
+    one = table[(table["measure"] == "intrinsic_dimension") & (table["layer"] == 0)]
+    deep = pd.concat([table, *(one.assign(layer=layer) for layer in range(4, 33))], ignore_index=True)
+    figure = draw_triple(deep, boot, phases, "m")
+    names = [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
+    assert len(names) <= 8 and names[0] == "layer 0"
+    assert len([line for line in figure.axes[2].lines if len(line.get_xdata()) > 2]) == 33
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("cones", [DEUTERANOPIA, PROTANOPIA, np.eye(3)], ids=["deuteranopia", "protanopia", "all"])
+def test_colours_of_lines_differ_for_readers_who_lack_a_kind_of_cones(cones):
+    seen = [seen_by(colour, cones) for colour in CYCLE]
+    distances = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
+    assert min(distances) > 10  # a difference of 2 is just noticeable
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (1e18, "$10^{18}$"), (3.162e19, r"$3{\cdot}10^{19}$"), (1e3, "$10^{3}$")]
+)
+def test_flop_are_written_as_powers_of_ten(value, text):
+    assert power_of_ten(value) == text
+
+
+@pytest.mark.parametrize("name", ["triple", "layers", "rois", "tasks", "probes"])
+def test_captions_say_n_and_what_is_uncertain(name):
+    text = " ".join(caption(name).split())
+    assert re.search(r"\bn (in the title|words|items|=)|their number in each title|n items", text)
+    assert "interval" in text or "standard errors" in text
+
+
+def test_probes_show_the_best_layer_of_each_concept_and_all_layers(triple):
+    table, _, phases = triple
+    probe = table[table["measure"] == "selectivity/topic"]
+    more = [probe.assign(measure=f"{kind}/topic", value=0.5 + probe["value"]) for kind in ("probe", "probe_types")]
+    of_all = pd.DataFrame({"measure": ["probe_identity/topic"], "value": [0.61]})
+    figure = draw_probes(pd.concat([table, *more], ignore_index=True), of_all, phases, "m")
+    said = words(figure)
+    for text in ("topic: layer 3, n = 100 words", "95 % interval", "balanced accuracy", "training tokens",
+                 "layer (0 = embedding)", "selectivity"):  # fmt: skip
+        assert text in said
+    assert any(np.allclose(line.get_ydata(), 0.61) for line in figure.axes[1].lines)
+    image = next(axis.images[0] for axis in figure.axes if axis.images)
+    assert image.get_array().shape == (4, len(STEPS))
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("number", [1, 4, 5, 9])
+def test_any_number_of_concepts_has_its_maps(triple, number):
+    table, _, phases = triple
+    one = table[table["measure"] == "selectivity/topic"]
+    many = pd.concat([one.assign(measure=f"selectivity/c{i}") for i in range(number)], ignore_index=True)
+    figure = draw_probes(many, many.iloc[:0], phases, "m")
+    assert sum(bool(axis.images) for axis in figure.axes) == number
+    assert not off_page(figure)
+    assert not overlapping(figure)
+    plt.close(figure)
+
+
+def test_probes_of_which_none_could_be_made_are_drawn_in_words(triple):
+    table, _, phases = triple
+    none = table.assign(value=table["value"].where(~table["measure"].str.startswith("selectivity")))
+    figure = draw_probes(none, none.iloc[:0], phases, "m")
+    assert "no probes" in words(figure)
+    plt.close(figure)
+
+
 def test_equal_figures_make_equal_files(triple, tmp_path):
     for name in ("a", "b"):
         save(draw_tasks(triple[0], triple[2], "m"), tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
@@ -149,6 +239,7 @@ def test_three_checkpoints_without_tasks_or_states_are_drawn_in_words(tmp_path):
     save(draw_tasks(table, phases, "m"), tmp_path / "tasks.png")
     save(draw_layers(table, "language", "m"), tmp_path / "layers.png")
     save(draw_rois(table, boot, phases, REGIONS, "m"), tmp_path / "rois.png")
+    save(draw_probes(table, table.iloc[:0], phases, "m"), tmp_path / "probes.png")
 
 
 def test_checkpoints_that_the_gate_left_out_are_named(triple):
@@ -188,37 +279,3 @@ def test_every_region_has_its_panel_and_its_n(triple):
     assert titles[0] == "LTemp (language), 100 voxels"
     assert len(titles) == len(REGIONS) + 2
     plt.close(figure)
-
-
-def test_turning_points_are_the_checkpoints_nearest_to_the_breakpoints():
-    tokens = np.array([0, 10, 100, 1000, 10000])
-    assert turning_points(tokens, [100, 1000]) == [0, 2, 3, 4]
-    assert turning_points(tokens, []) == [0, 2, 4]
-    assert turning_points(tokens, [10, 100, 1000]) == [0, 1, 2, 4]
-    assert turning_points(tokens[:1], []) == [0]
-
-
-def test_voxels_land_on_their_coordinates_and_shared_places_are_averaged():
-    xyz = np.array([[-60.0, 0, 12], [-48, 0, 12], [0, -24, 24], [0, -24, 24], [np.nan, 0, 0]])
-    image = to_image(np.array([1.0, 2.0, 3.0, 5.0, 9.0]), xyz)
-    data = image.get_fdata()
-    for place, value in (([-60, 0, 12], 1), ([-48, 0, 12], 2), ([0, -24, 24], 4)):
-        index = np.linalg.solve(image.affine, [*place, 1])[:3].round().astype(int)
-        assert data[tuple(index)] == value
-    assert np.count_nonzero(data) == 3
-
-
-def test_brain_maps_are_drawn_for_levels_and_changes(triple, tmp_path):
-    grid = np.stack(np.meshgrid(*[np.arange(-48, 49, 24.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    gain = 0.1 * np.r_[0, course("triple", 9)][:, None] * (grid[:, 0] < 0)
-    maps = xr.Dataset(
-        {"gain": (("checkpoint", "target"), gain)},
-        coords={name: ("target", grid[:, i]) for i, name in enumerate("xyz")}
-        | {"subject": ("target", ["sub-01"] * len(grid)), "tokens": ("checkpoint", STEPS * TOKENS_PER_STEP)},
-    )
-    figure = draw_brain(maps, triple[2], "m")
-    said = words(figure)
-    assert "33 k tokens" in said
-    assert "33 k → 130 k" in said
-    assert "n = 1 subject" in said
-    save(figure, tmp_path / "brain.png")

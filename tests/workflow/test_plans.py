@@ -27,7 +27,6 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
         "join_trajectories",
         "fit_phases",
         "compare_models",
-        "draw_models",
         "write_summary",
         "measure_ceiling",
         "measure_identity",
@@ -41,6 +40,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
     return (
         counts
         | {"train_model": models, "draw_model": models, "tabulate_specifications": models}
+        | ({"draw_models": 1} if models > 1 else {})
         | ({"draw_brain": models} if brains else {})
     )
 

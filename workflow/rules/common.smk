@@ -46,8 +46,9 @@ SERIES = [
 TURN = {(entry["model"], entry["checkpoint"]): len(SERIES) - place for place, entry in enumerate(SERIES)}
 SOURCE = config["dataset"]["source"]
 SUBJECTS = {subject["name"]: subject for subject in config["dataset"]["subjects"]}
-# Only voxels in a common space can be drawn on the template's brain.
+# Only targets in a common space can be drawn on the template's brain, and vertices on its surface alone.
 ON_TEMPLATE = SOURCE["space"] == "mni"
+ON_SURFACE = SOURCE["space"] in ("mni", "fsaverage5")
 # Only where blocks of a single run are held out do training scans have a distance to them.
 GAPPED = config["encoding"]["split"]["kind"] == "outer_cv" and len(config["dataset"]["runs"]) == 1
 

@@ -63,7 +63,7 @@ rule join_trajectories:
     output:
         trajectories=f"{OUT}/trajectories.parquet",
         bootstrap=f"{OUT}/bootstrap.zarr.zip",
-        maps=expand(f"{OUT}/maps/{{model}}.zarr.zip", model=MODELS if ON_TEMPLATE else []),
+        maps=expand(f"{OUT}/maps/{{model}}.zarr.zip", model=MODELS if ON_SURFACE else []),
     log:
         f"{OUT}/logs/join_trajectories.log",
     benchmark:

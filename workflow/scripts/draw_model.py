@@ -1,23 +1,29 @@
-"""Figures of one model that need no brain: the three perspectives, layers, regions, tasks."""
+"""Figures of one model that need no brain: the three perspectives, layers, regions, tasks, probes, other analyses."""
 
 from triphase.artefacts import read_arrays, read_json, read_table
 from triphase.figures.layers import draw_layers
+from triphase.figures.probes import draw_probes
 from triphase.figures.rois import draw_rois
+from triphase.figures.specifications import draw_specifications
 from triphase.figures.style import save
 from triphase.figures.tasks import draw_tasks
 from triphase.figures.triple import draw_triple
 from triphase.job import start
 
 
-def main(paths, *, model, rois):
+def main(paths, *, model, rois, significance, needed_power):
     """Draw each figure as PNG and SVG."""
     table, boot = read_table(paths.trajectories), read_arrays(paths.bootstrap)
     phases = read_json(paths.phases)[model]
-    table, boot = table[table["model"] == model], boot.isel(series=boot["model"].values == model)
+    of_all, table = table[table["model"].isna()], table[table["model"] == model]
+    boot = boot.isel(series=boot["model"].values == model)
     save(draw_triple(table, boot, phases, model), paths.triple, paths.triple_svg)
     save(draw_layers(table, phases["headline"]["roi"], model), paths.layers, paths.layers_svg)
     save(draw_rois(table, boot, phases, rois, model), paths.rois, paths.rois_svg)
     save(draw_tasks(table, phases, model), paths.tasks, paths.tasks_svg)
+    save(draw_probes(table, of_all, phases, model), paths.probes, paths.probes_svg)
+    analyses = read_table(paths.specifications)
+    save(draw_specifications(analyses, model, significance, needed_power), paths.analyses, paths.analyses_svg)
 
 
 if __name__ == "__main__":

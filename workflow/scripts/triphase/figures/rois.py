@@ -51,7 +51,7 @@ def draw_rois(table, boot, phases, rois, model):
             continue
         n_subjects = max(n_subjects, len(curves))
         for curve in curves.values() if len(curves) > 1 else []:
-            axis.curve(panel, curve["tokens"], curve["values"], color=BLUE, alpha=0.3, linewidth=0.7, markersize=2)
+            axis.curve(panel, curve["tokens"], curve["values"], color=GREY, alpha=0.4, linewidth=0.7, marker="")
         axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
         axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2)
     for panel in panels.flat[len(regions) :]:

@@ -19,6 +19,7 @@ GREY = "#6E6E6E"
 SHADES = {"rise": "#DCEBF7", "fall": "#FBE0CF", "plateau": "#EFEFEF"}
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
+MOST_TICKS = 8
 
 plt.rcParams.update(
     {
@@ -72,16 +73,28 @@ def short_tokens(tokens):
     return f"{tokens:g}"
 
 
+def power_of_ten(value):
+    """A large count as a power of ten, in matplotlib's own mathematics: 3 x 10^19 becomes 3·10¹⁹."""
+    if value == 0:
+        return "0"
+    exponent = int(np.floor(np.log10(value) + 1e-9))
+    factor = value / 10**exponent
+    return rf"$10^{{{exponent}}}$" if abs(factor - 1) < 0.005 else rf"${factor:.1g}{{\cdot}}10^{{{exponent}}}$"
+
+
 class TokenAxis:
     """Places on a shared token axis: log10 tokens, and step 0 one step left of an axis break.
 
     Parameters
     ----------
     tokens : array
-        Token counts of all checkpoints of one model.
+        Token counts of all checkpoints of one model, or what else grows with them.
+    label : str
+    named : function of a number, the text of a tick
     """
 
-    def __init__(self, tokens):
+    def __init__(self, tokens, label="training tokens", named=short_tokens):
+        self.label, self.named = label, named
         self.tokens = np.unique(np.asarray(tokens, float))
         positive = np.log10(self.tokens[self.tokens > 0])
         if not len(positive):
@@ -109,7 +122,9 @@ class TokenAxis:
             places = sorted([*places, *(p for p in halves if self.low <= p <= self.high)])
         if len(places) < 2:
             places = sorted({self.low, self.high})
-        names = [short_tokens(10**place) for place in places]
+        if len(places) > MOST_TICKS:
+            places = places[:: -(-len(places) // MOST_TICKS)]
+        names = [self.named(10**place) for place in places]
         if self.has_zero:
             places, names = [self.zero, *places], ["0", *names]
         axis.set_xticks(places, names if label else [""] * len(places))
@@ -121,7 +136,8 @@ class TokenAxis:
                 self.gap, 0, "//", fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, **box
             )
         if label:
-            axis.set_xlabel("training tokens (log scale; 0 = untrained, left of the break)")
+            untrained = "; 0 = untrained, left of the break" * self.has_zero
+            axis.set_xlabel(f"{self.label} (log scale{untrained})")
 
     def curve(self, axis, tokens, values, **style):
         """Draw a curve whose line is interrupted at the break."""
@@ -131,7 +147,9 @@ class TokenAxis:
         (line,) = axis.plot(self.place(tokens[after]), values[after], **style)
         if not after.all():
             style = {key: value for key, value in style.items() if key not in ("label", "color")}
-            axis.plot(self.place(tokens[~after]), values[~after], **{"marker": "o"} | style, color=line.get_color())
+            # One point has no line: without a marker it is a dash.
+            alone = {"marker": style.get("marker") or "_"}
+            axis.plot(self.place(tokens[~after]), values[~after], **style | alone, color=line.get_color())
         return line
 
     def band(self, axis, tokens, low, high, color, alpha=0.2):

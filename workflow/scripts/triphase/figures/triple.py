@@ -9,6 +9,7 @@ from triphase.figures.style import BLACK, BLUE, CYCLE, GREY, MARKERS, SHADES, To
 
 SHARES = ("accuracy", "validity", "commonest_answer", "label_mass")  # an interval of these ends at 0 and 1
 NAMED_TASKS = 3  # more curves than these are drawn thin, with their mean
+NAMED_LAYERS = 6  # about so many of many layers are in the legend
 PHASE_NAMES = ("1 alignment", "2 detachment", "3 realignment")
 
 
@@ -25,13 +26,17 @@ def draw_triple(table, boot, phases, model):
         Its entry of phases.json.
     """
     axis = TokenAxis(table["tokens"].dropna().unique())
+    reason = textwrap.wrap(because(phases), 118)
+    # A long reason makes the page longer; it must not run into the first panel.
+    head = 0.75 + 0.125 * len(reason)
+    height = 9.95 + head
     figure, panels = plt.subplots(
-        5, 1, figsize=(8.2, 10.6), sharex=True, gridspec_kw={"height_ratios": [1.7, 1, 1, 1, 1.5], "hspace": 0.28}
+        5, 1, figsize=(8.2, height), sharex=True, gridspec_kw={"height_ratios": [1.7, 1, 1, 1, 1.5], "hspace": 0.28}
     )
-    figure.subplots_adjust(left=0.1, right=0.77, top=0.885, bottom=0.06)
+    figure.subplots_adjust(left=0.1, right=0.77, top=1 - head / height, bottom=0.6 / height)
     title = f"{model}: three transitions {phases['verdict']}"
-    figure.text(0.1, 0.972, title, fontsize=12, weight="bold", va="top")
-    figure.text(0.1, 0.95, textwrap.fill(because(phases), 118), fontsize=7.5, color=GREY, va="top")
+    figure.text(0.1, 1 - 0.15 / height, title, fontsize=12, weight="bold", va="top")
+    figure.text(0.1, 1 - 0.4 / height, "\n".join(reason), fontsize=7.5, color=GREY, va="top")
     for panel in panels:
         shade(panel, axis, phases["segments"])
     label_phases(panels[0], axis, phases)
@@ -105,7 +110,9 @@ def draw_alignment(panel, axis, table, boot, phases):
     several = list(curves.values()) if len(curves) > 1 else []
     for number, curve in enumerate(several):
         label = f"single subjects (n = {len(curves)})" if number == 0 else None
-        axis.curve(panel, curve["tokens"], curve["values"], color=BLUE, alpha=0.35, linewidth=0.8, label=label)
+        axis.curve(
+            panel, curve["tokens"], curve["values"], color=GREY, alpha=0.4, linewidth=0.7, marker="", label=label
+        )
     name = "mean, 95 % interval" if several else "n = 1 subject,\n95 % interval"
     axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
     axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2.2, label=name)
@@ -116,9 +123,10 @@ def draw_alignment(panel, axis, table, boot, phases):
     panel.set_ylim(low - 0.08 * (high - low), high + 0.14 * (high - low))
     for number, (point, interval) in enumerate(zip(phases["breakpoints"], phases["intervals"], strict=True)):
         span = axis.place([*interval, point])
-        panel.plot(span[:2], [0.04, 0.04], transform=panel.get_xaxis_transform(), color=BLACK, linewidth=1.4,
+        foot = 0.03 + 0.03 * (number % 2)  # two levels, for neighbours may overlap
+        panel.plot(span[:2], [foot, foot], transform=panel.get_xaxis_transform(), color=BLACK, linewidth=1.4,
                    label="breakpoint, 95 % interval" if number == 0 else None)  # fmt: skip
-        panel.plot(span[2], 0.04, "|", transform=panel.get_xaxis_transform(), color=BLACK, markersize=9)
+        panel.plot(span[2], foot, "|", transform=panel.get_xaxis_transform(), color=BLACK, markersize=9)
     panel.axhline(0, color=GREY, linewidth=0.7)
     beside(panel)
 
@@ -133,10 +141,12 @@ def draw_measure(panel, axis, table, measure, label, title):
         return
     layers = sorted(rows["layer"].dropna().unique())
     if not layers:
-        draw_rows(panel, axis, rows, CYCLE[0], "o", "mean, 95 % interval")
+        draw_rows(panel, axis, rows, CYCLE[0], "o", f"mean, 95 % interval\nn = {items(rows)} words")
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, max(len(layers), 1)))
+    named = set(layers[:: max(-(-(len(layers) - 1) // NAMED_LAYERS), 1)]) if layers else set()
     for colour, layer in zip(colours, layers, strict=bool(layers)):
-        draw_rows(panel, axis, rows[rows["layer"] == layer], colour, "o", f"layer {layer}")
+        label = f"layer {layer}" if layer in named else None
+        draw_rows(panel, axis, rows[rows["layer"] == layer], colour, "o", label)
     beside(panel)
 
 
@@ -155,17 +165,22 @@ def draw_selectivity(panel, axis, table):
     """Probe selectivity per concept at its best layer over all checkpoints."""
     panel.set_title("d  Internal states: probes, accuracy above a control task", pad=3)
     panel.set_ylabel("selectivity")
-    concepts = names_after(table, "selectivity")
+    probed = table[table["value"].notna()]
+    concepts = names_after(probed, "selectivity")
     if not concepts:
         say_empty(panel, "no probes in this study")
         return
     for number, concept in enumerate(concepts):
-        rows = table[table["measure"] == f"selectivity/{concept}"]
-        layer = rows.groupby("layer")["value"].mean().idxmax()
-        rows = rows[rows["layer"] == layer]
+        layer = best_layer(table, concept)
+        rows = table[(table["measure"] == f"selectivity/{concept}") & (table["layer"] == layer)]
         draw_rows(panel, axis, rows, CYCLE[number % 7], MARKERS[number % 7], f"{concept} (layer {layer})")
     panel.axhline(0, color=GREY, linewidth=0.7)
     beside(panel)
+
+
+def best_layer(table, concept):
+    """The layer with the highest mean selectivity over all checkpoints."""
+    return int(table[table["measure"] == f"selectivity/{concept}"].groupby("layer")["value"].mean().idxmax())
 
 
 def draw_tasks(panel, axis, table):
@@ -206,8 +221,8 @@ def items(rows):
     return int(counts.max()) if len(counts) else "?"
 
 
-def beside(panel):
+def beside(panel, width=24):
     """Legend to the right of a panel, with long names folded."""
     handles, labels = panel.get_legend_handles_labels()
-    labels = ["\n".join(textwrap.fill(line, 24) for line in label.split("\n")) for label in labels]
+    labels = ["\n".join(textwrap.fill(line, width) for line in label.split("\n")) for label in labels]
     panel.legend(handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), borderaxespad=0, handlelength=1.8)

@@ -1,0 +1,17 @@
+"""All models of the study in one figure: on tokens, on compute, and what they have in common."""
+
+from triphase.artefacts import read_arrays, read_json, read_table
+from triphase.figures.models import draw_models
+from triphase.figures.style import save
+from triphase.job import start
+
+
+def main(paths):
+    """Draw as PNG and SVG."""
+    table, boot = read_table(paths.trajectories), read_arrays(paths.bootstrap)
+    save(draw_models(table, boot, read_json(paths.phases), read_json(paths.across)), paths.models, paths.models_svg)
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, **job.params)
