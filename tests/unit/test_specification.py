@@ -73,8 +73,8 @@ def test_every_analysis_that_has_numbers_is_judged_once(tabulated):
     rows, _ = tabulated
     choices = rows[["layer_rule", "scaling", "nuisance", "delays", "ceiling", "roi"]]
     assert not choices.duplicated().any()
-    # Three crossed rules with r, three gains and two of them over step 0, in two regions; two more layers.
-    assert len(rows) == 3 * 6 * 2 + 2
+    # Three crossed rules with r, three gains and one of them over step 0, in two regions; two more layers.
+    assert len(rows) == 3 * 5 * 2 + 2
     assert rows["headline"].sum() == 1
     assert set(rows.loc[rows["layer_rule"] == "layer 2", "depth"].round(2)) == {0.67}
     assert rows["verdict"].isin(["supported", "not supported", "undetermined"]).all()

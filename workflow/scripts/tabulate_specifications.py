@@ -20,8 +20,9 @@ def main(paths, *, model, files, headline, judgement, specification, scalings, s
         for (checkpoint, layer), path in zip(files, paths.encoding, strict=True)
         if checkpoint in kept
     }
-    replicates = specification["replicates"]
-    settings = Settings(**judgement | {"calibration": replicates, "power": replicates})
+    smaller = dict.fromkeys(("calibration", "power"), specification["replicates"])
+    bends = min(specification["max_breakpoints"], judgement["max_breakpoints"])
+    settings = Settings(**judgement | smaller | {"max_breakpoints": bends})
     depth = read_json(paths.checkpoint)["layers"]
     found, lacking = tabulate(
         rows, encodings, model, layers, headline=headline, scalings=scalings, settings=settings,

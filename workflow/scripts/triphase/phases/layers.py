@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triphase.artefacts import open_arrays
+from triphase.artefacts import read_variables
 
 HEADLINE, PER_CHECKPOINT = "headline", "per checkpoint"
 
@@ -115,9 +115,7 @@ class LayerCurves:
 
 def read_draws(path, places, n_draws):
     """Draws of one encoding result: dict of place to float32 array (draw,), without places that have none."""
-    with open_arrays(path) as result:
-        boot = result["boot"].values
-        axes = [result[key].values for key in ("listener", "region", "measure")]
+    boot, *axes = read_variables(path, "boot", "listener", "region", "measure")
     order = [{str(name): i for i, name in enumerate(axis)} for axis in axes]
     found = {}
     for place in places:

@@ -86,9 +86,9 @@ def available(measures, first, has_step0):
         delays = f"{kind.removeprefix('delays_').replace('_', '-')} s" if kind.startswith("delays_") else OWN
         scaling = kind if kind in SCALINGS else first
         found[Scores(scaling, "N1", delays, RAW)] = Source(measure)
-        if has_step0:
-            # The nuisance model is the same at every checkpoint, so a difference of gains is one of r.
-            found[Scores(scaling, "step 0", delays, RAW)] = Source(measure, over_step0=True)
+    if has_step0 and GAIN in measures:
+        # The nuisance model is the same at every checkpoint, so a difference of gains is one of r.
+        found[Scores(first, "step 0", OWN, RAW)] = Source(GAIN, over_step0=True)
     return found
 
 
@@ -207,7 +207,9 @@ def why_not(kind, crossed, first, scores):
         return f"nuisance set {kind.nuisance}", why.get(kind.nuisance, "the table does not have it")
     if kind.scaling != first and kind.delays != OWN:
         return "other scalings with other delays", "each is fitted with the headline's choice of the other"
-    return "r and N2 with other scalings or delays", "they are fitted with the headline's scaling and delays"
+    if kind.nuisance == "N2":
+        return "N2 with other scalings or delays", "it is fitted with the headline's scaling and delays"
+    return "r and step 0 with other scalings or delays", "their curves are those over N1 but for a constant"
 
 
 def shares(rows):

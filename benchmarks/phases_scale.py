@@ -1,0 +1,184 @@
+"""Time and memory of all statistics at the size of a real study; part of `make bench-phases`.
+
+Four models of 30 checkpoints (step 0 and 29 after it), 33 layers and 8 subjects, simulated: the tidy table, the paired
+draws of the headline layer and the draws of every fit, 1,000 each, lie in files as the workflow's stages leave them.
+The workflow's own scripts then run as processes of one thread each, two at a time, with the settings of
+config/config.yaml. Memory is that of the two largest together. The draws of all layers and models are one set per
+checkpoint (links to one file), which takes the same time to read and spares 6 GB of disk.
+
+As a script with arguments it is such a process.
+"""
+
+import importlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "benchmarks")]
+from reporting import figure  # noqa: E402
+
+CHECKPOINTS, LAYERS, SUBJECTS, DRAWS, HEADLINE_LAYER = 30, 33, 8, 1000, 20
+CORES, GOALS = 2, {"seconds": 180, "gigabytes": 4}
+SIZE, NOISE = 0.05, 0.002
+ROIS = [{"name": f"R{k}", "language": k < 4} for k in range(6)]
+REGIONS = [*(roi["name"] for roi in ROIS), "language", "all"]
+SCALINGS = ["zscore", "center", "no_outliers", "pca"]
+GAINS = ["gain", "gain_over_lexical", *(f"gain_{name}" for name in SCALINGS[1:])]
+OTHERS = ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "cv_score", "significant", "significant_fwer", "r_normalised"]
+# Heights at the first checkpoint after step 0, at the 11th, the 19th and the last.
+COURSES = {"triple": [0, 1, 0.6, 1.1], "plateau": [0, 1, 1, 1], "fall": [0, 1, 0.7, 0.7], "rise": [0, 0.4, 0.7, 1]}
+TASKS = {"accuracy_rescaled/a": "rise", "accuracy_rescaled/b": "rise", "adherence/c": "plateau"}
+HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["a", "b"], "adherence": ["c"]}
+STEPS = np.r_[0, np.round(np.geomspace(16, 143000, CHECKPOINTS - 1)).astype(int)]
+GRID = {"checkpoint": [f"step{step}" for step in STEPS], "step": STEPS, "tokens": STEPS * 2_097_152}
+
+
+def course(name):
+    """A course over the checkpoints."""
+    return np.r_[-0.1, np.interp(np.arange(CHECKPOINTS - 1), [0, 10, 18, CHECKPOINTS - 2], COURSES[name])]
+
+
+def curves(model, rng, measures, layers, regions, subjects):
+    """Tidy rows of measures that all follow a course: checkpoint x layer x subject x region x measure."""
+    import pandas as pd
+
+    axes = {
+        "checkpoint": GRID["checkpoint"],
+        "layer": layers,
+        "subject": subjects,
+        "roi": regions,
+        "measure": list(measures),
+    }
+    index = pd.MultiIndex.from_product(axes.values(), names=list(axes))
+    truth = 0.02 + SIZE * np.stack([course(name) for name in measures.values()], axis=1)
+    values = np.broadcast_to(truth[:, None, None, None], [len(axis) for axis in axes.values()])
+    table = index.to_frame(index=False).merge(pd.DataFrame(GRID), on="checkpoint", sort=False)
+    noise = NOISE * rng.standard_normal(len(table))
+    return table.assign(model=model, value=values.ravel() + noise, se=NOISE, n=500)
+
+
+def write_study(folder):
+    """Write a study as the workflow's stages leave it; returns the models' names."""
+    import pandas as pd
+    import xarray as xr
+
+    from triphase.artefacts import write_arrays, write_table
+    from triphase.trajectories import typed
+
+    rng, tables, drawn = np.random.default_rng(0), [], []
+    subjects = [f"sub-{number}" for number in range(SUBJECTS)]
+    for name in COURSES:
+        rows = curves(name, rng, dict.fromkeys([*GAINS, *OTHERS], name), list(range(LAYERS)), REGIONS, subjects)
+        own = rows[(rows["layer"] == HEADLINE_LAYER) & rows["measure"].isin(GAINS)]
+        own = own.assign(measure=own["measure"].str.replace("gain", "alignment"))
+        tasks = curves(name, rng, TASKS, [None], [None], [None])
+        states = curves(
+            name, rng, {"selectivity/pos": "rise", "surprisal": "plateau"}, [HEADLINE_LAYER], [None], [None]
+        )
+        tables += [rows, own, tasks, states]
+        drawn += [own, tasks.assign(subject="", roi="")]
+    layers = [[model, subject, HEADLINE_LAYER] for model, subject in product(COURSES, subjects)]
+    table = typed(pd.concat(tables, ignore_index=True).assign(study="scale"))
+    write_table(folder / "trajectories.parquet", table, layers=layers, excluded=[])
+    series = pd.concat(drawn, ignore_index=True)
+    boot = series["value"].to_numpy(np.float32)[:, None] + draws_of(rng, len(series))
+    coords = {
+        key: ("series", series[key].to_numpy(str)) for key in ("model", "checkpoint", "subject", "roi", "measure")
+    }
+    coords |= {key: ("series", series[key].to_numpy(np.int64)) for key in ("step", "tokens")}
+    write_arrays(folder / "bootstrap.zarr.zip", xr.Dataset({"boot": (("series", "draw"), boot)}, coords=coords))
+    measures = ["r", *GAINS]
+    shape = SUBJECTS, len(REGIONS), len(measures)
+    for checkpoint in GRID["checkpoint"]:
+        values = draws_of(rng, np.prod(shape)).reshape(*shape, DRAWS)
+        coords = {"listener": subjects, "region": REGIONS, "measure": measures}
+        fit = xr.Dataset({"boot": (("listener", "region", "measure", "draw"), values)}, coords=coords)
+        write_arrays(folder / f"{checkpoint}.zarr.zip", fit)
+    write_arrays(folder / "fingerprint.zarr.zip", xr.Dataset({"count": ("tensor", np.full(200, 10**6))}))
+    (folder / "checkpoint.json").write_text(json.dumps({"layers": LAYERS - 1}))
+
+
+def draws_of(rng, number):
+    """Deviations of draws, float32 array (number, DRAWS)."""
+    return NOISE * rng.standard_normal((number, DRAWS), dtype=np.float32)
+
+
+def jobs(folder):
+    """What is run: script, its paths, its parameters; the last needs what the others wrote."""
+    phases = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["phases"]
+    judgement = {key: value for key, value in phases.items() if key not in ("headline", "specification")}
+    judgement["draws"] = DRAWS
+    about = {name: {"group": name, "seed": None, "language_share": None} for name in COURSES}
+    common = {"trajectories": "trajectories.parquet", "bootstrap": "bootstrap.zarr.zip"}
+    declared = {"headline": HEADLINE, "judgement": judgement, "seed": 0}
+    files = [[checkpoint, layer] for checkpoint in GRID["checkpoint"] for layer in range(LAYERS)]
+    encoding = [f"{checkpoint}.zarr.zip" for checkpoint, _ in files]
+    everything = [
+        ("fit_phases", common | {"fingerprints": ["fingerprint.zarr.zip"] * len(COURSES), "phases": "phases.json"},
+         declared | {"models": list(COURSES), "rois": ROIS}),
+        *(("tabulate_specifications",
+           {"trajectories": common["trajectories"], "checkpoint": "checkpoint.json", "encoding": encoding,
+            "table": f"specifications_{name}.parquet"},
+           declared | {"model": name, "files": files, "specification": phases["specification"], "scalings": SCALINGS})
+          for name in COURSES),
+        ("compare_models", {"phases": "phases.json", "trajectories": [], "bootstrap": [], "across": "across.json"},
+         declared | {"models": about, "language": "en"}),
+    ]  # fmt: skip
+    place = lambda path: [place(p) for p in path] if isinstance(path, list) else str(folder / path)  # noqa: E731
+    return [(script, {key: place(path) for key, path in paths.items()}, params) for script, paths, params in everything]
+
+
+def run(job):
+    """One job as a process of one thread: its script, seconds and peak memory in GB."""
+    threads = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
+    command = [sys.executable, __file__, "-"]
+    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, env=os.environ | threads)
+    if done.returncode:
+        raise RuntimeError(f"{job[0]}: {done.stderr.strip().splitlines()[-1]}")
+    return job[0], *json.loads(done.stdout.splitlines()[-1])
+
+
+def scale_figures():
+    """Rows of `reporting.figure`: wall time and peak memory of all statistics, and what each script took."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_study(Path(folder))
+        *together, last = jobs(Path(folder))
+        began = time.perf_counter()
+        with ThreadPoolExecutor(CORES) as pool:
+            found = list(pool.map(run, together))
+        found.append(run(last))
+        wall = time.perf_counter() - began
+    memory = sum(sorted(peak for *_, peak in found)[-CORES:])
+    scripts = {}
+    for script, seconds, _ in found:
+        scripts.setdefault(script, []).append(round(seconds, 1))
+    size = f"{len(COURSES)} models x {CHECKPOINTS} checkpoints x {LAYERS} layers x {SUBJECTS} subjects, {DRAWS} draws"
+    return [
+        figure("scale: all statistics, s", round(wall, 1), f"<= {GOALS['seconds']}", wall <= GOALS["seconds"],
+               size=size, seconds=scripts),
+        figure("scale: peak memory, GB", round(memory, 2), f"<= {GOALS['gigabytes']}", memory <= GOALS["gigabytes"]),
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        script, paths, params = json.load(sys.stdin)
+        main = importlib.import_module(script).main
+        began = time.perf_counter()
+        main(SimpleNamespace(**paths), **params)
+        print(json.dumps([time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6]))
+    else:
+        for row in scale_figures():
+            print(row)
