@@ -39,14 +39,13 @@ def fit_megabytes(shared, activations, *, n_alphas, n_draws):
             (n_scans, n_targets), (_, n_blocks, _) = (_shape(archive, of) for of in ("responses", "response_blocks"))
             n_splits, n_folds, _ = _shape(archive, "inner")
             n_narrow = sum(_shape(archive, f"band_{name}")[-1] for name in attributes["bands"])
+        n_train, delays = attributes["train_scans"], (attributes["delays_scans"], *attributes["alternatives"].values())
         with zipfile.ZipFile(activations) as archive:
             _, n_words, n_features = _shape(archive, "activations")
     except (FileNotFoundError, KeyError):  # or those of an earlier version, which are made again first
         return UNKNOWN
-    delays = attributes["delays_scans"], *attributes["alternatives"].values()
-    floats = spectra_floats(
-        n_scans, attributes["train_scans"], n_splits, n_folds, n_features * max(map(len, delays)), n_narrow, n_alphas
-    )
+    n_columns = n_features * max(map(len, delays))
+    floats = spectra_floats(n_scans, n_train, n_splits, n_folds, n_columns, n_narrow, n_alphas)
     # The layer's vectors, on the scanner's clock, and scaled.
     floats += n_features * (n_words + 4 * n_scans)
     batch = min(n_targets, batch_size(n_scans, n_draws)) * _bytes_of_voxel(n_scans, n_draws)
