@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from triphase.phases.behaviour import between_grid_points
 from triphase.phases.curves import Undetermined, read_curve
 from triphase.phases.transitions import WORDS, merged, pattern
 from triphase.phases.verdict import Judged
@@ -135,8 +136,8 @@ def internal_states(table, measure):
 def lag(names, event):
     """Lag of an event from one perspective to another (`names`, two), as a factor in tokens, with its interval.
 
-    The interval is that of the paired draws. A grid locates each of the two no finer than its own steps, so the
-    interval reaches one step further on either side of both.
+    The interval is that of the paired draws. A grid locates each of the two no finer than its own steps, so each draw
+    is spread over half a step to either side.
     """
     entry = dict.fromkeys(("factor", "interval", "order", "reason")) | {"event": event, "interval_level": LEVEL}
     censored = [name for name, events in names.items() if events.censored(event)]
@@ -144,11 +145,8 @@ def lag(names, event):
         return entry | {"reason": f"{' and '.join(censored)}: {EVENTS[event]}"}
     one, other = names.values()
     number = min(len(one.draws[event]), len(other.draws[event]))
-    a, b = one.draws[event][:number], other.draws[event][:number]
-    low = other.t[np.maximum(b - 1, 0)] - one.t[np.minimum(a + 1, len(one.t) - 1)]
-    high = other.t[np.minimum(b + 1, len(other.t) - 1)] - one.t[np.maximum(a - 1, 0)]
-    low = np.quantile(low, (1 - LEVEL) / 2, method="inverted_cdf")
-    high = np.quantile(high, (1 + LEVEL) / 2, method="inverted_cdf")
+    first, second = between_grid_points(one.t, other.t, one.draws[event][:number], other.draws[event][:number])
+    low, high = np.quantile(second - first, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     resolved = "second later" if low > 0 else "second earlier" if high < 0 else "not resolved"
     middle = other.t[other.places[event]] - one.t[one.places[event]]
     return entry | {"factor": float(10**middle), "interval": [float(10**low), float(10**high)], "order": resolved}
