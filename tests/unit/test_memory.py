@@ -22,7 +22,7 @@ REST = {"scalings": ["zscore", "center"], "components": 3, "significance": "bloc
 
 
 @pytest.mark.parametrize(
-    ("n_scans", "n_features", "n_targets"), [(1200, 800, 20), (1200, 100, 20), (400, 30, 3000)],
+    ("n_scans", "n_features", "n_targets"), [(800, 600, 20), (800, 80, 20), (400, 30, 2000)],
     ids=["kernel", "columns", "voxels"],
 )  # fmt: skip
 def test_a_fit_takes_what_it_asks_for(tmp_path, n_scans, n_features, n_targets):
