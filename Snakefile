@@ -47,3 +47,9 @@ rule all:
         FIGURES,
         f"{OUT}/data.html",
         f"{OUT}/summary.md",
+
+
+# Which fall and which lag the study could have found, printed: `snakemake power`.
+rule power:
+    input:
+        f"{OUT}/power/table.txt",

@@ -4,6 +4,8 @@
 # Writes: phases.json                     transitions, verdict, breadth, order
 #         specifications/{model}.parquet  pattern and verdict under every other choice
 #         across_models.json              what the models have in common
+#         power/{model}.parquet           which fall and which lag the study could have found
+#         power/table.txt                 the same to read
 
 # The fields of triphase.phases.transitions.Settings.
 JUDGEMENT = {key: value for key, value in config["phases"].items() if key not in ("headline", "specification")}
@@ -110,3 +112,53 @@ rule compare_models:
         code=digest("compare_models.py"),
     script:
         "../scripts/compare_models.py"
+
+
+rule simulate_power:
+    input:
+        trajectories=f"{OUT}/trajectories.parquet",
+        bootstrap=f"{OUT}/bootstrap.zarr.zip",
+    output:
+        power=f"{OUT}/power/{{model}}.parquet",
+    log:
+        f"{OUT}/logs/simulate_power/{{model}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/simulate_power/{{model}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        model=lambda wildcards: wildcards.model,
+        headline=lookup("phases/headline", within=config),
+        judgement=JUDGEMENT,
+        seed=lookup("seed", within=config),
+        code=digest("simulate_power.py"),
+    script:
+        "../scripts/simulate_power.py"
+
+
+rule print_power:
+    input:
+        power=expand(f"{OUT}/power/{{model}}.parquet", model=MODELS),
+    output:
+        table=f"{OUT}/power/table.txt",
+    log:
+        f"{OUT}/logs/print_power/table.log",
+    benchmark:
+        f"{OUT}/benchmarks/print_power/table.tsv"
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        models=list(MODELS),
+        # Whoever asks for the table wants to read it: the time makes it print whenever it is asked for.
+        code=digest("print_power.py") + str(time.time()),
+    script:
+        "../scripts/print_power.py"

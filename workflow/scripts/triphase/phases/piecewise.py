@@ -163,20 +163,34 @@ class Bank:
         """
         return search(self.rungs, np.asarray(values, float), label, classes)
 
+    def slopes(self, values, shapes, tau):
+        """Slopes of the free segments, (series, free segments), each series (n, series) fitted by its own shape.
+
+        All shapes have the same plateaus; `tau` is of the ladder.
+        """
+        unique, where = np.unique(shapes, return_inverse=True)
+        rung, free = self.rungs[int(np.argmin(np.abs(self.taus - tau)))], self.shapes[unique[0]].free
+        _, solver = rung.slopes(free, self.tree.edges(unique))
+        return np.einsum("sfn,ns->sf", solver[where], rung.whitener @ values)
+
     def estimate(self, values, shape):
         """Fit one shape to one series by GLS, with tau by restricted likelihood.
 
         Restricted likelihood, because maximum likelihood takes tau too small when a grid has few points, and this fit's
-        errors and simulations rest on it. BIC stays the one of maximum likelihood.
+        errors and simulations rest on it. It is that beside the places of the breakpoints too, which were fitted: a
+        breakpoint that moves adds a step to the curve. BIC stays the one of maximum likelihood.
         """
         design = ramps(self.t, shape)
+        moved = np.column_stack([design, *((self.t > self.t[knot]).astype(float) for knot in shape.knots)])
         choices = []
         for tau, rung in zip(self.taus, self.rungs, strict=True):
             white_design, white = rung.whitener @ design, rung.whitener @ values
             information = white_design.T @ white_design
             coefficients = np.linalg.solve(information, white_design.T @ white)
             deviance = ((white - white_design @ coefficients) ** 2).sum() + rung.logdet
-            restricted = deviance + np.linalg.slogdet(information)[1]
+            basis, triangle = np.linalg.qr(rung.whitener @ moved)
+            restricted = (white**2).sum() - ((basis.T @ white) ** 2).sum() + rung.logdet
+            restricted += 2 * np.log(np.abs(np.diag(triangle))).sum()
             choices.append((restricted, deviance, tau, coefficients, information))
         _, _, tau, coefficients, information = min(choices, key=lambda choice: choice[0])
         likelihood = min(choice[1] for choice in choices) + len(self.t) * np.log(2 * np.pi)

@@ -144,24 +144,31 @@ class Curve:
         scores = np.r_[self.class_bic, by_number[:, 0]]
         return {name: finite_or_none(score) for name, score in zip(names, scores, strict=True)}
 
-    def simulate(self, mean, tau, number, rng, correlation=0.0):
-        """Curves around `mean`, (n, number): sampling noise plus deviations of single checkpoints."""
+    def simulate(self, mean, number, rng, correlation=0.0):
+        """Curves around `mean`, (n,) or (n, number): sampling noise plus the fit's deviations of single checkpoints."""
         n = len(self.values)
-        deviations = ar1_factor(n, correlation) @ rng.standard_normal((n, number)) * tau
-        return mean[:, None] + square_root(self.bank.sampling) @ rng.standard_normal((n, number)) + deviations
+        deviations = ar1_factor(n, correlation) @ rng.standard_normal((n, number)) * self.fit.tau
+        sampled = square_root(self.bank.sampling) @ rng.standard_normal((n, number))
+        return mean.reshape(n, -1) + sampled + deviations
 
-    def refit_breakpoints(self, draws, rng):
-        """Breakpoints (grid index) of the chosen form refitted to resampled curves, (draws, breakpoints).
+    def refit(self, draws, rng):
+        """The chosen form refitted to resampled curves: breakpoints (grid index) and slopes, (draws, each).
 
         A resampled curve is the fit, plus a draw's deviation from the mean of the draws, plus checkpoint deviations.
+        Slopes so refitted vary with the places of the breakpoints too, which the fit's own covariance takes as given.
         """
-        number = len(draws)
-        form = self.fit.shape.free
+        shape = self.fit.shape
         deviations = (draws - draws.mean(axis=0)).T
-        noise = rng.standard_normal(deviations.shape) * self.fit.tau
-        series = self.fit.fitted[:, None] + deviations + noise
-        _, best = self.bank.search(series, lambda signs: 0 if tuple(map(bool, signs)) == form else -1, 1)
-        return np.array([self.bank.shapes[i].knots for i in best[0]], int).reshape(number, len(self.fit.shape.knots))
+        series = self.fit.fitted[:, None] + deviations + rng.standard_normal(deviations.shape) * self.fit.tau
+        _, best = self.bank.search(series, lambda signs: 0 if tuple(map(bool, signs)) == shape.free else -1, 1)
+        knots = np.array([self.bank.shapes[i].knots for i in best[0]], int).reshape(len(draws), len(shape.knots))
+        slopes = np.zeros((len(draws), len(shape.free)))
+        slopes[:, list(shape.free)] = self.bank.slopes(series, best[0], self.fit.tau)
+        return knots, slopes
+
+    def refit_breakpoints(self, draws, rng):
+        """Breakpoints (grid index) of the chosen form refitted to resampled curves, (draws, breakpoints)."""
+        return self.refit(draws, rng)[0]
 
 
 def square_root(covariance):
@@ -234,7 +241,7 @@ def simulated_margins(curve, mean, observed, rng, correlation):
     triple = is_triple(curve.signs)
     while len(found) < total:
         number = min(max(total // 4, 1), total - len(found))
-        series = curve.simulate(mean, curve.fit.tau, number, rng, correlation)
+        series = curve.simulate(mean, number, rng, correlation)
         found = np.r_[found, margin(curve.bank.search(series, side, 2)[0])]
         larger = (found >= observed).sum()
         if triple and (larger >= LARGER or (not larger and len(found) >= total // 2)):
@@ -259,34 +266,32 @@ def first_rise(fit, signs):
     return float(fit.changes[rising[0] : last + 1].sum()), edges[last]
 
 
-def power(curve, tests, rng):
-    """Share of curves simulated with the smallest detachment that counts in which a triple would be supported.
+def power(curve, tests, rng, fall=None):
+    """Share of curves simulated with a detachment in which a triple would be supported.
 
-    The planted curve makes the first rise of the chosen fit, falls by `smallest_fall` of it, and regains the fall by
-    the end. Where the detachment would lie is unknown: the replicates go round all admissible places at or after the
-    end of the first rise (all places, where none is left). None where there is no rise or the grid bears no triple.
+    The planted curve makes the first rise of the chosen fit, falls by the share `fall` of it (`smallest_fall` where not
+    given), and regains the fall by the end. Where the detachment would lie is unknown: the replicates go round all
+    admissible places at or after the end of the first rise (all places, where none is left). None where there is no
+    rise or the grid bears no triple.
     """
-    settings = curve.settings
+    settings, bank = curve.settings, curve.bank
     size, end = first_rise(curve.fit, curve.signs)
     if size is None or not tests:
         return None
+    fall = settings.smallest_fall if fall is None else fall
     # On a floor all shapes begin with a plateau, and so does the planted curve.
-    floored = not any(shape.free[0] for shape in curve.bank.shapes)
-    places = [shape.knots for shape in curve.bank.shapes if shape.free == (False,) * floored + (True,) * 3]
+    floored = not any(shape.free[0] for shape in bank.shapes)
+    places = [shape.knots for shape in bank.shapes if shape.free == (False,) * floored + (True,) * 3]
     places = [knots for knots in places if knots[floored] >= end] or places
     if not places:
         return None
-    heights = [0] * floored + [0, size, (1 - settings.smallest_fall) * size, size]
-    t, series = curve.bank.t, []
-    for number in range(settings.power):
-        knots = places[number % len(places)]
-        course = np.interp(t, t[[0, *knots, -1]], heights)
-        series.append(curve.simulate(curve.fit.fitted.min() + course, curve.fit.tau, 1, rng)[:, 0])
-    series = np.array(series).T
-    bic, best = curve.bank.search(series, side, 2)
-    passed = margin(bic) > max(0, *(test["threshold"] for test in tests.values()))
+    course = [0] * floored + [0, size, (1 - fall) * size, size]
+    planted = [np.interp(bank.t, bank.t[[0, *knots, -1]], course) for knots in places]
+    means = curve.fit.fitted.min() + np.array(planted)[np.arange(settings.power) % len(places)].T
+    series = curve.simulate(means, settings.power, rng)
+    bic, best = bank.search(series, side, 2)
     found = 0
-    for column in np.flatnonzero(passed):
-        fit = curve.bank.estimate(series[:, column], curve.bank.shapes[best[0, column]])
+    for column in np.flatnonzero(margin(bic) > max(0, *(test["threshold"] for test in tests.values()))):
+        fit = bank.estimate(series[:, column], bank.shapes[best[0, column]])
         found += is_triple(segment_signs(fit, settings))
     return found / settings.power
