@@ -133,6 +133,8 @@ def jobs(folder):
             "table": f"specifications_{name}.parquet"},
            declared | {"model": name, "files": files, "specification": phases["specification"], "scalings": SCALINGS})
           for name in COURSES),
+        *(("simulate_power", common | {"power": f"power_{name}.parquet"}, declared | {"model": name})
+          for name in COURSES),
         ("compare_models", {"phases": "phases.json", "trajectories": [], "bootstrap": [], "across": "across.json"},
          declared | {"models": about, "language": "en"}),
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from triphase.artefacts import (
     read_arrays,
     read_json,
     read_table,
+    read_variables,
     replacing,
     stream_arrays,
     write_arrays,
@@ -141,3 +142,16 @@ def test_a_stream_that_ends_early_leaves_nothing(tmp_path):
             x.append(values)
             x.append(values)
     assert not list(tmp_path.iterdir())
+
+
+def test_single_rows_and_single_variables_are_read_alone(tmp_path):
+    frame = pd.DataFrame({"model": ["a", "b", "a", None], "value": [1.0, 2.0, 3.0, 4.0]})
+    write_table(tmp_path / "t.parquet", frame, layers=[["a", 3]])
+    mine = read_table(tmp_path / "t.parquet", model="a")
+    assert mine["value"].tolist() == [1, 3]
+    assert mine.attrs == {"layers": [["a", 3]]}
+    values, names = np.arange(6.0).reshape(2, 3), ["x", "é"]
+    write_arrays(tmp_path / "z.zarr.zip", xr.Dataset({"v": (("name", "i"), values)}, coords={"name": names}))
+    found, axis = read_variables(tmp_path / "z.zarr.zip", "v", "name")
+    assert np.array_equal(found, values)
+    assert [str(name) for name in axis] == names

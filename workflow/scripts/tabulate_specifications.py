@@ -11,9 +11,8 @@ from triphase.phases.transitions import Settings
 
 def main(paths, *, model, files, headline, judgement, specification, scalings, seed):
     """`files`: checkpoint and layer of each encoding result; `judgement`: the fields of `transitions.Settings`."""
-    table = read_table(paths.trajectories)
-    layers = {subject: layer for name, subject, layer in table.attrs["layers"] if name == model}
-    rows = table[table["model"] == model]
+    rows = read_table(paths.trajectories, model=model)
+    layers = {subject: layer for name, subject, layer in rows.attrs["layers"] if name == model}
     kept = set(rows["checkpoint"])
     encodings = {
         (checkpoint, layer): path
