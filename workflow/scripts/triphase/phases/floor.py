@@ -9,7 +9,7 @@ or starts above it.
 from itertools import groupby
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from triphase.phases.curves import sampling, usable
 from triphase.phases.piecewise import ramps
@@ -36,7 +36,8 @@ def off_floor(data, curve, floor, settings):
     The floor is a band: the mean score of its checkpoints, and how far single ones stray from it. The difference of a
     fitted value from the mean is linear in the scores, so its error follows from their covariance, step 0 included, and
     from the deviation of single checkpoints; the spread of the floor's scores is added, as neighbouring checkpoints may
-    stray together.
+    stray together. The spread is known from a few scores only, so the interval is that of Student's t with the degrees
+    of freedom of Satterthwaite (1946, "An approximate distribution of estimates of variance components").
 
     Parameters
     ----------
@@ -59,9 +60,10 @@ def off_floor(data, curve, floor, settings):
     contrasts = fitted[[0, *curve.fit.shape.knots, len(design) - 1]] - early / early.sum()
     noise = sampling(data, picked, settings)[0] + curve.fit.tau**2 * np.eye(len(picked))
     spread = float(scores[early].std(ddof=1)) if early.sum() > 1 else 0.0
-    errors = np.sqrt(np.einsum("ci,ij,cj->c", contrasts, noise, contrasts).clip(0) + spread**2)
+    variance = np.einsum("ci,ij,cj->c", contrasts, noise, contrasts).clip(0) + spread**2
+    freedom = (early.sum() - 1) * variance**2 / spread**4 if spread else np.inf
     differences = contrasts @ scores
-    clear = np.abs(differences) > norm.ppf((1 + settings.confidence) / 2) * errors
+    clear = np.abs(differences) > student.ppf((1 + settings.confidence) / 2, freedom) * np.sqrt(variance)
     return np.where(clear, np.sign(differences), 0).astype(int), float(scores[early].mean()), spread
 
 
