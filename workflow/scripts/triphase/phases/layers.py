@@ -69,14 +69,14 @@ class LayerCurves:
         self.names, self.steps, self.tokens = list(steps.index), *steps.to_numpy(float).T
         self.start = self.names[0] if len(self.steps) and self.steps[0] == 0 else None
         needed = {place for choice, source, roi in wanted for place in self.places(choice, source, roi)}
-        rows = rows[rows["measure"].isin({place[-1] for place in needed})]
-        keys = zip(*(rows[key] for key in ("checkpoint", "layer", "subject", "roi", "measure")), strict=True)
-        self.values = dict(zip(keys, rows["value"], strict=True))
-        self.draws = {}
-        for (checkpoint, layer), path in files.items():
-            here = [place for place in needed if place[:2] == (checkpoint, layer)]
-            if here:
-                self.draws |= read_draws(path, here, n_draws)
+        rows = rows[rows["measure"].isin({place[-1] for place in needed}) & rows["roi"].isin({p[-2] for p in needed})]
+        keys = (rows[key].tolist() for key in ("checkpoint", "layer", "subject", "roi", "measure"))
+        self.values = dict(zip(zip(*keys, strict=True), rows["value"].tolist(), strict=True))
+        self.draws, of_files = {}, {}
+        for place in needed:
+            of_files.setdefault(place[:2], []).append(place)
+        for key in set(of_files) & set(files):
+            self.draws |= read_draws(files[key], of_files[key], n_draws)
 
     def places(self, choice, source, roi):
         """Keys (checkpoint, layer, subject, roi, measure) of everything that one curve is made of."""
