@@ -1,5 +1,7 @@
 """Figures that judge: all models together, the specification table, power."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -159,15 +161,24 @@ def test_verdicts_differ_in_colour_for_readers_without_red_or_green_and_in_shape
 def test_power_says_units_n_and_what_was_declared():
     rows = [("fall", 0.1, 0.2), ("fall", 0.2, 0.7), ("fall", 0.4, 1.0), ("lag", 2, 0.3), ("lag", 8, 0.9)]
     table = pd.DataFrame(rows, columns=["quantity", "size", "power"]).assign(n_simulations=200)
+    table.attrs = {"noise": 0.062, "fall": None, "lag": "behaviour has no rise whose onset could lag"}
     figure = draw_power(table, "m", 0.8, 0.2)
     said = words(figure)
-    for text in ("% of the first rise", "factor in tokens", "n = 200 simulations", "95 % interval", "declared"):
+    for text in (
+        "% of the first rise",
+        "factor in tokens",
+        "n = 200 simulations",
+        "95 % interval",
+        "declared",
+        "0.062 of the first rise",
+    ):
         assert text in said
     assert not off_page(figure)
     assert not overlapping(figure)
     plt.close(figure)
-    figure = draw_power(table[table["quantity"] == "fall"], "m", 0.8, 0.2)
-    assert "cannot be fitted" in words(figure)
+    table.loc[table["quantity"] == "lag", "power"] = np.nan
+    figure = draw_power(table, "m", 0.8, 0.2)
+    assert "no rise whose onset could lag" in " ".join(words(figure).split())
     plt.close(figure)
 
 
@@ -177,7 +188,7 @@ def test_the_interval_of_a_power_is_clopper_and_pearsons():
     np.testing.assert_allclose(high, [0.1684, 0.7280, 1], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["models", "analyses"])
+@pytest.mark.parametrize("name", ["models", "analyses", "power"])
 def test_captions_say_n_and_intervals(name):
     text = " ".join(caption(name).split())
-    assert "interval" in text and " n " in text
+    assert "interval" in text and re.search(r"\bn (in|models|analyses|simulations)\b", text)

@@ -39,7 +39,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
     counts["compare_alignment"] = models * pairs
     return (
         counts
-        | {"train_model": models, "draw_model": models, "tabulate_specifications": models}
+        | dict.fromkeys(["train_model", "draw_model", "tabulate_specifications", "simulate_power"], models)
         | ({"draw_models": 1} if models > 1 else {})
         | ({"draw_brain": models} if brains else {})
     )

@@ -1,6 +1,6 @@
 # Figures, all marked for the report.
 # Reads:  trajectories.parquet, bootstrap.zarr.zip, phases.json, specifications/{model}.parquet, across_models.json,
-#         maps/{model}.zarr.zip
+#         power/{model}.parquet, maps/{model}.zarr.zip
 # Writes: figures/models.{png,svg}            all models on tokens and on compute, and what they have in common
 #         figures/triple_{model}.{png,svg}    three perspectives on one token axis, phases shaded
 #         figures/layers_{model}.{png,svg}    layer x checkpoint heat maps
@@ -8,13 +8,14 @@
 #         figures/tasks_{model}.{png,svg}     accuracy, adherence and what the answers look like
 #         figures/probes_{model}.{png,svg}    probes, concept by concept
 #         figures/analyses_{model}.{png,svg}  every analysis of the specification table, with its choices
+#         figures/power_{model}.{png,svg}     which fall and which lag the study could have found
 #         figures/brain_{model}.{png,svg}     brain maps where phases begin and end: glass brain and surface
 #         figures/changes_{model}.{png,svg}   the same of the changes between them
 #         figures/surface_{model}.html        these changes on surfaces to turn by hand
 # The last three only where targets have places on the template's brain: time courses of regions or voxels in a subject's
 # own space have none.
 
-FIGURE_NAMES = ["triple", "layers", "rois", "tasks", "probes", "analyses"]
+FIGURE_NAMES = ["triple", "layers", "rois", "tasks", "probes", "analyses", "power"]
 BRAIN_NAMES = ["brain", "changes"] if ON_SURFACE else []
 FIGURES = [f"{OUT}/figures/models.png", f"{OUT}/figures/models.svg"] if len(MODELS) > 1 else []
 FIGURES += expand(
@@ -62,6 +63,7 @@ rule draw_model:
         bootstrap=f"{OUT}/bootstrap.zarr.zip",
         phases=f"{OUT}/phases.json",
         specifications=f"{OUT}/specifications/{{model}}.parquet",
+        power=f"{OUT}/power/{{model}}.parquet",
     output:
         triple=report(
             f"{OUT}/figures/triple_{{model}}.png",
@@ -105,6 +107,13 @@ rule draw_model:
             labels={"figure": "other analyses", "model": "{model}"},
         ),
         analyses_svg=f"{OUT}/figures/analyses_{{model}}.svg",
+        power_figure=report(
+            f"{OUT}/figures/power_{{model}}.png",
+            caption="../report/power.rst",
+            category="Phases",
+            labels={"figure": "power", "model": "{model}"},
+        ),
+        power_svg=f"{OUT}/figures/power_{{model}}.svg",
     log:
         f"{OUT}/logs/draw_model/{{model}}.log",
     benchmark:
@@ -120,6 +129,7 @@ rule draw_model:
         rois=lookup("dataset/rois", within=config),
         significance=lookup("phases/significance", within=config),
         needed_power=lookup("phases/needed_power", within=config),
+        smallest_fall=lookup("phases/smallest_fall", within=config),
         code=digest("draw_model.py"),
     script:
         "../scripts/draw_model.py"

@@ -2,6 +2,7 @@
 
 from triphase.artefacts import read_arrays, read_json, read_table
 from triphase.figures.layers import draw_layers
+from triphase.figures.power import draw_power
 from triphase.figures.probes import draw_probes
 from triphase.figures.rois import draw_rois
 from triphase.figures.specifications import draw_specifications
@@ -11,7 +12,7 @@ from triphase.figures.triple import draw_triple
 from triphase.job import start
 
 
-def main(paths, *, model, rois, significance, needed_power):
+def main(paths, *, model, rois, significance, needed_power, smallest_fall):
     """Draw each figure as PNG and SVG."""
     table, boot = read_table(paths.trajectories), read_arrays(paths.bootstrap)
     phases = read_json(paths.phases)[model]
@@ -24,6 +25,7 @@ def main(paths, *, model, rois, significance, needed_power):
     save(draw_probes(table, of_all, phases, model), paths.probes, paths.probes_svg)
     analyses = read_table(paths.specifications)
     save(draw_specifications(analyses, model, significance, needed_power), paths.analyses, paths.analyses_svg)
+    save(draw_power(read_table(paths.power), model, needed_power, smallest_fall), paths.power_figure, paths.power_svg)
 
 
 if __name__ == "__main__":

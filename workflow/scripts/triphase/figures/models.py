@@ -21,6 +21,7 @@ from triphase.figures.style import (
 EVENTS = {"onset": "onset\nof the rise", "peak": "peak before\nthe fall", "trough": "trough before\nthe return"}
 CHANGES = ("rise", "fall", "return")
 FLOP = 6  # per parameter and token (Kaplan et al. 2020)
+MEAN = {"color": BLACK, "marker": "|", "markersize": 11, "markeredgewidth": 2}
 SPREAD = 0.24  # rows of one event lie closer to each other than this share of its height
 
 
@@ -78,7 +79,7 @@ def draw_models(table, boot, phases, across):
     ]
     if any(pooled["interval"] for pooled in across["changes"].values()):
         mean = "mean of models, 95 % interval (random effects)"
-        handles.append(plt.Line2D([], [], color=BLACK, marker="D", label=mean))
+        handles.append(plt.Line2D([], [], **MEAN, label=mean))
     figure.legend(handles=handles, loc="outside lower left", ncols=2)
     region = phases[names[0]]["headline"]["roi"]
     figure.suptitle(
@@ -139,7 +140,7 @@ def draw_positions(panel, scale, across, looks):
         if pooled["mean"] is not None and pooled["interval"]:
             low, high = scale.axis.place(pooled["interval"])
             panel.plot([low, high], [row + 1.35 * SPREAD] * 2, color=BLACK, linewidth=1.4)
-            panel.plot(scale.axis.place(pooled["mean"]), row + 1.35 * SPREAD, "D", color=BLACK)
+            panel.plot(scale.axis.place(pooled["mean"]), row + 1.35 * SPREAD, **MEAN)
     panel.set_ylim(len(EVENTS) - 0.5, -0.5)
     named = [f"{name}\n(n = {across['positions'][event][scale.name]['n']})" for event, name in EVENTS.items()]
     panel.set_yticks(range(len(EVENTS)), named)
@@ -166,7 +167,7 @@ def draw_changes(panel, across, looks):
             panel.plot(size["change"], y, marker, color=colour)
         if pooled["mean"] is not None and pooled["interval"]:
             panel.plot(pooled["interval"], [row + 1.35 * SPREAD] * 2, color=BLACK, linewidth=1.4)
-            panel.plot(pooled["mean"], row + 1.35 * SPREAD, "D", color=BLACK)
+            panel.plot(pooled["mean"], row + 1.35 * SPREAD, **MEAN)
     panel.set_ylim(len(CHANGES) - 0.5, -0.5)
     panel.set_yticks(range(len(CHANGES)), [f"{change}\n(n = {across['changes'][change]['n']})" for change in CHANGES])
     for line in range(1, len(CHANGES)):

@@ -1,5 +1,7 @@
 """What a study could have found: power over sizes of a fall and over lags, simulated on its own grid and noise."""
 
+import textwrap
+
 import numpy as np
 from scipy.stats import beta
 
@@ -17,13 +19,18 @@ def draw_power(table, model, needed_power, smallest_fall):
     Parameters
     ----------
     table : DataFrame
-        power/{model}.parquet: quantity, size, power, n_simulations.
+        power/{model}.parquet: quantity, size, power, n_simulations; attributes noise, and why a quantity was not
+        simulated.
     model : str
     needed_power, smallest_fall : float
         As declared before the run; the fall is a share of the first rise.
     """
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.3), sharey=True, layout="constrained")
-    figure.suptitle(f"{model}: what this study could have found", x=0.01, ha="left", weight="bold")
+    noise = table.attrs["noise"]
+    of_rise = f" (noise of a checkpoint: {noise:.2g} of the first rise)" if noise is not None else ""
+    figure.suptitle(
+        f"{model}: what this study could have found{of_rise}", x=0.01, ha="left", weight="bold", fontsize=10
+    )
     for panel, (quantity, (title, label)) in zip(panels, PANELS.items(), strict=True):
         rows = table[(table["quantity"] == quantity) & table["power"].notna()].sort_values("size")
         panel.set_title(title)
@@ -31,7 +38,8 @@ def draw_power(table, model, needed_power, smallest_fall):
         panel.set_ylim(-0.03, 1.03)
         panel.axhline(needed_power, color=GREY, linewidth=0.8, linestyle="--")
         if not len(rows):
-            say_empty(panel, "not simulated: the curve cannot be fitted")
+            why = table.attrs[quantity] or "the grid has no room for any"
+            say_empty(panel, textwrap.fill(f"not simulated: {why}", 44))
             continue
         n = rows["n_simulations"].to_numpy(int)
         sizes = rows["size"].to_numpy(float) * (100 if quantity == "fall" else 1)

@@ -65,7 +65,8 @@ def view(values, limit):
     from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 
     both = PolyMesh(**{side: InMemoryMesh(*mesh("infl", side)) for side in HEMISPHERES})
-    greys = SurfaceImage(both, {side: folds(side) for side in HEMISPHERES})
+    # In nilearn's background 0 is white.
+    greys = SurfaceImage(both, {side: 1 - folds(side) for side in HEMISPHERES})
     shown = SurfaceImage(both, values)
     return view_surf(
         surf_map=shown, bg_map=greys, hemi="both", vmax=limit, cmap=DIVERGING, colorbar_fontsize=14,
