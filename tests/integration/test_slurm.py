@@ -122,7 +122,7 @@ def minutes_of(job):
 
 
 def undated(attributes):
-    """Attributes without those that differ from project to project: where its data set lies, and a commit with a date."""
+    """Attributes without those that differ between projects: where its data set lies, and a commit with a date."""
     return {
         name: undated(value) if isinstance(value, dict) else value
         for name, value in attributes.items()
