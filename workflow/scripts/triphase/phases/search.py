@@ -213,7 +213,8 @@ def search(rungs, values, label, classes):
     tables = {free: labels_of(free, label) for free, _, _ in tree.groups}
     # The likeliest rung first: what is found there rules others out.
     pilot = [scan_small(rung, values[:, :PILOT], tables, Best(classes, min(number, PILOT))) for rung in rungs]
-    order = np.argsort([rung.offset + np.mean(rest) for rung, rest in zip(rungs, pilot, strict=True)], kind="stable")
+    fit = [rung.offset + rest.min(axis=0).mean() for rung, rest in zip(rungs, pilot, strict=True)]
+    order = np.argsort(fit, kind="stable")
     step = max(1, 60 * CELLS // (tree.small * n))
     parts = []
     for start in range(0, number, step):
@@ -225,36 +226,43 @@ def scan(rungs, values, tables, classes):
     """The best curves of as many series as memory bears."""
     tree, (n, number) = rungs[0].tree, values.shape
     best = Best(classes, number)
-    wanted = [(free, start) for free, start, _ in tree.groups if tables[free].max() >= 0]
-    reached = np.unique([c for free, _ in wanted for c in tables[free] if c >= 0])
-    least = np.log(n) * min((tree.parameters[start] for _, start in wanted), default=0)
-    fewest = np.zeros((len(rungs), number))  # lower bounds of the residual sums of squares
+    reached = [np.unique(tables[free][tables[free] >= 0]) for free, _, _ in tree.groups]
+    penalty = np.log(n) * tree.parameters[[start for _, start, _ in tree.groups], None]
+    fewest = np.zeros((len(rungs), len(tree.groups), number))  # lower bounds of the residual sums of squares
     for r, rung in enumerate(rungs):
-        active = np.flatnonzero(fewest[r] + rung.offset + least < best.bic[reached].max(axis=0, initial=-np.inf))
+        ceiling = np.array([best.bic[group].max(axis=0, initial=-np.inf) for group in reached])
+        open_at = fewest[r] + rung.offset + penalty < ceiling
+        active, asked = np.flatnonzero(open_at.any(axis=0)), open_at.any(axis=1)
         if not len(active):
             continue
         mine = best.of(active)
-        rest = scan_small(rung, values[:, active], tables, mine)
-        rest = np.minimum(rest, scan_large(rung, values[:, active], tables, mine))
+        rest = scan_small(rung, values[:, active], tables, mine, asked)
+        scan_large(rung, values[:, active], tables, mine, asked, rest)
         best.bic[:, active], best.shape[:, active] = mine.bic, mine.shape
         for later in range(r + 1, len(rungs)):
             # Under another covariance a residual is smaller by the largest ratio of the two at most.
             ratio = np.linalg.eigvalsh(rung.whitener @ rungs[later].covariance @ rung.whitener.T)[-1]
-            fewest[later, active] = np.maximum(fewest[later, active], rest / ratio)
+            at = np.ix_(asked, active)
+            fewest[later][at] = np.maximum(fewest[later][at], rest[asked] / ratio)
     return best
 
 
-def scan_small(rung, values, tables, best):
-    """Offer all small shapes; returns the least residual sum of squares of every series."""
+def scan_small(rung, values, tables, best, asked=None):
+    """Offer the small shapes of the groups that are asked for (all, where not given).
+
+    Returns
+    -------
+    array (groups, series), the least residual sum of squares; infinite for what was not looked at
+    """
     white = rung.whitener @ values
     total = (white**2).sum(axis=0) - (rung.constant @ white) ** 2
-    rest, n = np.full(len(total), np.inf), len(white)
-    for free, start, ramps, solver in rung.small:
-        if tables[free].max() < 0:
+    rest, n = np.full((len(rung.tree.groups), len(total)), np.inf), len(white)
+    for group, (free, start, ramps, solver) in enumerate(rung.small):
+        if tables[free].max() < 0 or (asked is not None and not asked[group]):
             continue
         slopes = (solver.reshape(-1, n) @ white).reshape(*solver.shape[:2], len(total))
         left = total - (slopes * (ramps.reshape(-1, n) @ white).reshape(slopes.shape)).sum(axis=1)
-        rest = np.minimum(rest, left.min(axis=0))
+        rest[group] = left.min(axis=0)
         label = tables[free][np.tensordot(1 << np.arange(sum(free)), slopes > 0, axes=(0, 1))]
         criterion = left + rung.offset + np.log(n) * rung.tree.parameters[start]
         for c in np.unique(tables[free][tables[free] >= 0]):
@@ -265,23 +273,23 @@ def scan_small(rung, values, tables, best):
     return rest
 
 
-def scan_large(rung, values, tables, best):
-    """Offer the other shapes; returns the least residual sum of squares of every series."""
+def scan_large(rung, values, tables, best, asked, rest):
+    """Offer the other shapes of the groups that are asked for, and enter their residuals into `rest`."""
     tree, number = rung.tree, values.shape[1]
-    rest = np.full(number, np.inf)
-    groups = [group for group in tree.groups if group[1] >= tree.small]
-    if not any(tables[free].max() >= 0 for free, _, _ in groups):
-        return rest
+    if not any(wanted for wanted, (_, first, _) in zip(asked, tree.groups, strict=True) if first >= tree.small):
+        return
+    late = any(wanted for wanted, (_, first, _) in zip(asked, tree.groups, strict=True) if first >= tree.middle)
     white = rung.whitener @ values
     beside, coefficients, explained, product = rung.products(white)
     beside = beside.reshape(-1, number)
     total, n = (white**2).sum(axis=0), len(white)
     length, ratio = rung.lengths
     step = max(1, CELLS // number)
-    for free, first, last in groups:
-        classes = np.unique(tables[free][tables[free] >= 0])
-        if first >= tree.middle and not len(classes):
+    for group, (free, first, last) in enumerate(tree.groups):
+        # Shapes with fewer breakpoints are the parents of those with the most.
+        if first < tree.small or not (asked[group] or (late and first < tree.middle)):
             continue
+        classes = np.unique(tables[free][tables[free] >= 0]) if asked[group] else ()
         penalty = rung.offset + np.log(n) * tree.parameters[first]
         for start in range(first, last, step):
             rows = slice(start, min(start + step, last))
@@ -299,7 +307,7 @@ def scan_large(rung, values, tables, best):
             if not len(classes):
                 continue
             top = gain.argmax(axis=0)
-            rest = np.minimum(rest, total - gain[top, np.arange(number)])
+            rest[group] = np.minimum(rest[group], total - gain[top, np.arange(number)])
             # The best of each series first: it often leaves nothing else to ask.
             for only_top in (True, False):
                 needed = total + penalty - best.bic[classes].max(axis=0)
@@ -313,7 +321,6 @@ def scan_large(rung, values, tables, best):
                     slopes = slopes_of(rung, start + i, j, coefficients, product, move[i, j])
                     code = (slopes > 0).T @ (1 << np.arange(sum(free)))
                     best.offer(tables[free][code], j, total[j] + penalty - gain[i, j], start + i)
-    return rest
 
 
 def slopes_of(rung, shapes, series, coefficients, product, move):
