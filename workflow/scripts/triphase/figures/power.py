@@ -39,6 +39,7 @@ def draw_power(table, model, needed_power, smallest_fall):
         panel.axhline(needed_power, color=GREY, linewidth=0.8, linestyle="--")
         if not len(rows):
             why = table.attrs[quantity] or "the grid has no room for any"
+            panel.set_xticks([])
             say_empty(panel, textwrap.fill(f"not simulated: {why}", 44))
             continue
         n = rows["n_simulations"].to_numpy(int)
