@@ -45,10 +45,12 @@ def specifications_of(model, verdict):
     return table
 
 
-def power_of(model):
-    sizes = [("fall", 0.1, 0.115), ("fall", 0.2, 0.455), ("lag", 2.0, 0.31), ("lag", 4.0, np.nan)]
-    columns = ["quantity", "size", "power"]
-    return pd.DataFrame(sizes, columns=columns).assign(model=model, n_simulations=200)
+def power_of(model, why=None):
+    sizes = [("fall", 0.1, 0.115), ("fall", 0.2, 0.455), ("fall", 0.5, 0.93), ("lag", 2.0, 0.31), ("lag", 5.0, np.nan)]
+    table = pd.DataFrame(sizes, columns=["quantity", "size", "power"]).assign(model=model, n_simulations=200)
+    table = table if why is None else table.assign(power=np.nan)
+    table.attrs = {"noise": None if why else 0.213, "fall": why, "lag": why}
+    return table
 
 
 def integrity_of(model, fault=None):
@@ -176,6 +178,7 @@ def derived(sources):
             found += [value + half * error for value, error in estimates for half in (-1.96, 0, 1.96)]
         grid = np.array([count for count, _ in phases["fitted"]])
         found += [((grid >= s["from"]) & (grid <= s["to"])).sum() for s in phases["segments"]] + [len(grid)]
+        found.append(sources.power[model].attrs["noise"])
         for row in sources.power[model].dropna().itertuples():
             found += [row.size, row.power, row.n_simulations, *share_interval(row.power, row.n_simulations)]
         found += [len(sources.specifications[model])]
@@ -230,9 +233,11 @@ def test_a_null_verdict_stands_beside_its_power_and_a_positive_one_does_not(sour
     assert not any(text.startswith("**Power**") for text in items[0])
     (said,) = [text for text in items[1] if text.startswith("**Power**")]
     assert (
-        "a fall of 20 % of the first rise 46 % [39 %, 52 %] (n = 200)" in said and "factor of 2 in tokens 31 %" in said
+        "falls by share of the first rise found: 10 % in 12 % [8 %, 17 %], 20 % in 46 % [39 %, 52 %], 50 % in" in said
     )
-    assert "factor of 4" not in said, "a power that was not simulated"
+    assert "of 200 simulations, the smallest with 80 % is 50 %" in said and "2 in 31 % [25 %, 38 %]" in said
+    assert "none is large enough" in said and "5 in" not in said, "a power that was not simulated"
+    assert said.endswith("Noise of one checkpoint: 21 % of the first rise.")
 
 
 def test_faults_and_what_was_left_out_are_named(sources):
@@ -261,13 +266,14 @@ def test_missing_parts_are_said_in_words(one_thread):
     page = to_markdown(
         summary(
             Sources("tiny", {"name": "embedded", "title": "Simulated", "version": "1"}, table[~absent], boot,
-                    {"neox": phases}, {"neox": power_of("neox").assign(power=np.nan)}, {"neox": specifications}, across,
+                    {"neox": phases}, {"neox": power_of("neox", "grid too coarse")}, {"neox": specifications}, across,
                     integrity_of("neox"), pd.DataFrame(columns=["subject", "roi", "ceiling"]))
         )
     )  # fmt: skip
     for said in (
         "**Undetermined: grid too coarse: 2 checkpoints after step 0", "could be predicted at all is not known",
-        "**Power** [ours]: could not be simulated", "adherence is absent", "one model: nothing to compare.",
+        "falls by share of the first rise could not be simulated (grid too coarse)",
+        "adherence is absent", "one model: nothing to compare.",
         "**Contamination** of the stimulus: not measured",
     ):  # fmt: skip
         assert said.lower() in page.lower(), said

@@ -10,7 +10,7 @@ rule write_summary:
         trajectories=f"{OUT}/trajectories.parquet",
         bootstrap=f"{OUT}/bootstrap.zarr.zip",
         phases=f"{OUT}/phases.json",
-        power=[],
+        power=expand(f"{OUT}/power/{{model}}.parquet", model=MODELS),
         specifications=expand(f"{OUT}/specifications/{{model}}.parquet", model=MODELS),
         across=f"{OUT}/across_models.json",
         integrity=f"{OUT}/integrity.parquet",

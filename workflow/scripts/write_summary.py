@@ -15,7 +15,7 @@ def main(paths, *, study, models):
         table=read_table(paths.trajectories),
         boot=read_arrays(paths.bootstrap),
         phases=read_json(paths.phases),
-        power=dict(zip(models, map(read_table, paths.power), strict=False)),
+        power=dict(zip(models, map(read_table, paths.power), strict=True)),
         specifications=dict(zip(models, map(read_table, paths.specifications), strict=True)),
         across=read_json(paths.across),
         integrity=read_table(paths.integrity),

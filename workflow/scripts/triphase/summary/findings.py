@@ -97,7 +97,7 @@ def _remarks(sources, model, table):
     phases = sources.phases[model]
     findings = sources.integrity[sources.integrity["model"] == model]
     said = [
-        remarks.power(phases, sources.power.get(model)),
+        remarks.power(phases, sources.power[model]),
         remarks.subjects(phases),
         remarks.analyses(sources.specifications[model]),
         remarks.scale(phases),

@@ -15,6 +15,7 @@ from triphase.summary.numbers import (
 )
 
 FACTOR = "in tokens (1: together)"
+POWERS = {"fall": "falls by share of the first rise", "lag": "lags of behaviour by factor in tokens"}
 
 
 def subjects(phases):
@@ -130,21 +131,25 @@ def scale(phases):
 
 def power(phases, table):
     """Beside a verdict that is not positive: which fall and which lag this study could have found."""
-    if phases["verdict"] == "supported" or table is None:
+    if phases["verdict"] == "supported":
         return None
-    settings = phases["provenance"]["settings"]
-    said, words = [], {"fall": "a fall of {} of the first rise", "lag": "a lag by a factor of {} in tokens"}
-    for quantity, words_of in words.items():
-        for row in table[table["quantity"] == quantity].itertuples():
-            if known(row.power):
-                size = percent(row.size) if quantity == "fall" else shown(row.size)
-                chance = percent(row.power, share_interval(row.power, row.n_simulations))
-                said.append(f"{words_of.format(size)} {chance} (n = {shown(row.n_simulations)})")
-    if not said:
-        return "**Power** [ours]: could not be simulated on this grid, so the verdict rules nothing out."
-    needed = percent(settings["needed_power"])
-    what = f"share of simulated studies that find it, with 95 % interval ({needed} is called enough)"
-    return f"**Power** [ours], {what}: {'; '.join(said)}."
+    needed = phases["provenance"]["settings"]["needed_power"]
+    noise, said = table.attrs["noise"], []
+    for quantity, what in POWERS.items():
+        rows = table[(table["quantity"] == quantity) & table["power"].notna()]
+        if rows.empty:
+            said.append(f"{what} could not be simulated ({table.attrs[quantity]})")
+            continue
+        size = percent if quantity == "fall" else shown
+        found = [f"{size(row.size)} in {percent(row.power, share_interval(row.power, row.n_simulations))}"
+                 for row in rows.itertuples()]  # fmt: skip
+        enough = rows.loc[rows["power"] >= needed, "size"]
+        least = (
+            f"the smallest with {percent(needed)} is {size(enough.min())}" if len(enough) else "none is large enough"
+        )
+        said.append(f"{what} found: {', '.join(found)} of {shown(rows['n_simulations'].iloc[0])} simulations, {least}")
+    text = f"**Power** [ours], with 95 % interval: {'; '.join(said)}"
+    return f"{text}. Noise of one checkpoint: {percent(noise)} of the first rise." if known(noise) else f"{text}."
 
 
 def checkpoints(phases, findings):
