@@ -94,7 +94,7 @@ def unfounded_falls(curve, described, chance):
     early = curve["values"][floor_members(curve, FLOOR)]
     fitted = dict(map(tuple, described["fitted"]))
     ends = [(fitted[s["from"]], fitted[s["to"]]) for s in described["segments"] if s["kind"] == "fall"]
-    return sum(stop < chance and stop >= early.min() and start <= early.max() for start, stop in ends)
+    return sum(bool(stop < chance and early.min() <= stop and start <= early.max()) for start, stop in ends)
 
 
 def shuffled(curve, rng):
