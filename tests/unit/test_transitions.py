@@ -118,7 +118,7 @@ def test_noise_of_simulated_studies_is_as_large_and_as_known_as_declared(kind, s
 def test_the_simulation_benchmark_in_small():
     """Every figure of `make bench-phases` on simulated studies; the sizes here only tell that nothing is far off."""
     rows = {row["figure"]: row for row in simulation_figures(series=2, recovered=12, noises=(0.05,), subjects=(6,))}
-    assert len(rows) == 1 + 2 + 15 + 1
+    assert len(rows) == 1 + 2 + 20 + 1
     assert float(rows["simulation: recovery at noise 0.05"]["value"].split("%")[0]) >= 80
     assert rows["simulation: coverage of slopes at noise 0.05"]["ok"] is not None
     false = [row for name, row in rows.items() if "false triple" in name]

@@ -14,8 +14,9 @@ DRAWS = 1000
 AMPLITUDE = 0.2  # standard deviation of listeners' factors on the course
 KINDS = {  # correlation of neighbouring checkpoints, share of the noise's variance that the draws show
     "independent": (0.0, 1.0),
-    "AR(0.5)": (0.5, 0.5),
+    "AR(0.5)": (0.5, 1.0),
     "subject-shared": (0.0, 0.5),
+    "AR(0.5) in training": (0.5, 0.5),
 }
 
 
