@@ -10,7 +10,9 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+
+import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 # Debian puts daemons where a user's PATH does not look.
@@ -95,6 +97,7 @@ def slurm_node(folder, cpus, memory=16000):
         finally:
             cluster.ask("scancel", f"--user={getpass.getuser()}")
             wait_for(lambda: not cluster.ask("squeue", "--noheader"), cluster, "slurmctld")
+            cluster.end_what_is_left()
 
 
 class Cluster:
@@ -131,6 +134,14 @@ class Cluster:
         """Standard output of one of Slurm's commands, empty where it fails."""
         done = subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True, text=True)
         return done.stdout if done.returncode == 0 else ""
+
+    def end_what_is_left(self):
+        """Kill processes of ended jobs: without cgroups, one whose parent died first is not known to be of its job."""
+        for process in psutil.process_iter(["environ"]):
+            if (process.info["environ"] or {}).get("SLURM_CONF") == self.environment["SLURM_CONF"]:
+                with suppress(psutil.NoSuchProcess):
+                    if process.name() not in PROGRAMS:
+                        process.kill()
 
     def jobs(self):
         """All jobs since the start, running or not: list of dicts of what `scontrol` says of them."""
