@@ -1,8 +1,16 @@
-"""A page with surfaces to turn by hand, one per map; it holds all that it shows and requests nothing."""
+"""A page with surfaces to turn by hand, one per map; it holds all that it shows and requests nothing.
 
+The report shows a page as a data address, of which browsers take 2 MB and no more. nilearn's page of one map is larger,
+so the pages of all maps are packed together: what they share once, with places to a quarter of a millimetre.
+"""
+
+import base64
+import gzip
 import json
 import os
 from html import escape
+
+import numpy as np
 
 from triphase.figures.phase_maps import NOTHING, colour_limit
 from triphase.figures.style import DIVERGING
@@ -23,15 +31,19 @@ iframe {{ width: 100%; height: 78vh; min-height: 26rem; border: 1px solid #ddd; 
 <div>{buttons}</div>
 <iframe title="surface"></iframe>
 <script>
-// The views share nearly everything: only what differs is kept once for each.
-const HEAD = {head}, TAIL = {tail}, MIDDLES = {middles};
 const buttons = document.querySelectorAll("button");
-function show(at) {{
-  buttons.forEach((button, i) => button.setAttribute("aria-pressed", i === at));
-  document.querySelector("iframe").srcdoc = HEAD + MIDDLES[at] + TAIL;
+async function unpack(text) {{
+  const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 }}
-buttons.forEach((button, i) => button.addEventListener("click", () => show(i)));
-if (buttons.length) show(0);
+unpack("{packed}").then(([head, tail, middles]) => {{
+  function show(at) {{
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", i === at));
+    document.querySelector("iframe").srcdoc = head + middles[at] + tail;
+  }}
+  buttons.forEach((button, i) => button.addEventListener("click", () => show(i)));
+  if (buttons.length) show(0);
+}});
 </script></body></html>
 """
 
@@ -55,7 +67,7 @@ def surface_page(maps, surfaces, title, caption):
     buttons = "".join(f"<button>{escape(f'{each.name} ({each.detail})')}</button>" for each in maps)
     return PAGE.format(
         title=escape(title), caption=escape(caption if maps else NOTHING), buttons=buttons,
-        head=in_script(head), tail=in_script(tail), middles=in_script(middles),
+        packed=packed([head, tail, middles]),
     )  # fmt: skip
 
 
@@ -64,7 +76,8 @@ def view(values, limit):
     from nilearn.plotting import view_surf
     from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 
-    both = PolyMesh(**{side: InMemoryMesh(*mesh("infl", side)) for side in HEMISPHERES})
+    places = {side: np.round(4 * mesh("infl", side)[0]) / 4 for side in HEMISPHERES}
+    both = PolyMesh(**{side: InMemoryMesh(places[side], mesh("infl", side)[1]) for side in HEMISPHERES})
     # In nilearn's background 0 is white.
     greys = SurfaceImage(both, {side: 1 - folds(side) for side in HEMISPHERES})
     shown = SurfaceImage(both, values)
@@ -73,6 +86,6 @@ def view(values, limit):
     ).html  # fmt: skip
 
 
-def in_script(value):
-    """JSON that may stand inside a script element, where `</script` and `<!--` would end it."""
-    return json.dumps(value).replace("</", "<\\/").replace("<!--", "<\\u0021--")
+def packed(value):
+    """A value as JSON, compressed, in letters that may stand anywhere in a page."""
+    return base64.b64encode(gzip.compress(json.dumps(value).encode(), 9, mtime=0)).decode()
