@@ -21,7 +21,7 @@ rule write_summary:
             f"{OUT}/summary.md",
             caption="../report/summary.rst",
             category="Summary",
-            labels={"figure": "findings, to be edited (Markdown)"},
+            labels={"figure": "findings, as Markdown"},
         ),
         page=report(
             f"{OUT}/summary.html",
