@@ -138,7 +138,7 @@ def onset_errors(curve, onsets, rng):
     """Errors, in log10 tokens, of the onsets found in curves that leave a plateau at `onsets`, one curve for each."""
     t, rising = curve.bank.t, int(np.argmax(np.array(curve.signs) > 0))
     means = curve.fit.slopes[rising] * np.clip(t[:, None] - onsets, 0, None)
-    series = curve.simulate(means, len(onsets), rng)
+    series = curve.simulate(means, len(onsets), curve.fit.tau, rng)
     _, best = curve.bank.search(series, lambda signs: 0 if tuple(map(bool, signs)) == ONSET else -1, 1)
     return t[[curve.bank.shapes[i].knots[0] for i in best[0]]] - onsets
 

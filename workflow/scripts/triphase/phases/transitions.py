@@ -144,12 +144,22 @@ class Curve:
         scores = np.r_[self.class_bic, by_number[:, 0]]
         return {name: finite_or_none(score) for name, score in zip(names, scores, strict=True)}
 
-    def simulate(self, mean, number, rng, correlation=0.0):
-        """Curves around `mean`, (n,) or (n, number): sampling noise plus the fit's deviations of single checkpoints."""
+    def simulate(self, mean, number, tau, rng, correlation=0.0):
+        """Curves around `mean`, (n,) or (n, number): sampling noise plus deviations of single checkpoints."""
         n = len(self.values)
-        deviations = ar1_factor(n, correlation) @ rng.standard_normal((n, number)) * self.fit.tau
+        deviations = ar1_factor(n, correlation) @ rng.standard_normal((n, number)) * tau
         sampled = square_root(self.bank.sampling) @ rng.standard_normal((n, number))
         return mean.reshape(n, -1) + sampled + deviations
+
+    def bearable_tau(self, correlation):
+        """The largest deviation of single checkpoints that the best fit of all bears.
+
+        A grid tells little about the size of these deviations, and a test that takes them too small finds triples in
+        noise: hence the upper end of an interval (in the spirit of Berger and Boos 1994, "P values maximized over a
+        confidence set for the nuisance parameter", JASA 89). A wrong rival's fit would count its misfit as noise.
+        """
+        factor = ar1_factor(len(self.values), correlation)
+        return self.bank.largest_tau(self.values, self.fit.shape, factor @ factor.T)
 
     def refit(self, draws, rng):
         """The chosen form refitted to resampled curves: breakpoints (grid index) and slopes, (draws, each).
@@ -219,7 +229,6 @@ def margins(curve, rng):
     nearest = [number for number in np.argsort(curve.class_bic) if number and np.isfinite(curve.class_bic[number])]
     for number in nearest if is_triple(curve.signs) else nearest[:1]:
         rival = curve.best_of(number)
-        # Checkpoint deviations as in the best fit of all: a wrong rival would count its misfit as noise.
         tests = [simulated_margins(curve, rival.fitted, observed, rng, rho) for rho in NEIGHBOUR_CORRELATIONS]
         difference = curve.class_bic[number] - curve.class_bic[0] if np.isfinite(observed) else -np.inf
         results[CLASSES[number]] = {
@@ -238,10 +247,10 @@ def simulated_margins(curve, mean, observed, rng, correlation):
     is no triple needs the threshold, and all draws.
     """
     total, found = curve.settings.calibration, np.empty(0)
-    triple = is_triple(curve.signs)
+    triple, tau = is_triple(curve.signs), curve.bearable_tau(correlation)
     while len(found) < total:
         number = min(max(total // 4, 1), total - len(found))
-        series = curve.simulate(mean, number, rng, correlation)
+        series = curve.simulate(mean, number, tau, rng, correlation)
         found = np.r_[found, margin(curve.bank.search(series, side, 2)[0])]
         larger = (found >= observed).sum()
         if triple and (larger >= LARGER or (not larger and len(found) >= total // 2)):
@@ -288,7 +297,7 @@ def power(curve, tests, rng, fall=None):
     course = [0] * floored + [0, size, (1 - fall) * size, size]
     planted = [np.interp(bank.t, bank.t[[0, *knots, -1]], course) for knots in places]
     means = curve.fit.fitted.min() + np.array(planted)[np.arange(settings.power) % len(places)].T
-    series = curve.simulate(means, settings.power, rng)
+    series = curve.simulate(means, settings.power, curve.fit.tau, rng)
     bic, best = bank.search(series, side, 2)
     found = 0
     for column in np.flatnonzero(margin(bic) > max(0, *(test["threshold"] for test in tests.values()))):
