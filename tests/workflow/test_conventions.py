@@ -2,13 +2,9 @@
 
 import ast
 import re
-import sys
 
 import pytest
-import yaml
 from conftest import ROOT
-
-from triphase import digest
 
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 LIBRARY = sorted((ROOT / "workflow/scripts/triphase").rglob("*.py"))
@@ -57,42 +53,3 @@ def test_a_library_module_is_one_concept(path):
     assert len(text.splitlines()) <= 400
     assert not re.search(r"^\s*(import|from) snakemake", text, flags=re.M)
     assert ast.get_docstring(ast.parse(text))
-
-
-# Import name to conda package, where they differ, and what packages themselves require.
-PACKAGES = {"torch": "pytorch", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-REQUIRES = {
-    "himalaya": {"scikit_learn"},
-    "lm_eval": {"transformers", "datasets"},
-    "nilearn": {"nibabel", "scikit_learn", "pandas"},
-    "pandas": {"numpy"},
-    "scikit_learn": {"numpy", "scipy"},
-    "transformers": {"huggingface_hub", "tokenizers", "numpy", "pyyaml", "tqdm"},
-    "xarray": {"numpy", "pandas"},
-}
-
-
-@pytest.mark.parametrize(("name", "body"), rules())
-def test_a_rules_environment_has_all_that_its_script_imports(name, body):
-    role = re.search(r"envs/(\w+)", body).group(1)
-    environment = yaml.safe_load((ROOT / f"envs/{role}.yaml").read_text())
-    provided = {re.split(r"[=<>]", entry)[0].replace("-", "_") for entry in environment["dependencies"]}
-    while more := set().union(*(REQUIRES.get(package, set()) for package in provided)) - provided:
-        provided |= more
-    missing = third_party(ROOT / f"workflow/scripts/{name}.py") - provided
-    assert not missing, f"envs lack {missing}"
-
-
-def third_party(script):
-    """Packages that a script and the library modules it uses import."""
-    found, seen, todo = set(), set(), [script]
-    while todo:
-        path = todo.pop()
-        todo += [module for module in digest._imports(path) if module not in seen]
-        seen |= digest._imports(path)
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
-            found |= {name.split(".")[0] for name in names}
-    ours = {"triphase", *sys.stdlib_module_names}
-    return {PACKAGES.get(name, name).replace("-", "_") for name in found - ours}

@@ -7,6 +7,7 @@ from triphase import config_checks
 from triphase.errors import InputError
 from triphase.locks import lock_path
 from triphase.models import load_families, resolve_models
+from triphase.redaction import check_no_password
 from triphase.registry import load_registry, resolve_dataset
 from triphase.validation import check_schema, check_unique_names
 
@@ -32,6 +33,7 @@ def resolve_config(config, project):
     InputError : the key, its value and what would be right
     """
     schemas = Path(project) / "workflow" / "schemas"
+    check_no_password(config)
     check_schema(config, schemas / "config.schema.json")
     check_unique_names(config)
     path, schema = Path(config["dataset"]["registry"]), schemas / "datasets.schema.json"
@@ -39,6 +41,7 @@ def resolve_config(config, project):
     dataset = resolve_dataset(
         config["dataset"], registry, schema, study=config["study"], local_data=config["local_data"]
     )
+    check_no_password(dataset, f"{path}: dataset")
     families = load_families(Path(project) / "resources/registry/models.yaml", schemas / "models.schema.json")
     models = resolve_models(config["models"], families, trusted=config["trust_remote_code"])
     lock = str(lock_path(config["lock"], config["study"], project))

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from triphase.errors import InputError
+from triphase.redaction import RedactingFormatter, redacted
 
 
 @contextmanager
@@ -21,26 +22,27 @@ def start(snakemake):
     and `terminal` (where a script prints what its user is waiting for).
 
     Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
-    the one line that its message is, and ends the job with exit status 1; other exceptions leave their traceback in
-    the log.
+    the one line that its message is; other exceptions leave their traceback in the log and on the terminal. Both end
+    the job with exit status 1. What is secret is taken out of all of them (see `redaction`).
     """
     Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
     # Snakemake sets the threads of linear algebra, which torch and arrow follow; those of tokenizers are left.
     os.environ["RAYON_NUM_THREADS"] = str(snakemake.threads)
     with redirected(snakemake.log[0]) as terminal:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
+        handler = logging.StreamHandler()
+        handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
         logging.captureWarnings(True)
         try:
             paths, params = named(snakemake.input, snakemake.output), parameters(snakemake.params)
             retrieve = snakemake.config["retrieve"]
             yield SimpleNamespace(paths=paths, params=params, retrieve=retrieve, terminal=terminal)
-        except InputError as error:
-            sys.stderr.write(f"error: {error}\n")
-            terminal.write(f"\n{snakemake.rule}: error: {error}\n")
+        except Exception as error:
+            known = isinstance(error, InputError)
+            text = redacted(f"error: {error}\n" if known else traceback.format_exc())
+            sys.stderr.write(text)
+            terminal.write(f"\n{snakemake.rule}: {text}")
             raise SystemExit(1) from None
-        except Exception:
-            traceback.print_exc()
-            raise
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 from triphase.errors import InputError
@@ -54,7 +55,7 @@ def check_schema(content, schema, where=""):
     draft = jsonschema.Draft202012Validator
     # 10.0 is no integer for range(), and no limit refuses NaN.
     strict = draft.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
-    validator = jsonschema.validators.extend(draft, type_checker=strict)(schema)
+    validator = jsonschema.validators.extend(draft, {"pattern": _pattern}, type_checker=strict)(schema)
     errors = sorted(validator.iter_errors(content), key=lambda error: [str(part) for part in error.path])
     if errors:
         # One error per missing key, of which each names all.
@@ -82,6 +83,14 @@ def _is_integer(_, value):
 
 def _is_number(_, value):
     return _is_integer(_, value) or isinstance(value, float) and math.isfinite(value)
+
+
+def _pattern(_, pattern, value, __):
+    """Python's `$` also matches before a last line break, which no name may have."""
+    import jsonschema
+
+    if isinstance(value, str) and (value.endswith("\n") or not re.search(pattern, value)):
+        yield jsonschema.ValidationError(f"does not match {pattern}")
 
 
 def _describe(error, where):
