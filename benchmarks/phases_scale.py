@@ -126,8 +126,8 @@ def jobs(folder):
     files = [[checkpoint, layer] for checkpoint in GRID["checkpoint"] for layer in range(LAYERS)]
     encoding = [f"{checkpoint}.zarr.zip" for checkpoint, _ in files]
     everything = [
-        ("fit_phases", common | {"fingerprints": ["fingerprint.zarr.zip"] * len(COURSES), "phases": "phases.json"},
-         declared | {"models": list(COURSES), "rois": ROIS}),
+        *(("fit_phases", common | {"fingerprint": "fingerprint.zarr.zip", "phases": f"phases_{name}.json"},
+           declared | {"model": name, "rois": ROIS}) for name in COURSES),
         *(("tabulate_specifications",
            {"trajectories": common["trajectories"], "checkpoint": "checkpoint.json", "encoding": encoding,
             "table": f"specifications_{name}.parquet"},
@@ -135,7 +135,9 @@ def jobs(folder):
           for name in COURSES),
         *(("simulate_power", common | {"power": f"power_{name}.parquet"}, declared | {"model": name})
           for name in COURSES),
-        ("compare_models", {"phases": "phases.json", "trajectories": [], "bootstrap": [], "across": "across.json"},
+        ("compare_models",
+         {"joined": "phases.json", "phases": [f"phases_{name}.json" for name in COURSES], "trajectories": [],
+          "bootstrap": [], "across": "across.json"},
          declared | {"models": about, "language": "en"}),
     ]  # fmt: skip
     place = lambda path: [place(p) for p in path] if isinstance(path, list) else str(folder / path)  # noqa: E731

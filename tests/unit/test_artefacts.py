@@ -147,8 +147,9 @@ def test_a_stream_that_ends_early_leaves_nothing(tmp_path):
 def test_single_rows_and_single_variables_are_read_alone(tmp_path):
     frame = pd.DataFrame({"model": ["a", "b", "a", None], "value": [1.0, 2.0, 3.0, 4.0]})
     write_table(tmp_path / "t.parquet", frame, layers=[["a", 3]])
-    mine = read_table(tmp_path / "t.parquet", model="a")
+    mine = read_table(tmp_path / "t.parquet", ["a"])
     assert mine["value"].tolist() == [1, 3]
+    assert read_table(tmp_path / "t.parquet", ["b", None])["value"].tolist() == [2, 4]
     assert mine.attrs == {"layers": [["a", 3]]}
     values, names = np.arange(6.0).reshape(2, 3), ["x", "é"]
     write_arrays(tmp_path / "z.zarr.zip", xr.Dataset({"v": (("name", "i"), values)}, coords={"name": names}))

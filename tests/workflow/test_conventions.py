@@ -22,7 +22,7 @@ def test_a_rule_names_its_log_environment_resources_and_script(name, body):
     for directive in ("log", "benchmark", "conda", "threads", "resources"):
         assert re.search(rf"^ {{4}}{directive}:", body, flags=re.M), f"{name} has no {directive}"
     for resource in ("mem_mb", "runtime"):
-        assert f"{resource}=" in body
+        assert re.search(rf"{resource}=[a-z]", body), f"{name}: {resource} does not grow with the attempt (by_attempt)"
     assert f"../scripts/{name}.py" in body, "the script is not named like its rule"
     assert f'digest("{name}.py")' in body, "editing the library would not rerun it"
     assert not re.search(r"^ {4}(run|shell):", body, flags=re.M)

@@ -25,7 +25,6 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
         "prepare_encoding",
         "join_changes",
         "join_trajectories",
-        "fit_phases",
         "compare_models",
         "write_summary",
         "measure_ceiling",
@@ -39,7 +38,9 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
     counts["compare_alignment"] = models * pairs
     return (
         counts
-        | dict.fromkeys(["train_model", "draw_model", "tabulate_specifications", "simulate_power"], models)
+        | dict.fromkeys(
+            ["train_model", "fit_phases", "tabulate_specifications", "simulate_power", "draw_model"], models
+        )
         | ({"draw_models": 1} if models > 1 else {})
         | ({"draw_brain": models} if brains else {})
     )

@@ -10,6 +10,7 @@ from triphase.config_checks import absent_concepts
 from triphase.configuration import in_order, resolve_config, tokens_seen
 from triphase.datasets import existing_files, paths_of, wanted_files
 from triphase.digest import script_digest
+from triphase.encoding.memory import fit_megabytes
 from triphase.errors import InputError
 from triphase.locks import apply_lock, missing_lines, read_lock
 from triphase.selection import shared_lines
@@ -97,6 +98,12 @@ def with_weights(base):
 def with_download(minutes):
     """Resource function: minutes of a job that may have to fetch a checkpoint first, at 10 MB/s."""
     return by_attempt(lambda wildcards, input: minutes + int(bytes_of(wildcards, input) / 600e6))
+
+
+def fit_memory(wildcards, input, attempt):
+    """Resource function: MB of a fit by the size of its design; where that did not suffice, as much again."""
+    n_alphas, n_draws = config["encoding"]["alphas"][2], config["encoding"]["boot_draws"]
+    return attempt * fit_megabytes(input.shared, input.activations, n_alphas=n_alphas, n_draws=n_draws)
 
 
 def checkpoint_entry(key):

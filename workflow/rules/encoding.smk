@@ -3,13 +3,6 @@
 #         activations/{model}/{checkpoint}.zarr.zip
 # Writes: encoding/shared.zarr.zip                        what does not depend on a model
 #         encoding/{model}/{checkpoint}/{layer}.zarr.zip  scores per voxel, draws per region
-from triphase.encoding.memory import fit_megabytes
-
-
-def fit_memory(wildcards, input, attempt):
-    """Resource function: MB of a fit by the size of its design; where that did not suffice, as much again."""
-    n_alphas, n_draws = config["encoding"]["alphas"][2], config["encoding"]["boot_draws"]
-    return attempt * fit_megabytes(input.shared, input.activations, n_alphas=n_alphas, n_draws=n_draws)
 
 
 rule prepare_encoding:
@@ -27,8 +20,8 @@ rule prepare_encoding:
         "../../envs/encoding.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=by_attempt(3000),
+        runtime=by_attempt(60),
     params:
         runs=lookup("dataset/runs", within=config),
         rois=lookup("dataset/rois", within=config),
@@ -67,7 +60,7 @@ rule fit_encoding:
     threads: 1
     resources:
         mem_mb=fit_memory,
-        runtime=120,
+        runtime=by_attempt(120),
         gpu=1,
     params:
         layer=lambda wildcards: int(wildcards.layer),

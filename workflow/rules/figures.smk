@@ -49,8 +49,8 @@ rule draw_models:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         code=digest("draw_models.py"),
     script:
@@ -122,8 +122,8 @@ rule draw_model:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         model=lambda wildcards: wildcards.model,
         rois=lookup("dataset/rois", within=config),
@@ -168,8 +168,8 @@ rule draw_brain:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=10,
+        mem_mb=by_attempt(3000),
+        runtime=by_attempt(10),
     params:
         model=lambda wildcards: wildcards.model,
         space=SOURCE["space"],

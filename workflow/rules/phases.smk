@@ -1,9 +1,9 @@
 # Transitions of the headline curve and the verdict on three phases, per model; other analyses; models compared.
 # Reads:  trajectories.parquet, bootstrap.zarr.zip, encoding/{model}/{checkpoint}/{layer}.zarr.zip,
 #         models/{model}/{checkpoint}.json and .fingerprint.zarr.zip of each model's last checkpoint
-# Writes: phases.json                     transitions, verdict, breadth, order
+# Writes: phases/{model}.json             transitions, verdict, breadth, order
 #         specifications/{model}.parquet  pattern and verdict under every other choice
-#         across_models.json              what the models have in common
+#         phases.json, across_models.json all models, and what they have in common
 #         power/{model}.parquet           which fall and which lag the study could have found
 #         power/table.txt                 the same to read
 
@@ -26,21 +26,21 @@ rule fit_phases:
     input:
         trajectories=f"{OUT}/trajectories.parquet",
         bootstrap=f"{OUT}/bootstrap.zarr.zip",
-        fingerprints=[f"{OUT}/models/{name}/{last}.fingerprint.zarr.zip" for name, last in LAST.items()],
+        fingerprint=lambda w: f"{OUT}/models/{w.model}/{LAST[w.model]}.fingerprint.zarr.zip",
     output:
-        phases=f"{OUT}/phases.json",
+        phases=f"{OUT}/phases/{{model}}.json",
     log:
-        f"{OUT}/logs/fit_phases.log",
+        f"{OUT}/logs/fit_phases/{{model}}.log",
     benchmark:
-        f"{OUT}/benchmarks/fit_phases.tsv"
+        f"{OUT}/benchmarks/fit_phases/{{model}}.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
-        models=list(MODELS),
+        model=lambda wildcards: wildcards.model,
         headline=lookup("phases/headline", within=config),
         judgement=JUDGEMENT,
         rois=lookup("dataset/rois", within=config),
@@ -69,8 +69,8 @@ rule tabulate_specifications:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(60),
     params:
         model=lambda wildcards: wildcards.model,
         files=lambda w: [
@@ -88,10 +88,11 @@ rule tabulate_specifications:
 
 rule compare_models:
     input:
-        phases=f"{OUT}/phases.json",
+        phases=expand(f"{OUT}/phases/{{model}}.json", model=MODELS),
         trajectories=[f"{OUT}/trajectories.parquet"] if SEEDED else [],
         bootstrap=[f"{OUT}/bootstrap.zarr.zip"] if SEEDED else [],
     output:
+        joined=f"{OUT}/phases.json",
         across=f"{OUT}/across_models.json",
     log:
         f"{OUT}/logs/compare_models.log",
@@ -101,8 +102,8 @@ rule compare_models:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         models=RUNS,
         language=lookup("dataset/words/language", within=config),
@@ -128,8 +129,8 @@ rule simulate_power:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         model=lambda wildcards: wildcards.model,
         headline=lookup("phases/headline", within=config),
@@ -154,8 +155,8 @@ rule print_power:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(10),
     params:
         models=list(MODELS),
         # Whoever asks for the table wants to read it: the time makes it print whenever it is asked for.

@@ -43,8 +43,8 @@ rule write_summary:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         study=lookup("study", within=config),
         models=list(MODELS),

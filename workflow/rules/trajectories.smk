@@ -29,8 +29,8 @@ rule join_checkpoint:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         study=lookup("study", within=config),
         model=lambda wildcards: wildcards.model,
@@ -72,8 +72,8 @@ rule join_trajectories:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(30),
     params:
         study=lookup("study", within=config),
         series=SERIES,

@@ -1,4 +1,4 @@
-"""What the models of a study have in common: signs of legs, positions on tokens and compute, changes, and order."""
+"""All models' phases in one file, and what these have in common: signs of legs, positions, changes, and order."""
 
 import numpy as np
 
@@ -15,6 +15,7 @@ def main(paths, *, models, language, headline, judgement, seed):
     if paths.trajectories:
         table, boot = read_table(*paths.trajectories), read_arrays(*paths.bootstrap)
         groups = judge_groups(table, boot, models, headline, Settings(**judgement), seed)
+    write_json(paths.joined, phases)
     write_json(paths.across, compare(phases, models, language, np.random.default_rng(seed), groups))
 
 

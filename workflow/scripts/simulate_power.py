@@ -12,10 +12,10 @@ from triphase.phases.transitions import Settings
 
 def main(paths, *, model, headline, judgement, seed):
     """`judgement`: the fields of `transitions.Settings`."""
-    table, boot = read_table(paths.trajectories), read_arrays(paths.bootstrap)
+    rows, boot = read_table(paths.trajectories, [model]), read_arrays(paths.bootstrap)
     rng, settings = np.random.default_rng(seed), Settings(**judgement)
     mine = boot.isel(series=boot["model"].values == model)
-    curves = study_curves(table[table["model"] == model], mine, headline, settings, rng)
+    curves = study_curves(rows, mine, headline, settings, rng)
     found, facts = simulate_power(*curves, settings, rng)
     found.insert(0, "model", model)
     write_table(paths.power, found, **facts, seed=seed)

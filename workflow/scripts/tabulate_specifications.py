@@ -11,7 +11,7 @@ from triphase.phases.transitions import Settings
 
 def main(paths, *, model, files, headline, judgement, specification, scalings, seed):
     """`files`: checkpoint and layer of each encoding result; `judgement`: the fields of `transitions.Settings`."""
-    rows = read_table(paths.trajectories, model=model)
+    rows = read_table(paths.trajectories, [model])
     layers = {subject: layer for name, subject, layer in rows.attrs["layers"] if name == model}
     kept = set(rows["checkpoint"])
     encodings = {

@@ -80,17 +80,18 @@ def write_table(path, frame, **metadata):
         pq.write_table(table, temporary)
 
 
-def read_table(path, **wanted):
+def read_table(path, models=None):
     """Read a Parquet file into a pandas DataFrame; `frame.attrs` holds the metadata given to `write_table`.
 
     Parameters
     ----------
-    wanted : str
-        Column to value: only these rows, which spares the memory of all others.
+    models : list of str, optional
+        Only rows of these (None among them: of no model), which spares the memory of all others.
     """
     import pyarrow.parquet as pq
+    from pyarrow.compute import field
 
-    table = pq.read_table(path, filters=[(column, "==", value) for column, value in wanted.items()] or None)
+    table = pq.read_table(path, filters=None if models is None else field("model").isin(models))
     frame = table.to_pandas()
     metadata = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
     frame.attrs = {key: json.loads(value) for key, value in metadata.items() if key not in ("pandas", "ARROW:schema")}
