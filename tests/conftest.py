@@ -54,7 +54,7 @@ class Project:
         project.folder = target
         return project
 
-    def snakemake(self, *arguments, study=None, overlay=None, env=None):
+    def snakemake(self, *arguments, study=None, overlay=None, env=None, program=("-m", "snakemake")):
         """Run snakemake; `overlay` is merged over the study. Returns the finished process, output as text."""
         configs = [f"config/studies/{study}.yaml"] if study else []
         if overlay:
@@ -62,7 +62,7 @@ class Project:
             configs.append("overlay.yaml")
         configfiles = ["--configfile", *configs] if configs else []
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *configfiles],
+            [sys.executable, *program, "--cores", "2", *arguments, *configfiles],
             cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={
                 **os.environ, "TRIPHASE_TEST_DATA": str(TEST_DATA.resolve()),
