@@ -45,14 +45,14 @@ with start(SimpleNamespace(log=[{log!r}], threads=1, **named)):
 NOTE = """
 import builtins
 asked, plain = {}, builtins.__import__
-def noting(name, namespace=None, local=None, names=(), level=0):
-    mine = str((namespace or {}).get("__file__", "")).startswith(SCRIPTS) or (namespace or {}).get("__name__") == "job"
+def noting(name, globals=None, locals=None, fromlist=(), level=0):
+    module = plain(name, globals, locals, fromlist, level)
+    by = globals or {}
+    mine = by.get("__name__") == "job" or str(by.get("__file__", "")).startswith(SCRIPTS)
     if mine and not level and name.partition(".")[0] not in {*sys.stdlib_module_names, "triphase", "snakemake"}:
-        asked[name] = None
-        module = plain(name, namespace, local, names, level)
-        asked.update({f"{name}.{part}": None for part in names or () if f"{name}.{part}" in sys.modules})
-        return module
-    return plain(name, namespace, local, names, level)
+        modules = [f"{name}.{part}" for part in fromlist or ()]
+        asked.update(dict.fromkeys([name, *(each for each in modules if each in sys.modules)]))
+    return module
 builtins.__import__ = noting
 """
 
