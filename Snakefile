@@ -33,6 +33,7 @@ include: "workflow/rules/trajectories.smk"
 include: "workflow/rules/phases.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/summary.smk"
+include: "workflow/rules/plan.smk"
 
 
 rule all:
@@ -47,6 +48,12 @@ rule all:
         FIGURES,
         f"{OUT}/data.html",
         f"{OUT}/summary.md",
+
+
+# What the study will cost, printed before it starts; beside what it took, afterwards: `snakemake plan`.
+rule plan:
+    input:
+        f"{OUT}/plan.json",
 
 
 # Which fall and which lag the study could have found, printed: `snakemake power`.

@@ -91,6 +91,15 @@ def count_devices():
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
+def device_memory():
+    """Bytes of memory of this machine's smallest NVIDIA GPU, or None where there is none."""
+    if not shutil.which("nvidia-smi"):
+        return None
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    listed = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    return min((float(mebibytes) * 2**20 for mebibytes in listed if mebibytes.isdigit()), default=None)
+
+
 def _take(count, candidates, folder):
     """Device names with open, locked descriptors of their files; waits until enough are free."""
     # A scheduler that names devices may number those of each of its jobs from 0: they are told apart by the job. Where

@@ -1,0 +1,38 @@
+"""What a study will cost in hours, devices and bytes, before it starts; beside what it took, afterwards."""
+
+from pathlib import Path
+
+from triphase.artefacts import read_json, read_table, write_json
+from triphase.devices import device_memory, visible_devices
+from triphase.job import start
+from triphase.locks import read_lock
+from triphase.plan import GPU_MEMORY, as_text, disk_bytes, model_rows, rule_rows, tokens_of, totals, words_heard
+from triphase.plan_records import measured_seconds, other_studies
+
+
+def main(paths, terminal, *, study, jobs, left, models, lock, words, heard, tasks, mechanism, activations, disk_gb):
+    """Write the plan and print it; `heard` is what `words_heard` takes besides the number of words."""
+    n_words = words_heard(len(read_table(words)) if Path(words).is_file() else None, **heard)
+    tokens = tokens_of(n_words, activations["context"], tasks, mechanism)
+    data = read_json(paths.download[0]) if paths.download else {"disk_bytes": 0, "total": {"fetch_bytes": 0}}
+    folder, memory = Path(paths.plan).parent, device_memory()
+    rows = model_rows(
+        models, read_lock(lock), tokens, activations["dtype"], memory=memory, has_gpu=bool(visible_devices())
+    )
+    rules = rule_rows(jobs, left, rows, measured_seconds(folder), other_studies(folder))
+    plan = {
+        "study": study,
+        "rules": rules,
+        "hours": totals(rules),
+        "models": rows,
+        "gpu_memory": memory or GPU_MEMORY,
+        "download_bytes": data["total"]["fetch_bytes"],
+        "disk": disk_bytes(rows, n_words, activations["storage"], disk_gb, data["disk_bytes"]),
+    }
+    write_json(paths.plan, plan)
+    print(as_text(plan), file=terminal, flush=True)
+
+
+if __name__ == "__main__":
+    with start(snakemake) as job:  # noqa: F821
+        main(job.paths, job.terminal, disk_gb=job.retrieve["disk_gb"], **job.params)
