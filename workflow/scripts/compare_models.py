@@ -11,7 +11,7 @@ from triphase.phases.transitions import Settings
 
 def main(paths, *, models, language, headline, judgement, seed):
     """`models`: group, seed and language_share of each; the tables come where models differ in their seed alone."""
-    phases, groups = read_json(paths.phases), {}
+    phases, groups = {model: read_json(path) for model, path in zip(models, paths.phases, strict=True)}, {}
     if paths.trajectories:
         table, boot = read_table(*paths.trajectories), read_arrays(*paths.bootstrap)
         groups = judge_groups(table, boot, models, headline, Settings(**judgement), seed)
