@@ -48,9 +48,8 @@ def draw_power(table, model, needed_power, smallest_fall):
         panel.fill_between(sizes, low, high, color=BLUE, alpha=0.2, linewidth=0)
         panel.plot(sizes, rows["power"], "o-", color=BLUE)
         least, most = n.min(), n.max()
-        panel.text(0.98, 0.04, f"n = {least if least == most else f'{least}–{most}'} simulations each, 95 % interval",
-                   transform=panel.transAxes, ha="right", fontsize=8,
-                   color=GREY, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+        number = least if least == most else f"{least}–{most}"
+        panel.set_xlabel(f"{panel.get_xlabel()}\nn = {number} simulations each, 95 % interval")
         if quantity == "fall":
             panel.axvline(100 * smallest_fall, color=BLACK, linewidth=0.8, linestyle=":")
             panel.annotate(" declared", (100 * smallest_fall, 1.0), va="top", fontsize=8)
