@@ -13,8 +13,9 @@ from datalad_origin import BOTH, damage, fetch, git, isolate, make_dataset, read
 
 from triphase import downloads
 from triphase.clones import Clone
-from triphase.downloads import in_units, look_up
+from triphase.downloads import look_up
 from triphase.errors import InputError
+from triphase.units import in_units
 
 
 @pytest.fixture(autouse=True)

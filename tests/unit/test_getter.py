@@ -15,7 +15,7 @@ from datalad_origin import BOTH, isolate, make_dataset
 
 from triphase import downloads
 from triphase.clones import clone_path
-from triphase.downloads import in_units
+from triphase.units import in_units
 
 LIBRARY = str(Path(downloads.__file__).parents[1])
 BOLD = {"response": {"run-1": "bold_run-1.nii"}}

@@ -28,7 +28,7 @@ rule plan_study:
         f"{OUT}/benchmarks/plan_study/plan.tsv"
     localrule: True
     conda:
-        "../../envs/data.yaml"
+        "../../envs/model.yaml"
     threads: 1
     resources:
         mem_mb=by_attempt(1000),

@@ -5,7 +5,8 @@ import shutil
 
 from triphase.clones import check_present, opened
 from triphase.datasets import matches, response_roles, stimulus_files, wanted_files
-from triphase.downloads import in_units, look_up
+from triphase.downloads import look_up
+from triphase.units import in_units
 
 FOLDER = "resources/datasets"
 

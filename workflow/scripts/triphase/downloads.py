@@ -18,6 +18,7 @@ from triphase.clones import and_others, check_present, file_tree, git, locked, o
 from triphase.errors import InputError
 from triphase.failures import CREDENTIALS, diagnose, text_of
 from triphase.sharing import claim, list_missing
+from triphase.units import in_units
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 PAUSE = 2.0
 # Seconds between two looks at how much has come.
 LOOK = 2.0
-UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 @dataclass(frozen=True)
@@ -267,9 +267,3 @@ def message(clone, absent, cause, reason, tried, user):
     )
     tries = f" after {tried} tries" if tried > 1 else ""
     return f"the content of {first}{and_others(absent)} of {clone} cannot be had{tries}: {reason}; {remedy}"
-
-
-def in_units(size):
-    """A number of bytes in words: 1.5 GB."""
-    unit = next((unit for unit, scale in UNITS.items() if size < 1000 * scale), "TB")
-    return f"{size / UNITS[unit]:.{0 if unit == 'B' else 1}f} {unit}"

@@ -6,10 +6,10 @@ rules of thumb, told in `ASSUMED`, until a study on this machine has records of 
 
 import math
 
-from triphase.downloads import in_units
 from triphase.plan_records import MODEL_RULES
 from triphase.snapshots import weight_files
 from triphase.tokens import least_context
+from triphase.units import in_units
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # Floating-point operations per second of one device in a forward pass, and of one core.
