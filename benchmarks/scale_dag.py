@@ -23,7 +23,7 @@ OWN = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "mea
        "evaluate_tasks", "join_checkpoint"]  # fmt: skip
 ONCE = ["check_integrity", "join_changes", "join_trajectories", "compare_models", "draw_models",
         "write_summary"]  # fmt: skip
-PER_MODEL = ["fit_phases", "tabulate_specifications", "simulate_power", "draw_model", "draw_brain"]
+PER_MODEL = ["draw_integrity", "fit_phases", "tabulate_specifications", "simulate_power", "draw_model", "draw_brain"]
 ADDED = (
     dict.fromkeys([*OWN, *ONCE], 1)
     | {"fit_encoding": LAYERS, "compare_checkpoints": 3, "compare_alignment": 3}

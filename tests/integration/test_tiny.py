@@ -106,7 +106,7 @@ def test_adding_a_checkpoint_runs_that_checkpoint_and_the_joins(run):
     planned = run.planned(study="tiny", overlay=overlay)
     one = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "fit_encoding", "measure_states",
            "compare_checkpoints", "compare_alignment", "evaluate_tasks", "join_checkpoint"]  # fmt: skip
-    assert planned == dict.fromkeys([*one, "check_integrity", "join_changes", *JOINS], 1)
+    assert planned == dict.fromkeys([*one, "check_integrity", "draw_integrity", "join_changes", *JOINS], 1)
 
 
 def test_adding_a_layer_runs_its_fits_and_the_joins(run):

@@ -6,6 +6,7 @@ import pickle
 from types import SimpleNamespace
 
 import check_integrity
+import draw_integrity
 import fingerprint_checkpoint
 import numpy as np
 import pytest
@@ -247,7 +248,7 @@ def test_models_trained_here_come_out_clean(tmp_path, architecture):
     assert read_fingerprint(marks[0])[1]["revision"] == "step0"
     paths = SimpleNamespace(
         fingerprints=marks, findings=str(tmp_path / "i.parquet"), distances=str(tmp_path / "d.parquet"),
-        figures=[str(tmp_path / "f.png")], figures_svg=[str(tmp_path / "f.svg")],
+        figure=str(tmp_path / "f.png"), figure_svg=str(tmp_path / "f.svg"),
     )  # fmt: skip
     model = {"name": "small", "checkpoints": checkpoints, "train": recipe}
     found = [["small", entry["name"]] for entry in checkpoints]
@@ -256,4 +257,5 @@ def test_models_trained_here_come_out_clean(tmp_path, architecture):
     assert lines == ["small: 0 of 8 checkpoints marked"] and not faulty(table), lines
     ok = table[table["verdict"] == "ok"].groupby("rule")["checkpoint"].nunique()
     assert ok["initialisation"] == 1 and ok["optimiser's bound"] == 8 and ok["weights differ"] == ok["tokenizer"] == 8
+    draw_integrity.main(paths, model="small")
     assert (tmp_path / "f.png").is_file() and len(read_table(paths.distances)) == 7

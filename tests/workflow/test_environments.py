@@ -91,7 +91,7 @@ JOBS = {
     "analysis": ("compare_checkpoints", "states/pairs/neox/step16_to_step0.parquet"),
     "data": ("fetch_stimuli", "sources/stimuli.json"),
     "encoding": ("fit_encoding", "encoding/neox/step0/1.zarr.zip"),
-    "figures": ("check_integrity", "integrity.parquet"),
+    "figures": ("draw_integrity", "figures/integrity_neox.png"),
     "model": ("extract_activations", "activations/neox/step64.zarr.zip"),
     "tasks": ("evaluate_tasks", "tasks/neox/step64.parquet"),
 }

@@ -16,7 +16,6 @@ HEAVY = {
 }  # fmt: skip
 # Those that need some of them in every run.
 USERS = {
-    "check_integrity": {"matplotlib"},
     "extract_activations": {"torch"},
     "measure_mechanism": {"torch"},
     "train_model": {"torch", "transformers"},

@@ -39,7 +39,8 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
     return (
         counts
         | dict.fromkeys(
-            ["train_model", "fit_phases", "tabulate_specifications", "simulate_power", "draw_model"], models
+            ["train_model", "draw_integrity", "fit_phases", "tabulate_specifications", "simulate_power", "draw_model"],
+            models,
         )
         | ({"draw_models": 1} if models > 1 else {})
         | ({"draw_brain": models} if brains else {})

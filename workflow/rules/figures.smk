@@ -20,7 +20,7 @@ BRAIN_NAMES = ["brain", "changes"] if ON_SURFACE else []
 FIGURES = [f"{OUT}/figures/models.png", f"{OUT}/figures/models.svg"] if len(MODELS) > 1 else []
 FIGURES += expand(
     f"{OUT}/figures/{{name}}_{{model}}.{{format}}",
-    name=FIGURE_NAMES + BRAIN_NAMES,
+    name=["integrity", *FIGURE_NAMES, *BRAIN_NAMES],
     model=MODELS,
     format=["png", "svg"],
 )

@@ -36,22 +36,12 @@ rule check_integrity:
     output:
         findings=f"{OUT}/integrity.parquet",
         distances=f"{OUT}/integrity_distances.parquet",
-        figures=[
-            report(
-                f"{OUT}/figures/integrity_{model}.png",
-                caption="../report/integrity.rst",
-                category="Checkpoints",
-                labels={"figure": "integrity", "model": model},
-            )
-            for model in MODELS
-        ],
-        figures_svg=[f"{OUT}/figures/integrity_{model}.svg" for model in MODELS],
     log:
         f"{OUT}/logs/check_integrity.log",
     benchmark:
         f"{OUT}/benchmarks/check_integrity.tsv"
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=by_attempt(6000),
@@ -62,3 +52,32 @@ rule check_integrity:
         code=digest("check_integrity.py"),
     script:
         "../scripts/check_integrity.py"
+
+
+rule draw_integrity:
+    input:
+        findings=f"{OUT}/integrity.parquet",
+        distances=f"{OUT}/integrity_distances.parquet",
+    output:
+        figure=report(
+            f"{OUT}/figures/integrity_{{model}}.png",
+            caption="../report/integrity.rst",
+            category="Checkpoints",
+            labels={"figure": "integrity", "model": "{model}"},
+        ),
+        figure_svg=f"{OUT}/figures/integrity_{{model}}.svg",
+    log:
+        f"{OUT}/logs/draw_integrity/{{model}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/draw_integrity/{{model}}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
+    params:
+        model=lambda wildcards: wildcards.model,
+        code=digest("draw_integrity.py"),
+    script:
+        "../scripts/draw_integrity.py"

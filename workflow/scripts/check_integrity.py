@@ -3,8 +3,6 @@
 import pandas as pd
 
 from triphase.artefacts import write_table
-from triphase.figures.integrity import draw_integrity
-from triphase.figures.style import save
 from triphase.integrity.distances import distance_rows
 from triphase.integrity.storage import read_fingerprint
 from triphase.integrity.verdict import check_series, report_lines
@@ -12,19 +10,18 @@ from triphase.job import start
 
 
 def main(paths, *, models, found):
-    """paths: fingerprints, findings (table), distances (table), figures and figures_svg (one each per model).
+    """paths: fingerprints, findings (table), distances (table).
 
     `models`: name, entries (name, step, tokens, revision), schedule, initialisation; `found`: model and checkpoint of
     each fingerprint. Returns the lines that the user should read.
     """
     read = [read_fingerprint(path)[0] for path in paths.fingerprints]
     tables, distances = [], []
-    for model, figure, figure_svg in zip(models, paths.figures, paths.figures_svg, strict=True):
+    for model in models:
         marks = {key[1]: mark for key, mark in zip(found, read, strict=True) if key[0] == model["name"]}
         options = {key: model.get(key) for key in ("schedule", "initialisation")}
         tables.append(check_series(model["name"], model["entries"], marks, **options))
         distances.append(distance_rows(model["name"], model["entries"], marks))
-        save(draw_integrity(model["name"], tables[-1], distances[-1]), figure, figure_svg)
     findings = pd.concat(tables, ignore_index=True)
     write_table(paths.distances, pd.concat(distances, ignore_index=True))
     write_table(paths.findings, findings)
