@@ -94,7 +94,12 @@ def test_a_change_of_the_config_reruns_what_it_changes(made_study, overlay, expe
             },
         ),
         ("encoding/folds.py", '"""', '"""Note. ', {}),
-        ("encoding/lowrank.py", "import numpy as np\n", "import numpy as np\n\nNEW = 1\n", FITS),
+        (
+            "encoding/lowrank.py",
+            "import numpy as np\n",
+            "import numpy as np\n\nNEW = 1\n",
+            FITS | {"prepare_encoding": 1},
+        ),
     ],
     ids=["figure style", "docstring", "solver"],
 )
