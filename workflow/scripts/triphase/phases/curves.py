@@ -58,7 +58,8 @@ def read_curve(table, boot, measures, roi=None, subject=None):
     for name, draws in zip(boot["checkpoint"].values[here], boot["boot"].values[here], strict=True):
         drawn.setdefault(str(name), []).append(draws)
     complete = all(name in drawn for name in names)
-    elsewhere = table[table["tokens"] > 0].sort_values("step", kind="stable")["checkpoint"].dropna().unique()
+    elsewhere = table.loc[table["tokens"] > 0, ["step", "checkpoint"]].drop_duplicates().sort_values("step")
+    elsewhere = elsewhere["checkpoint"].dropna().unique()
     absent = [str(name) for name in elsewhere if str(name) not in names]
     return {
         "checkpoint": names,

@@ -17,7 +17,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from triphase.phases.search import Rung, Tree, search
+from triphase.phases.search import Rung, Tree, likeliest_first, search
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Bank:
     def __init__(self, t, covariance, taus, most, shortest=2, floor=0):
         self.t, self.sampling, self.taus = np.asarray(t, float), covariance, np.asarray(taus, float)
         self.tree = tree(len(self.t), most, shortest, floor)
-        self.shapes = self.tree.shapes
+        self.shapes, self.in_order = self.tree.shapes, None
 
     @cached_property
     def rungs(self):
@@ -161,7 +161,10 @@ class Bank:
         bic : array (classes, series); infinite where no curve of the class is feasible
         best : int array (classes, series), the shape; -1 where there is none
         """
-        return search(self.rungs, np.asarray(values, float), label, classes)
+        values = np.asarray(values, float)
+        # Later series are mostly simulated from the first one's fit: its order serves them too, and changes no result.
+        self.in_order = self.in_order or likeliest_first(self.rungs, values)
+        return search(self.in_order, values, label, classes)
 
     def slopes(self, values, shapes, tau):
         """Slopes of the free segments, (series, free segments), each series (n, series) fitted by its own shape.

@@ -207,18 +207,23 @@ def labels_of(free, label):
     return np.array(table)
 
 
+def likeliest_first(rungs, values):
+    """Rungs in the order in which they fit a few series: what is found in the first rules others out."""
+    series = values[:, :PILOT]
+    tables = {free: labels_of(free, lambda signs: 0) for free, _, _ in rungs[0].tree.groups}
+    pilot = [scan_small(rung, series, tables, Best(1, series.shape[1])) for rung in rungs]
+    fit = [rung.offset + rest.min(axis=0).mean() for rung, rest in zip(rungs, pilot, strict=True)]
+    return [rungs[i] for i in np.argsort(fit, kind="stable")]
+
+
 def search(rungs, values, label, classes):
-    """Best curve of every class for every series (see `piecewise.Bank.search`)."""
+    """Best curve of every class for every series (see `piecewise.Bank.search`), `rungs` in the order to try them."""
     tree, (n, number) = rungs[0].tree, values.shape
     tables = {free: labels_of(free, label) for free, _, _ in tree.groups}
-    # The likeliest rung first: what is found there rules others out.
-    pilot = [scan_small(rung, values[:, :PILOT], tables, Best(classes, min(number, PILOT))) for rung in rungs]
-    fit = [rung.offset + rest.min(axis=0).mean() for rung, rest in zip(rungs, pilot, strict=True)]
-    order = np.argsort(fit, kind="stable")
     step = max(1, 60 * CELLS // (tree.small * n))
     parts = []
     for start in range(0, number, step):
-        parts.append(scan([rungs[i] for i in order], values[:, start : start + step], tables, classes))
+        parts.append(scan(rungs, values[:, start : start + step], tables, classes))
     return tuple(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("bic", "shape"))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from triphase.artefacts import finite_or_none
 from triphase.phases.piecewise import Bank, allowed_breakpoints, tau_ladder
@@ -20,6 +20,7 @@ from triphase.phases.piecewise import Bank, allowed_breakpoints, tau_ladder
 CLASSES = ("triple", "flat", "one rise", "rise-plateau", "rise-fall", "rise-fall-plateau", "fall-rise", "other")
 WORDS = {1: "rise", -1: "fall", 0: "plateau"}
 SYMBOLS = {1: "+", -1: "−"}
+CLEAR = 1e-3  # tail probability beyond which no more simulations are needed to compare a power with the needed one
 NEIGHBOUR_CORRELATIONS = (0.0, 0.5)
 LARGER = 20  # simulated margins beyond the observed one after which a rival is not rejected
 
@@ -281,26 +282,33 @@ def power(curve, tests, rng, fall=None):
     The planted curve makes the first rise of the chosen fit, falls by the share `fall` of it (`smallest_fall` where not
     given), and regains the fall by the end. Where the detachment would lie is unknown: the replicates go round all
     admissible places at or after the end of the first rise (all places, where none is left). None where there is no
-    rise or the grid bears no triple.
+    rise or the grid bears no triple. For the declared fall, simulation stops early where it is clear whether the power
+    that is needed is reached.
     """
     settings, bank = curve.settings, curve.bank
     size, end = first_rise(curve.fit, curve.signs)
     if size is None or not tests:
         return None
-    fall = settings.smallest_fall if fall is None else fall
+    size_of_fall, needed = settings.smallest_fall if fall is None else fall, settings.needed_power
     # On a floor all shapes begin with a plateau, and so does the planted curve.
     floored = not any(shape.free[0] for shape in bank.shapes)
     places = [shape.knots for shape in bank.shapes if shape.free == (False,) * floored + (True,) * 3]
     places = [knots for knots in places if knots[floored] >= end] or places
     if not places:
         return None
-    course = [0] * floored + [0, size, (1 - fall) * size, size]
+    course = [0] * floored + [0, size, (1 - size_of_fall) * size, size]
     planted = [np.interp(bank.t, bank.t[[0, *knots, -1]], course) for knots in places]
-    means = curve.fit.fitted.min() + np.array(planted)[np.arange(settings.power) % len(places)].T
-    series = curve.simulate(means, settings.power, curve.fit.tau, rng)
-    bic, best = bank.search(series, side, 2)
-    found = 0
-    for column in np.flatnonzero(margin(bic) > max(0, *(test["threshold"] for test in tests.values()))):
-        fit = bank.estimate(series[:, column], bank.shapes[best[0, column]])
-        found += is_triple(segment_signs(fit, settings))
-    return found / settings.power
+    total, tried, found = settings.power, 0, 0
+    limit = max(0, *(test["threshold"] for test in tests.values()))
+    while tried < total:
+        number = min(max(total // 4, 1), total - tried)
+        means = curve.fit.fitted.min() + np.array(planted)[np.arange(tried, tried + number) % len(places)].T
+        series = curve.simulate(means, number, curve.fit.tau, rng)
+        bic, best = bank.search(series, side, 2)
+        for column in np.flatnonzero(margin(bic) > limit):
+            fit = bank.estimate(series[:, column], bank.shapes[best[0, column]])
+            found += is_triple(segment_signs(fit, settings))
+        tried += number
+        if fall is None and min(binom.cdf(found, tried, needed), binom.sf(found - 1, tried, needed)) < CLEAR:
+            break
+    return found / tried
