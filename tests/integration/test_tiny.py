@@ -14,7 +14,7 @@ from triphase.artefacts import read_arrays, read_json, read_table
 TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
 JOINS = [
     "join_trajectories", "fit_phases", "tabulate_specifications", "compare_models", "draw_model", "draw_brain",
-    "draw_models", "simulate_power", "write_summary",
+    "simulate_power", "write_summary",
 ]  # fmt: skip
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "value", "se", "n"]
 

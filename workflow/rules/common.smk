@@ -13,6 +13,7 @@ from triphase.digest import script_digest
 from triphase.encoding.memory import fit_megabytes
 from triphase.errors import InputError
 from triphase.locks import apply_lock, missing_lines, read_lock
+from triphase.plan_records import count_jobs
 from triphase.selection import shared_lines
 from triphase.snapshots import weight_bytes
 
@@ -109,6 +110,16 @@ def fit_memory(wildcards, input, attempt):
 def checkpoint_entry(key):
     """Param function: a key of the wildcard's checkpoint."""
     return lambda wildcards: CHECKPOINTS[wildcards.model][wildcards.checkpoint].get(key)
+
+
+def study_jobs(*more):
+    """Param function: jobs of this study by rule, from a dry run of its own with the same config."""
+    files = [str(path) for path in workflow.overwrite_configfiles]
+    given = workflow.config_settings.config_args
+    arguments = ["--snakefile", workflow.main_snakefile, *more]
+    arguments += ["--configfile", *files] if files else []
+    arguments += ["--config", *given] if given else []
+    return lambda wildcards: count_jobs(*arguments)
 
 
 def of_series(pattern):

@@ -4,18 +4,6 @@
 # Writes: plan.json   jobs by rule, hours of cores and GPUs, devices of each model, downloads and disk
 import time
 
-from triphase.plan_records import count_jobs
-
-
-def study_jobs(*more):
-    """Param function: jobs of this study by rule, from a dry run of its own with the same config."""
-    files = [str(path) for path in workflow.overwrite_configfiles]
-    given = workflow.config_settings.config_args
-    arguments = ["--snakefile", workflow.main_snakefile, *more]
-    arguments += ["--configfile", *files] if files else []
-    arguments += ["--config", *given] if given else []
-    return lambda wildcards: count_jobs(*arguments)
-
 
 rule plan_study:
     input:
