@@ -28,7 +28,8 @@ def begin(project, *arguments):
 
 def made(folder):
     """Number of results in a project's folder."""
-    return sum(path.suffix in RESULTS for path in (folder / "results/tiny").rglob("*"))
+    # Folders come and go while a run is under way, at which rglob stumbles.
+    return sum(name.endswith(RESULTS) for _, _, names in os.walk(folder / "results/tiny") for name in names)
 
 
 def end(running):

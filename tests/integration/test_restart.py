@@ -81,10 +81,9 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(tiny_as_run,
     subprocess.run(["rm", "-r", activations], check=True)
     activations.symlink_to(small_disk)
     filling = small_disk / "filling"
-    with open(filling, "wb") as file, pytest.raises(OSError, match="No space left"):
+    with open(filling, "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
         while True:
-            file.write(b"0" * 4096)
-            file.flush()
+            file.write(bytes(4096))
     target = "results/tiny/activations/neox/step16.zarr.zip"
     done = project.snakemake(target, study="tiny")
     assert done.returncode != 0
