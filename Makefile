@@ -1,5 +1,5 @@
 # Each target is one line over a command that the README shows too; every one makes what it needs first.
-.PHONY: run test report lint
+.PHONY: run test report lint bench
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 STUDY ?=
@@ -17,6 +17,8 @@ report: run
 
 lint: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile workflow
+
+bench: $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
 
 bench-%: .venv/installed
 	$(BIN)/python benchmarks/bench_$*.py

@@ -1,4 +1,4 @@
-"""What every benchmark shares: one line per figure, a JSON file with machine and versions, the exit status."""
+"""What every benchmark shares: a line per figure, a JSON file with machine and versions, a table of all, the status."""
 
 import json
 import os
@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
+TABLE = RESULTS.with_suffix(".md")
+STATES = {True: "ok", False: "short", None: "skipped"}
 
 
 def figure(name, value, goal, ok, **details):
@@ -18,8 +20,7 @@ def figure(name, value, goal, ok, **details):
 def report(stage, figures, libraries, **details):
     """Print the figures, write `results/<stage>.json`, and return the exit status: 1 when a figure falls short."""
     for row in figures:
-        state = {True: "ok", False: "short", None: "skipped"}[row["ok"]]
-        print(f"{row['figure']}: {row['value']} (goal {row['goal']}) {state}", flush=True)
+        print(f"{row['figure']}: {row['value']} (goal {row['goal']}) {STATES[row['ok']]}", flush=True)
     content = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
@@ -29,4 +30,20 @@ def report(stage, figures, libraries, **details):
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{stage}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    TABLE.write_text(table(), encoding="utf-8")
     return 1 if any(row["ok"] is False for row in figures) else 0
+
+
+def table():
+    """The kept results of all benchmarks, as the text of `results.md`."""
+    lines = ["# Results", "", "What the benchmarks printed when they were run last; written anew by each of them.", ""]
+    for path in sorted(RESULTS.glob("*.json")):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        versions = ", ".join(f"{name} {number}" for name, number in kept["versions"].items())
+        lines += [f"## `make bench-{path.stem}`", "", f"{kept['date'][:10]}, {kept['machine']}; {versions}.", ""]
+        lines += ["| figure | value | goal | |", "|---|---|---|---|"]
+        for row in kept["figures"]:
+            cells = (row["figure"], row["value"], row["goal"], STATES[row["ok"]])
+            lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)

@@ -110,11 +110,12 @@ def run_scripts(config, folder, hub):
     shared = SimpleNamespace(responses=responses, words=at("words.parquet"), shared=at("shared.zarr.zip"), sound=[])
     keys = (
         "delays", "downsampling", "nuisance", "lexical", "split", "alphas", "band_weights", "gap_seconds",
-        "minimum_block",
+        "minimum_block", "boot_draws",
     )  # fmt: skip
     prepare_encoding.main(
-        shared, runs=runs, rois=data["rois"], tr=data["tr"], seed=config["seed"], **{key: encoding[key] for key in keys}
-    )
+        shared, runs=runs, rois=data["rois"], tr=data["tr"], alternatives=encoding["delay_alternatives"],
+        seed=config["seed"], **{key: encoding[key] for key in keys},
+    )  # fmt: skip
 
     words = read_table(at("words.parquet"))
     scores = {(name, "", 0): fit_reference(config, folder, name, words) for name in (LATENTS, ONE_HOT)}

@@ -2,9 +2,13 @@
 
 import json
 import re
+import sys
 
 import pytest
 from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from reporting import TABLE, table  # noqa: E402
 
 RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
 STAGES = [path.stem.removeprefix("bench_") for path in (ROOT / "benchmarks").glob("bench_*.py")]
@@ -26,3 +30,7 @@ def test_every_figure_is_listed(path):
 def test_every_benchmark_is_documented_and_has_results(stage):
     assert f"`make bench-{stage}`" in (ROOT / "benchmarks/README.md").read_text()
     assert (ROOT / f"benchmarks/results/{stage}.json").is_file()
+
+
+def test_the_table_shows_the_kept_results():
+    assert TABLE.read_text(encoding="utf-8") == table()

@@ -1,0 +1,62 @@
+"""The embedded study through `profiles/slurm` on a Slurm of this machine's own: a part of `make bench-scale`."""
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
+from conftest import Project  # noqa: E402
+from killed import differing  # noqa: E402
+from reporting import figure  # noqa: E402
+from slurm_node import missing_programs, slurm_node  # noqa: E402
+
+from triphase.artefacts import read_json  # noqa: E402
+
+STUDY = "results/embedded"
+# The cluster of the test keeps no accounts.
+THERE = ("--workflow-profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue")
+
+
+def slurm_figures():
+    """Run the embedded study on this machine and on the cluster: wall times, and what differs between the results.
+
+    Returns
+    -------
+    figures : list of `reporting.figure`; skipped where no Slurm is installed
+    wall : float, seconds of the run on this machine, or None where it was skipped
+    """
+    name, goal = "slurm: embedded study, artefacts that differ from those of one machine", "0"
+    missing = missing_programs()
+    if missing:
+        reason = f"no Slurm here (`apt-get install slurm-wlm munge`): {', '.join(missing)} missing"
+        return [figure(name, reason, goal, None)], None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        here, there = Project(Path(folder) / "here"), Project(Path(folder) / "there")
+        wall = timed(here)
+        # The path of a socket has at most 107 characters.
+        state = Path(tempfile.mkdtemp(prefix="slurm"))
+        with slurm_node(state, cpus=2) as cluster:
+            on_cluster = timed(there, *THERE, env=cluster.environment)
+            submitted = len(cluster.jobs())
+        shutil.rmtree(state)
+        ours, theirs = (project.folder / STUDY for project in (here, there))
+        names = differing(ours, theirs)
+        if read_json(ours / "phases.json") != read_json(theirs / "phases.json"):
+            names.append("phases.json")
+    return [
+        figure(name, len(names), goal, not names, differing=names),
+        figure("slurm: embedded study, times the wall time of one machine", round(on_cluster / wall, 2),
+               f"none; {on_cluster:.0f} s in {submitted} submissions, one machine {wall:.0f} s", True),
+    ], wall  # fmt: skip
+
+
+def timed(project, *arguments, **keywords):
+    """Run snakemake to its end: seconds."""
+    begin = time.monotonic()
+    done = project.snakemake(*arguments, **keywords)
+    if done.returncode:
+        sys.exit(done.stdout[-5000:])
+    return time.monotonic() - begin
