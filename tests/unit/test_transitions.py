@@ -47,9 +47,9 @@ def test_simulation_stops_where_the_answer_is_clear(monkeypatch):
     searched = []
     search = Bank.search
 
-    def counted(self, values, label, classes):
+    def counted(self, values, label, classes, window=None):
         searched.append(values.shape[1])
-        return search(self, values, label, classes)
+        return search(self, values, label, classes, window)
 
     monkeypatch.setattr(Bank, "search", counted)
     settings = Settings(calibration=200)

@@ -145,7 +145,7 @@ class Bank:
         """Covariance of a curve's values with checkpoint deviation tau."""
         return self.sampling + tau**2 * np.eye(len(self.t))
 
-    def search(self, values, label, classes):
+    def search(self, values, label, classes, window=None):
         """Best curve of every class for every series.
 
         Parameters
@@ -155,6 +155,10 @@ class Bank:
             Takes a tuple of +1, 0, -1, one per segment, and returns a class number, or -1 for none.
         classes : int
             Number of classes.
+        window : pair of float, optional
+            Of two classes. What is asked is the margin, BIC of the second minus BIC of the first, and only where it
+            lies in this window: one outside comes out on the same side of it, but is not exact. Spares much of the
+            search.
 
         Returns
         -------
@@ -164,7 +168,7 @@ class Bank:
         values = np.asarray(values, float)
         # Later series are mostly simulated from the first one's fit: its order serves them too, and changes no result.
         self.in_order = self.in_order or likeliest_first(self.rungs, values)
-        return search(self.in_order, values, label, classes)
+        return search(self.in_order, values, label, classes, window)
 
     def slopes(self, values, shapes, tau):
         """Slopes of the free segments, (series, free segments), each series (n, series) fitted by its own shape.

@@ -13,6 +13,7 @@ from itertools import pairwise, product
 import numpy as np
 
 CELLS = 32_000  # values per temporary array: they stay in a core's cache
+TOGETHER = 80  # times as many in the products of the series that are searched together
 PAIRS = 20_000  # curves whose signs are asked at a time
 PILOT = 16  # series that tell which rungs are likely
 SWEPT = 2  # most breakpoints of shapes whose Gram matrices are kept
@@ -180,15 +181,24 @@ class Rung:
 class Best:
     """The best curve of every class so far, for every series."""
 
-    def __init__(self, classes, series):
+    def __init__(self, classes, series, window=None):
         self.bic = np.full((classes, series), np.inf)
         self.shape = np.full((classes, series), -1)
+        self.window = window
 
     def of(self, series):
         """The same for some of the series only."""
-        part = Best(0, 0)
+        part = Best(0, 0, self.window)
         part.bic, part.shape = self.bic[:, series], self.shape[:, series]
         return part
+
+    def ceiling(self, classes):
+        """BIC below which a curve of one of these classes would change the answer, per series."""
+        if self.window is None or not len(classes):
+            return self.bic[classes].max(axis=0, initial=-np.inf)
+        low, high = self.window
+        first, second = self.bic
+        return np.array([np.minimum(first, second - low), np.minimum(second, first + high)])[classes].max(axis=0)
 
     def offer(self, label, series, bic, shape):
         """Take what is better; equally long arrays, `label` -1 for none."""
@@ -216,26 +226,25 @@ def likeliest_first(rungs, values):
     return [rungs[i] for i in np.argsort(fit, kind="stable")]
 
 
-def search(rungs, values, label, classes):
+def search(rungs, values, label, classes, window=None):
     """Best curve of every class for every series (see `piecewise.Bank.search`), `rungs` in the order to try them."""
     tree, (n, number) = rungs[0].tree, values.shape
     tables = {free: labels_of(free, label) for free, _, _ in tree.groups}
-    step = max(1, 60 * CELLS // (tree.small * n))
+    count = -(-number * tree.small * n // (TOGETHER * CELLS))
     parts = []
-    for start in range(0, number, step):
-        parts.append(scan(rungs, values[:, start : start + step], tables, classes))
+    for part in np.array_split(values, max(count, 1), axis=1):
+        parts.append(scan(rungs, part, tables, Best(classes, part.shape[1], window)))
     return tuple(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("bic", "shape"))
 
 
-def scan(rungs, values, tables, classes):
-    """The best curves of as many series as memory bears."""
+def scan(rungs, values, tables, best):
+    """The best curves of as many series as memory bears, entered into `best`, which is returned."""
     tree, (n, number) = rungs[0].tree, values.shape
-    best = Best(classes, number)
     reached = [np.unique(tables[free][tables[free] >= 0]) for free, _, _ in tree.groups]
     penalty = np.log(n) * tree.parameters[[start for _, start, _ in tree.groups], None]
     fewest = np.zeros((len(rungs), len(tree.groups), number))  # lower bounds of the residual sums of squares
     for r, rung in enumerate(rungs):
-        ceiling = np.array([best.bic[group].max(axis=0, initial=-np.inf) for group in reached])
+        ceiling = np.array([best.ceiling(group) for group in reached])
         open_at = fewest[r] + rung.offset + penalty < ceiling
         active, asked = np.flatnonzero(open_at.any(axis=0)), open_at.any(axis=1)
         if not len(active):
@@ -315,7 +324,7 @@ def scan_large(rung, values, tables, best, asked, rest):
             rest[group] = np.minimum(rest[group], total - gain[top, np.arange(number)])
             # The best of each series first: it often leaves nothing else to ask.
             for only_top in (True, False):
-                needed = total + penalty - best.bic[classes].max(axis=0)
+                needed = total + penalty - best.ceiling(classes)
                 if only_top:
                     series = np.flatnonzero(gain[top, np.arange(number)] > needed)
                     row = top[series]

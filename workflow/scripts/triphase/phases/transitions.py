@@ -249,10 +249,13 @@ def simulated_margins(curve, mean, observed, rng, correlation):
     """
     total, found = curve.settings.calibration, np.empty(0)
     triple, tau = is_triple(curve.signs), curve.bearable_tau(correlation)
+    # What the threshold cannot fall below any more; lower margins need not be exact.
+    above = total - int(np.ceil((1 - curve.settings.significance) * (total - 1)))
     while len(found) < total:
         number = min(max(total // 4, 1), total - len(found))
         series = curve.simulate(mean, number, tau, rng, correlation)
-        found = np.r_[found, margin(curve.bank.search(series, side, 2)[0])]
+        low = min(observed, np.sort(found)[-above]) if len(found) >= above else -np.inf
+        found = np.r_[found, margin(curve.bank.search(series, side, 2, (low, np.inf))[0])]
         larger = (found >= observed).sum()
         if triple and (larger >= LARGER or (not larger and len(found) >= total // 2)):
             break
@@ -304,7 +307,7 @@ def power(curve, tests, rng, fall=None):
         number = min(max(total // 4, 1), total - tried)
         means = curve.fit.fitted.min() + np.array(planted)[np.arange(tried, tried + number) % len(places)].T
         series = curve.simulate(means, number, curve.fit.tau, rng)
-        bic, best = bank.search(series, side, 2)
+        bic, best = bank.search(series, side, 2, (limit, limit))
         for column in np.flatnonzero(margin(bic) > limit):
             fit = bank.estimate(series[:, column], bank.shapes[best[0, column]])
             found += is_triple(segment_signs(fit, settings))
