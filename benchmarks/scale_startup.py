@@ -57,20 +57,15 @@ builtins.__import__ = noting
 """
 
 
-def startup_figures(wall_seconds=None):
+def startup_figures():
     """Figures of the start-up: list of `reporting.figure`.
-
-    Parameters
-    ----------
-    wall_seconds : float, optional
-        Wall time of the embedded study on this machine, to be shown beside the sum; without it that of
-        `results/studies.json`.
 
     Returns
     -------
     list of dict
         `start-up: slowest kind of job, times the bare import` (goal: at most 1.25), with every kind of job in the
-        details, and `start-up: jobs of the embedded study in all, s` (no goal).
+        details, and `start-up: jobs of the embedded study in all, s` (no goal), beside its wall time as
+        `results/studies.json` has it.
     """
     from reporting import figure
 
@@ -79,7 +74,7 @@ def startup_figures(wall_seconds=None):
         rows = {path.stem: beside_imports(path, Path(folder)) for path in sorted(SCRIPTS.glob("*.py"))}
     slowest = max(rows, key=lambda name: rows[name]["ratio"])
     in_all = sum(rows[name]["seconds"] * count for name, count in jobs.items())
-    wall = wall_seconds or recorded_wall()
+    wall = recorded_wall()
     return [
         figure(
             "start-up: slowest kind of job, times the bare import",

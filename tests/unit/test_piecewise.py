@@ -15,6 +15,7 @@ from triphase.phases.piecewise import (
     shrink_covariance,
     tau_ladder,
 )
+from triphase.phases.transitions import side
 
 T = np.linspace(3.0, 6.0, 13)
 
@@ -201,3 +202,19 @@ def test_search_does_not_depend_on_what_is_searched_beside():
     together, _ = bank.search(series, courses, 6)
     alone = np.hstack([bank.search(column[:, None], courses, 6)[0] for column in series.T[:5]])
     np.testing.assert_allclose(together[:, :5], alone, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-2.0, np.inf), (-np.inf, 3.0), (1.0, 4.0), (2.0, 2.0)])
+def test_margins_within_a_window_are_exact_and_others_on_the_right_side(low, high):
+    rng = np.random.default_rng(11)
+    series = np.interp(T, T[[0, 4, 8, -1]], [0, 1, 0.8, 1.2])[:, None] + 0.15 * rng.standard_normal((len(T), 60))
+    covariance = 0.02 * correlated(len(T), rng)
+    bank = Bank(T, covariance, tau_ladder(covariance, series[:, 0]), 4)
+    exact = np.subtract(*bank.search(series, side, 2)[0][::-1])
+    bic, best = bank.search(series, side, 2, (low, high))
+    found = np.subtract(*bic[::-1])
+    inside = (exact >= low) & (exact <= high)
+    assert (exact < low).any() or not np.isfinite(low)
+    assert (exact > high).any() or not np.isfinite(high)
+    np.testing.assert_allclose(found[inside], exact[inside], rtol=1e-9)
+    assert (found[exact < low] <= low).all() and (found[exact > high] >= high).all()
