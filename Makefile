@@ -9,8 +9,9 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(STUDY),--configfile config/
 run: .venv/installed
 	$(SNAKEMAKE)
 
+# Two files at a time; more threads of the libraries would wait for each other.
 test: .venv/installed
-	$(BIN)/pytest --numprocesses 2 --dist loadfile tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile tests
 
 report: run
 	$(SNAKEMAKE) --report results/$(or $(STUDY),embedded)/report.html
