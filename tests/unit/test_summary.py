@@ -15,6 +15,7 @@ from triphase.ceiling import GROUP
 from triphase.integrity.verdict import RULES
 from triphase.phases.model import model_phases
 from triphase.phases.transitions import Settings
+from triphase.summary import courses
 from triphase.summary.blocks import Heading, Items, Table, Text, to_html, to_markdown
 from triphase.summary.findings import Sources, summary
 from triphase.summary.numbers import estimate, factor, flops, percent, share_interval, shown, tokens
@@ -334,3 +335,9 @@ def test_names_are_no_markup():
     assert "<em>" not in markdown and "<code>" not in markdown and "<strong>bold</strong>" in markdown
     assert "<d>" not in html and "<script>alert" not in html and "&lt;script&gt;" in html and "<b>bold</b>" in html
     assert markdown.count("<li>") == 2
+
+
+def test_intervals_end_where_the_range_of_a_measure_does():
+    curve = {"tokens": [0, 1000], "values": np.array([0.0, 1.0]), "errors": np.array([0.01, 0.02])}
+    assert courses._row("adherence", curve, ["9 items"] * 2, (-1, 1))[-2] == "1.000 [0.961, 1.000]"
+    assert courses._row("alignment", curve, ["9 items"] * 2)[-2] == "1.000 [0.961, 1.039]"

@@ -50,17 +50,18 @@ def first_and_last(table, boot, phases):
         label = f"{headline['measure']} in {headline['roi']} (r)"
         rows.append(_row(label, curve, [counted(phases["n_subjects"], "subject")] * 2))
     wanted = [
-        ("surprisal (bits per word)", ["surprisal"], "word"),
-        ("accuracy (0 chance, 1 perfect)", behaviour["accuracy"]["measures"], "item"),
-        ("instruction adherence (-1 to 1)", behaviour["adherence"]["measures"], "item"),
+        ("surprisal (bits per word)", ["surprisal"], "word", (0, np.inf)),
+        ("accuracy (0 chance, 1 perfect)", behaviour["accuracy"]["measures"], "item", (-np.inf, 1)),
+        ("instruction adherence (-1 to 1)", behaviour["adherence"]["measures"], "item", (-1, 1)),
     ]
-    for label, measures, noun in wanted:
+    for label, measures, noun, bounds in wanted:
         try:
             curve = read_curve(table, boot, measures)
         except Undetermined:
             continue
         mine = table[table["measure"].isin(measures)].groupby("checkpoint")["n"].sum()
-        rows.append(_row(label, curve, [counted(int(mine[curve["checkpoint"][at]]), noun) for at in (0, -1)]))
+        counts = [counted(int(mine[curve["checkpoint"][at]]), noun) for at in (0, -1)]
+        rows.append(_row(label, curve, counts, bounds))
     if not rows:
         return []
     said = "First and last checkpoint of the series, with tokens and 95 % intervals from bootstrap standard errors."
@@ -85,12 +86,15 @@ def aligned(table, boot, headline):
     return curve | {"errors": curve["draws"].std(axis=-1, ddof=1)}
 
 
-def _row(label, curve, numbers):
-    """Cells of one measure: tokens, value and n at its first checkpoint and at its last (curves are in that order)."""
+def _row(label, curve, numbers, bounds=(-np.inf, np.inf)):
+    """Cells of one measure: tokens, value and n at its first checkpoint and at its last (curves are in that order).
+
+    Intervals end where the measure's range does (`bounds`).
+    """
     cells = [label]
     for at, number in zip((0, -1), numbers, strict=True):
         value, half = curve["values"][at], NORMAL_95 * curve["errors"][at]
-        interval = (value - half, value + half) if known(half) else None
+        interval = np.clip([value - half, value + half], *bounds) if known(half) else None
         known_here = known(value)
         cells += [tokens(curve["tokens"][at]), estimate(value, interval), number if known_here else UNKNOWN]
     return cells
