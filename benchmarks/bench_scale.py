@@ -1,13 +1,15 @@
 """Planning of large studies, start-up of jobs, kills, a cluster (`make bench-scale`).
 
 Prints one line per figure, writes `benchmarks/results/scale.json`, and ends with status 1 when a figure falls short.
-Figures are listed in `benchmarks/README.md`; each part is a module of its own.
+Figures are listed in `benchmarks/README.md`; each part is a module of its own. With names of parts as arguments only
+those are measured, and the kept figures of the others stay, each with its date.
 """
 
+import json
 import os
 import sys
 
-from reporting import figure, report
+from reporting import RESULTS, figure, report
 from scale_dag import dag_figures
 from scale_restart import restart_figures
 from scale_slurm import slurm_figures
@@ -16,13 +18,24 @@ from scale_startup import startup_figures
 LIBRARIES = ["snakemake", "snakemake-executor-plugin-slurm", "torch", "transformers", "himalaya"]
 
 
-def main():
-    """Measure all; exit status 1 when a figure falls short."""
-    # What is timed comes first.
-    rows = [*dag_figures(), *startup_figures(), *slurm_figures(), *restart_figures()]
+# What is timed comes first.
+PARTS = {"dag": dag_figures, "start-up": startup_figures, "slurm": slurm_figures, "restart": restart_figures}
+
+
+def main(wanted):
+    """Measure the parts that are wanted, all where none is named; exit status 1 when a figure falls short."""
+    rows = []
+    for name, figures in PARTS.items():
+        rows += figures() if not wanted or name in wanted else kept(name)
     rows.append(figure("gpu: figures of this part", "nothing here runs on a GPU", "", None))
     return report("scale", rows, LIBRARIES, load=os.getloadavg())
 
 
+def kept(part):
+    """Figures of a part as they were measured last."""
+    figures = json.loads((RESULTS / "scale.json").read_text(encoding="utf-8"))["figures"]
+    return [row for row in figures if row["figure"].startswith(f"{part}: ")]
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -21,8 +21,11 @@ def report(stage, figures, libraries, **details):
     """Print the figures, write `results/<stage>.json`, and return the exit status: 1 when a figure falls short."""
     for row in figures:
         print(f"{row['figure']}: {row['value']} (goal {row['goal']}) {STATES[row['ok']]}", flush=True)
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    for row in figures:
+        row.setdefault("date", date)
     content = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": date,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "versions": {name: version(name) for name in libraries},
         "figures": figures,

@@ -156,3 +156,15 @@ def test_single_rows_and_single_variables_are_read_alone(tmp_path):
     found, axis = read_variables(tmp_path / "z.zarr.zip", "v", "name")
     assert np.array_equal(found, values)
     assert [str(name) for name in axis] == names
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes(tmp_path):
+    left, recent, other = (
+        tmp_path / name for name in (".a.json.11.part.json", ".a.json.12.part.json", ".b.json.11.part.json")
+    )
+    for path in (left, recent, other):
+        path.write_text("{")
+    for path in (left, other):
+        os.utime(path, (0, 0))
+    write_json(tmp_path / "a.json", {})
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", recent.name, other.name}

@@ -7,6 +7,7 @@ single chunk without unpacking the rest.
 
 import errno
 import fcntl
+import glob
 import json
 import os
 import time
@@ -20,8 +21,10 @@ from triphase.errors import InputError
 
 # No space, no quota, or a file larger than the file system or the user's limits allow.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Seconds after which a temporary file that nobody holds was left by a process that was killed.
-ABANDONED = 60
+# Seconds after which a temporary file that nobody holds was left by a process that was killed, and not just made.
+ABANDONED = 5
+# What file systems answer that know no locks.
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
@@ -36,8 +39,9 @@ def replacing(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with _held(temporary, f".{glob.escape(path.name)}.*.part{glob.escape(path.suffix)}"):
+            yield temporary
+            os.replace(temporary, path)
     except Exception as error:
         if any(getattr(cause, "errno", None) in FULL for cause in causes(error)):
             raise InputError(
@@ -46,6 +50,31 @@ def replacing(path):
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(temporary, pattern):
+    """Lock a temporary file, and remove those of processes that were killed: the kernel has freed their locks."""
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        else:
+            _remove_abandoned(set(temporary.parent.glob(pattern)) - {temporary})
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(paths):
+    for path in paths:
+        with suppress(FileNotFoundError, BlockingIOError), open(path, "r+b") as theirs:
+            fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()
 
 
 def causes(error):
@@ -164,28 +193,12 @@ def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096), dt
     """
     from triphase.mapped import MappedZip
 
-    with replacing(path) as temporary, _held(temporary, f".{Path(path).name}.*.part*"):
+    with replacing(path) as temporary:
         with MappedZip(temporary, mode="w") as store:
             stream = ArrayStream(store, name, shape, dims, attributes, chunks, dtype, axis, compressed)
             yield stream
             if not stream.finished:
                 raise ValueError(f"{name}: closed after {stream.rows} of {shape[axis]} rows without `finish`")
-
-
-@contextmanager
-def _held(temporary, pattern):
-    """Lock a temporary file, and remove those of processes that were killed: the kernel has freed their locks."""
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for other in set(temporary.parent.glob(pattern)) - {temporary}:
-            with suppress(FileNotFoundError, BlockingIOError), open(other, "r+b") as theirs:
-                fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if time.time() - other.stat().st_mtime > ABANDONED:
-                    other.unlink()
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class ArrayStream:
