@@ -25,6 +25,10 @@ from triphase.failures import diagnose
         ("download failed: Service Unavailable", "transient", "Service Unavailable"),
         ("download failed: ResponseTimeout", "transient", "ResponseTimeout"),
         ("fatal: unable to access 'https://x/': Could not resolve host: x", "offline", "Could not resolve host"),
+        ("fatal: repository '/data/run-401/503/x' does not exist", "other", "does not exist"),
+        ("The requested URL returned error: 403", "refused", "error: 403"),
+        ("bad status 401, HTTP/1.1 503 follows", "refused", "status 401"),
+        ("download failed: HTTP 502.", "transient", "502"),
         ("", "other", "no reason given"),
     ],
 )

@@ -2,18 +2,22 @@
 
 import re
 
+# A status of HTTP by itself: part of a path or an address, 401 says nothing.
+STATUS = r"(?<![\w./-])({})(?![\w/-]|\.\d)"
 # The first kind whose pattern is found in the text is the cause; the order matters.
 CAUSES = {
     "full": r"no space left|not enough free space|disk quota exceeded|resource exhausted",
-    "refused": r"\b40[13]\b|unauthorized|forbidden|access ?denied|authentication|could not read (username|password)"
+    "refused": STATUS.format("40[13]")
+    + r"|unauthorized|forbidden|access ?denied|authentication|could not read (username|password)"
     r"|credential\",\"fill|permission denied \(publickey|signaturedoesnotmatch|invalidaccesskeyid|no s3 credentials"
     r"|AWS_ACCESS_KEY_ID",
     "busy": r"transfer already in progress",
     "damaged": r"verification of content failed|checksum",
     "offline": r"name or service not known|nodename nor servname|no address associated|could not resolve host",
     "absent": r"not available|not found|no other repository is known",
-    "transient": r"connection|timed? ?out|temporary failure|temporarily|network is unreachable|no route to host"
-    r"|\b(429|500|502|503|504)\b|bad gateway|service unavailable|internal server error|too many requests|slow ?down"
+    "transient": STATUS.format("429|500|502|503|504")
+    + r"|connection|timed? ?out|temporary failure|temporarily|network is unreachable|no route to host"
+    r"|bad gateway|service unavailable|internal server error|too many requests|slow ?down"
     r"|unexpected end|end of file|broken pipe|early eof|noresponsedata|incompleteheaders|stall",
 }
 
