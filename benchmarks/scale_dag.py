@@ -78,5 +78,6 @@ def dag_figures():
         figure("dag: one more checkpoint, jobs more or less than its own", sum(map(abs, off.values())), "0", not off,
                planned=planned, off=off),
         figure(f"dag: {MODELS} x {2 * CHECKPOINTS} x {LAYERS}, dry run, s", round(long_seconds, 1),
-               f"<= 20; {long_jobs} jobs, Snakemake's own cost of as many trivial ones {floor:.1f} s", long_seconds <= 20),
+               f"<= 20; {long_jobs} jobs, Snakemake's own cost of as many trivial ones {floor:.1f} s",
+               long_seconds <= 20),
     ]  # fmt: skip
