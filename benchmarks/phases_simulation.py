@@ -121,8 +121,8 @@ def simulation_figures(series=1000, recovered=1000, noises=NOISES, subjects=SUBJ
                 rows.append(figure(f"simulation: coverage of {key} at noise {noise}", f"{share.mean():.1%}", ">= 92 %",
                                    share.mean() >= 0.92, n=len(share)))  # fmt: skip
     for (name, kind, n), (false, fitted) in counts.items():
-        # The last kind is a smooth excursion of one training run, half of which no draw shows; in that run it is real. A
-        # wider interval of tau (90 % for 68 %) spares a fifth of these triples, and a third of the true ones at noise 0.1.
+        # The last kind is a smooth excursion of one training run, half of which no draw shows; in that run it is real.
+        # A wider interval of tau (90 % for 68 %) spares a fifth of these triples, and a third of the true ones at 0.1.
         share = false / series
         rows.append(figure(f"simulation: false triple, {name}, {kind}, {n} subjects", f"{share:.1%}", "<= 5 %",
                            share <= 0.05, n=series, fitted=f"{fitted / series:.1%}"))  # fmt: skip
