@@ -22,12 +22,12 @@ def report(stage, figures, libraries, **details):
     for row in figures:
         print(f"{row['figure']}: {row['value']} (goal {row['goal']}) {STATES[row['ok']]}", flush=True)
     date = datetime.now(UTC).isoformat(timespec="seconds")
+    # Figures that are kept from an earlier run have its date.
     for row in figures:
         row.setdefault("date", date)
     content = {
         "date": date,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "versions": {name: version(name) for name in libraries},
+        **surroundings(libraries),
         "figures": figures,
         **details,
     }
@@ -35,6 +35,14 @@ def report(stage, figures, libraries, **details):
     (RESULTS / f"{stage}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     TABLE.write_text(table(), encoding="utf-8")
     return 1 if any(row["ok"] is False for row in figures) else 0
+
+
+def surroundings(libraries):
+    """What figures depend on: the machine, and versions of the libraries that are named."""
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "versions": {name: version(name) for name in libraries},
+    }
 
 
 def table():

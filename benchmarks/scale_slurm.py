@@ -1,13 +1,12 @@
 """The embedded study through `profiles/slurm` on a Slurm of this machine's own: a part of `make bench-scale`."""
 
-import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
+from bench_studies import measured  # noqa: E402
 from conftest import Project  # noqa: E402
 from killed import differing  # noqa: E402
 from reporting import figure  # noqa: E402
@@ -32,13 +31,11 @@ def slurm_figures():
         return [figure(name, reason, goal, None)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         here, there = Project(Path(folder) / "here"), Project(Path(folder) / "there")
-        wall = timed(here)
-        # The path of a socket has at most 107 characters.
-        state = Path(tempfile.mkdtemp(prefix="slurm"))
-        with slurm_node(state, cpus=2) as cluster:
-            on_cluster = timed(there, *THERE, env=cluster.environment)
+        wall, *_ = measured(here)
+        # A folder of its own: the path of a socket has at most 107 characters.
+        with tempfile.TemporaryDirectory(prefix="slurm") as state, slurm_node(Path(state), cpus=2) as cluster:
+            on_cluster, *_ = measured(there, *THERE, env=cluster.environment)
             submitted = len(cluster.jobs())
-        shutil.rmtree(state)
         ours, theirs = (project.folder / STUDY for project in (here, there))
         names = differing(ours, theirs)
         if read_json(ours / "phases.json") != read_json(theirs / "phases.json"):
@@ -48,12 +45,3 @@ def slurm_figures():
         figure("slurm: embedded study, times the wall time of one machine", round(on_cluster / wall, 2),
                f"none; {on_cluster:.0f} s in {submitted} submissions, one machine {wall:.0f} s", True),
     ]  # fmt: skip
-
-
-def timed(project, *arguments, **keywords):
-    """Run snakemake to its end: seconds."""
-    begin = time.monotonic()
-    done = project.snakemake(*arguments, **keywords)
-    if done.returncode:
-        sys.exit(done.stdout[-5000:])
-    return time.monotonic() - begin

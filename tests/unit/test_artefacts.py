@@ -166,5 +166,8 @@ def test_what_a_killed_process_left_is_removed_by_the_next_that_writes(tmp_path)
         path.write_text("{")
     for path in (left, other):
         os.utime(path, (0, 0))
+    # Stands for whatever cannot be opened, as a file of another user.
+    closed = tmp_path / ".a.json.13.part.json"
+    closed.mkdir()
     write_json(tmp_path / "a.json", {})
-    assert {path.name for path in tmp_path.iterdir()} == {"a.json", recent.name, other.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", recent.name, other.name, closed.name}

@@ -31,6 +31,8 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 def replacing(path):
     """Yield a temporary path beside `path`; move it to `path` when the block ends well, remove it when it does not.
 
+    What processes that were killed left beside `path` is removed too.
+
     Raises
     ------
     InputError : the disk is full
@@ -70,8 +72,9 @@ def _held(temporary, pattern):
 
 
 def _remove_abandoned(paths):
+    """Remove temporary files that nobody holds; one that cannot be (another user's, or gone) hinders no write."""
     for path in paths:
-        with suppress(FileNotFoundError, BlockingIOError), open(path, "r+b") as theirs:
+        with suppress(OSError), open(path, "r+b") as theirs:
             fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if time.time() - path.stat().st_mtime > ABANDONED:
                 path.unlink()

@@ -249,12 +249,13 @@ def simulated_margins(curve, mean, observed, rng, correlation):
     """
     total, found = curve.settings.calibration, np.empty(0)
     triple, tau = is_triple(curve.signs), curve.bearable_tau(correlation)
-    # What the threshold cannot fall below any more; lower margins need not be exact.
-    above = total - int(np.ceil((1 - curve.settings.significance) * (total - 1)))
+    # The threshold of all is their rank-th largest, no lower than that of those drawn so far: below it (and below what
+    # was observed) margins need not be exact.
+    rank = total - int(np.ceil((1 - curve.settings.significance) * (total - 1)))
     while len(found) < total:
         number = min(max(total // 4, 1), total - len(found))
         series = curve.simulate(mean, number, tau, rng, correlation)
-        low = min(observed, np.sort(found)[-above]) if len(found) >= above else -np.inf
+        low = min(observed, np.sort(found)[-rank]) if len(found) >= rank else -np.inf
         found = np.r_[found, margin(curve.bank.search(series, side, 2, (low, np.inf))[0])]
         larger = (found >= observed).sum()
         if triple and (larger >= LARGER or (not larger and len(found) >= total // 2)):
