@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/helpers")]
 from reporting import figure, report  # noqa: E402
 
 LIBRARIES = ["torch", "transformers", "zarr", "numpy"]
@@ -78,7 +78,7 @@ def plain_loop(model, tokenizer, text, spans, context):
     """One window per word: float32 array (layer, word, feature). `model` with or without its vocabulary head."""
     import torch
 
-    from triphase.tokens import tokens_of_words
+    from triphase.activations.tokens import tokens_of_words
 
     encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
     ids, found = encoded["input_ids"], []
@@ -96,9 +96,9 @@ def extraction(model, tokenizer, text, spans, context, path=None, batch_size="au
     """From the text to the written file, or to an array where there is no path."""
     import xarray as xr
 
-    from triphase.artefacts import stream_arrays
-    from triphase.extraction import block_words, extract
-    from triphase.windows import plan_words
+    from triphase.activations.extract import block_words, extract
+    from triphase.activations.windows import plan_words
+    from triphase.core.artefacts import stream_arrays
 
     plan = plan_words(tokenizer, {"story": (text, spans)}, context)
     options = {"surprisal": False, "batch_size": batch_size, **options}
@@ -130,9 +130,9 @@ def inputs_of(plan):
     """Input ids of the batches that extraction makes of a plan."""
     import torch
 
-    from triphase.extraction import CPU_TOKENS
-    from triphase.pooling import make_batch
-    from triphase.windows import batches
+    from triphase.activations.extract import CPU_TOKENS
+    from triphase.activations.pooling import make_batch
+    from triphase.activations.windows import batches
 
     chosen = batches(plan, None, CPU_TOKENS, len(plan.first))
     return [torch.from_numpy(make_batch(plan, windows, "mean").input_ids) for windows in chosen]
@@ -187,7 +187,7 @@ def child_speed(context, repeats):
 
 def extraction_plan(tokenizer, text, spans, rule):
     """The plan that extraction follows."""
-    from triphase.windows import plan_words
+    from triphase.activations.windows import plan_words
 
     return plan_words(tokenizer, {"story": (text, spans)}, rule)
 
@@ -233,8 +233,8 @@ def child_reading():
     """Seconds to read one layer from a Zarr file, opening included, and as much from an npy file; files."""
     import xarray as xr
 
-    from triphase.artefacts import open_arrays, stream_arrays
-    from triphase.extraction import block_words
+    from triphase.activations.extract import block_words
+    from triphase.core.artefacts import open_arrays, stream_arrays
 
     layers, words, features = STORED
     rng, taken = np.random.default_rng(0), {"zarr": [], "npy": []}
@@ -282,7 +282,7 @@ def child_gpu(shape):
         for _ in range(3):
             written.append(seconds(extraction, model, tokenizer, text, spans, rule, path))
     plan, ignored = extraction_plan(tokenizer, text, spans, rule), []
-    from triphase.extraction import extract
+    from triphase.activations.extract import extract
 
     for _ in range(3):
         ignored.append(seconds(extract, model, plan, lambda block: None, surprisal=False))

@@ -16,16 +16,16 @@ import numpy as np
 from scipy.signal import lfilter
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "workflow/scripts")]
-from conftest import TEST_DATA, Project  # noqa: E402
+sys.path[:0] = [str(ROOT / "tests/helpers"), str(ROOT / "workflow/scripts")]
+from project import TEST_DATA, Project  # noqa: E402
 from reporting import figure, report  # noqa: E402
 from streaming import streaming_figures  # noqa: E402
 
-from triphase.ceiling import Others, isc_of, reliability_from_repeats  # noqa: E402
-from triphase.ceiling_intervals import Blocks, interval, repeat_draws  # noqa: E402
-from triphase.encoding.bootstrap import bootstrap_r  # noqa: E402
-from triphase.registry import load_registry  # noqa: E402
-from triphase.transcripts import read_transcript  # noqa: E402
+from triphase.config.datasets import load_registry  # noqa: E402
+from triphase.responses.ceiling import Others, isc_of, reliability_from_repeats  # noqa: E402
+from triphase.responses.ceiling_intervals import Blocks, interval, repeat_draws  # noqa: E402
+from triphase.stats.bootstrap import bootstrap_r  # noqa: E402
+from triphase.stimuli.transcripts import read_transcript  # noqa: E402
 
 LIBRARIES = ["snakemake", "datalad", "nilearn", "numpy", "zarr", "h5py"]
 OFFLINE = {

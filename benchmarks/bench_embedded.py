@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests/helpers")]
 # Two models train side by side, one core each; the scripts' own progress bars would hide the figures.
 os.environ.update({"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "DATALAD_LOG_LEVEL": "warning"})
 warnings.simplefilter("ignore")

@@ -7,7 +7,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/helpers")]
 from encoding_calibration import cost_figures, discovery_figures, null_figures, paired_figures, shift_figure  # noqa: E402
 from encoding_recovery import recovery_figures  # noqa: E402
 from encoding_speed import THREADS, speed_figures  # noqa: E402

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-from conftest import TEST_DATA, Project, job_counts  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests/helpers"))
+from project import TEST_DATA, Project, job_counts  # noqa: E402
 from reporting import figure, report  # noqa: E402
 
 LIBRARIES = ["snakemake", "torch", "transformers", "himalaya", "lm_eval", "datalad"]

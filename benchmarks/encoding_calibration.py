@@ -14,14 +14,14 @@ import numpy as np
 from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/helpers")]
 from reporting import figure  # noqa: E402
 from simulated_fits import Simulated, compared, drifts, permuted  # noqa: E402
 
-from triphase.encoding.folds import autocorrelation  # noqa: E402
-from triphase.encoding.permutation import permutation_draws, permutation_test  # noqa: E402
-from triphase.encoding.scoring import benjamini_hochberg  # noqa: E402
-from triphase.encoding.shifts import shift_draws, shift_test  # noqa: E402
+from triphase.stats.autocorrelation import autocorrelation  # noqa: E402
+from triphase.stats.permutation import permutation_draws, permutation_test  # noqa: E402
+from triphase.stats.scoring import benjamini_hochberg  # noqa: E402
+from triphase.stats.shifts import shift_draws, shift_test  # noqa: E402
 
 SETS, VOXELS = 20, 1000
 RESPONSE_AR = np.linspace(0.3, 0.6, 10)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/helpers")]
 from reporting import figure  # noqa: E402
 from simulated_fits import DELAYS, Simulated  # noqa: E402
 
-from triphase.encoding.scoring import correlate  # noqa: E402
+from triphase.stats.scoring import correlate  # noqa: E402
 
 PLANTED = (0.05, 0.1, 0.2, 0.4)
 COLUMNS = (20, 128, 512, 4096)  # delays included

@@ -295,7 +295,7 @@ def speed_figures():
 
 def gpu_figures():
     """Time per layer on a GPU, share of its matrix products and ratio to himalaya; skipped without one."""
-    from triphase.devices import count_devices
+    from triphase.core.devices import count_devices
 
     names = ("seconds per layer", "share of the float32 matrix-product ceiling", "times himalaya")
     goals = ("none", f">= {GOALS['gpu']}", "none")

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-for folder in (ROOT / "workflow" / "scripts", ROOT / "tests", ROOT / "benchmarks"):
+for folder in (ROOT / "workflow" / "scripts", ROOT / "tests/helpers", ROOT / "benchmarks"):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
@@ -14,7 +14,7 @@ import torch  # noqa: E402
 from reporting import figure  # noqa: E402
 from trained_series import GROUPS, HARD, PUBLISHED, SAVES, train_group  # noqa: E402
 
-from triphase.integrity.verdict import check_series, faulty, undecided  # noqa: E402
+from triphase.checkpoints.integrity.verdict import check_series, faulty, undecided  # noqa: E402
 
 PER_GROUP = 50
 

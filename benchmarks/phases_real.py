@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "workflow/scripts"), str(HERE.parent / "tests")]
-from conftest import TEST_DATA  # noqa: E402
+sys.path[:0] = [str(HERE.parent / "workflow/scripts"), str(HERE.parent / "tests/helpers")]
+from project import TEST_DATA  # noqa: E402
 from reporting import figure  # noqa: E402
 
 from triphase.phases.floor import floor_members  # noqa: E402

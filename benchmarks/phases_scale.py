@@ -74,8 +74,8 @@ def write_study(folder):
     import pandas as pd
     import xarray as xr
 
-    from triphase.artefacts import write_arrays, write_table
-    from triphase.trajectories import typed
+    from triphase.core.artefacts import write_arrays, write_table
+    from triphase.table.tidy import typed
 
     rng, tables, drawn = np.random.default_rng(0), [], []
     subjects = [f"sub-{number}" for number in range(SUBJECTS)]

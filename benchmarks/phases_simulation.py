@@ -19,7 +19,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from reporting import figure  # noqa: E402
 
-from triphase.artefacts import read_table  # noqa: E402
+from triphase.core.artefacts import read_table  # noqa: E402
 from triphase.phases.simulate import KINDS, course, simulate_study  # noqa: E402
 from triphase.phases.transitions import (  # noqa: E402
     Curve,

@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests/helpers")]
 from bench_studies import measured  # noqa: E402
-from conftest import Project, job_counts  # noqa: E402
 from made import make  # noqa: E402
+from project import Project, job_counts  # noqa: E402
 from reporting import figure  # noqa: E402
 
 MODELS, CHECKPOINTS, LAYERS = 4, 30, 33

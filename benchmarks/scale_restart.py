@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
-from conftest import Project  # noqa: E402
+sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests/helpers")]
 from killed import differing, kill_at, made  # noqa: E402
+from project import Project  # noqa: E402
 from reporting import figure  # noqa: E402
 
 KILLS, SEED = 20, 11

@@ -5,14 +5,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests/helpers")]
 from bench_studies import measured  # noqa: E402
-from conftest import Project  # noqa: E402
 from killed import differing  # noqa: E402
+from project import Project  # noqa: E402
 from reporting import figure  # noqa: E402
 from slurm_node import missing_programs, slurm_node  # noqa: E402
 
-from triphase.artefacts import read_json  # noqa: E402
+from triphase.core.artefacts import read_json  # noqa: E402
 
 STUDY = "results/embedded"
 # The cluster of the test keeps no accounts.

@@ -34,7 +34,7 @@ from types import SimpleNamespace
 sys.path.append({scripts!r})
 {before}
 exec(compile(open({script!r}).read(), {script!r}, "exec"), {{"__name__": "job"}})
-from triphase.job import start
+from triphase.core.job import start
 named = dict(input={{}}, output={{}}, params={{}}, config={{"retrieve": {{}}}})
 with start(SimpleNamespace(log=[{log!r}], threads=1, **named)):
     {after}

@@ -60,8 +60,8 @@ def write_study(folder):
     """A checkpoint of the embedded shape with random weights, and the words of the embedded study."""
     import pandas as pd
 
-    from triphase.artefacts import write_json, write_table
-    from triphase.checkpoints import find_checkpoint
+    from triphase.checkpoints.find import find_checkpoint
+    from triphase.core.artefacts import write_json, write_table
     from triphase.demo.stories import tell_story
     from triphase.demo.tokenizers import train_tokenizer
     from triphase.demo.training import build
@@ -113,7 +113,7 @@ def run_memory():
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
 
-    from triphase.mechanism.rows import induction_rows, stimulus_rows
+    from triphase.states.mechanism.rows import induction_rows, stimulus_rows
 
     config = LlamaConfig(**LARGE, tie_word_embeddings=True)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()

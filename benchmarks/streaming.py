@@ -1,7 +1,7 @@
 """Streaming of a large subject: peak memory, and throughput beside a plain copy of the same files.
 
 `streaming_figures()` gives the figures of this part to `bench_data.py`. A subject as LeBel et al. publish theirs is
-made up (one .hf5 file per story, float64, 95,556 voxels in a mask) and cleaned by `triphase.responses.clean_subject`
+made up (one .hf5 file per story, float64, 95,556 voxels in a mask) and cleaned by `clean_subject`
 into its .zarr.zip, in a process of its own with one thread, as the workflow's rule runs it. The whole subject of 8 GB
 is streamed once, for the memory; for the throughput the first fifth of it is streamed and copied in turn, and the
 median of three is given. Takes about two minutes and 14 GB of disk, which it gives back.
@@ -108,7 +108,7 @@ def stream(folder, runs):
     """Seconds that a subject takes from its files to its .zarr.zip."""
     import pandas as pd
 
-    from triphase.responses import clean_subject
+    from triphase.responses.subject import clean_subject
 
     names = [f"story-{number:02d}" for number in range(runs)]
     files = {

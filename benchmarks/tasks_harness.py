@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
-from conftest import TEST_DATA, Project  # noqa: E402
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/helpers")]
+from project import TEST_DATA, Project  # noqa: E402
 from reporting import figure  # noqa: E402
 
 TASKS = ROOT / "resources/tasks"

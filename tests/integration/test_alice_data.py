@@ -13,17 +13,17 @@ import measure_ceiling
 import numpy as np
 import pytest
 import yaml
+from project import ROOT
 from scipy.stats import gamma
 
-from triphase.artefacts import read_arrays, read_json, read_table
-from triphase.clones import git
-from triphase.description import describe_timing, subject_series
-from triphase.errors import InputError
-from triphase.registry import load_registry, resolve_dataset
-from triphase.transcripts import read_transcript
-from triphase.words import read_words
+from triphase.config.datasets import load_registry, resolve_dataset
+from triphase.core.artefacts import read_arrays, read_json, read_table
+from triphase.core.errors import InputError
+from triphase.responses.description import describe_timing, subject_series
+from triphase.sources.clones import git
+from triphase.stimuli.transcripts import read_transcript
+from triphase.stimuli.words import read_words
 
-ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow/schemas/datasets.schema.json"
 REGISTRY = load_registry(ROOT / "resources/registry/datasets.yaml", SCHEMA)
 SELECTION = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["dataset"] | {"name": "ds002322"}

@@ -1,10 +1,10 @@
 """The data report of the published layouts: native space, repeats inside one file, annotations instead of words."""
 
 import pytest
-from conftest import Project
 from layouts import DELAY, write_movie, write_stories
+from project import Project
 
-from triphase.artefacts import read_json, read_table
+from triphase.core.artefacts import read_json, read_table
 
 SMALL = {
     "responses": {"ceiling": {"draws": 199}},

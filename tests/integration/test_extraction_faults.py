@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from small_models import checkpoint, write
 
-from triphase.artefacts import read_arrays, write_json, write_table
-from triphase.errors import InputError
+from triphase.core.artefacts import read_arrays, write_json, write_table
+from triphase.core.errors import InputError
 
 OPTIONS = {
     "context": {"min": None, "max": 24, "stride": None}, "batch_size": 4, "dtype": "float32", "storage": "float32",
@@ -64,7 +64,7 @@ print(json.dumps({"whole_s": whole, "seen": seen}))
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Manifest and words of two stories, and a small checkpoint."""
-    from triphase.checkpoints import find_checkpoint
+    from triphase.checkpoints.find import find_checkpoint
 
     folder = tmp_path_factory.mktemp("extraction")
     model = write(folder / "model", checkpoint(layers=4))
@@ -172,7 +172,7 @@ def changed_weights(study, tmp_path, change):
     """A copy of the study whose model has other weights."""
     from safetensors.torch import load_file, save_file
 
-    from triphase.checkpoints import find_checkpoint
+    from triphase.checkpoints.find import find_checkpoint
 
     model = write(tmp_path / "model", checkpoint(layers=4))
     tensors = load_file(model / "model.safetensors")
@@ -215,7 +215,7 @@ def test_a_tokenizer_without_offsets_is_refused(study, tmp_path, monkeypatch):
 def test_a_word_that_the_tokenizer_drops_is_named(study, tmp_path):
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    from triphase.checkpoints import find_checkpoint
+    from triphase.checkpoints.find import find_checkpoint
 
     model = write(tmp_path / "model", checkpoint(layers=4))
     described = json.loads((model / "tokenizer.json").read_text())

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from project import Project
 
-from triphase import clones
-from triphase.artefacts import read_arrays, read_json
+from triphase.core.artefacts import read_arrays, read_json
+from triphase.sources import clones
 
 TARGET = "results/tiny/responses/sub-01.zarr.zip"
 

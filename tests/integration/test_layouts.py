@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, Project
 from layouts import write_movie, write_stories
+from project import ROOT, Project
 
-from triphase.artefacts import open_arrays, read_arrays, read_table
+from triphase.core.artefacts import open_arrays, read_arrays, read_table
 
 TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
 MODEL = TINY["models"][0] | {"checkpoints": TINY["models"][0]["checkpoints"][-1:]}

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, Project
+from project import ROOT, Project
 
-from triphase.artefacts import read_arrays, read_table
+from triphase.core.artefacts import read_arrays, read_table
 
 TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
 VOLUMES, TR = 80, 1.5

@@ -19,10 +19,10 @@ import fetch_stimuli
 import plan_download
 import pytest
 import yaml
-from conftest import ROOT
+from project import ROOT
 
-from triphase.errors import InputError
-from triphase.registry import load_registry, resolve_dataset
+from triphase.config.datasets import load_registry, resolve_dataset
+from triphase.core.errors import InputError
 
 SCHEMA = ROOT / "workflow/schemas/datasets.schema.json"
 REGISTRY = load_registry(ROOT / "resources/registry/datasets.yaml", SCHEMA)

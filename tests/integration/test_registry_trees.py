@@ -3,12 +3,11 @@
 import re
 import string
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
+from project import ROOT
 
-ROOT = Path(__file__).parents[2]
 REGISTRY = {
     entry["name"]: entry
     for entry in yaml.safe_load((ROOT / "resources/registry/datasets.yaml").read_text(encoding="utf-8"))["datasets"]

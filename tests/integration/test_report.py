@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 from chromium import Chromium, executable
-from conftest import Project
+from project import Project
 
 FIGURES = ("image/png", "image/svg+xml")
 # What a user of Snakemake's report does: home, into a category, the eye or the i of a row.

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, Project
 from killed import begin, differing, end, kill_at, made
+from project import ROOT, Project
 
-from triphase.artefacts import read_arrays
+from triphase.core.artefacts import read_arrays
 
 TINY = ROOT / "config/studies/tiny.yaml"
 

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, Project
+from project import ROOT, Project
 from slurm_node import missing_programs, slurm_node
 
-from triphase.artefacts import read_arrays, read_json, read_table
+from triphase.core.artefacts import read_arrays, read_json, read_table
 
 pytestmark = pytest.mark.skipif(
     bool(missing_programs()),
@@ -73,7 +73,7 @@ rule join_checkpoint:
 # Takes devices, and says which and when.
 TAKES_DEVICES = """
 import os, sys, time
-from triphase.devices import device_slot
+from triphase.core.devices import device_slot
 with device_slot(int(sys.argv[1])) as held:
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ",".join(held)
     begin = time.time()

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, Project, job_counts
+from project import ROOT, Project, job_counts
 
-from triphase.artefacts import read_arrays, read_json, read_table
+from triphase.core.artefacts import read_arrays, read_json, read_table
 
 TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
 JOINS = [
@@ -133,7 +133,7 @@ def test_local_data_changes_nothing_for_a_study_without_any(run, tmp_path):
 
 
 def test_a_docstring_reruns_nothing_and_a_function_its_users(run):
-    module = run.folder / "workflow/scripts/triphase/encoding/scoring.py"
+    module = run.folder / "workflow/scripts/triphase/stats/scoring.py"
     text = module.read_text()
     try:
         module.write_text(text.replace('"""', '"""Note. ', 1))

@@ -10,15 +10,17 @@ from pathlib import Path
 import small_models
 from fake_hub import FakeHub, sha
 
-from triphase.artefacts import read_json, write_json
-from triphase.checkpoints import find_checkpoint
-from triphase.snapshots import read_sha256
-from triphase.store import release_checkpoint
-from triphase.weights import ensure_weights
+from triphase.checkpoints.find import find_checkpoint
+from triphase.checkpoints.snapshots import read_sha256
+from triphase.checkpoints.store import release_checkpoint
+from triphase.checkpoints.weights import ensure_weights
+from triphase.core.artefacts import read_json, write_json
 
 # Each job is a process of its own, which starts in a moment since its parent has read the libraries.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["triphase.weights", "triphase.checkpoints", "triphase.hub", "huggingface_hub.hf_api"])
+PROCESSES.set_forkserver_preload(
+    ["triphase.checkpoints.weights", "triphase.checkpoints.find", "triphase.checkpoints.hub", "huggingface_hub.hf_api"]
+)
 
 CHECKPOINTS, PRESENT, NUMBERS = 20, 3, 50_000
 SIZE = len(small_models.safetensors(0, NUMBERS))

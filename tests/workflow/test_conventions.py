@@ -4,8 +4,13 @@ import ast
 import re
 
 import pytest
-from conftest import ROOT
+from project import ROOT
 
+# A package imports those above it, and itself.
+ORDER = [
+    "core", "config", "stats", "sources", "stimuli", "responses", "checkpoints", "activations", "encoding", "states",
+    "tasks", "table", "phases", "planning", "report", "demo",
+]  # fmt: skip
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 LIBRARY = sorted((ROOT / "workflow/scripts/triphase").rglob("*.py"))
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
@@ -53,3 +58,30 @@ def test_a_library_module_is_one_concept(path):
     assert len(text.splitlines()) <= 400
     assert not re.search(r"^\s*(import|from) snakemake", text, flags=re.M)
     assert ast.get_docstring(ast.parse(text))
+
+
+def imported_packages(path):
+    """Packages of the library that a module imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        else:
+            continue
+        yield from (module.split(".")[1] for module in modules if module.startswith("triphase."))
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
+def test_a_package_imports_only_those_above_it(path):
+    package = path.relative_to(ROOT / "workflow/scripts/triphase").parts[0]
+    if package == "__init__.py":
+        return
+    above = ORDER[: ORDER.index(package) + 1]
+    assert set(imported_packages(path)) <= set(above), f"{package} may import {', '.join(above)}"
+
+
+def test_the_root_of_the_library_holds_packages_alone():
+    folder = ROOT / "workflow/scripts/triphase"
+    assert [path.name for path in folder.glob("*.py")] == ["__init__.py"]
+    assert {path.parent.name for path in folder.glob("*/__init__.py")} == set(ORDER)

@@ -11,9 +11,9 @@ import subprocess
 import pytest
 import rattler
 import yaml
-from conftest import ROOT, Project, job_counts
 from environments import canonical, dependencies, make_prefix, stand_in_for_conda
 from packaging.specifiers import SpecifierSet
+from project import ROOT, Project, job_counts
 
 ENVIRONMENTS = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml"))}
 RULES = {
@@ -30,7 +30,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 sys.path.append(sys.argv[1])
-from triphase import digest
+from triphase.core import digest
 
 @cache
 def failure(statement):

@@ -7,8 +7,8 @@ import json
 
 import pytest
 import yaml
-from conftest import ROOT, Project
 from made import make
+from project import ROOT, Project
 
 EMBEDDED = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 MODELS, CHECKPOINTS, LAYERS = 2, 10, 3

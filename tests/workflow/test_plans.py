@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from conftest import ROOT, TEST_DATA, Project, job_counts
+from project import ROOT, TEST_DATA, Project, job_counts
 
 CHECKPOINT_JOBS = {
     "fetch_checkpoint",

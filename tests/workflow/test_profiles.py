@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT
+from project import ROOT
 
 PROFILES = {path.parent.name: path for path in sorted(ROOT.glob("profiles/*/profile.yaml"))}
 RULES = {
@@ -124,7 +124,7 @@ rule join_checkpoint:
 # Says how many threads a job's libraries would have, and how many the tokenizers started.
 THREADS = """
 import json, psutil
-from triphase.job import start
+from triphase.core.job import start
 with start(snakemake) as job:
     import pyarrow, torch
     from threadpoolctl import threadpool_info

@@ -14,11 +14,11 @@ import zipfile
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from project import ROOT
 
-from triphase.configuration import resolve_config
-from triphase.errors import InputError
-from triphase.redaction import redacted
+from triphase.config.resolve import resolve_config
+from triphase.core.errors import InputError
+from triphase.core.redaction import redacted
 
 LIBRARY = sorted((ROOT / "workflow/scripts").rglob("*.py"))
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]
@@ -122,8 +122,8 @@ def test_libraries_are_asked_to_unpickle_nothing():
 def test_weights_with_code_are_refused_and_it_does_not_run(tmp_path):
     import torch
 
-    from triphase.integrity.fingerprint import fingerprint_folder
-    from triphase.loading import _check_pickle
+    from triphase.checkpoints.integrity.fingerprint import fingerprint_folder
+    from triphase.checkpoints.loading import _check_pickle
 
     path = tmp_path / "pytorch_model.bin"
     for write in (torch.save, lambda content, to: to.write_bytes(pickle.dumps(content))):
@@ -136,7 +136,7 @@ def test_weights_with_code_are_refused_and_it_does_not_run(tmp_path):
 
 
 def test_a_npy_file_with_code_is_refused_and_it_does_not_run(tmp_path):
-    from triphase.readers.npy import _mapped
+    from triphase.responses.readers.npy import _mapped
 
     path = tmp_path / "run.npy"
     np.save(path, np.array([[Payload(tmp_path / "ran")]], dtype=object), allow_pickle=True)
@@ -149,7 +149,7 @@ def test_a_npy_file_with_code_is_refused_and_it_does_not_run(tmp_path):
 
 
 def test_yaml_with_code_is_refused_and_it_does_not_run(tmp_path):
-    from triphase.validation import read_checked
+    from triphase.config.validation import read_checked
 
     (tmp_path / "datasets.yaml").write_text(f"datasets: !!python/object/apply:os.mkdir ['{tmp_path}/ran']\n")
     with pytest.raises(InputError, match="is not YAML in UTF-8"):
@@ -159,7 +159,7 @@ def test_yaml_with_code_is_refused_and_it_does_not_run(tmp_path):
 
 def test_arrays_that_are_pickles_are_refused_and_do_not_run(tmp_path):
     """An older Zarr format has a codec of pickles; the workflow's own arrays are of the newer one, which has none."""
-    from triphase.artefacts import read_arrays
+    from triphase.core.artefacts import read_arrays
 
     path, codec = tmp_path / "planted.zarr.zip", {"id": "pickle", "protocol": 4}
     for codecs in ({"filters": [codec], "compressor": None}, {"filters": None, "compressor": codec}):
@@ -219,8 +219,8 @@ def test_an_address_with_a_password_is_refused_and_not_shown(url):
 # Fails in every way in which a token could be told: a message, a log line, a warning, a traceback, a user's error.
 TELLING = """
 import logging, os, warnings
-from triphase.errors import InputError
-from triphase.job import start
+from triphase.core.errors import InputError
+from triphase.core.job import start
 with start(snakemake) as job:
     address = f"https://me:{os.environ['HF_TOKEN']}@h.org/x?signature={os.environ['HF_TOKEN']}"
     logging.info("asking %s", address)
@@ -262,7 +262,7 @@ def test_a_data_set_that_wants_a_password_shows_none(tmp_path, monkeypatch):
     """The server is git's own, and refuses; git's settings of the user have the password in an address."""
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-    from triphase.clones import opened
+    from triphase.sources.clones import opened
 
     class Refusing(BaseHTTPRequestHandler):
         def do_GET(self):

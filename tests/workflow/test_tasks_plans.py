@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import Project, job_counts
+from project import Project, job_counts
 
 OVERLAY = {
     "tasks": {"evaluations": [{"name": "quiz", "task": "sciq", "metric": "acc"}], "adherence": []},

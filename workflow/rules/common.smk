@@ -6,16 +6,16 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
-from triphase.config_checks import absent_concepts
-from triphase.configuration import in_order, resolve_config, tokens_seen
-from triphase.datasets import existing_files, paths_of, wanted_files
-from triphase.digest import script_digest
+from triphase.config.rules import absent_concepts
+from triphase.config.resolve import in_order, resolve_config, tokens_seen
+from triphase.sources.manifest import existing_files, paths_of, wanted_files
+from triphase.core.digest import script_digest
 from triphase.encoding.memory import fit_megabytes
-from triphase.errors import InputError
-from triphase.locks import apply_lock, missing_lines, read_lock
-from triphase.plan_records import count_jobs
-from triphase.selection import shared_lines
-from triphase.snapshots import weight_bytes
+from triphase.core.errors import InputError
+from triphase.config.lockfile import apply_lock, missing_lines, read_lock
+from triphase.planning.records import count_jobs
+from triphase.config.selection import shared_lines
+from triphase.checkpoints.snapshots import weight_bytes
 
 config["local_data"] = config.get("local_data") or os.environ.get("TRIPHASE_TEST_DATA") or None
 try:

@@ -5,7 +5,7 @@
 #         integrity_distances.parquet                        how far each checkpoint lies from the one before
 #         figures/integrity_{model}.{png,svg}
 # The verdict sees the whole series: it joins at the trajectories and is upstream of no job of one checkpoint.
-from triphase.integrity.recipe import series_entry
+from triphase.checkpoints.integrity.recipe import series_entry
 
 
 rule fingerprint_checkpoint:

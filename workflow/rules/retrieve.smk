@@ -8,7 +8,7 @@
 #                                                        which writes the study's lock, config/locks/{study}.json)
 import time
 
-from triphase.datasets import check_local, response_roles, stimulus_files, study_files
+from triphase.sources.manifest import check_local, response_roles, stimulus_files, study_files
 
 DATASET = {key: config["dataset"].get(key) for key in ("name", "url", "version", "local_data_hint")}
 # A data set that the demo stage makes has to be made first.

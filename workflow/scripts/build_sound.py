@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from triphase.artefacts import read_json, write_table
-from triphase.content import ensure_content
-from triphase.datasets import of_run
-from triphase.job import start
-from triphase.sound import FRAME_SECONDS, read_envelope
+from triphase.core.artefacts import read_json, write_table
+from triphase.core.job import start
+from triphase.sources.content import ensure_content
+from triphase.sources.manifest import of_run
+from triphase.stimuli.sound import FRAME_SECONDS, read_envelope
 
 
 def main(paths, *, runs, user, retrieve):

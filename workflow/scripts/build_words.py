@@ -1,11 +1,11 @@
 """The word table: every word, or annotation, of every run with its times, its place in the running text, its labels."""
 
-from triphase.artefacts import read_json, write_table
-from triphase.content import ensure_content
-from triphase.datasets import of_run
-from triphase.job import start
-from triphase.transcripts import read_transcript
-from triphase.words import build_words, check_split
+from triphase.core.artefacts import read_json, write_table
+from triphase.core.job import start
+from triphase.sources.content import ensure_content
+from triphase.sources.manifest import of_run
+from triphase.stimuli.transcripts import read_transcript
+from triphase.stimuli.words import build_words, check_split
 
 
 def main(paths, *, words, runs, user, retrieve):

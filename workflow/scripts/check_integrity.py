@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from triphase.artefacts import write_table
-from triphase.integrity.distances import distance_rows
-from triphase.integrity.storage import read_fingerprint
-from triphase.integrity.verdict import check_series, report_lines
-from triphase.job import start
+from triphase.checkpoints.integrity.distances import distance_rows
+from triphase.checkpoints.integrity.storage import read_fingerprint
+from triphase.checkpoints.integrity.verdict import check_series, report_lines
+from triphase.core.artefacts import write_table
+from triphase.core.job import start
 
 
 def main(paths, *, models, found):

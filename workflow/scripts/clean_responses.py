@@ -1,10 +1,10 @@
 """One subject's responses, cleaned run by run, as (time, voxel) on the words' clock."""
 
-from triphase.artefacts import read_json, read_table
-from triphase.content import ensure_content, raw_content
-from triphase.job import start
-from triphase.provenance import library_versions
-from triphase.responses import clean_subject
+from triphase.core.artefacts import read_json, read_table
+from triphase.core.job import start
+from triphase.core.provenance import library_versions
+from triphase.responses.subject import clean_subject
+from triphase.sources.content import ensure_content, raw_content
 
 
 def main(paths, *, subject, source, runs, tr, brain, atlas, rois, cleaning, user, atlas_user, retrieve):

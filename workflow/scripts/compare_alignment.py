@@ -2,9 +2,9 @@
 
 import xarray as xr
 
-from triphase.artefacts import open_arrays, write_arrays, write_table
-from triphase.changes import change_rows, layer_changes, paired_draws
-from triphase.job import start
+from triphase.core.artefacts import open_arrays, write_arrays, write_table
+from triphase.core.job import start
+from triphase.encoding.changes import change_rows, layer_changes, paired_draws
 
 
 def main(paths, *, roles, rois, permutations, boot_draws, seed):

@@ -1,7 +1,7 @@
 """Similarity (debiased linear CKA) of every layer of one checkpoint to the same layer of a reference checkpoint."""
 
-from triphase.artefacts import open_arrays, write_table
-from triphase.job import start
+from triphase.core.artefacts import open_arrays, write_table
+from triphase.core.job import start
 from triphase.states.rows import check_same_words, drawn_words, similarity_rows, tidy_rows
 
 

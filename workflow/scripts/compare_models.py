@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from triphase.artefacts import read_arrays, read_json, read_table, write_json
-from triphase.job import start
+from triphase.core.artefacts import read_arrays, read_json, read_table, write_json
+from triphase.core.job import start
 from triphase.phases.across import compare
 from triphase.phases.seeds import judge_groups
 from triphase.phases.transitions import Settings

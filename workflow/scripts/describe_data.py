@@ -1,7 +1,8 @@
 """What was found of the study's data set: one file of numbers behind the data report."""
 
-from triphase.artefacts import read_json, read_table, write_json
-from triphase.description import (
+from triphase.core.artefacts import read_json, read_table, write_json
+from triphase.core.job import start
+from triphase.responses.description import (
     ceilings_of,
     describe_runs,
     describe_subject,
@@ -10,7 +11,6 @@ from triphase.description import (
     sound_onsets,
     subject_series,
 )
-from triphase.job import start
 
 
 def main(paths, *, study, dataset, subjects, runs, left_out, rois, tr, unit, events, seed):

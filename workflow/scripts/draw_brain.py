@@ -1,11 +1,11 @@
 """Brain maps of one model's phases and of the changes between them; the changes also as surfaces to turn by hand."""
 
-from triphase.artefacts import read_arrays, read_json, replacing
-from triphase.figures.brain import draw_maps, measured, on_surface, places
-from triphase.figures.phase_maps import phase_maps
-from triphase.figures.style import counted, save
-from triphase.figures.surface_page import surface_page
-from triphase.job import start
+from triphase.core.artefacts import read_arrays, read_json, replacing
+from triphase.core.job import start
+from triphase.report.figures.brain import draw_maps, measured, on_surface, places
+from triphase.report.figures.phase_maps import phase_maps
+from triphase.report.figures.style import counted, save
+from triphase.report.figures.surface_page import surface_page
 
 
 def main(paths, *, model, space):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from triphase.artefacts import open_arrays, read_table
-from triphase.figures.data import draw_ceiling_map
-from triphase.figures.style import save
-from triphase.job import start
+from triphase.core.artefacts import open_arrays, read_table
+from triphase.core.job import start
+from triphase.report.figures.data import draw_ceiling_map
+from triphase.report.figures.style import save
 
 
 def main(paths, *, subjects):

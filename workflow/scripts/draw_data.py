@@ -1,10 +1,10 @@
 """The data report: its figures and one self-contained page."""
 
-from triphase.artefacts import read_json, replacing
-from triphase.data_page import data_page
-from triphase.figures.data import draw_ceilings, draw_runs, draw_timing
-from triphase.figures.style import save
-from triphase.job import start
+from triphase.core.artefacts import read_json, replacing
+from triphase.core.job import start
+from triphase.report.data_page import data_page
+from triphase.report.figures.data import draw_ceilings, draw_runs, draw_timing
+from triphase.report.figures.style import save
 
 
 def main(paths):

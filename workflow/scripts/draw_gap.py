@@ -1,9 +1,9 @@
 """Score against gap, a figure of the data report."""
 
-from triphase.artefacts import read_json
-from triphase.figures.gap import draw_gap
-from triphase.figures.style import save
-from triphase.job import start
+from triphase.core.artefacts import read_json
+from triphase.core.job import start
+from triphase.report.figures.gap import draw_gap
+from triphase.report.figures.style import save
 
 
 def main(paths):

@@ -1,9 +1,9 @@
 """Figure of every rule's verdict on every checkpoint of a model, and of how far it lies from the one before."""
 
-from triphase.artefacts import read_table
-from triphase.figures.integrity import draw_integrity
-from triphase.figures.style import save
-from triphase.job import start
+from triphase.core.artefacts import read_table
+from triphase.core.job import start
+from triphase.report.figures.integrity import draw_integrity
+from triphase.report.figures.style import save
 
 
 def main(paths, *, model):

@@ -1,15 +1,15 @@
 """Figures of one model that need no brain: the three perspectives, layers, regions, tasks, probes, other analyses."""
 
-from triphase.artefacts import read_arrays, read_json, read_table
-from triphase.figures.layers import draw_layers
-from triphase.figures.power import draw_power
-from triphase.figures.probes import draw_probes
-from triphase.figures.rois import draw_rois
-from triphase.figures.specifications import draw_specifications
-from triphase.figures.style import save
-from triphase.figures.tasks import draw_tasks
-from triphase.figures.triple import draw_triple
-from triphase.job import start
+from triphase.core.artefacts import read_arrays, read_json, read_table
+from triphase.core.job import start
+from triphase.report.figures.layers import draw_layers
+from triphase.report.figures.power import draw_power
+from triphase.report.figures.probes import draw_probes
+from triphase.report.figures.rois import draw_rois
+from triphase.report.figures.specifications import draw_specifications
+from triphase.report.figures.style import save
+from triphase.report.figures.tasks import draw_tasks
+from triphase.report.figures.triple import draw_triple
 
 
 def main(paths, *, model, rois, significance, needed_power, smallest_fall):

@@ -1,9 +1,9 @@
 """All models of the study in one figure: on tokens, on compute, and what they have in common."""
 
-from triphase.artefacts import read_arrays, read_json, read_table
-from triphase.figures.models import draw_models
-from triphase.figures.style import save
-from triphase.job import start
+from triphase.core.artefacts import read_arrays, read_json, read_table
+from triphase.core.job import start
+from triphase.report.figures.models import draw_models
+from triphase.report.figures.style import save
 
 
 def main(paths):

@@ -1,10 +1,10 @@
 """Answers of one checkpoint to every item of every task, with one load of the model."""
 
-from triphase.artefacts import read_json, write_table
-from triphase.devices import device_slot
-from triphase.job import start
-from triphase.loading import load_model, load_tokenizer, memory_limits
-from triphase.provenance import library_versions, model_provenance
+from triphase.checkpoints.loading import load_model, load_tokenizer, memory_limits
+from triphase.core.artefacts import read_json, write_table
+from triphase.core.devices import device_slot
+from triphase.core.job import start
+from triphase.core.provenance import library_versions, model_provenance
 from triphase.tasks.documents import load_tasks
 from triphase.tasks.harness import evaluate
 

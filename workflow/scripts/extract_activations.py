@@ -3,15 +3,15 @@
 import numpy as np
 import xarray as xr
 
-from triphase.artefacts import read_json, read_table, stream_arrays
-from triphase.devices import device_slot
-from triphase.extraction import block_words, extract
-from triphase.job import start
-from triphase.loading import load_model, load_tokenizer, memory_limits
-from triphase.provenance import library_versions, model_provenance
-from triphase.tokens import least_context
-from triphase.windows import longest_input, plan_annotations, plan_words
-from triphase.words import unique_stimuli
+from triphase.activations.extract import block_words, extract
+from triphase.activations.tokens import least_context
+from triphase.activations.windows import longest_input, plan_annotations, plan_words
+from triphase.checkpoints.loading import load_model, load_tokenizer, memory_limits
+from triphase.core.artefacts import read_json, read_table, stream_arrays
+from triphase.core.devices import device_slot
+from triphase.core.job import start
+from triphase.core.provenance import library_versions, model_provenance
+from triphase.stimuli.words import unique_stimuli
 
 
 def main(paths, *, context, batch_size, dtype, storage, pool, surprisal, device, limits=None, retrieve=None):

@@ -1,8 +1,8 @@
 """Fetch the label image of an atlas and the table of its labels, at their pinned version, and describe the files."""
 
-from triphase.artefacts import write_json
-from triphase.downloads import fetch_dataset
-from triphase.job import start
+from triphase.core.artefacts import write_json
+from triphase.core.job import start
+from triphase.sources.downloads import fetch_dataset
 
 
 def main(paths, *, atlas, user, retrieve):

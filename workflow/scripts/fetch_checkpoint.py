@@ -1,8 +1,8 @@
 """Resolve one checkpoint to a commit, make sure that its files can be had, and describe them."""
 
-from triphase.artefacts import write_json
-from triphase.checkpoints import find_checkpoint
-from triphase.job import start
+from triphase.checkpoints.find import find_checkpoint
+from triphase.core.artefacts import write_json
+from triphase.core.job import start
 
 
 def main(paths, *, repository, revision, commit, cache_dir, folder, trust_remote_code, retrieve):

@@ -1,8 +1,8 @@
 """Fetch one subject's responses with what belongs to them (confounds, mask, ROIs), and describe the files."""
 
-from triphase.artefacts import write_json
-from triphase.datasets import fetch_files, response_roles, wanted_files
-from triphase.job import start
+from triphase.core.artefacts import write_json
+from triphase.core.job import start
+from triphase.sources.manifest import fetch_files, response_roles, wanted_files
 
 
 def main(paths, *, dataset, source, subject, runs, local_data, user, retrieve):

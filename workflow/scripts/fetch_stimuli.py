@@ -1,8 +1,8 @@
 """Fetch the transcripts of the stimuli, and the sound where it is used, and describe the files."""
 
-from triphase.artefacts import write_json
-from triphase.datasets import fetch_files, stimulus_files
-from triphase.job import start
+from triphase.core.artefacts import write_json
+from triphase.core.job import start
+from triphase.sources.manifest import fetch_files, stimulus_files
 
 
 def main(paths, *, dataset, words, audio, runs, local_data, user, retrieve):

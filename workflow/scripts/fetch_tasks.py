@@ -3,8 +3,8 @@
 import os
 import tempfile
 
-from triphase.artefacts import write_json
-from triphase.job import start
+from triphase.core.artefacts import write_json
+from triphase.core.job import start
 
 
 def main(paths, terminal, *, tasks, folder):

@@ -1,10 +1,10 @@
 """Fingerprint of one checkpoint: hashes, statistics and a sketch of every tensor, from the files on this machine."""
 
-from triphase.artefacts import read_json
-from triphase.integrity.fingerprint import fingerprint_folder
-from triphase.integrity.storage import write_fingerprint
-from triphase.job import start
-from triphase.weights import ensure_weights
+from triphase.checkpoints.integrity.fingerprint import fingerprint_folder
+from triphase.checkpoints.integrity.storage import write_fingerprint
+from triphase.checkpoints.weights import ensure_weights
+from triphase.core.artefacts import read_json
+from triphase.core.job import start
 
 
 def main(paths, *, retrieve=None):

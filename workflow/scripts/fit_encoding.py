@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from triphase.artefacts import open_arrays, read_table, write_arrays
-from triphase.devices import device_slot
+from triphase.core.artefacts import open_arrays, read_table, write_arrays
+from triphase.core.devices import device_slot
+from triphase.core.job import start
 from triphase.encoding.bands import word_scans
 from triphase.encoding.design import read_design
 from triphase.encoding.fitting import fit_layer
-from triphase.encoding.subjects import check_layer
-from triphase.job import start
+from triphase.responses.targets import check_layer
 
 COORDINATES = ("subject", "voxel", "roi", "x", "y", "z")
 ATTRIBUTES = ("block_length", "boot_length", "gap", "dataset", "dataset_commit")

@@ -3,12 +3,12 @@
 import logging
 from dataclasses import asdict
 
-from triphase.artefacts import open_arrays, read_arrays, read_table, write_json
-from triphase.job import start
+from triphase.core.artefacts import open_arrays, read_arrays, read_table, write_json
+from triphase.core.job import start
+from triphase.core.provenance import library_versions
 from triphase.phases.model import model_phases
 from triphase.phases.specification import declaration
 from triphase.phases.transitions import Settings
-from triphase.provenance import library_versions
 
 
 def main(paths, *, model, headline, judgement, rois, seed):

@@ -1,9 +1,9 @@
 """Changes of alignment of the whole study in one table, corrected over checkpoints and regions."""
 
-from triphase.artefacts import read_table, write_table
-from triphase.changes import study_changes
-from triphase.integrity.verdict import enforce
-from triphase.job import start
+from triphase.checkpoints.integrity.verdict import enforce
+from triphase.core.artefacts import read_table, write_table
+from triphase.core.job import start
+from triphase.encoding.changes import study_changes
 
 KEYS = ["model", "checkpoint", "step", "tokens"]
 

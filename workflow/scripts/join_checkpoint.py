@@ -1,11 +1,11 @@
 """One checkpoint's tidy file: everything that this checkpoint alone determines, from all three perspectives."""
 
-from triphase.artefacts import read_arrays, read_json, read_table, write_table
-from triphase.job import start
-from triphase.provenance import model_provenance
-from triphase.store import release_checkpoint
+from triphase.checkpoints.store import release_checkpoint
+from triphase.core.artefacts import read_arrays, read_json, read_table, write_table
+from triphase.core.job import start
+from triphase.core.provenance import model_provenance
+from triphase.table.tidy import encoding_rows, tidy
 from triphase.tasks.measures import summarise
-from triphase.trajectories import encoding_rows, tidy
 
 
 def main(paths, *, study, model, checkpoint, step, tokens, rois, adherence, retrieve):

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from triphase.artefacts import open_arrays, read_table, write_arrays, write_table
-from triphase.integrity.verdict import enforce, faulty
-from triphase.job import start
-from triphase.mechanism.relation import surprisal_relation
-from triphase.series import alignment_series, gain_maps, leave_out, step0_rows, task_series
-from triphase.trajectories import alignment_rows, ceiling_rows, choose_layers, floor_rows, tidy, typed
+from triphase.checkpoints.integrity.verdict import enforce, faulty
+from triphase.core.artefacts import open_arrays, read_table, write_arrays, write_table
+from triphase.core.job import start
+from triphase.table.draws import alignment_series, gain_maps, leave_out, step0_rows, task_series
+from triphase.table.relation import surprisal_relation
+from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, floor_rows, tidy, typed
 
 KEYS = ["model", "checkpoint", "step", "tokens"]
 

@@ -1,11 +1,12 @@
 """Ask the hub what every checkpoint of the study is, say so, and write the lock that pins it."""
 
-from triphase.artefacts import write_json
-from triphase.integrity.files import hub_findings
-from triphase.job import start
-from triphase.locks import make_lock, moved, read_lock, weight_hashes
-from triphase.selection import distances
-from triphase.store import GB
+from triphase.checkpoints.integrity.files import hub_findings
+from triphase.checkpoints.lock import make_lock, moved, weight_hashes
+from triphase.checkpoints.store import GB
+from triphase.config.lockfile import read_lock
+from triphase.config.selection import distances
+from triphase.core.artefacts import write_json
+from triphase.core.job import start
 
 
 def main(paths, *, study, models, lock, integrity, terminal):

@@ -1,10 +1,10 @@
 """How well each voxel and region could be predicted: from repeated stimuli, else from the other listeners."""
 
-from triphase.artefacts import open_arrays, write_table
-from triphase.ceiling import split_runs
-from triphase.ceiling_intervals import measure_ceiling
-from triphase.job import start
-from triphase.responses import load_responses
+from triphase.core.artefacts import open_arrays, write_table
+from triphase.core.job import start
+from triphase.responses.ceiling import split_runs
+from triphase.responses.ceiling_intervals import measure_ceiling
+from triphase.responses.subject import load_responses
 
 
 def main(paths, *, subjects, runs, rois, tr, ceiling, seed, common_space):

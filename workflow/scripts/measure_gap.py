@@ -4,15 +4,16 @@ import logging
 
 import numpy as np
 
-from triphase.artefacts import read_table, write_json
+from triphase.config.delays import delays_in_scans
+from triphase.core.artefacts import read_table, write_json
+from triphase.core.job import start
 from triphase.encoding.bands import nuisance_band
-from triphase.encoding.delays import delays_in_scans
 from triphase.encoding.features import shared_reach
-from triphase.encoding.folds import autocovariance, first_below, needed_gap
+from triphase.encoding.folds import needed_gap
 from triphase.encoding.gap import gap_curve, gap_rows, possible_gaps
 from triphase.encoding.preparing import LAGS
-from triphase.encoding.subjects import Cohort, check_lengths
-from triphase.job import start
+from triphase.responses.targets import Cohort, check_lengths
+from triphase.stats.autocorrelation import autocovariance, first_below
 
 log = logging.getLogger(__name__)
 

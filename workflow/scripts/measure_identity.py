@@ -1,11 +1,11 @@
 """Probes on static word identity: what each concept owes to words alone, the same for every model and checkpoint."""
 
-from triphase.artefacts import read_table, write_table
-from triphase.job import start
-from triphase.provenance import library_versions
+from triphase.core.artefacts import read_table, write_table
+from triphase.core.job import start
+from triphase.core.provenance import library_versions
 from triphase.states.probes import plan_probes
 from triphase.states.rows import identity_rows, probe_metadata, tidy_rows
-from triphase.words import unique_stimuli
+from triphase.stimuli.words import unique_stimuli
 
 
 def main(paths, *, probes, seed):

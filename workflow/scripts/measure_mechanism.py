@@ -2,14 +2,14 @@
 
 import logging
 
-from triphase.artefacts import read_json, read_table, write_table
-from triphase.devices import device_slot
-from triphase.job import start
-from triphase.loading import load_model, load_tokenizer, memory_limits
-from triphase.mechanism.inputs import read_text, repeated_tokens, stimulus_texts, text_windows
-from triphase.mechanism.rows import induction_rows, mechanism_table, stimulus_rows
-from triphase.provenance import library_versions, model_provenance
-from triphase.windows import longest_input
+from triphase.activations.windows import longest_input
+from triphase.checkpoints.loading import load_model, load_tokenizer, memory_limits
+from triphase.core.artefacts import read_json, read_table, write_table
+from triphase.core.devices import device_slot
+from triphase.core.job import start
+from triphase.core.provenance import library_versions, model_provenance
+from triphase.states.mechanism.inputs import read_text, repeated_tokens, stimulus_texts, text_windows
+from triphase.states.mechanism.rows import induction_rows, mechanism_table, stimulus_rows
 
 
 def main(paths, *, inputs, dtype, device, seed, limits=None, retrieve=None):

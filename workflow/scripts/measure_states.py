@@ -1,8 +1,8 @@
 """Surprisal, geometry and linear probes of one checkpoint, layer by layer, and similarity between its layers."""
 
-from triphase.artefacts import open_arrays, read_table, write_table
-from triphase.job import start
-from triphase.provenance import library_versions
+from triphase.core.artefacts import open_arrays, read_table, write_table
+from triphase.core.job import start
+from triphase.core.provenance import library_versions
 from triphase.states.probes import plan_probes
 from triphase.states.rows import (
     dimension_rows,
@@ -15,7 +15,7 @@ from triphase.states.rows import (
     tidy_rows,
 )
 from triphase.states.similarity import cloud
-from triphase.words import unique_stimuli
+from triphase.stimuli.words import unique_stimuli
 
 
 def main(paths, *, probes, intrinsic_dimension, cka_words, seed):

@@ -1,8 +1,8 @@
 """What a study would download: files and bytes by subject and role, before anything is fetched."""
 
-from triphase.artefacts import write_json
-from triphase.download_plan import as_table, plan_atlas, plan_study, summarise
-from triphase.job import start
+from triphase.core.artefacts import write_json
+from triphase.core.job import start
+from triphase.planning.downloads import as_table, plan_atlas, plan_study, summarise
 
 
 def main(paths, terminal, *, atlas, **study):

@@ -2,12 +2,21 @@
 
 from pathlib import Path
 
-from triphase.artefacts import read_json, read_table, write_json
-from triphase.devices import device_memory, visible_devices
-from triphase.job import start
-from triphase.locks import read_lock
-from triphase.plan import GPU_MEMORY, as_text, disk_bytes, model_rows, rule_rows, tokens_of, totals, words_heard
-from triphase.plan_records import measured_seconds, other_studies
+from triphase.config.lockfile import read_lock
+from triphase.core.artefacts import read_json, read_table, write_json
+from triphase.core.devices import device_memory, visible_devices
+from triphase.core.job import start
+from triphase.planning.cost import (
+    GPU_MEMORY,
+    as_text,
+    disk_bytes,
+    model_rows,
+    rule_rows,
+    tokens_of,
+    totals,
+    words_heard,
+)
+from triphase.planning.records import measured_seconds, other_studies
 
 
 def main(paths, terminal, *, study, jobs, left, models, lock, words, heard, tasks, mechanism, activations, disk_gb):

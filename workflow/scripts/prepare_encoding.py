@@ -5,12 +5,12 @@ import logging
 import numpy as np
 import xarray as xr
 
-from triphase.artefacts import read_table, stream_arrays
+from triphase.core.artefacts import read_table, stream_arrays
+from triphase.core.job import start
+from triphase.core.provenance import library_versions
 from triphase.encoding.design import design_dataset
 from triphase.encoding.preparing import Alone, make_design
-from triphase.encoding.subjects import Cohort, check_regions
-from triphase.job import start
-from triphase.provenance import library_versions
+from triphase.responses.targets import Cohort, check_regions
 
 log = logging.getLogger(__name__)
 VOXELS = 1024  # of a chunk, all scans of them: fits read batches of voxels

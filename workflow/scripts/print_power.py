@@ -1,7 +1,7 @@
 """Power of a study for falls and lags of several sizes, as a table for the terminal."""
 
-from triphase.artefacts import read_table, replacing
-from triphase.job import start
+from triphase.core.artefacts import read_table, replacing
+from triphase.core.job import start
 from triphase.phases.power import as_text
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from triphase.artefacts import write_json
+from triphase.core.artefacts import write_json
+from triphase.core.job import start
 from triphase.demo.dataset import make_dataset
-from triphase.job import start
 
 
 def main(paths, *, name, version, license, citation, tr, subjects, runs, simulate):

@@ -4,8 +4,8 @@ import logging
 
 import numpy as np
 
-from triphase.artefacts import read_arrays, read_table, write_table
-from triphase.job import start
+from triphase.core.artefacts import read_arrays, read_table, write_table
+from triphase.core.job import start
 from triphase.phases.power import as_text, simulate_power, study_curves
 from triphase.phases.transitions import Settings
 

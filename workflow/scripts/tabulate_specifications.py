@@ -3,8 +3,8 @@
 import logging
 from dataclasses import asdict
 
-from triphase.artefacts import read_json, read_table, write_table
-from triphase.job import start
+from triphase.core.artefacts import read_json, read_table, write_table
+from triphase.core.job import start
 from triphase.phases.specification import declaration, shares, tabulate
 from triphase.phases.transitions import Settings
 

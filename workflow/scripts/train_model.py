@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from triphase.artefacts import read_table, write_json
+from triphase.core.artefacts import read_table, write_json
+from triphase.core.job import start
 from triphase.demo.training import train
-from triphase.job import start
 
 
 def main(paths, *, repository, train_recipe, local_data):

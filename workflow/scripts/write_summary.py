@@ -1,10 +1,10 @@
 """The findings of the study on one page, as Markdown and as a page of the report, and its tables on another page."""
 
-from triphase.artefacts import read_arrays, read_json, read_table, replacing
-from triphase.job import start
-from triphase.summary.blocks import to_html, to_markdown
-from triphase.summary.findings import Sources, summary
-from triphase.summary.tables import tables
+from triphase.core.artefacts import read_arrays, read_json, read_table, replacing
+from triphase.core.job import start
+from triphase.report.summary.blocks import to_html, to_markdown
+from triphase.report.summary.findings import Sources, summary
+from triphase.report.summary.tables import tables
 
 
 def main(paths, *, study, models):

@@ -1,9 +1,5 @@
 """Pure functions behind the workflow's scripts: arrays in, arrays out; no Snakemake and no global configuration."""
 
-import gc
+from triphase.core.isolation import prepare_job
 
-from triphase.isolation import leave_snakemake_behind
-
-leave_snakemake_behind()
-# Imports leave millions of objects that stay; looking for cycles among them is a seventh of the time of a small job.
-gc.set_threshold(50_000)
+prepare_job()

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from triphase.clones import prepare_environment, remove
-from triphase.errors import InputError
+from triphase.core.errors import InputError
+from triphase.sources.clones import prepare_environment, remove
 
 GRID = 8  # mm
 TASK = "listening"

@@ -2,10 +2,10 @@
 
 import logging
 
+from triphase.core.errors import InputError
 from triphase.demo.bids import new_dataset, place_rois, write_common, write_listener
 from triphase.demo.listeners import simulate_listener
 from triphase.demo.stories import tell_story
-from triphase.errors import InputError
 
 
 def check_recipe(tr, runs, simulate):

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 
 SHARED = 8  # words: a longer passage in common is a copy, not a turn of phrase
 

@@ -5,8 +5,8 @@ import zlib
 import numpy as np
 import pandas as pd
 
+from triphase.core.errors import InputError
 from triphase.demo.grammar import Speaker, log_frequencies
-from triphase.errors import InputError
 
 FIRST_WORD = 6.0  # s after the scan's start
 SILENCE = 12.0  # s at least between the last word and the scan's end

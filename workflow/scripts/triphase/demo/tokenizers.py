@@ -6,7 +6,7 @@ Both kinds lose no character, so text -> tokens -> text is the identity and ever
 import tokenizers as tk
 from transformers import PreTrainedTokenizerFast
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 
 END = "<|endoftext|>"
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 import transformers
 
+from triphase.core.errors import InputError
 from triphase.demo.hub import new_repository
 from triphase.demo.novel import check_held_out, later_chapters
 from triphase.demo.tokenizers import train_tokenizer
 from triphase.demo.world import documents
-from triphase.errors import InputError
 
 ARCHITECTURES = ("gpt_neox", "olmo2", "llama")
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from triphase.core.errors import InputError
 from triphase.encoding.features import delay, nuisance_of_run, position_basis, scan_grid, words_to_scans
-from triphase.errors import InputError
 
 # Seconds by which a sound may end before the last word: its tail is often cut.
 SOUND_TOLERANCE = 1.0

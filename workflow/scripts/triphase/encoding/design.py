@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from triphase.encoding.bootstrap import cut_blocks, stored_length
 from triphase.encoding.folds import TRAIN, held_out_segments
-from triphase.encoding.permutation import block_counts
-from triphase.encoding.resampling import segment_groups
+from triphase.stats.bootstrap import cut_blocks, stored_length
+from triphase.stats.permutation import block_counts
+from triphase.stats.resampling import segment_groups
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Design:
     block_length : int
         Scans of a block that is permuted.
     alternatives : dict of str to Alternative
-        By name, see `triphase.encoding.delays.alternative_delays`.
+        By name, see `triphase.config.delays.alternative_delays`.
     """
 
     runs: np.ndarray

@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from pandas.api.types import is_numeric_dtype
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 
 # Columns of the position band: enough for a slow trend within a run, too few to follow the text.
 POSITION_ORDER = 3

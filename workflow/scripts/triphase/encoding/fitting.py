@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from triphase.encoding.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, seams
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
-from triphase.encoding.permutation import permutation_draws, permutation_test
 from triphase.encoding.ridge import fit_bands, weight_grid
-from triphase.encoding.scoring import benjamini_hochberg, correlate, family_wise_p
-from triphase.encoding.shifts import shift_draws, shift_test
-from triphase.encoding.subjects import RegionMeans
+from triphase.responses.targets import RegionMeans
+from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, seams
+from triphase.stats.permutation import permutation_draws, permutation_test
+from triphase.stats.scoring import benjamini_hochberg, correlate, family_wise_p
+from triphase.stats.shifts import shift_draws, shift_test
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
         Of `triphase.encoding.guards.SCALINGS`; the first is the headline, the others are sensitivity analyses, as are
         the design's alternative delays with the first scaling.
     components : int, of the scaling pca
-    significance : str, "blocks" or "shifts", see `triphase.encoding.permutation` and `triphase.encoding.shifts`
+    significance : str, "blocks" or "shifts", see `triphase.stats.permutation` and `triphase.stats.shifts`
     permutations, boot_draws : int
     solver, backend : str, see `triphase.encoding.ridge`
     seed : int

@@ -5,7 +5,8 @@ Codes in every mask: 1 the scan trains, 2 it is held out (validated or tested), 
 
 import numpy as np
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
+from triphase.stats.autocorrelation import first_below
 
 TRAIN, HELD_OUT, UNUSED = 1, 2, 0
 
@@ -172,31 +173,6 @@ def held_out_segments(outer, runs):
             if rows.size:
                 segments.extend(np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1))
     return sorted(segments, key=lambda rows: rows[0])
-
-
-def autocorrelation(values, runs, n_lags):
-    """Mean autocorrelation over columns, computed inside runs after centring: array (n_lags + 1,), 1 at lag 0."""
-    total = autocovariance(values, runs, n_lags)
-    return total / total[0]
-
-
-def autocovariance(values, runs, n_lags):
-    """Products of scans `lag` apart, summed over runs and columns after centring in each run: array (n_lags + 1,).
-
-    Sums over batches of columns add up to that of all columns.
-    """
-    total = np.zeros(n_lags + 1)
-    for run in dict.fromkeys(runs):
-        block = values[runs == run] - values[runs == run].mean(0)
-        for lag in range(min(n_lags + 1, len(block))):
-            total[lag] += np.einsum("tv,tv->", block[lag:], block[: len(block) - lag], dtype=np.float64)
-    return total
-
-
-def first_below(curve, threshold):
-    """First index at which a curve falls below a threshold; its length when it never does."""
-    below = np.flatnonzero(curve < threshold)
-    return int(below[0]) if below.size else len(curve)
 
 
 def needed_gap(acf, delays, seconds, tr, reach=0):

@@ -5,8 +5,8 @@ import numpy as np
 from triphase.encoding.floor import floor_band
 from triphase.encoding.folds import HELD_OUT, TRAIN, UNUSED, held_out_segments, hold_out_blocks, split_inner
 from triphase.encoding.ridge import fit_bands
-from triphase.encoding.scoring import correlate
-from triphase.encoding.subjects import region_masks
+from triphase.responses.targets import region_masks
+from triphase.stats.scoring import correlate
 
 BANDS = ("nuisance", "floor")
 

@@ -10,13 +10,13 @@ from functools import partial
 
 import numpy as np
 
-from triphase.devices import count_devices
+from triphase.core.devices import count_devices
+from triphase.core.errors import InputError
 from triphase.encoding import numpy_arrays
 from triphase.encoding.features import delay
 from triphase.encoding.folds import HELD_OUT, TRAIN
 from triphase.encoding.guards import scaled
 from triphase.encoding.memory import PRIMAL
-from triphase.errors import InputError
 
 log = logging.getLogger(__name__)
 

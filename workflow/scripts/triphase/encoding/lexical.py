@@ -10,7 +10,7 @@ from triphase.encoding.bands import word_scans
 from triphase.encoding.features import delay
 from triphase.encoding.folds import TRAIN
 from triphase.encoding.guards import reduce_columns
-from triphase.words import spaced
+from triphase.stimuli.words import spaced
 
 
 def lexical_band(

@@ -5,18 +5,19 @@ import logging
 import numpy as np
 import xarray as xr
 
+from triphase.config.delays import alternative_delays, delays_in_scans
 from triphase.encoding.bands import nuisance_band
-from triphase.encoding.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, response_sums
-from triphase.encoding.delays import alternative_delays, delays_in_scans
 from triphase.encoding.design import Alternative, Design
 from triphase.encoding.features import shared_reach
 from triphase.encoding.floor import floor_band
-from triphase.encoding.folds import autocorrelation, autocovariance, first_below, make_splits, needed_gap
+from triphase.encoding.folds import make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
-from triphase.encoding.resampling import block_length, decorrelation
 from triphase.encoding.ridge import fit_bands, weight_grid
-from triphase.encoding.scoring import correlate
-from triphase.encoding.subjects import RegionMeans, check_lengths
+from triphase.responses.targets import RegionMeans, check_lengths
+from triphase.stats.autocorrelation import autocorrelation, autocovariance, first_below
+from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, response_sums
+from triphase.stats.resampling import block_length, decorrelation
+from triphase.stats.scoring import correlate
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,13 @@ def make_design(cohort, words, sound, runs, *, tr, delays, alternatives, downsam
 
     Parameters
     ----------
-    cohort : triphase.encoding.subjects.Cohort
+    cohort : triphase.responses.targets.Cohort
     words : DataFrame, the words table
     sound : DataFrame, or None where no nuisance feature is of the sound
     runs : list of dict with name, stimulus, test and, optionally, group
     tr : float
     delays : list of float, s
-    alternatives : list of [first, last], s, see `triphase.encoding.delays.alternative_delays`
+    alternatives : list of [first, last], s, see `triphase.config.delays.alternative_delays`
     downsampling : str, see `triphase.encoding.features.words_to_scans`
     nuisance : list of str, see `triphase.encoding.bands.nuisance_band`
     lexical : dict with dimensions and components, or None

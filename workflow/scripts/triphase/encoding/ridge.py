@@ -5,9 +5,9 @@ import warnings
 
 import numpy as np
 
+from triphase.core.errors import InputError
 from triphase.encoding.kernels import Spectra, dtype_name, himalaya_backend, set_backend
 from triphase.encoding.search import Grid
-from triphase.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from triphase.artefacts import finite_or_none
-from triphase.encoding.scoring import benjamini_hochberg
+from triphase.core.artefacts import finite_or_none
 from triphase.phases.curves import Undetermined, average_subjects, prepare, read_curve
 from triphase.phases.piecewise import tau_ladder
 from triphase.phases.transitions import WORDS, merged
-from triphase.trajectories import LEAST_CEILING
+from triphase.stats.scoring import benjamini_hochberg
+from triphase.table.tidy import LEAST_CEILING
 
 FDR = 0.05
 NEEDED_SHARE = 0.8  # of the parcels with a ceiling of at least LEAST_CEILING, moving alike: "the entire brain"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triphase.artefacts import read_variables
+from triphase.core.artefacts import read_variables
 
 HEADLINE, PER_CHECKPOINT = "headline", "per checkpoint"
 

@@ -17,7 +17,8 @@ from itertools import combinations, product
 
 import numpy as np
 
-from triphase.phases.search import Rung, Tree, likeliest_first, search
+from triphase.phases.search import Rung, likeliest_first, search
+from triphase.phases.tree import Tree
 
 
 @dataclass(frozen=True)

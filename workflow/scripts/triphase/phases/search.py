@@ -1,14 +1,14 @@
 """The best curve of every class among all shapes of a grid, without fitting each shape to each series anew.
 
-The shapes are a tree: each is its parent and one ramp more. What a ramp adds to the explained sum of squares is the
-square of its product with the parent's residual over its length beside the parent, and both follow from the swept Gram
-matrices of the shapes with two breakpoints and fewer (all-subsets regression: Furnival and Wilson 1974, "Regressions by
-leaps and bounds", Technometrics 16). Signs of slopes are asked only of curves that would be the best of their class. A
-rung of the tau ladder is left out where a bound shows that nothing better lies there.
+The shapes are a tree (`tree`): each is its parent and one ramp more. What a ramp adds to the explained sum of squares
+is the square of its product with the parent's residual over its length beside the parent, and both follow from the
+swept Gram matrices of the shapes with two breakpoints and fewer (all-subsets regression: Furnival and Wilson 1974,
+"Regressions by leaps and bounds", Technometrics 16). Signs of slopes are asked only of curves that would be the best of
+their class. A rung of the tau ladder is left out where a bound shows that nothing better lies there.
 """
 
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 
@@ -16,71 +16,6 @@ CELLS = 32_000  # values per temporary array: they stay in a core's cache
 TOGETHER = 80  # times as many in the products of the series that are searched together
 PAIRS = 20_000  # curves whose signs are asked at a time
 PILOT = 16  # series that tell which rungs are likely
-SWEPT = 2  # most breakpoints of shapes whose Gram matrices are kept
-
-
-class Tree:
-    """All shapes of one grid of n points, and how each follows from its parent.
-
-    Attributes
-    ----------
-    shapes : list of Shape, by number of breakpoints, then by their plateaus
-    groups : list of (free, start, stop), the runs of shapes with the same plateaus
-    parent, left, right : int arrays; a shape is its parent and the ramp from grid point `left` to `right`
-    small : number of shapes with at most SWEPT breakpoints, which come first
-    middle : number of shapes that can be parents: those with fewer breakpoints than the most
-    """
-
-    def __init__(self, shapes, n):
-        self.shapes, self.n = shapes, n
-        number = {(shape.knots, shape.free): i for i, shape in enumerate(shapes)}
-        links = [ancestry(shape, n - 1) for shape in shapes]
-        self.root = number[(), (False,)]
-        self.parent = np.array([number[parent] if parent else self.root for parent, _, _ in links])
-        self.left, self.right = np.array([(left, right) for _, left, right in links]).T
-        self.parameters = np.array([shape.parameters for shape in shapes])
-        self.depth = depth = np.array([sum(shape.free) for shape in shapes])
-        bends = np.array([len(shape.knots) for shape in shapes])
-        self.small = int((bends <= SWEPT).sum())
-        self.middle = int((bends < max(bends[-1], SWEPT + 1)).sum())
-        self.levels = [np.flatnonzero(depth[: self.small] == d) for d in range(1, depth.max() + 1)]
-        # The small shape above each larger one: its parent, or its parent's.
-        rows = np.arange(self.small, len(shapes))
-        self.above = np.where(rows < self.middle, self.parent[rows], self.parent[self.parent[rows]])
-        starts = [i for i, shape in enumerate(shapes) if not i or shape.free != shapes[i - 1].free]
-        self.groups = [(shapes[a].free, a, b) for a, b in pairwise([*starts, len(shapes)])]
-
-    def cover(self, shape):
-        """Which ramps of a shape's chain, from the root down, span which of its free segments (ramps, free segments).
-
-        The same for all shapes of a group.
-        """
-        edges = np.array([0, *self.shapes[shape].knots, self.n - 1])
-        chain = [shape]
-        while self.parent[chain[-1]] != self.root:
-            chain.append(self.parent[chain[-1]])
-        left, right = self.left[chain[::-1], None], self.right[chain[::-1], None]
-        return ((left <= edges[:-1]) & (edges[1:] <= right))[:, np.flatnonzero(self.shapes[shape].free)]
-
-    def edges(self, index):
-        """Borders of the segments of shapes with equally many breakpoints, grid indices (shapes, segments + 1)."""
-        return np.array([(0, *self.shapes[i].knots, self.n - 1) for i in index])
-
-
-def ancestry(shape, end):
-    """Parent of a shape as (knots, free), and the ends of the ramp that it lacks; None for the constant."""
-    knots, free = shape.knots, shape.free
-    if not any(free):
-        return None, 0, 0
-    if free[-1]:
-        left = knots[-1] if knots else 0
-        # Slopes of the last two segments span what a ramp over both and one over the last span.
-        return ((knots[:-1], free[:-1]) if knots else ((), (False,))), left, end
-    if len(knots) == 1:
-        return ((), (False,)), 0, knots[0]
-    if free[-3]:
-        return (knots[:-2] + knots[-1:], (*free[:-2], False)), knots[-2], knots[-1]
-    return (knots[:-2], free[:-2]), knots[-2], knots[-1]
 
 
 class Rung:

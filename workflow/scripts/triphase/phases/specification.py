@@ -15,13 +15,13 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from triphase.artefacts import finite_or_none
+from triphase.core.artefacts import finite_or_none
 from triphase.encoding.guards import SCALINGS
 from triphase.phases.curves import Undetermined, average_subjects
 from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Source, layer_rules
 from triphase.phases.transitions import SYMBOLS, is_triple, legs, margins, pattern, power
 from triphase.phases.verdict import Judged, judge
-from triphase.trajectories import GAIN
+from triphase.table.tidy import GAIN
 
 TEXT = [
     "model",

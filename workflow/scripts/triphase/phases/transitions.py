@@ -14,7 +14,7 @@ from itertools import groupby
 import numpy as np
 from scipy.stats import binom, norm
 
-from triphase.artefacts import finite_or_none
+from triphase.core.artefacts import finite_or_none
 from triphase.phases.piecewise import Bank, allowed_breakpoints, tau_ladder
 
 CLASSES = ("triple", "flat", "one rise", "rise-plateau", "rise-fall", "rise-fall-plateau", "fall-rise", "other")

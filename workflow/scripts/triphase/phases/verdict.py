@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 from scipy.stats import norm
 
-from triphase.artefacts import finite_or_none
+from triphase.core.artefacts import finite_or_none
 from triphase.phases.curves import Undetermined, prepare
 from triphase.phases.floor import leaving_legs, off_floor, on_floor
 from triphase.phases.piecewise import allowed_breakpoints

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 
 # A concept that every transcript with sentences has.
 POSITION = "position"

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 from triphase.states.dimension import gride, neighbour_distances, plateau, scales, two_nn
 from triphase.states.geometry import (
     anisotropy,

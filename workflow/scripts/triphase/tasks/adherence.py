@@ -9,7 +9,7 @@ import unicodedata
 
 import numpy as np
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 
 
 def normalise(text):

@@ -1,6 +1,6 @@
 """What the harness's task objects and their items must be; each check raises InputError with the item and its value."""
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 
 
 def check_task(job, task):

@@ -9,7 +9,7 @@ import random
 from functools import cache
 from pathlib import Path
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 from triphase.tasks.adherence import normalise
 from triphase.tasks.checks import check_items, check_task
 from triphase.tasks.plan import missing_data, unfetched

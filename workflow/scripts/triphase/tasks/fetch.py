@@ -5,8 +5,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from triphase.artefacts import read_json, replacing, write_json
-from triphase.errors import InputError
+from triphase.core.artefacts import read_json, replacing, write_json
+from triphase.core.errors import InputError
 from triphase.tasks.documents import shots_split
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 from triphase.tasks.adherence import parse_strict
 from triphase.tasks.checks import target_index
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from triphase.errors import InputError
-from triphase.proportions import agresti_coull, standard_error
+from triphase.core.errors import InputError
+from triphase.stats.proportions import agresti_coull, standard_error
 from triphase.tasks.adherence import adherence_scores, answer_entropy, commonest_share, parse_lenient, parse_strict
 
 OF_ADHERENCE = (

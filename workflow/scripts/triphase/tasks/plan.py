@@ -10,7 +10,7 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 import json
 from pathlib import Path
 
-from triphase.errors import InputError
+from triphase.core.errors import InputError
 from triphase.tasks.adherence import check_variants
 
 HUB = Path("resources/hub_tasks")

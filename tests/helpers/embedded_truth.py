@@ -1,0 +1,256 @@
+"""Whether the embedded study's planted truth is recovered: the workflow's own scripts, chained, then compared with it.
+
+Two references that the workflow never sees are fitted by the same scripts: word identity (one-hot) from below and the
+true latents from above. Used by `tests/integration/test_embedded_truth.py` (one simulator seed) and
+`benchmarks/bench_embedded.py` (five).
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+LATENTS, ONE_HOT = "latents", "one-hot"
+RISE, GAIN, SENSORY, OF_CEILING, CONTROL = 0.03, 0.03, 0.03, 0.8, (0.02, 0.08)
+CONTROL_VOXELS = 600
+
+
+def load_config(simulator_seed=None):
+    """The embedded study's config, with another simulator seed where one is given."""
+    from triphase.config.resolve import resolve_config
+
+    config = resolve_config(yaml.safe_load((PROJECT / "config/config.yaml").read_text(encoding="utf-8")), PROJECT)
+    if simulator_seed is not None:
+        config["dataset"]["simulate"]["seed"] = simulator_seed
+    return config
+
+
+def train_models(config, folder):
+    """Train every model of the study, side by side, into `folder`/demo."""
+    with ProcessPoolExecutor(len(config["models"]), mp_context=get_context("spawn")) as pool:
+        list(pool.map(train_one, config["models"], [str(folder)] * len(config["models"])))
+
+
+def train_one(model, folder):
+    """Train one model as the workflow's rule does."""
+    import train_model
+
+    paths = SimpleNamespace(words=[], model=f"{folder}/demo/models/{model['name']}.json")
+    train_model.main(paths, repository=model["repository"], train_recipe=model["train"], local_data=None)
+
+
+def run_scripts(config, folder, hub):
+    """From simulated listeners to encoding scores of every model's first and last checkpoint and of both references.
+
+    Parameters
+    ----------
+    config : dict
+        From `load_config`.
+    folder : path
+        Everything is written below it; it must be the working directory, since data sets are cloned below that.
+    hub : path
+        From `train_models`: the folder `demo/hub`.
+
+    Returns
+    -------
+    scores : dict of (model, checkpoint, layer) to xarray.Dataset
+        From `fit_encoding`; the references have their name as model, checkpoint "" and layer 0.
+    ceiling : pandas.DataFrame
+    """
+    import build_words
+    import clean_responses
+    import fetch_responses
+    import fetch_stimuli
+    import measure_ceiling
+    import prepare_encoding
+    import simulate_dataset
+
+    from triphase.core.artefacts import read_table
+
+    data, folder = config["dataset"], Path(folder)
+    runs, subjects = data["runs"], [subject["name"] for subject in data["subjects"]]
+    source = data["source"]
+
+    def at(*names):
+        return str(folder.joinpath(*names))
+
+    simulate_dataset.main(
+        SimpleNamespace(dataset=at("demo", "dataset.json")),
+        **{key: data[key] for key in ("name", "version", "license", "citation", "tr", "subjects", "runs", "simulate")},
+    )
+    origin = {"name": data["name"], "url": at("demo", "dataset"), "version": data["version"], "local_data_hint": None}
+    common = {"runs": runs, "local_data": None, "user": "embedded/truth", "retrieve": config["retrieve"]}
+    paths = SimpleNamespace(manifest=at("stimuli.json"), words=at("words.parquet"))
+    fetch_stimuli.main(paths, dataset=origin, words=data["words"], audio=None, **common)
+    build_words.main(paths, words=data["words"], runs=runs, user=common["user"], retrieve=common["retrieve"])
+    for subject in subjects:
+        paths = SimpleNamespace(
+            manifest=at(f"{subject}.json"), words=at("words.parquet"), responses=at(f"{subject}.zarr.zip"), atlas=[]
+        )
+        entry = next(entry for entry in data["subjects"] if entry["name"] == subject)
+        fetch_responses.main(paths, dataset=origin, source=source, subject=entry, **common)
+        clean_responses.main(
+            paths, subject=subject, source=source, runs=runs, tr=data["tr"], cleaning=config["responses"],
+            brain=data["brain"], atlas=None, rois=data["rois"], user=common["user"], atlas_user=None,
+            retrieve=config["retrieve"],
+        )  # fmt: skip
+    responses = [at(f"{subject}.zarr.zip") for subject in subjects]
+    measure_ceiling.main(
+        SimpleNamespace(responses=responses, ceiling=at("ceiling.parquet"), regions=at("ceiling_rois.parquet")),
+        subjects=subjects, runs=runs, rois=data["rois"], tr=data["tr"], ceiling=config["responses"]["ceiling"],
+        seed=config["seed"], common_space=True,
+    )  # fmt: skip
+    encoding = config["encoding"]
+    shared = SimpleNamespace(responses=responses, words=at("words.parquet"), shared=at("shared.zarr.zip"), sound=[])
+    keys = (
+        "delays", "downsampling", "nuisance", "lexical", "split", "alphas", "band_weights", "gap_seconds",
+        "minimum_block", "boot_draws",
+    )  # fmt: skip
+    prepare_encoding.main(
+        shared, runs=runs, rois=data["rois"], tr=data["tr"], alternatives=encoding["delay_alternatives"],
+        seed=config["seed"], **{key: encoding[key] for key in keys},
+    )  # fmt: skip
+
+    words = read_table(at("words.parquet"))
+    scores = {(name, "", 0): fit_reference(config, folder, name, words) for name in (LATENTS, ONE_HOT)}
+    for model in config["models"]:
+        for checkpoint in (model["checkpoints"][0], model["checkpoints"][-1]):
+            activations = extract(config, folder, hub, model, checkpoint)
+            for layer in model["layers"]:
+                key = (model["name"], checkpoint["name"], layer)
+                scores[key] = fit(config, folder, activations, layer)
+    return scores, read_table(at("ceiling.parquet"))
+
+
+def extract(config, folder, hub, model, checkpoint):
+    """Activations of one checkpoint, by the workflow's scripts; their path."""
+    import extract_activations
+    import fetch_checkpoint
+
+    stem = folder / f"{model['name']}-{checkpoint['name']}"
+    paths = SimpleNamespace(
+        checkpoint=f"{stem}.json", words=str(folder / "words.parquet"), activations=f"{stem}.zarr.zip"
+    )
+    fetch_checkpoint.main(
+        paths, repository=model["repository"], revision=checkpoint["revision"], commit=None, cache_dir=str(hub),
+        folder=None, trust_remote_code=False, retrieve=config["retrieve"],
+    )  # fmt: skip
+    extract_activations.main(paths, **config["activations"], retrieve=config["retrieve"])
+    return paths.activations
+
+
+def fit(config, folder, activations, layer):
+    """Encoding scores of one layer, by the workflow's script."""
+    import fit_encoding
+
+    from triphase.core.artefacts import read_arrays
+
+    paths = SimpleNamespace(
+        shared=str(folder / "shared.zarr.zip"),
+        words=str(folder / "words.parquet"),
+        activations=activations,
+        encoding=str(folder / "encoding.zarr.zip"),
+    )
+    keys = (
+        "alphas", "band_weights", "scalings", "components", "significance", "permutations", "boot_draws", "solver",
+        "backend",
+    )  # fmt: skip
+    fit_encoding.main(
+        paths, layer=layer, rois=config["dataset"]["rois"], seed=config["seed"],
+        **{key: config["encoding"][key] for key in keys},
+    )  # fmt: skip
+    return read_arrays(paths.encoding)
+
+
+def fit_reference(config, folder, name, words):
+    """Encoding scores of the true latents, or of word identity, in the place of a layer's activations."""
+    from triphase.core.artefacts import write_arrays
+    from triphase.demo.listeners import latents
+
+    heard = words.drop_duplicates(["stimulus", "index"])
+    if name == LATENTS:
+        values = latents(heard)[0]
+        values = values - values.mean(0)  # silence is the typical state, as for the simulated voxels
+    else:
+        values = pd.get_dummies(heard["word"]).to_numpy(float)
+    dataset = xr.Dataset(
+        {"activations": (("layer", "word", "feature"), values[None])},
+        coords={
+            "layer": [0],
+            "stimulus": ("word", heard["stimulus"].to_numpy(str)),
+            "index": ("word", heard["index"].to_numpy()),
+        },
+        attrs={"versions": {}},
+    )
+    path = str(folder / f"{name}.zarr.zip")
+    write_arrays(path, dataset)
+    return fit(config, folder, path, 0)
+
+
+def chosen_layers(config, scores, model, language):
+    """Layer of each listener by training CV, averaged over the fitted checkpoints: dict of subject to layer."""
+    fitted = {
+        layer: [values for key, values in scores.items() if key[::2] == (model["name"], layer)]
+        for layer in model["layers"]
+    }
+    found = {}
+    for entry in config["dataset"]["subjects"]:
+        quality = {
+            layer: np.mean([mean_over(values, "cv_score", entry["name"], language) for values in checkpoints])
+            for layer, checkpoints in fitted.items()
+        }
+        found[entry["name"]] = max(quality, key=quality.get)
+    return found
+
+
+def mean_over(dataset, variable, subject, rois):
+    """Mean over one listener's voxels in the named ROIs."""
+    here = (dataset["subject"].values == subject) & np.isin(dataset["roi"].values, rois)
+    return float(dataset[variable].values[here].mean())
+
+
+def compare(config, scores, ceiling):
+    """The criteria of the embedded truth.
+
+    Returns
+    -------
+    pandas.DataFrame
+        model, subject, layer (the chosen one), criterion, value, low, high (bounds that the value must keep), ok.
+    """
+    kinds = {roi["name"]: roi["kind"] for roi in config["dataset"]["simulate"]["rois"]}
+    language, sensory, control = (
+        [name for name, kind in kinds.items() if kind == wanted] for wanted in ("language", "sensory", "control")
+    )
+    rows = []
+    for model in config["models"]:
+        layers = chosen_layers(config, scores, model, language)
+        first, last = model["checkpoints"][0]["name"], model["checkpoints"][-1]["name"]
+        below, above = scores[ONE_HOT, "", 0], scores[LATENTS, "", 0]
+        p_control = []
+        for subject, layer in layers.items():
+            early, late = scores[model["name"], first, layer], scores[model["name"], last, layer]
+            r = mean_over(late, "r", subject, language)
+            reach = ceiling[(ceiling["subject"] == subject) & ceiling["roi"].isin(sensory)]["ceiling"].mean()
+            alone = mean_over(late, "r_nuisance_alone", subject, sensory)
+            here = (late["subject"].values == subject) & np.isin(late["roi"].values, control)
+            p_control.append(late["p"].values[here])
+            for criterion, value, low, high in (
+                ("last - step 0", r - mean_over(early, "r", subject, language), RISE, np.inf),
+                ("joint - nuisance", mean_over(late, "gain", subject, language), GAIN, np.inf),
+                ("last - one-hot", r - mean_over(below, "r", subject, language), 0, np.inf),
+                ("latents - last", mean_over(above, "r", subject, language) - r, 0, np.inf),
+                ("sensory: joint - nuisance", mean_over(late, "gain", subject, sensory), -SENSORY, SENSORY),
+                ("sensory: nuisance / ceiling", alone / reach, OF_CEILING, np.inf),
+            ):
+                rows.append((model["name"], subject, layer, criterion, value, low, high))
+        p = np.concatenate(p_control)
+        rows.append((model["name"], "all", None, "control: voxels", len(p), CONTROL_VOXELS, np.inf))
+        rows.append((model["name"], "all", None, "control: share p < 0.05", (p < 0.05).mean(), *CONTROL))
+    table = pd.DataFrame(rows, columns=["model", "subject", "layer", "criterion", "value", "low", "high"])
+    return table.assign(ok=(table["value"] >= table["low"]) & (table["value"] <= table["high"]))

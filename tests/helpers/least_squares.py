@@ -1,0 +1,16 @@
+"""Cleaning of a run by plain least squares, to compare with."""
+
+import numpy as np
+
+TR = 2.0
+ALL = {"detrend": True, "high_pass": 0.01, "standardize": True}
+
+
+def residuals(values, regressors):
+    """What least squares on an intercept and some regressors leaves."""
+    design = np.column_stack([np.ones(len(values)), regressors])
+    return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+
+
+def zscore(values):
+    return (values - values.mean(axis=0)) / values.std(axis=0, ddof=1)

@@ -1,0 +1,66 @@
+"""The project as tests see it: its folder, the folder of real data, and copies of it in which snakemake runs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TEST_DATA = Path(os.environ.get("TRIPHASE_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+class Project:
+    """A copy of the project's files in a folder of its own, so that a run's results stay out of the working tree."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        for name in listed.stdout.splitlines():
+            if (ROOT / name).is_file() and not name.startswith(("tests/", "benchmarks/")):
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, target)
+
+    @classmethod
+    def copy_of(cls, folder, target):
+        """A project with all that has been made in it: nothing is left to do there either."""
+        subprocess.run(["cp", "-a", folder, target], check=True)
+        project = cls.__new__(cls)
+        project.folder = target
+        return project
+
+    def snakemake(self, *arguments, study=None, overlay=None, env=None, program=("-m", "snakemake")):
+        """Run snakemake; `overlay` is merged over the study. Returns the finished process, output as text."""
+        configs = [f"config/studies/{study}.yaml"] if study else []
+        if overlay:
+            (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+            configs.append("overlay.yaml")
+        configfiles = ["--configfile", *configs] if configs else []
+        return subprocess.run(
+            [sys.executable, *program, "--cores", "2", *arguments, *configfiles],
+            cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={
+                **os.environ, "TRIPHASE_TEST_DATA": str(TEST_DATA.resolve()),
+                # The copy's own library, and not the working tree's, which is installed.
+                "PYTHONPATH": str(self.folder / "workflow/scripts"), **(env or {}),
+            },
+        )  # fmt: skip
+
+    def planned(self, *arguments, **keywords):
+        """Jobs that a dry run plans, by rule."""
+        done = self.snakemake("-n", "--quiet", "rules", *arguments, **keywords)
+        assert done.returncode == 0, done.stdout
+        return job_counts(done.stdout)
+
+
+def job_counts(output):
+    """Snakemake's table of jobs by rule, without its total and target lines."""
+    rows = re.findall(r"^(\w+) +(\d+)$", output.split("Job stats:")[-1], flags=re.M)
+    return {rule: int(count) for rule, count in rows if rule not in ("total", "all")}

@@ -1,0 +1,206 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import small_models
+from fake_hub import FakeHub, sha
+from project import ROOT
+
+from triphase.checkpoints import hub
+from triphase.checkpoints.lock import make_lock, moved
+from triphase.config.families import load_families, resolve_models
+from triphase.config.lockfile import apply_lock, lock_path, missing_lines, read_lock
+from triphase.core.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def families():
+    return load_families(ROOT / "resources/registry/models.yaml", ROOT / "workflow/schemas/models.schema.json")
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A hub with an OLMo whose names round otherwise than the registry computes, and an explicit repository."""
+    revisions = {"step0-tokens0B": 0, "step1000-tokens5B": 1, "step2000-tokens8B": 2, "main": 3}
+    repositories = {
+        "allenai/OLMo-7B-0724-hf": {name: small_models.stand_in(value) for name, value in revisions.items()},
+        "org/name": {"a": small_models.stand_in(7)},
+    }
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "PAUSE", 0.01)
+    with FakeHub(repositories) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
+
+
+def study(families, steps=(0, 1000, 2000), **more):
+    listed = [{"name": "a", "revision": "a", "step": 3, **more}]
+    models = [
+        {"name": "olmo", "family": "olmo-0724-7b", "layers": [1], "checkpoints": {"steps": list(steps)}},
+        {"name": "own", "repository": "org/name", "tokens_per_step": 1, "layers": [1], "checkpoints": listed},
+    ]
+    return resolve_models(models, families)
+
+
+def test_a_lock_holds_commit_and_hashes_of_every_file(families, served, tmp_path):
+    models = study(families)
+    lock = make_lock("mine", models, "error")
+    locked = lock["models"]["olmo"]["checkpoints"]
+    assert lock["study"] == "mine" and list(locked) == ["step0", "step1000", "step2000"]
+    # The name that the hub has, though the registry rounds down.
+    assert locked["step1000"]["revision"] == "step1000-tokens5B"
+    assert locked["step1000"]["commit"] == served.commit("allenai/OLMo-7B-0724-hf", "step1000-tokens5B")
+    files = {file["name"]: file for file in locked["step1000"]["files"]}
+    content = small_models.stand_in(1)["model.safetensors"]
+    assert files["model.safetensors"] == {"name": "model.safetensors", "bytes": len(content), "sha256": sha(content)}
+    assert set(files["config.json"]) == {"name", "bytes", "oid"}
+    assert not served.sent, "a file was downloaded"
+
+    path = tmp_path / "lock.json"
+    path.write_text(json.dumps(lock))
+    pinned = apply_lock(models, read_lock(path), "error")
+    assert [entry["commit"] for entry in pinned[0]["checkpoints"]] == [entry["commit"] for entry in locked.values()]
+    assert pinned[0]["checkpoints"][1]["revision"] == "step1000-tokens5B"
+    assert pinned[1]["checkpoints"][0]["commit"] == served.commit("org/name", "a")
+    # A locked study can be locked again, and a moved branch is then seen.
+    served.repositories["org/name"]["a"] = ("f" * 40, small_models.stand_in(8))
+    again = make_lock("mine", models, "error")
+    assert again["models"]["own"]["checkpoints"]["a"]["commit"] == "f" * 40
+    assert [line.split(",")[0] for line in moved(lock, again)] == ["own/a: now commit ffffffffffff"]
+    assert moved(None, again) == moved(again, again) == []
+
+
+def test_a_lock_pins_only_what_it_is_about(families, served):
+    lock = make_lock("mine", study(families, steps=(0, 1000)), "error")
+    later = apply_lock(study(families, commit="c" * 40), lock, "error")
+    assert [("commit" in entry) for entry in later[0]["checkpoints"]] == [True, True, False]
+    assert later[1]["checkpoints"][0]["commit"] == "c" * 40, "the study's own pin stays"
+    other = [{**model, "repository": "org/other"} for model in study(families)]
+    assert not any("commit" in entry for model in apply_lock(other, lock, "error") for entry in model["checkpoints"])
+    local = [{**model, "local_folder": "/x/{step}"} for model in study(families)]
+    assert apply_lock(local, lock, "error") == local
+    assert apply_lock(local, None, "error") == local
+
+
+def test_models_that_do_not_come_from_the_hub_are_not_locked(families, served):
+    models = [{**model, "cache_dir": "x"} for model in study(families)]
+    assert make_lock("mine", models, "error") == {"study": "mine", "models": {}}
+
+
+def test_a_revision_that_is_not_there_is_named(families, served):
+    with pytest.raises(
+        InputError, match="models/olmo/checkpoints/step5000: .* no revision 'step5000-tokens20B'; the nearest"
+    ):
+        make_lock("mine", study(families, steps=(0, 5000)), "error")
+    del served.repositories["org/name"]
+    with pytest.raises(InputError, match="'org/name' does not exist, is private"):
+        make_lock("mine", study(families), "error")
+
+
+def test_a_missing_revision_is_recorded_and_left_out_unless_integrity_is_error(families, served, tmp_path):
+    models = study(families, steps=(0, 5000))
+    lock = make_lock("mine", models, "exclude")
+    gone = lock["models"]["olmo"]["checkpoints"]["step5000"]
+    assert gone["revision"] == "step5000-tokens20B" and gone["missing"].startswith("the nearest of 4 are step")
+    path = tmp_path / "lock.json"
+    path.write_text(json.dumps(lock))
+    for policy in ("exclude", "warn"):
+        pinned = apply_lock(models, read_lock(path), policy)
+        assert ["missing" in entry for entry in pinned[0]["checkpoints"]] == [False, True]
+        assert pinned[0]["checkpoints"][1]["missing"] == gone["missing"]
+        assert missing_lines(pinned)[0].endswith("by the lock: olmo/step5000")
+    # The job that fetches it then refuses, as without a lock.
+    for held in (apply_lock(models, lock, "error"), apply_lock(study(families, steps=(5000,)), lock, "exclude")):
+        assert not any("missing" in entry for entry in held[0]["checkpoints"]) and missing_lines(held) == []
+    with pytest.raises(InputError, match="models/olmo/checkpoints/step5000: .* no revision"):
+        make_lock("mine", study(families, steps=(5000,)), "exclude")
+    # Once the hub has it, a new lock pins it.
+    served.repositories["allenai/OLMo-7B-0724-hf"]["step5000-tokens20B"] = ("e" * 40, small_models.stand_in(5))
+    again = make_lock("mine", models, "exclude")
+    assert again["models"]["olmo"]["checkpoints"]["step5000"]["commit"] == "e" * 40 and not moved(lock, again)
+
+
+def test_offline_a_lock_cannot_be_made(families, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="'allenai/OLMo-7B-0724-hf' has to be asked for its revisions, and HF"):
+        make_lock("mine", study(families), "error")
+
+
+def test_a_lock_is_looked_for_in_the_working_directory_and_then_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    project = tmp_path / "project"
+    inside = project / "config/locks/mine.json"
+    assert str(lock_path(None, "mine", project)) == "config/locks/mine.json"
+    inside.parent.mkdir(parents=True)
+    inside.write_text("{}")
+    assert lock_path(None, "mine", project) == inside
+    assert str(lock_path("other.json", "mine", project)) == "other.json"
+    (tmp_path / "config/locks").mkdir(parents=True)
+    (tmp_path / "config/locks/mine.json").write_text("{}")
+    assert str(lock_path(None, "mine", project)) == "config/locks/mine.json"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"models": 3}', '{"models": {"m": {"checkpoints": {"a": {"commit": "1"}}}}}']
+)
+def test_a_broken_lock_is_refused(tmp_path, content):
+    path = tmp_path / "lock.json"
+    assert read_lock(path) is None
+    path.write_text(content)
+    with pytest.raises(InputError, match="lock: .*lock.json is not a lock .*snakemake lock_checkpoints"):
+        read_lock(path)
+
+
+def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, served, tmp_path, monkeypatch):
+    import io
+    from types import SimpleNamespace
+
+    import lock_checkpoints
+
+    monkeypatch.chdir(tmp_path)
+    repository = served.repositories["allenai/OLMo-7B-0724-hf"]
+    repository["step2000-tokens8B"] = ("d" * 40, repository["step0-tokens0B"][1])
+    asked = {"tokens": [0, 4_194_304_000, 9e9]}
+    models = [{"name": "olmo", "family": "olmo-0724-7b", "layers": [1], "checkpoints": asked}]
+    local = {"name": "own", "repository": "org/name", "tokens_per_step": 1, "layers": [1], "cache_dir": "x"}
+    models.append({**local, "checkpoints": [{"name": "a", "revision": "a", "step": 3}]})
+    said = io.StringIO()
+    lock_checkpoints.main(
+        SimpleNamespace(lock="results/mine/models/lock.json"), study="mine", models=resolve_models(models, families),
+        lock="config/locks/mine.json", integrity="error", terminal=said,
+    )  # fmt: skip
+    lines = said.getvalue().splitlines()
+    assert lines[0] == "olmo: 9e+09 tokens asked for, step2000 has 8.389e+09 (0.932 x)"
+    assert lines[1].startswith("olmo: 3 checkpoints, ")
+    assert [line.split(":")[0] for line in lines[2:4]] == ["olmo/step0", "olmo/step2000"]
+    assert "model.safetensors" in lines[2] and "step2000" in lines[2]
+    assert lines[4:] == ["own: not from the hub, nothing to lock", "written: config/locks/mine.json"]
+    assert read_lock("config/locks/mine.json") == read_lock("results/mine/models/lock.json")
+    # Locked again under another policy, with a revision that is gone and a branch that has moved.
+    del repository["step1000-tokens5B"]
+    repository["step0-tokens0B"] = ("e" * 40, repository["step0-tokens0B"][1])
+    said.truncate(0)
+    lock_checkpoints.main(
+        SimpleNamespace(lock="results/mine/models/lock.json"), study="mine", models=resolve_models(models, families),
+        lock="config/locks/mine.json", integrity="warn", terminal=said,
+    )  # fmt: skip
+    lines = said.getvalue().splitlines()
+    assert any(line.startswith("olmo: 2 checkpoints, ") for line in lines)
+    (gone,) = (line for line in lines if "missing" in line)
+    assert gone.startswith("olmo/step1000: missing: no revision 'step1000-tokens4B'; the nearest of 3 are step")
+    assert f"olmo/step0: now commit {'e' * 12}" in said.getvalue()
+    assert "missing" in read_lock("config/locks/mine.json")["models"]["olmo"]["checkpoints"]["step1000"]
+
+
+def test_registries_and_locks_import_nothing_heavy():
+    code = (
+        "import sys, triphase.config.families, triphase.config.lockfile, triphase.checkpoints.snapshots; "
+        "print([m for m in ('torch', 'transformers', 'huggingface_hub', 'numpy', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts")},
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"

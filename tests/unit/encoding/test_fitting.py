@@ -1,0 +1,161 @@
+"""All scores of a layer: the same in any batches, with lost voxels counted and sensitivity analyses beside."""
+
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from triphase.core.errors import InputError
+from triphase.encoding.design import Alternative, Design, design_dataset, read_design
+from triphase.encoding.features import delay
+from triphase.encoding.fitting import fit_layer, voxel_batches
+from triphase.encoding.folds import make_splits
+from triphase.encoding.kernels import decompose
+from triphase.encoding.preparing import Alone
+from triphase.encoding.ridge import fit_bands, weight_grid
+from triphase.stats.bootstrap import bootstrap_draws, bootstrap_r
+from triphase.stats.scoring import correlate
+
+N_RUN, LEAD, DELAYS, OTHER = 130, 2, [1, 2], [1]
+RUNS = np.repeat(["r1", "r2", "r3"], N_RUN)
+ROIS = [{"name": "A", "language": True}, {"name": "B", "language": False}]
+SETTINGS = {
+    "alphas": np.logspace(-1, 3, 5), "band_weights": [0, 0.5, 1], "scalings": ["zscore", "center"], "components": 3,
+    "significance": "blocks", "permutations": 199, "boot_draws": 150, "solver": "auto", "backend": "numpy", "seed": 0,
+}  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Three runs, the last held out; two subjects of four voxels: most follow the features, others are noise.
+
+    Gives features, rows, opened shared file, design, targets.
+    """
+    generator = np.random.default_rng(0)
+    grid = 3 * (N_RUN + LEAD)
+    features = generator.standard_normal((grid, 6)).astype(np.float32)
+    rows = np.concatenate([np.arange(N_RUN) + LEAD + k * (N_RUN + LEAD) for k in range(3)])
+    nuisance, other = (generator.standard_normal((len(rows), 3)).astype(np.float32) for _ in range(2))
+    outer, inner = make_splits(RUNS, RUNS, ["r3"], kind="fixed", outer_folds=2, inner_folds=2, gap=4)
+    design = Design(
+        runs=RUNS, times=np.tile(np.arange(N_RUN) * 2.0, 3), stimuli=RUNS, tr=2.0, delays=DELAYS, outer=outer,
+        inner=inner, bands={"nuisance": nuisance, "lexical": np.stack([nuisance[:, :2] ** 2])}, gap=4, lag=2,
+        block_length=20, alternatives={"delays_2_2": Alternative(OTHER, other)},
+    )  # fmt: skip
+    planted = delay(features, rows, DELAYS) @ generator.standard_normal((12, 8))
+    y = planted / planted.std(0) + 0.5 * nuisance @ generator.standard_normal((3, 8))
+    y += 0.7 * generator.standard_normal(y.shape)
+    y[:, [2, 6]] = generator.standard_normal((len(rows), 2))
+    y[RUNS == "r3", 7] = 0.5
+    y = y.astype(np.float32)
+    targets = pd.DataFrame({"subject": ["s1"] * 4 + ["s2"] * 4, "roi": list("AABBABAB")})
+    keys = ("alphas", "band_weights", "boot_draws", "seed")
+    alone = Alone(design, np.zeros((1, len(rows), 0)), targets, ROIS, **{key: SETTINGS[key] for key in keys})
+    alone.add(y[:, :5])
+    alone.add(y[:, 5:])
+    shared = xr.merge([design_dataset(design), alone.dataset()]).assign(responses=(("time", "target"), y))
+    return features, rows, shared, design, targets
+
+
+def test_a_design_is_read_as_it_was_written(study):
+    _, _, shared, design, _ = study
+    shared.attrs = design_dataset(design).attrs
+    again = read_design(shared)
+    for field in fields(Design):
+        ours, theirs = getattr(design, field.name), getattr(again, field.name)
+        if field.name == "alternatives":
+            assert ours["delays_2_2"].delays == theirs["delays_2_2"].delays == OTHER
+            ours, theirs = ({name: entry.nuisance for name, entry in each.items()} for each in (ours, theirs))
+        if field.name in ("bands", "alternatives"):
+            assert list(ours) == list(theirs)
+            ours, theirs = list(ours.values()), list(theirs.values())
+        for one, other in zip(ours, theirs, strict=True) if isinstance(ours, list) else [(ours, theirs)]:
+            np.testing.assert_array_equal(one, other)
+
+
+def test_batches_change_nothing(study, monkeypatch):
+    whole = fit_layer(*study, ROIS, **SETTINGS)
+    monkeypatch.setattr("triphase.encoding.memory.BATCH_VOXELS", (1, 3))
+    pieces = fit_layer(*study, ROIS, **SETTINGS)
+    xr.testing.assert_allclose(whole, pieces, rtol=1e-4, atol=1e-4)
+    assert whole.attrs == pieces.attrs
+
+
+def test_what_follows_the_features_is_found_and_a_constant_voxel_keeps_its_place(study):
+    found = fit_layer(*study, ROIS, **SETTINGS)
+    good, lost = np.array([0, 1, 3, 4, 5]), 7
+    assert (
+        (found["gain"][good] > 0.1).all() and (found["q"][good] < 0.05).all() and (found["p_fwer"][good] < 0.05).all()
+    )
+    assert abs(found["gain"][2]) < 0.15
+    assert found.attrs["without_score"] == 1
+    for name in ("r", "r_llm", "gain", "gain_center", "gain_over_lexical", "gain_delays_2_2", "p", "q", "p_fwer"):
+        assert np.isnan(found[name][lost]) and np.isfinite(found[name][:lost]).all(), name
+    np.testing.assert_allclose(found["r_llm"] + found["r_nuisance"], found["r"], atol=1e-6)
+    np.testing.assert_allclose(found["r"] - found["r_nuisance_alone"], found["gain"], atol=1e-6)
+
+
+def test_draws_of_regions_stand_around_their_means(study):
+    found = fit_layer(*study, ROIS, **SETTINGS)
+    assert found["measure"].values.tolist() == [
+        "r", "gain", "gain_over_lexical", "gain_center", "gain_delays_2_2"
+    ]  # fmt: skip
+    boot = found["boot"].sel(listener="s1", region="A")
+    for measure in found["measure"].values:
+        value = found[str(measure)][:2].mean()
+        draws = boot.sel(measure=measure)
+        assert abs(draws.mean() - value) < 3 * draws.std() + 0.02, measure
+    assert found.attrs["top_share"] < found.attrs["effective_rank"] and 1 < found.attrs["effective_rank"] <= 12
+    assert {"top_share_center", "effective_rank_center"} <= set(found.attrs)
+
+
+@pytest.mark.parametrize(
+    ("gain", "delays", "names"),
+    [("gain", DELAYS, ["nuisance"]), ("gain_over_lexical", DELAYS, ["nuisance", "lexical"]),
+     ("gain_delays_2_2", OTHER, ["delays_2_2"])],
+)  # fmt: skip
+def test_draws_of_a_gain_are_those_of_both_fits_voxel_by_voxel(study, gain, delays, names):
+    features, rows, shared, design, targets = study
+    y, weights, alphas = shared["responses"].values, SETTINGS["band_weights"], SETTINGS["alphas"]
+    bands = [design.bands[name] if name in design.bands else design.alternatives[name].nuisance for name in names]
+    counts = bootstrap_draws(design.block_sizes, design.groups, SETTINGS["boot_draws"], SETTINGS["seed"])
+    spectra, r, draws = decompose(features, rows, delays, design.outer, design.inner, backend="numpy"), [], []
+    for wide in (spectra, None):
+        grid = weight_grid(weights, len(bands) + (wide is not None))
+        made = fit_bands(wide, bands, y, design.outer, design.inner, alphas=alphas, weights=grid)[0]
+        r.append(correlate(made, y, design.segments)[0])
+        draws.append(bootstrap_r(made.sum(0), y, design.blocks, counts))
+    found = fit_layer(*study, ROIS, **SETTINGS)
+    np.testing.assert_allclose(found[gain], r[0] - r[1], atol=1e-6)
+    difference = draws[0] - draws[1]
+    for listener, region, voxels in (("s1", "A", [0, 1]), ("s2", "all", [4, 5, 6]), ("s2", "B", [5])):
+        ours = found["boot"].sel(listener=listener, region=region, measure=gain)
+        np.testing.assert_allclose(ours, difference[:, voxels].mean(1), atol=1e-6)
+    if gain == "gain":
+        ours = found["boot"].sel(listener="s1", region="B", measure="r")
+        np.testing.assert_allclose(ours, draws[0][:, [2, 3]].mean(1), atol=1e-6)
+
+
+def test_both_solvers_give_the_same_scores(study):
+    ours, himalaya = (fit_layer(*study, ROIS, **SETTINGS | {"solver": name}) for name in ("lowrank", "himalaya"))
+    for name in ("r", "gain", "gain_over_lexical", "cv_score"):
+        np.testing.assert_allclose(ours[name], himalaya[name], atol=2e-4, err_msg=name)
+
+
+def test_shifts_are_used_where_asked_and_need_room(study):
+    with pytest.raises(InputError, match=r"stretches of \[130\] scans have 127 circular shifts .* fewer than 500"):
+        fit_layer(*study, ROIS, **SETTINGS | {"significance": "shifts"})
+
+
+@pytest.mark.parametrize(
+    ("n_targets", "n_scans", "n_draws"), [(10, 300, 1000), (200_000, 1500, 1000), (5000, 22_000, 99)]
+)
+def test_batches_cover_all_targets_within_their_memory(n_targets, n_scans, n_draws):
+    batches = voxel_batches(n_targets, n_scans, n_draws)
+    sizes = [batch.stop - batch.start for batch in batches]
+    assert sum(sizes) == n_targets and batches[0].start == 0 and batches[-1].stop == n_targets
+    assert max(sizes) * 4 * (6 * n_scans + 4 * n_draws) <= 2**29

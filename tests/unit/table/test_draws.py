@@ -1,0 +1,58 @@
+"""What runs along with a series when checkpoints are left out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from triphase.core.artefacts import write_arrays
+from triphase.core.errors import InputError
+from triphase.table.draws import alignment_series, leave_out, step0_rows
+
+SERIES = [{"model": model, "checkpoint": name} for model in ("a", "b") for name in ("step0", "step1")]
+
+
+def test_lists_lose_the_same_checkpoints_as_the_series():
+    series, tables, tasks = leave_out({("a", "step1"), ("b", "step0")}, SERIES, list("wxyz"), [1, 2, 3, 4])
+    assert series == [SERIES[0], SERIES[3]] and tables == ["w", "z"] and tasks == [1, 4]
+    assert leave_out(set(), SERIES, list("wxyz"))[1] == list("wxyz")
+
+
+def test_a_model_without_a_checkpoint_is_an_error():
+    with pytest.raises(InputError, match="no checkpoint of 'b' is left; .*`integrity: warn`"):
+        leave_out({("b", "step0"), ("b", "step1")}, SERIES)
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    """Encoding files of three checkpoints of one model at layer 2, and the tidy rows that belong to them."""
+    files, rows = {}, []
+    for place, step in enumerate((0, 10, 20)):
+        key = "m", f"step{step}", 2
+        draws = np.array([[10 * place + np.arange(3.0), place + np.arange(3.0)]])  # (region, measure, draw)
+        boot = xr.Dataset(
+            {"boot": (("listener", "region", "measure", "draw"), draws[None].astype(np.float32))},
+            coords={"listener": ["s"], "region": ["A"], "measure": ["r", "gain"]},
+        )
+        files[key] = tmp_path / f"{step}.zarr.zip"
+        write_arrays(files[key], boot)
+        for measure, value in (("r", 10.0 * place), ("alignment", place)):
+            rows.append([*key, step, step * 100, "s", "A", measure, value, 5])
+    columns = ["model", "checkpoint", "layer", "step", "tokens", "subject", "roi", "measure", "value", "n"]
+    return pd.DataFrame(rows, columns=columns), files
+
+
+def test_alignment_over_step0_is_paired_with_the_models_own_start(fitted):
+    drawn = alignment_series(*fitted)
+    over = [row for row in drawn if row["measure"] == "alignment_over_step0"]
+    assert [row["value"] for row in over] == [0, 10, 20]
+    np.testing.assert_array_equal([row["boot"] for row in over], [[0] * 3, [10] * 3, [20] * 3])
+    rows = step0_rows(drawn)
+    assert rows["se"].tolist() == [0, 0, 0], "draws that are common to both cancel"
+    assert rows["layer"].tolist() == [2, 2, 2] and rows["n"].tolist() == [5, 5, 5]
+
+
+def test_without_step_0_nothing_is_said_over_it(fitted):
+    table, files = fitted
+    drawn = alignment_series(table[table["step"] > 0], files)
+    assert {row["measure"] for row in drawn} == {"alignment"} and step0_rows(drawn).empty

@@ -1,0 +1,132 @@
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from triphase.table.tidy import (
+    alignment_rows,
+    ceiling_rows,
+    choose_layers,
+    encoding_rows,
+    item_draws,
+    tidy,
+)
+
+ROIS = [{"name": "A", "language": True}, {"name": "B", "language": False}]
+
+
+@pytest.fixture
+def result():
+    """Two subjects; s1 has voxels in A, A, B and s2 in A only."""
+    values = {name: ("target", np.array([0.1, 0.3, 0.5, 0.7])) for name in
+              ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "gain", "cv_score", "p_fwer"]}  # fmt: skip
+    boot = np.zeros((2, 4, 2, 100))
+    boot[0, 0, 1] = np.random.default_rng(0).normal(0, 0.05, 100)
+    return xr.Dataset(
+        values | {"q": ("target", [0.01, 0.2, 0.01, 0.01]), "boot": (("listener", "region", "measure", "draw"), boot)},
+        coords={
+            "subject": ("target", ["s1", "s1", "s1", "s2"]),
+            "voxel": ("target", [0, 1, 2, 0]),
+            "roi": ("target", ["A", "A", "B", "A"]),
+            "listener": ["s1", "s2"],
+            "region": ["A", "B", "language", "all"],
+            "measure": ["r", "gain"],
+        },
+        attrs={"layer": 2, "top_share": 0.4, "effective_rank": 7.5},
+    )
+
+
+NO_REPEATS = pd.DataFrame({"subject": "s1", "voxel": [0, 1, 2], "ceiling": 0.9, "kind": "isc"})
+
+
+def test_regions_average_their_voxels(result):
+    rows = encoding_rows(result, ROIS, NO_REPEATS).set_index(["subject", "roi", "measure"])
+    assert rows.loc[("s1", "A", "gain"), "value"] == pytest.approx(0.2)
+    assert rows.loc[("s1", "all", "gain"), "value"] == pytest.approx(0.3)
+    assert rows.loc[("s1", "language", "significant"), "value"] == pytest.approx(0.5)
+    assert rows.loc[("s1", "A", "gain"), "se"] == pytest.approx(0.05, rel=0.2)
+    assert ("s2", "B", "gain") not in rows.index, "a region without voxels has no row"
+    assert "r_normalised" not in rows.index.get_level_values("measure"), "an inter-subject correlation is no ceiling"
+    assert rows.loc[(None, None, "kernel_top_share"), "value"] == 0.4
+
+
+def test_normalised_r_is_a_ratio_of_means_over_reliable_voxels(result):
+    ceiling = pd.DataFrame({"subject": "s1", "voxel": [0, 1, 2], "ceiling": [0.15, 0.4, 0.8], "kind": "repeats"})
+    rows = encoding_rows(result, ROIS, ceiling).set_index(["subject", "roi", "measure"])["value"]
+    assert rows["s1", "all", "r_normalised"] == pytest.approx((0.3 + 0.5) / (0.4 + 0.8))
+    assert rows["s1", "A", "r_normalised"] == pytest.approx(0.3 / 0.4)
+    assert ("s2", "A", "r_normalised") not in rows.index
+
+
+def test_voxels_without_a_score_are_left_out_of_the_means(result):
+    result["r"][0] = np.nan
+    rows = encoding_rows(result, ROIS, NO_REPEATS).set_index(["subject", "roi", "measure"])
+    assert rows.loc[("s1", "A", "r"), "value"] == pytest.approx(0.3) and rows.loc[("s1", "A", "r"), "n"] == 1
+    assert rows.loc[("s1", "A", "significant"), "value"] == 0
+
+
+def test_tidy_rows_have_typed_nulls(result):
+    states = pd.DataFrame({"layer": [None], "measure": ["surprisal"], "value": [9.0], "se": [0.1], "n": [50]})
+    keys = {"study": "x", "model": "m", "checkpoint": "step4", "step": 4, "tokens": 400}
+    table = tidy([encoding_rows(result, ROIS, NO_REPEATS), states, pd.DataFrame()], **keys)
+    row = table[table["measure"] == "surprisal"].iloc[0]
+    assert row["layer"] is pd.NA and row["subject"] is pd.NA and row["tokens"] == 400
+
+
+def table_of(scores):
+    rows = [
+        {
+            "model": "m",
+            "checkpoint": f"c{c}",
+            "subject": "s",
+            "roi": "language",
+            "layer": layer,
+            "measure": m,
+            "value": v,
+        }
+        for (c, layer), value in scores.items()
+        for m, v in (("cv_score", value), ("gain", 10 * layer + c), ("gain_pca", layer))
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_one_layer_over_all_checkpoints_by_the_mean_cv_score():
+    # layer 1 wins at c0, layer 2 on average
+    table = table_of({(0, 1): 0.5, (1, 1): 0.1, (0, 2): 0.4, (1, 2): 0.4})
+    layers = choose_layers(table, "language")
+    assert layers == {("m", "s"): 2}
+    rows = alignment_rows(table, layers).groupby("measure")["value"].apply(list)
+    assert rows.to_dict() == {"alignment": [20, 21], "alignment_pca": [2, 2]}
+
+
+def test_ceilings_skip_invalid_voxels():
+    ceiling = pd.DataFrame(
+        {"subject": "s", "roi": ["A", "A", "B"], "valid": [True, False, True], "ceiling": [0.4, np.nan, 0.8]}
+    ).assign(reliability=np.nan, kind="isc")
+    rows = ceiling_rows(ceiling, ROIS).set_index(["roi", "measure"])["value"]
+    assert (
+        rows["A", "ceiling"] == 0.4 and rows["A", "valid_voxels"] == 1 and rows["all", "ceiling"] == pytest.approx(0.6)
+    )
+
+
+def test_a_region_without_reliability_has_no_ceiling():
+    noise = np.random.default_rng(3).normal(0, 0.05, 4000)
+    noise -= noise.mean()
+    reliability = np.r_[noise, [0.04, 0.32], -0.3]
+    roi = np.r_[np.full(4000, "A"), ["B", "B"], ["C"]]
+    ceiling = pd.DataFrame({"subject": "s", "roi": roi, "valid": True, "reliability": reliability, "kind": "repeats"})
+    ceiling["ceiling"] = np.sqrt(ceiling["reliability"].clip(lower=0))
+    rois = [{"name": name, "language": False} for name in "ABC"]
+    rows = ceiling_rows(ceiling, rois).set_index(["roi", "measure"])["value"]
+    assert rows["A", "ceiling"] == pytest.approx(0, abs=1e-6)
+    assert rows["B", "ceiling"] == pytest.approx(np.sqrt(0.18)) and rows["C", "ceiling"] == 0
+
+
+def test_items_are_drawn_alike_at_every_checkpoint():
+    generator = np.random.default_rng(0)
+    easy = generator.integers(0, 2, 200).astype(float)
+    draws = item_draws(np.stack([easy, easy, 1 - easy]), 4000, seed=1)
+    np.testing.assert_array_equal(draws[0], draws[1])
+    np.testing.assert_allclose(draws[0] + draws[2], 1, atol=1e-6)
+    assert draws[0].std() == pytest.approx(easy.std() / np.sqrt(200), rel=0.05)
+    np.testing.assert_array_equal(draws[:1], item_draws(easy[None], 4000, seed=1))

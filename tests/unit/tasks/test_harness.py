@@ -1,0 +1,365 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import evaluate_tasks
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hand_made import bigram, word_tokenizer
+from project import ROOT
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
+
+from triphase.checkpoints.find import find_checkpoint
+from triphase.checkpoints.loading import load_model
+from triphase.core.artefacts import read_table, write_json
+from triphase.core.errors import InputError
+from triphase.stats.proportions import agresti_coull
+from triphase.tasks.documents import load_tasks, read_documents
+from triphase.tasks.harness import evaluate
+from triphase.tasks.measures import item_scores, summarise
+from triphase.tasks.plan import missing_data, plan, task_sources, unfetched
+
+TASKS = ROOT / "resources" / "tasks"
+VARIANTS = [
+    {"name": "letters", "task": "ask_letters", "labels": ["A", "B", "C", "D"]},
+    {"name": "digits", "task": "ask_digits", "labels": ["1", "2", "3", "4"]},
+    {"name": "plain", "task": "ask_plain", "labels": []},
+]
+
+
+@pytest.fixture
+def tokenizer():
+    return word_tokenizer()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Task YAMLs of all kinds with their data, `root` being the working directory."""
+    questions = [
+        {"id": number, "question": f"{animal} ?", "choices": ["cat", "dog", "see", "sees"], "answer": number % 4}
+        for number, animal in enumerate(["cat", "dog", "cat", "see", "dog"])
+    ]
+    pairs = [{"sentence_good": f"{animal} sees {end}", "sentence_bad": f"{animal} see {end}"}
+             for animal in ("cat", "dog") for end in ("cat", "dog ?")]  # fmt: skip
+    (tmp_path / "questions.json").write_text(json.dumps(questions))
+    (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, pairs)))
+    data = f"dataset_kwargs: {{data_files: {{test: {tmp_path}/questions.json}}}}"
+    head = f"dataset_path: json\ntest_split: test\nmetadata: {{version: 2.0}}\n{data}\n"
+    choice = "output_type: multiple_choice\ndoc_to_choice: choices\ndoc_to_target: answer\n"
+    metrics = "metric_list: [{metric: acc}, {metric: acc_norm}]\n"
+    (tmp_path / "choose.yaml").write_text(f"task: choose\n{head}{choice}{metrics}doc_to_text: '{{{{question}}}}'\n")
+    base = head + "output_type: generate_until\ndoc_to_target: answer\nmetric_list: [{metric: exact_match}]\n"
+    (tmp_path / "base_ask").write_text(
+        base + "generation_kwargs: {until: ['\\n'], max_gen_toks: 3, do_sample: false}\n"
+    )
+    for name, word in (("letters", "letter"), ("digits", "digit"), ("plain", "cat")):
+        text = f"include: base_ask\ntask: ask_{name}\ndoc_to_text: '{{{{question}}}} {word}'\n"
+        (tmp_path / f"ask_{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def run(jobs, model, tokenizer, batch_size=4):
+    return evaluate(jobs, load_tasks(jobs), model, tokenizer, batch_size=batch_size, seed=0)
+
+
+class TestPlan:
+    def test_paths_come_from_the_yaml_or_from_local_data(self, folder):
+        evaluations = [
+            {"name": "one", "task": "choose"},
+            {"name": "two", "task": "choose", "data": "sub/own.jsonl", "root": "local_data", "limit": 7},
+        ]
+        jobs = plan(evaluations, [{"name": "world", "variants": VARIANTS}], [folder], "/data")
+        assert [job["id"] for job in jobs] == ["one", "two", "world.letters", "world.digits", "world.plain"]
+        assert jobs[0]["data"] == {"test": [f"{folder}/questions.json"]}
+        assert jobs[1]["data"] == {"test": ["/data/sub/own.jsonl"]}
+        assert jobs[1]["limit"] == 7
+        assert jobs[2]["data"] == {"test": [f"{folder}/questions.json"]}
+        assert jobs[2]["labels"] == ["A", "B", "C", "D"]
+        assert f"{folder}/choose.yaml" in task_sources(jobs)
+
+    def test_missing_files_are_named_before_anything_runs(self, folder):
+        entry = {"name": "two", "task": "choose", "data": "own.jsonl", "root": "local_data"}
+        jobs = plan([{"name": "one", "task": "choose"}, entry], [], [folder], folder)
+        (message,) = missing_data(jobs)
+        assert "'two'" in message
+        assert f"{folder}/own.jsonl" in message
+        assert "local_data" in message
+        with pytest.raises(InputError, match="own.jsonl"):
+            load_tasks(jobs)
+
+    def test_a_task_that_is_not_local_is_named_with_what_there_is(self, folder):
+        jobs = plan([{"name": "x", "task": "arc"}, {"name": "one", "task": "choose"}], [], [folder], None)
+        message = unfetched(jobs, [folder])
+        assert re.search("data of 'arc' are not here.*snakemake fetch_tasks.*ask_digits, ask_letters.*choose", message)
+        assert unfetched(jobs[1:], [folder]) == ""
+        assert missing_data(jobs) == []
+        with pytest.raises(InputError, match="data of 'arc' are not here"):
+            load_tasks(jobs)
+
+    def test_names_must_be_unique(self, folder):
+        with pytest.raises(InputError, match=r"\['one'\] occur more than once"):
+            plan([{"name": "one", "task": "choose"}, {"name": "one", "task": "choose"}], [], [folder], None)
+
+    def test_local_data_that_is_not_set_is_named(self, folder):
+        with pytest.raises(InputError, match="'x' reads 'a.jsonl' from local_data, which is not set"):
+            plan([{"name": "x", "task": "choose", "data": "a.jsonl", "root": "local_data"}], [], [folder], None)
+
+    def test_yaml_without_data_is_refused(self):
+        with pytest.raises(InputError, match="'blimp_pairs' names no data"):
+            plan([{"name": "x", "task": "blimp_pairs"}], [], [TASKS], None)
+
+    def test_imports_neither_the_harness_nor_torch(self):
+        heavy = "{'torch', 'lm_eval', 'datasets', 'transformers'}"
+        code = f"import sys, triphase.tasks.plan; assert not {heavy} & set(sys.modules)"
+        library = ROOT / "workflow" / "scripts"
+        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(library)})
+
+
+class TestDocuments:
+    def test_list_and_lines_are_the_same(self, tmp_path):
+        rows = [{"a": 1}, {"a": 2}]
+        (tmp_path / "list").write_text(json.dumps(rows, indent=1))
+        (tmp_path / "lines").write_text("\n".join(map(json.dumps, rows)) + "\n")
+        assert read_documents(tmp_path / "list") == read_documents(tmp_path / "lines") == rows
+
+    def test_other_text_is_refused(self, tmp_path):
+        (tmp_path / "file").write_text("a,b\n1,2\n")
+        with pytest.raises(InputError, match="file is neither a JSON list nor JSON lines"):
+            read_documents(tmp_path / "file")
+
+    def test_empty_file_is_refused(self, folder):
+        (folder / "questions.json").write_text("[]")
+        with pytest.raises(InputError, match="'one' has no items"):
+            load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
+
+
+def test_metric_that_a_task_does_not_compute_is_refused(folder):
+    with pytest.raises(InputError, match="'f1' of 'one'.*acc, acc_norm"):
+        load_tasks(plan([{"name": "one", "task": "choose", "metric": "f1"}], [], [folder], None))
+
+
+def test_adherence_needs_generated_answers(folder):
+    variants = [VARIANTS[0] | {"task": "choose"}, *VARIANTS[1:]]
+    with pytest.raises(InputError, match="'choose' of adherence 'world' has output_type 'multiple_choice'"):
+        load_tasks(plan([], [{"name": "world", "variants": variants}], [folder], None))
+
+
+def test_more_generated_tokens_than_context_leaves_the_task_out_and_says_why(folder, tokenizer):
+    (folder / "base_ask").write_text((folder / "base_ask").read_text().replace("max_gen_toks: 3", "max_gen_toks: 32"))
+    jobs = plan([], [{"name": "world", "variants": VARIANTS}], [folder], None)
+    world = [{"name": "world", "variants": VARIANTS}]
+    jobs = plan([{"name": "one", "task": "choose"}], world, [folder], None)
+    items, metadata = run(jobs, bigram()[0], tokenizer)
+    assert "'ask_letters' generates up to 32 tokens, the model's context is 32" in metadata["missing"]["world.letters"]
+    items.attrs["missing"] = metadata["missing"]
+    table = summarise(items, world).set_index("measure")
+    assert table.loc["accuracy/one", "n"] == 5
+    assert np.isnan(table.loc["adherence/world", "value"])
+    assert table.loc["adherence/world", "n"] == 0
+    assert set(item_scores(items, world)["measure"]) == {"accuracy_rescaled/one"}
+
+
+class TestKnownModel:
+    def test_multiple_choice_equals_hand_computation(self, folder, tokenizer):
+        model, logp = bigram(**{"?_dog": 2.0, "?_sees": 1.0})
+        items, metadata = run(plan([{"name": "one", "task": "choose"}], [], [folder], None), model, tokenizer)
+        expected = logp.loc["?", ["cat", "dog", "see", "sees"]].to_numpy()
+        for values in items["loglikelihoods"]:
+            np.testing.assert_allclose(values, expected, rtol=1e-5)
+        # Always "dog", the right answer (index 1) of one question in five.
+        assert items["answer"].tolist() == [1] * 5
+        assert items["target"].tolist() == [0, 1, 2, 3, 0]
+        assert items["correct"].tolist() == [0, 1, 0, 0, 0]
+        assert items["correct_norm"].tolist() == (items["target"] == np.argmax(expected / [3, 3, 3, 4])).tolist()
+        assert set(items["chance"]) == {0.25}
+        described = metadata["tasks"]["one"]
+        assert (described["n"], described["version"], described["shots"], described["truncated"]) == (5, 2.0, 0, 0)
+        table = summarise(items, []).set_index("measure")
+        assert table.loc["accuracy/one", "value"] == pytest.approx(0.2)
+        assert table.loc["accuracy/one", "se"] == pytest.approx(agresti_coull(1, 5))
+        assert table.loc["accuracy_rescaled/one", "value"] == pytest.approx((0.2 - 0.25) / 0.75)
+        assert table.loc["accuracy_rescaled/one", "n"] == 5
+
+    def test_minimal_pairs_equal_hand_computation(self, folder, tokenizer):
+        model, logp = bigram(cat_sees=1.0, dog_see=0.5)
+        entry = {"name": "pairs", "task": "blimp_pairs", "data": "pairs.jsonl", "root": "local_data"}
+        items, _ = run(plan([entry], [], [TASKS], folder), model, tokenizer)
+        rows = read_documents(folder / "pairs.jsonl")
+        for item, row in zip(items.to_dict("records"), rows, strict=True):
+            for value, sentence in zip(item["loglikelihoods"], row.values(), strict=True):
+                words = ["<end>", *sentence.split()]
+                total = sum(logp.loc[pair] for pair in zip(words, words[1:], strict=False))
+                assert value == pytest.approx(total, rel=1e-5)
+        assert items["correct"].tolist() == [1, 1, 0, 0]
+
+    def test_generated_answers_and_adherence(self, folder, tokenizer):
+        # "letter" asks for B and "digit" for 3, then the end; without instruction the model says "see".
+        odds = {"letter_B": 5, "digit_3": 5, "cat_see": 5} | {f"{word}_<end>": 9 for word in ("B", "3", "see")}
+        model, logp = bigram(**odds)
+        adherence = [{"name": "world", "variants": VARIANTS}]
+        items, _ = run(plan([], adherence, [folder], None), model, tokenizer)
+        answers = items.groupby("variant", sort=False)["response"].agg(lambda column: set(map(str.strip, column)))
+        assert answers.to_dict() == {"letters": {"B"}, "digits": {"3"}, "plain": {"see"}}
+        table = summarise(items, adherence).set_index("measure")["value"]
+        assert table["adherence/world"] == table["adherence_lenient/world"] == table["validity/world"] == 1
+        assert table["answer_entropy/world"] == 0
+        assert table["commonest_answer/world"] == 1
+        # Index 1 (B) is right once, index 2 (3) once, of five questions each.
+        assert table["accuracy_valid/world"] == pytest.approx(0.2)
+        letters, digits = (items.loc[items["variant"] == name, "label_mass"] for name in ("letters", "digits"))
+        # This tokenizer ignores spaces, so a label has one form.
+        np.testing.assert_allclose(letters, np.exp(logp.loc["letter", list("ABCD")]).sum(), rtol=1e-5)
+        np.testing.assert_allclose(digits, np.exp(logp.loc["digit", list("1234")]).sum(), rtol=1e-5)
+
+    def test_constant_answer_has_no_adherence(self, folder, tokenizer):
+        odds = {f"{word}_A": 5 for word in ("letter", "digit", "cat")} | {"A_<end>": 9}
+        adherence = [{"name": "world", "variants": VARIANTS}]
+        items, _ = run(plan([], adherence, [folder], None), bigram(**odds)[0], tokenizer)
+        table = summarise(items, adherence).set_index("measure")
+        assert table.loc["adherence/world", "value"] == 0
+        assert table.loc["adherence/world", "se"] > 0
+        assert table.loc["validity/world", "value"] == 0.5
+
+    def test_no_valid_answer_leaves_accuracy_among_them_open(self, folder, tokenizer):
+        adherence = [{"name": "world", "variants": VARIANTS}]
+        odds = {f"{word}_dog": 5 for word in ("letter", "digit", "cat", "dog")}
+        items, _ = run(plan([], adherence, [folder], None), bigram(**odds)[0], tokenizer)
+        table = summarise(items, adherence).set_index("measure")
+        assert np.isnan(table.loc["accuracy_valid/world", "value"])
+        assert table.loc["accuracy_valid/world", "n"] == 0
+        assert table.loc["validity/world", "value"] == 0
+
+    def test_prompts_longer_than_the_context_are_counted(self, folder, tokenizer):
+        rows = [{"id": 0, "question": "cat " * 40, "choices": ["cat", "dog"], "answer": 0},
+                {"id": 1, "question": "dog", "choices": ["cat", "dog"], "answer": 0}]  # fmt: skip
+        (folder / "questions.json").write_text(json.dumps(rows))
+        jobs = plan([{"name": "one", "task": "choose"}], [{"name": "world", "variants": VARIANTS}], [folder], None)
+        _, metadata = run(jobs, bigram()[0], tokenizer)
+        assert {entry["truncated"] for entry in metadata["tasks"].values()} == {1}
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A random GPT-NeoX, sharp enough that its answers differ, with a byte tokenizer."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    text = Tokenizer(models.BPE({character: number for number, character in enumerate(["<end>", *alphabet])}, []))
+    text.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=text, eos_token="<end>", bos_token="<end>")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = GPTNeoXConfig(vocab_size=257, max_position_embeddings=256, initializer_range=0.3, eos_token_id=0, **sizes)
+    return GPTNeoXForCausalLM(config).eval(), tokenizer
+
+
+@pytest.fixture
+def ragged(folder):
+    """Questions of very different lengths."""
+    rows = [
+        {
+            "id": number,
+            "question": "why " * (1 + 7 * number % 11) + "?",
+            "choices": ["yes", "no", "perhaps not", "2"],
+            "answer": 0,
+        }
+        for number in range(13)
+    ]
+    (folder / "questions.json").write_text(json.dumps(rows))
+    return folder
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_results_do_not_depend_on_batch_size_or_on_other_tasks(ragged, small):
+    adherence = [{"name": "world", "variants": VARIANTS}]
+    jobs = plan([{"name": "one", "task": "choose"}], adherence, [ragged], None)
+    reference, _ = run(jobs, *small, batch_size=1)
+    for selection, batch_size in ((jobs, 5), (jobs, 64), (jobs[::-1], 5), (jobs[2:3], 64)):
+        names = [(job["name"], job["variant"]) for job in selection]
+        items, _ = run(selection, *small, batch_size=batch_size)
+        keys = ["task", "variant", "item"]
+        wanted = reference[[pair in names for pair in zip(reference["task"], reference["variant"], strict=True)]]
+        merged = wanted.merge(items, on=keys, validate="1:1")
+        assert len(merged) == len(items) == len(wanted)
+        assert (merged["response_x"].fillna("") == merged["response_y"].fillna("")).all()
+        assert merged["correct_x"].equals(merged["correct_y"])
+        np.testing.assert_allclose(merged["label_mass_x"], merged["label_mass_y"], rtol=1e-4)
+        for ours, theirs in zip(merged["loglikelihoods_x"], merged["loglikelihoods_y"], strict=True):
+            if ours is not None and np.ndim(ours):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert reference["response"].nunique() > 3
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_script_loads_the_checkpoint_once_and_stores_where_items_come_from(folder, small, tmp_path, monkeypatch):
+    commit = "c" * 40
+    repository = tmp_path / "hub" / "models--org--small"
+    for part in small:
+        part.save_pretrained(repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "step8").write_text(commit)
+    manifest = find_checkpoint("org/small", "step8", tmp_path / "hub")
+    write_json(tmp_path / "manifest.json", manifest)
+    paths = SimpleNamespace(checkpoint=tmp_path / "manifest.json", tasks=tmp_path / "items.parquet")
+    loads = []
+    monkeypatch.setattr(evaluate_tasks, "load_model", lambda *a, **k: loads.append(1) or load_model(*a, **k))
+    jobs = plan([{"name": "one", "task": "choose"}], [{"name": "world", "variants": VARIANTS}], [folder], None)
+    evaluate_tasks.main(paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
+    items = read_table(paths.tasks)
+    assert loads == [1]
+    assert len(items) == 5 * 4
+    assert items.attrs["revision"] == "step8"
+    assert items.attrs["commit"] == commit
+    assert items.attrs["fingerprint"] == manifest["fingerprint"]
+    assert items.attrs["tasks"]["world.plain"]["n"] == 5
+    reference, _ = run(jobs, *small)
+    pd.testing.assert_frame_equal(summarise(items, []), summarise(reference, []))
+    with pytest.raises(InputError, match="questions.json"):
+        (folder / "questions.json").unlink()
+        evaluate_tasks.main(paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
+    assert loads == [1]
+
+
+def test_broken_weights_are_named(folder, tokenizer):
+    model, _ = bigram()
+    model.table.data[:] = float("nan")
+    with pytest.raises(InputError, match="item 0 of 'one' has the log-likelihoods .*nan.*weights are broken"):
+        run(plan([{"name": "one", "task": "choose"}], [], [folder], None), model, tokenizer)
+
+
+def test_nothing_is_written_to_the_user_s_cache(folder, tokenizer, monkeypatch, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", home)
+    run(plan([{"name": "one", "task": "choose"}], [], [folder], None), bigram()[0], tokenizer)
+    assert not list(home.iterdir())
+
+
+def test_means_of_item_scores_are_the_measures():
+    rng = np.random.default_rng(0)
+    accuracy = pd.DataFrame({"task": "quiz", "kind": "accuracy", "variant": "", "item": range(40), "chance": 0.25,
+                             "correct": rng.integers(0, 2, 40).astype(float), "correct_norm": np.nan,
+                             "majority": 0.5, "truncated": False})  # fmt: skip
+    frames = [accuracy]
+    for variant in VARIANTS:
+        answers = rng.choice(["A", "B.", "2", "4", "cat"], 40)
+        frames.append(pd.DataFrame({"task": "world", "kind": "adherence", "variant": variant["name"], "item": range(40),
+                                    "response": answers, "target": 0, "label_mass": 0.5, "truncated": False,
+                                    "loglikelihoods": [[0.0, -1, -1, -1]] * 40}))  # fmt: skip
+    items, adherence = pd.concat(frames, ignore_index=True), [{"name": "world", "variants": VARIANTS}]
+    table = summarise(items.sample(frac=1, random_state=0), adherence).set_index("measure")["value"]
+    scores = item_scores(items, adherence)
+    assert set(scores["measure"]) == {"accuracy_rescaled/quiz", "adherence/world"}
+    for measure, frame in scores.groupby("measure"):
+        assert frame["item"].tolist() == list(range(40))
+        assert frame["score"].mean() == pytest.approx(table[measure])
+
+
+def test_variants_with_other_items_are_refused():
+    items = pd.DataFrame({"task": "world", "kind": "adherence", "variant": ["letters", "letters", "digits", "plain"],
+                          "item": [0, 1, 0, 0], "response": "A", "target": 0})  # fmt: skip
+    with pytest.raises(InputError, match="'world': items by variant are .*'letters': 2, 'digits': 1"):
+        summarise(items, [{"name": "world", "variants": VARIANTS}])

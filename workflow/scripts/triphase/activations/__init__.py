@@ -1,0 +1,1 @@
+"""Hidden states of every word: tokens, windows of context, pooling and extraction."""

@@ -1,0 +1,229 @@
+"""From the hidden states of one batch of windows to words: what is picked from each layer while the model runs."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from triphase.activations.windows import ranges
+
+# Of the vocabulary product, so many rows and columns exist at a time.
+LOGIT_ROWS, LOGIT_COLUMNS = 1024, 16384
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of windows, padded on the right, and where the tokens of its words lie in it.
+
+    Padding needs no mask: in a causal model nothing before it sees it.
+
+    Attributes
+    ----------
+    input_ids : int64 array (n_windows, n_positions)
+    words : int array (n_slots,)
+        The words, ascending, each once.
+    lengths : int64 array (n_slots,)
+        How many tokens of each word are pooled here; 0 where all that is pooled is in another window.
+    positions, shares : int64 and float32 arrays (n_picked,)
+        Places of those tokens in the flattened batch, sorted by word, and 1 / number of all tokens of their word.
+    offsets : int64 array (n_slots,)
+        Where the tokens of each word begin among them.
+    predicted, targets, owners : int64 arrays (n_predicted,)
+        Where each token of the words is predicted from, its id, and the slot of its word.
+    """
+
+    input_ids: np.ndarray
+    words: np.ndarray
+    lengths: np.ndarray
+    positions: np.ndarray
+    shares: np.ndarray
+    offsets: np.ndarray
+    predicted: np.ndarray
+    targets: np.ndarray
+    owners: np.ndarray
+
+
+def make_batch(plan, windows, pool):
+    """Inputs of some windows of a `triphase.activations.windows.Plan`; `pool` is "mean" or "last"."""
+    starts, stops = plan.windows[windows].T
+    width = int((stops - starts).max()) + 1
+    tokens, row = ranges(starts, stops)
+    input_ids = np.full((len(windows), width), plan.sink, np.int64)
+    input_ids[row, tokens - starts[row] + 1] = plan.ids[tokens]
+
+    # Entries are sorted by window.
+    left, right = (np.searchsorted(plan.entries[:, 0], windows, side) for side in ("left", "right"))
+    entries, row = ranges(left, right)
+    _, word, begin, end = plan.entries[entries].T
+    words, slot = np.unique(word, return_inverse=True)
+    token, entry = ranges(begin, end)
+    place, owner = row[entry] * width + token - starts[row[entry]] + 1, slot[entry]
+    predicted, targets, owners = place - 1, plan.ids[token], owner
+    kept = np.ones(len(token), bool) if pool == "mean" else token == plan.last[word[entry]]
+    by_word = np.argsort(owner[kept], kind="stable")
+    place, owner = place[kept][by_word], owner[kept][by_word]
+    lengths = np.bincount(owner, minlength=len(words))
+    tokens = plan.last[words] - plan.first[words] + 1 if pool == "mean" else np.ones(len(words), int)
+    shares, offsets = (1 / tokens[owner]).astype(np.float32), np.cumsum(lengths) - lengths
+    return Batch(input_ids, words, lengths, place, shares, offsets, predicted, targets, owners)
+
+
+class Picker:
+    """Pools the words of one batch out of each layer while the model runs, so that no layer is kept whole.
+
+    Parameters
+    ----------
+    batch : Batch
+    n_layers, n_features : int
+        Layers with the embedding.
+    storage : torch dtype
+        Of the pooled values; sums are in float32.
+
+    Attributes
+    ----------
+    values : tensor (n_layers, n_slots, n_features) in the host's memory
+    finite : bool tensor (n_layers,)
+        True where all values are finite; false where some are not, or where their sum is too large.
+
+    On a GPU both are filled asynchronously: `wait` before they are read.
+    """
+
+    def __init__(self, batch, n_layers, n_features, storage, pinned=False):
+        self.batch, self.storage = batch, storage
+        self.values = torch.empty(n_layers, len(batch.words), n_features, dtype=storage, pin_memory=pinned)
+        self.finite = torch.ones(n_layers, dtype=torch.bool, pin_memory=pinned)
+        self._indices, self._events = {}, []
+
+    def take(self, layer, states):
+        """Pool one layer: states (n_windows, n_positions, n_features) on any device."""
+        positions, shares, offsets = self._on(states.device)
+        states = states.reshape(-1, states.shape[-1])
+        if states.dtype != torch.float32:
+            states = states.index_select(0, positions).float()
+            positions = torch.arange(len(positions), device=states.device)
+        # Unlike index_add on a GPU, bags are summed in one order and so have one result.
+        pooled = torch.nn.functional.embedding_bag(positions, states, offsets, per_sample_weights=shares, mode="sum")
+        stored = pooled.to(self.storage)
+        self.values[layer].copy_(stored, non_blocking=True)
+        # Anything that is not finite shows in the sum, which costs a fraction of looking at each value.
+        self.finite[layer].copy_(stored.sum(dtype=torch.float32).isfinite(), non_blocking=True)
+
+    def done(self):
+        """To be called after the last layer: marks the place in each GPU's stream that `wait` waits for."""
+        for device in self._indices:
+            if device.type == "cuda":
+                with torch.cuda.device(device):
+                    event = torch.cuda.Event()
+                    event.record()
+                    self._events.append(event)
+
+    def wait(self):
+        """Return when all values are in the host's memory."""
+        for event in self._events:
+            event.synchronize()
+
+    def _on(self, device):
+        if device not in self._indices:
+            batch = self.batch
+            host = (batch.positions, batch.shares, batch.offsets)
+            self._indices[device] = [torch.from_numpy(array).to(device, non_blocking=True) for array in host]
+        return self._indices[device]
+
+
+@contextmanager
+def picking(base):
+    """Hook a model so that its layers give their hidden states away one by one.
+
+    Yields a function (input_ids, picker) that runs the model and returns its last hidden state. Layer 0 is the
+    embedding, as the first block takes it; the last layer is the model's output, behind its last norm; as
+    `output_hidden_states` has them, which is what is used where the blocks of a model cannot be told.
+    """
+    depth, current = base.config.num_hidden_layers, {}
+
+    def hook(layer):
+        def take(_, args, kwargs):
+            if current["picker"] is not None:
+                current["picker"].take(layer, args[0] if args else kwargs["hidden_states"])
+
+        return take
+
+    lists = [module for module in base.children() if isinstance(module, torch.nn.ModuleList) and len(module) == depth]
+    blocks = lists[0] if len(lists) == 1 else []
+    handles = [
+        block.register_forward_pre_hook(hook(layer), with_kwargs=True, prepend=True)
+        for layer, block in enumerate(blocks)
+    ]
+
+    def run(input_ids, picker):
+        current["picker"] = picker
+        output = base(input_ids=input_ids, output_hidden_states=not handles, use_cache=False)
+        states = {depth: output.last_hidden_state} if handles else dict(enumerate(output.hidden_states))
+        for layer, values in states.items():
+            picker.take(layer, values)
+        picker.done()
+        return output.last_hidden_state
+
+    try:
+        yield run
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def surprisal_of(head, hidden, batch):
+    """Surprisal in bits of the tokens of a batch, summed over each word's.
+
+    The vocabulary product exists in pieces only, with a running log of the sum of exponentials over its columns.
+
+    Parameters
+    ----------
+    head : torch.nn.Linear
+    hidden : tensor (n_windows, n_positions, n_features)
+        Last hidden state.
+    batch : Batch
+
+    Returns
+    -------
+    float64 array (n_slots,)
+    """
+    # A token that several words share is computed once.
+    predicted, back = np.unique(batch.predicted, return_inverse=True)
+    targets = np.empty(len(predicted), np.int64)
+    targets[back] = batch.targets
+    rows = hidden.reshape(-1, hidden.shape[-1])
+    bits = []
+    for start in range(0, len(predicted), LOGIT_ROWS):
+        piece = slice(start, start + LOGIT_ROWS)
+        own = rows[torch.from_numpy(predicted[piece]).to(rows.device)]
+        bits.append(_bits(head, own, torch.from_numpy(targets[piece])).double().cpu().numpy())
+    return np.bincount(batch.owners, np.concatenate(bits)[back], minlength=len(batch.words))
+
+
+def _bits(head, hidden, targets):
+    """Surprisal in bits of one token after each row of hidden states: float32 tensor."""
+    if head.weight.device.type == "meta":  # offloaded: only the module itself can bring its weights in
+        logits = head(hidden).float()
+        targets = targets.to(logits.device)
+        return (logits.logsumexp(1) - logits.gather(1, targets[:, None])[:, 0]) / np.log(2)
+    device, size = head.weight.device, len(head.weight)
+    hidden, targets = hidden.to(device), targets.to(device)
+    total = torch.full((len(hidden),), -torch.inf, device=device)
+    chosen = torch.zeros(len(hidden), device=device)
+    for start in range(0, size, LOGIT_COLUMNS):
+        stop = min(start + LOGIT_COLUMNS, size)
+        logits = _product(hidden, head.weight[start:stop])
+        if head.bias is not None:
+            logits += head.bias[start:stop]
+        total = torch.logaddexp(total, logits.logsumexp(1))
+        inside = (targets >= start) & (targets < stop)
+        own = logits.gather(1, (targets - start).clamp(0, stop - start - 1)[:, None])[:, 0]
+        chosen = torch.where(inside, own, chosen)
+    return (total - chosen) / np.log(2)
+
+
+def _product(hidden, weight):
+    """Logits in float32: a product in bfloat16 would round them by up to 0.1 bits."""
+    if hidden.is_cuda and hidden.dtype != torch.float32:
+        return torch.mm(hidden, weight.T, out_dtype=torch.float32)
+    return hidden.float() @ weight.float().T

@@ -1,0 +1,1 @@
+"""Checkpoints of language models: found, downloaded, verified and loaded."""

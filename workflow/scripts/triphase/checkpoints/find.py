@@ -1,0 +1,157 @@
+"""From a repository and a revision to verified files on disk; `triphase.checkpoints.loading` makes models of them.
+
+Weights come out of a folder of the user's, a Hugging Face cache (`cache_dir`, or the user's own, which is only read),
+or `resources/models`, where this workflow downloads to (`triphase.checkpoints.weights`).
+"""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+from triphase.checkpoints import snapshots
+from triphase.checkpoints.store import DOWNLOADS, LISTING, called, snapshot_of, store_of
+from triphase.checkpoints.weights import ensure_weights
+from triphase.core.artefacts import read_json, write_json
+from triphase.core.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+def find_checkpoint(
+    repository, revision, cache_dir=None, commit=None, *, folder=None, trust_remote_code=False, retrieve=None
+):
+    """Find one checkpoint, or what the hub says of it, and describe its files.
+
+    Weights that have to come from the hub are not downloaded here but by the first job that uses them.
+
+    Parameters
+    ----------
+    repository, revision : str
+        Hugging Face repository id and branch, tag or commit.
+    cache_dir : path, optional
+        A folder in the cache layout that alone is searched; nothing is downloaded then.
+    commit : str, optional
+        The 40-digit commit that `revision` must resolve to.
+    folder : path, optional
+        Folder of the checkpoint itself, with config.json, tokenizer and weights; nothing else is searched then.
+    trust_remote_code : bool
+        Whether the repository's own code may run.
+    retrieve : dict with jobs and retries, optional
+
+    Returns
+    -------
+    dict with repository, revision, commit, cache_dir, files (name to bytes and sha256), weights (names), fingerprint
+    (of the weights), tokenizer_hash, architecture, layers (number of hidden layers, without the embedding),
+    hidden_size; folder, downloaded and trust_remote_code where they apply
+
+    Raises
+    ------
+    InputError
+        The revision is not there, is not whole, or resolves to another commit than the one that the study pins.
+    """
+    named = {"repository": repository, "revision": revision}
+    if trust_remote_code:
+        named["trust_remote_code"] = True
+    if folder:
+        return {**named, "commit": None, "cache_dir": None, "folder": str(folder), **_described(Path(folder), named)}
+    cache = Path(cache_dir) if cache_dir else _user_cache()
+    found = _local_commit(cache, repository, revision, commit)
+    if found and found == (commit or found):
+        about = {**named, "commit": found, "cache_dir": str(cache)}
+        return {**about, **_described(snapshot_of(cache, repository, found), named)}
+    if cache_dir and found:
+        raise InputError(
+            f"models: revision {revision!r} of {repository!r} is commit {found}, the study pins {commit}; "
+            "take the pin out of the config or ask for the pinned commit as the revision"
+        )
+    if cache_dir:
+        raise InputError(
+            f"models: revision {revision!r} of {repository!r} is not in {cache_dir}; there are: "
+            f"{', '.join(_revisions(cache, repository)) or 'none'}"
+        )
+    return {**named, **_from_hub(repository, revision, commit, trust_remote_code, retrieve or {})}
+
+
+def _described(folder, named):
+    try:
+        if missing := snapshots.lacking(folder):
+            raise InputError(f"{folder} lacks {missing}")
+        snapshots.check_whole(folder)
+        return snapshots.describe(folder)
+    except InputError as error:
+        raise InputError(f"{called(named)}: {error}") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{called(named)} is not whole in {folder}: {error!r}") from error
+
+
+def _from_hub(repository, revision, commit, code, retrieve):
+    """The part of a manifest that the hub's listing determines; small files are downloaded, weights are not."""
+    from triphase.checkpoints import hub
+
+    listing = _listing(repository, revision, commit)
+    commit, files = listing["commit"], listing["files"]
+    store = store_of(repository, commit)
+    folder, small = snapshot_of(store, repository, commit), snapshots.small_files(files, code)
+    if not all((folder / name).is_file() for name in small):
+        bounds = {key: value for key, value in retrieve.items() if key in ("jobs", "retries")}
+        hub.download(repository, commit, small, store, revision=revision, **bounds)
+    chosen = snapshots.weight_files(files, lambda name: json.loads((folder / name).read_bytes()))
+    absent = [name for name in chosen if name not in files]
+    if "config.json" not in files or not chosen or absent or not set(snapshots.TOKENIZERS) & set(files):
+        what = absent or ["config.json, a tokenizer (tokenizer.json) or weights (safetensors, or pytorch_model.bin)"]
+        raise InputError(f"models: revision {revision!r} of {repository!r} lacks {', '.join(what)} on the hub")
+    known = sorted({*listing.get("revisions", []), revision})
+    if known != listing.get("revisions"):
+        write_json(store / LISTING, {**listing, "revisions": known})
+    manifest = {"commit": commit, "cache_dir": str(store), "downloaded": True}
+    held = {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": snapshots.sha256(folder / name)} for name in small
+    }
+    described = {name: files[name] for name in chosen}
+    if any("sha256" not in file for file in described.values()):
+        # Files so small that the hub gives no sha256 of them.
+        needed = {name: files[name] for name in [*small, *chosen]}
+        about = {"repository": repository, "revision": revision, **manifest, "files": needed, "weights": chosen}
+        with ensure_weights(about, retrieve):
+            for name in chosen:
+                described[name] = {"bytes": files[name]["bytes"], "sha256": snapshots.read_sha256(folder / name)}
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return {**manifest, **snapshots.described({**held, **described}, chosen, config)}
+
+
+def _listing(repository, revision, commit):
+    """What the hub says of a revision, or said when it was asked last where it cannot be reached."""
+    from triphase.checkpoints import hub
+
+    recorded = [read_json(path) for path in DOWNLOADS.glob(f"{repository.replace('/', '--')}/*/{LISTING}")]
+    if commit and (same := [entry for entry in recorded if entry["commit"] == commit]):
+        return same[0]
+    try:
+        return hub.listing(repository, commit or revision)
+    except InputError:
+        if same := [entry for entry in recorded if revision in (entry["commit"], *entry["revisions"]) and not commit]:
+            log.warning("the hub cannot be asked: %s is taken to be commit %s as before", revision, same[-1]["commit"])
+            return same[-1]
+        raise
+
+
+def _user_cache():
+    """Where huggingface_hub keeps the user's downloads; it reads the environment once, so here it is read again."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    return Path(os.path.expandvars(os.environ.get("HF_HUB_CACHE") or Path(home, "hub"))).expanduser()
+
+
+def _revisions(cache, repository):
+    refs = snapshot_of(cache, repository, "").parent / "refs"
+    return sorted(str(path.relative_to(refs)) for path in refs.rglob("*") if path.is_file())
+
+
+def _local_commit(cache, repository, revision, commit):
+    """The commit that lies whole in a cache: the pinned one where it does, else that of the revision; or None."""
+    ref = snapshot_of(cache, repository, "").parent / "refs" / revision
+    named = ref.read_text().strip() if ref.is_file() else revision
+    for candidate in dict.fromkeys([commit or named, named]):
+        if snapshots.lacking(snapshot_of(cache, repository, candidate)) is None:
+            return candidate
+    return None

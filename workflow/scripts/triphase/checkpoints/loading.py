@@ -1,0 +1,150 @@
+"""From verified files on disk to a loaded model and its tokenizer, without the network."""
+
+import tempfile
+import weakref
+import zipfile
+
+from triphase.checkpoints import snapshots
+from triphase.checkpoints.store import called, folder_of
+from triphase.checkpoints.weights import ensure_weights
+from triphase.core.errors import InputError
+
+
+def load_model(manifest, *, dtype="float32", device="auto", head=True, max_memory=None, retrieve=None):
+    """Load a checkpoint without the network; sharded by accelerate over the GPUs that the job sees.
+
+    The weights stay on disk as long as the model lives.
+
+    Parameters
+    ----------
+    manifest : dict
+        From `triphase.checkpoints.find.find_checkpoint`.
+    dtype : str
+        Name of a torch dtype.
+    device : str
+        "auto" (accelerate's device map: GPUs where there are some, then CPU memory, then the disk) or a torch device.
+    head : bool
+        Whether to load the vocabulary head; without it the model returns hidden states alone.
+    max_memory : dict, optional
+        Bytes by device (number of a GPU, or "cpu") for "auto", as of `memory_limits`; the rest goes to the disk.
+    retrieve : dict, optional
+        As of `triphase.checkpoints.weights.ensure_weights`.
+
+    Returns
+    -------
+    transformers.PreTrainedModel in evaluation mode
+
+    Raises
+    ------
+    InputError
+        A file is missing, cut short, or holds code; weights lack tensors of the model; the repository needs its own
+        code and the study does not name it in `trust_remote_code`.
+    """
+    held = ensure_weights(manifest, retrieve)
+    offload = tempfile.TemporaryDirectory(prefix="triphase-offload-", ignore_cleanup_errors=True)
+    try:
+        model = _load(manifest, held.folder, offload.name, dtype, device, head, max_memory)
+    except BaseException:
+        held.release()
+        offload.cleanup()
+        raise
+    weakref.finalize(model, _let_go, held, offload)
+    return model.eval()
+
+
+def load_tokenizer(manifest):
+    """Load a checkpoint's tokenizer offline; InputError where it gives no character offsets (it is not a fast one)."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder_of(manifest),
+            local_files_only=True,
+            trust_remote_code=manifest.get("trust_remote_code", False),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{called(manifest)}: its tokenizer cannot be loaded{_remedy(manifest, error)}") from error
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{called(manifest)}: its tokenizer gives no character offsets; a fast tokenizer (tokenizer.json) is needed"
+        )
+    return tokenizer
+
+
+def memory_limits(mem_mb, share=0.8):
+    """Bytes by device for `load_model`: a share of the job's memory, and of what is free on each GPU that it sees."""
+    import torch
+
+    limits = {"cpu": int(mem_mb * 1e6 * share)}
+    for device in range(torch.cuda.device_count()):
+        limits[device] = int(torch.cuda.mem_get_info(device)[0] * share)
+    return limits
+
+
+def _load(manifest, folder, offload, dtype, device, head, max_memory):
+    import torch
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    try:
+        snapshots.check_whole(folder, manifest["files"])
+        for name in snapshots.weights_in(folder):
+            _check_pickle(folder / name)
+    except InputError as error:
+        raise InputError(f"{called(manifest)}: {error}") from None
+    options = {"max_memory": max_memory, "offload_folder": offload} if device == "auto" and max_memory else {}
+    try:
+        model, report = (AutoModelForCausalLM if head else AutoModel).from_pretrained(
+            folder,
+            local_files_only=True,
+            dtype=dtype,
+            device_map=device,
+            trust_remote_code=manifest.get("trust_remote_code", False),
+            output_loading_info=True,
+            **options,
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # each format of weights has its own class
+        raise InputError(f"{called(manifest)}: cannot be loaded from {folder}{_remedy(manifest, error)}") from error
+    # transformers only warns, and goes on with random numbers in their place.
+    if lacking := sorted(report["missing_keys"]):
+        raise InputError(
+            f"{called(manifest)}: the weights in {folder} lack {len(lacking)} tensors of the model, {lacking[0]} "
+            "first; the checkpoint is not whole, or its config.json is another model's"
+        )
+    return model
+
+
+def _check_pickle(path):
+    """InputError where a file of the older format is cut short, or holds more than tensors."""
+    import pickle
+
+    import torch
+
+    if path.suffix != ".bin":
+        return
+    try:
+        torch.load(path, map_location="meta", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        what = str(error).split("WeightsUnpickler error:")[-1].split("\n")[0].strip()
+        raise InputError(
+            f"{path} holds more than tensors, and reading it could run code ({what}); take a revision with "
+            "safetensors, or convert this one where you trust it and give the result as local_folder"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        raise InputError(f"{path} is cut short or damaged ({what}); delete it to have it fetched again") from None
+
+
+def _let_go(held, offload):
+    held.release()
+    offload.cleanup()
+
+
+def _remedy(manifest, error):
+    if "trust_remote_code" in str(error):
+        return (
+            ": it needs code of the repository; name the repository in trust_remote_code if you have read that code "
+            "and trust it"
+        )
+    return f" ({type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]})"

@@ -1,0 +1,191 @@
+"""The registry of data sets: what the name of a data set stands for, and the part of it that a study chose.
+
+Snakemake imports this at every start, so nothing heavy is imported here.
+"""
+
+import copy
+import json
+from pathlib import Path
+
+from triphase.config.dataset_rules import check_entry
+from triphase.config.discovery import find_names, natural
+from triphase.config.validation import check_schema, check_unique_names, read_checked, require_known
+from triphase.core.errors import InputError
+
+# What an annotator writes where there is nothing to say, in the annotations of Narrative Movie.
+NOTHING_SAID = ("不明", "..", ".")
+DEFAULTS = {
+    "table": {"labels": [], "joined": [], "corrections": []},
+    "textgrid": {"labels": [], "ignored": []},
+    "annotations": {"labels": [], "marker": None, "unknown": list(NOTHING_SAID)},
+}
+
+
+def load_registry(path, schema):
+    """Read and check a registry of data sets.
+
+    Parameters
+    ----------
+    path : path of a YAML file with `datasets` and, optionally, `atlases`
+    schema : path of workflow/schemas/datasets.schema.json
+
+    Returns
+    -------
+    dict with datasets and atlases: dict of name to entry
+
+    Raises
+    ------
+    InputError : the file, the entry, the key and its value
+    """
+    content = read_checked(path, schema, key="dataset/registry")
+    for entry in content["datasets"]:
+        check_entry(entry, f"{path}/datasets/{entry['name']}")
+    for atlas in content.get("atlases", []):
+        needed = {"image": ("url", "version", "image", "table"), "coordinates": ("set", "radius")}[atlas["kind"]]
+        if missing := [key for key in needed if key not in atlas]:
+            raise InputError(f"{path}/atlases/{atlas['name']}: kind {atlas['kind']!r} needs {', '.join(missing)}")
+    return {key: {entry["name"]: entry for entry in content.get(key, [])} for key in ("datasets", "atlases")}
+
+
+def resolve_dataset(selection, registry, schema, *, study, local_data=None):
+    """The data set of a study: the registry's entry with the study's overrides, cut down to what the study chose.
+
+    Parameters
+    ----------
+    selection : dict, `dataset` of the study's config
+    registry : what `load_registry` returns
+    schema : path of workflow/schemas/datasets.schema.json, for the overridden entry
+    study : str, name of the study
+    local_data : folder of the user's own files, searched where the entry names no subjects or runs
+
+    Returns
+    -------
+    dict
+        name, title, url, version, license, citation, language, local_data_hint, tr, simulate, events; `subjects` (name,
+        id) and `runs` (name, stimulus, group, test, repeat, overlap) of the study; `left_out`, names of runs that were
+        not chosen away but that not every subject has; `words`, the chosen transcript, and
+        `source`, the chosen source of responses, each with its defaults; `audio`; `brain`; `atlas`, or None; `rois`,
+        the regions of the atlas or of the source, with language and sensory.
+
+    Raises
+    ------
+    InputError : the study's key, its value and what there is
+    """
+    require_known("dataset/name", [selection["name"]], list(registry["datasets"]), "is not in the registry; there are")
+    entry = _merged(registry["datasets"][selection["name"]], selection["overrides"])
+    if selection["overrides"]:
+        rules = json.loads(Path(schema).read_text(encoding="utf-8"))
+        check_schema(entry, {"$ref": "#/$defs/dataset", "$defs": rules["$defs"]}, where="dataset/overrides")
+        check_unique_names(entry, where="dataset/overrides")
+        check_entry(entry, "dataset/overrides")
+    source = dict(_chosen(entry["sources"], selection["source"], "dataset/source", "is not among the sources"))
+    what = "is not a transcript; there are"
+    words = _chosen(entry["transcripts"], selection["transcript"], "dataset/transcript", what)
+    words = {"language": entry["language"], "shift": 0.0, **copy.deepcopy(DEFAULTS[words["format"]]), **words}
+    words["unit"] = "annotation" if words["format"] == "annotations" else "word"
+    atlas = _atlas(selection["atlas"], registry["atlases"], source)
+    regions = atlas["regions"] if atlas else source.pop("regions", [])
+    source.pop("regions", None)
+    subjects, runs, left_out = _subjects_and_runs(entry, selection, source, local_data)
+    kept = ("name", "title", "license", "citation", "language", "tr")
+    resolved = {
+        **{key: entry[key] for key in kept},
+        **{key: entry.get(key) for key in ("local_data_hint", "simulate", "events", "audio")},
+        "url": (selection["url"] or entry["url"] or "").replace("{study}", study) or None,
+        "version": selection["version"] or entry["version"],
+        "subjects": subjects,
+        "runs": runs,
+        "left_out": left_out,
+        "words": words,
+        "source": source,
+        "brain": selection["brain"],
+        "atlas": atlas,
+        "rois": [{"language": False, "sensory": False, **region} for region in regions],
+    }
+    _check_resolved(resolved, study)
+    return resolved
+
+
+def _merged(base, changes):
+    """A copy of `base` with `changes` put in: mappings merge key by key, everything else is replaced."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return copy.deepcopy(changes)
+    merged = {key: copy.deepcopy(value) for key, value in base.items()}
+    for key, value in changes.items():
+        merged[key] = _merged(merged.get(key), value)
+    return merged
+
+
+def _chosen(entries, name, where, what):
+    if name is None:
+        return entries[0]
+    names = [entry["name"] for entry in entries]
+    require_known(where, [name], names, what)
+    return entries[names.index(name)]
+
+
+def _atlas(name, atlases, source):
+    if name is None:
+        return None
+    require_known("dataset/atlas", [name], list(atlases), "is not in the registry; there are")
+    if source["space"] != "mni":
+        raise InputError(
+            f"dataset/atlas: {name!r} is in MNI space, but the source {source['name']!r} is in space "
+            f"{source['space']!r}; choose a source in MNI space, or null"
+        )
+    return copy.deepcopy(atlases[name])
+
+
+def _subjects_and_runs(entry, selection, source, local_data):
+    subjects, runs = entry["subjects"], entry["runs"]
+    if subjects is None or runs is None:
+        found = find_names(source, local_data)
+        subjects = subjects or [{"name": name, "runs": heard} for name, heard in found.items()]
+        if runs is None:
+            every = sorted({name for heard in found.values() for name in heard}, key=natural)
+            runs = [{"name": name} for name in every]
+            subjects = [{"runs": found.get(subject["name"], every), **subject} for subject in subjects]
+    known = [subject["name"] for subject in subjects]
+    served = [name for name in known if name in source.get("subjects", known)]
+    chosen = served if selection["subjects"] is None else selection["subjects"]
+    require_known("dataset/subjects", chosen, known, f"is not a subject of {entry['name']}; there are")
+    what = f"has no responses of source {source['name']!r}; those who have"
+    require_known("dataset/subjects", chosen, served, what)
+    subjects = [subject for subject in subjects if subject["name"] in chosen]
+    there = [run["name"] for run in runs]
+    heard = {s["name"]: [name for name in there if name in s.get("runs", there)] for s in subjects}
+    wanted = there if selection["runs"] is None else selection["runs"]
+    require_known("dataset/runs", wanted, there, f"is not a run of {entry['name']}; there are")
+    if selection["runs"] is not None:
+        for subject, names in heard.items():
+            require_known("dataset/runs", wanted, names, f"is not a run of subject {subject!r}; there are")
+    common = [name for name in there if name in wanted and all(name in names for names in heard.values())]
+    if not common:
+        raise InputError(f"dataset/subjects: {', '.join(chosen)} have no run in common; choose others")
+    tests = selection["test_runs"]
+    require_known("dataset/test_runs", tests or [], common, "is not among the study's runs")
+    described = []
+    for run in runs:
+        if run["name"] in common:
+            test = run.get("test", False) if tests is None else run["name"] in tests
+            described.append({"stimulus": run["name"], **run, "test": test})
+    left_out = [name for name in wanted if name not in common and any(name in names for names in heard.values())]
+    return [{key: value for key, value in s.items() if key != "runs"} for s in subjects], described, left_out
+
+
+def _check_resolved(dataset, study):
+    roots = {dataset["words"]["root"], dataset["source"]["root"]}
+    for key in ("url", "version") if "dataset" in roots else ():
+        if dataset[key] is None:
+            raise InputError(f"dataset/{key}: {dataset['name']!r} has none in the registry; set it")
+    if dataset["tr"] is None:
+        raise InputError(f"dataset/overrides: {dataset['name']!r} has no tr in the registry; set tr, in seconds")
+    here = f"results/{study}/demo/dataset"
+    if dataset["simulate"] and dataset["url"] != here:
+        raise InputError(f"dataset/url: {dataset['url']!r} must be {here}, where dataset/simulate makes the data set")
+    stimuli = sorted({run["stimulus"] for run in dataset["runs"]})
+    if len(stimuli) > 1 and not any(field in dataset["words"]["path"] for field in ("{stimulus}", "{run}")):
+        raise InputError(
+            f"dataset/transcript: {dataset['words']['path']!r} is one file for {len(stimuli)} stimuli; it must hold "
+            "{stimulus}"
+        )

@@ -1,0 +1,81 @@
+"""The lock of a study: the commit of every revision, and the hub's hashes of its files, when the lock was made.
+
+It is part of the study, so that another machine, or another year, reads the same weights. Snakemake imports this at
+every start, so nothing heavy is imported here.
+"""
+
+import json
+from pathlib import Path
+
+from triphase.config.selection import same_step
+from triphase.core.errors import InputError
+
+FOLDER = Path("config/locks")
+
+
+def lock_path(given, study, project):
+    """Path of a study's lock: the given one, else config/locks/<study>.json.
+
+    A relative path is looked for in the working directory first and in the project next; where neither has the file, it
+    is the working directory's, where it would be made.
+    """
+    path = Path(given or FOLDER / f"{study}.json")
+    there = Path(project) / path
+    return there if there.is_file() and not path.is_file() else path
+
+
+def read_lock(path):
+    """A lock as a dict with study and models, or None where there is no file; InputError when it is not a lock."""
+    try:
+        lock = json.loads(Path(path).read_text(encoding="utf-8"))
+        for model in lock["models"].values():
+            for entry in model["checkpoints"].values():
+                if "missing" not in entry and (len(entry["commit"]) != 40 or not isinstance(entry["files"], list)):
+                    raise ValueError(f"{entry['revision']} has no commit of 40 digits, or no files")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"lock: {path} is not a lock ({type(error).__name__}: {error}); delete it and make it anew: snakemake "
+            "lock_checkpoints"
+        ) from None
+    return lock
+
+
+def apply_lock(models, lock, integrity):
+    """The models with the commits, and the exact names of the revisions, that a lock holds.
+
+    A checkpoint that the lock does not have, or has of another repository or revision, is left as it is; so is one with
+    a commit of its own. One whose revision the lock says to be missing gets `missing` (what there is instead), unless
+    `integrity` is "error" or nothing would be left of its model: then the job that fetches it refuses.
+    """
+    if lock is None:
+        return models
+    return [_pinned(model, lock["models"].get(model["name"]) or {}, integrity) for model in models]
+
+
+def missing_lines(models):
+    """A line for the user that names the checkpoints which the lock says to be missing; none where there are none."""
+    gone = [f"{m['name']}/{entry['name']}" for m in models for entry in m["checkpoints"] if "missing" in entry]
+    return [f"models: left out, since the hub has no such revision by the lock: {', '.join(gone)}"] if gone else []
+
+
+def lockable(models):
+    """The models of a study whose checkpoints come from the hub, and so can be locked."""
+    return [
+        model for model in models if not (model.get("train") or model.get("cache_dir") or model.get("local_folder"))
+    ]
+
+
+def _pinned(model, lock, integrity):
+    if lock.get("repository") != model["repository"] or not lockable([model]):
+        return model
+    checkpoints = []
+    for entry in model["checkpoints"]:
+        held = lock["checkpoints"].get(entry["name"])
+        if held and not entry.get("commit") and same_step(entry["revision"], [held["revision"]]):
+            entry = {**entry, **{key: held[key] for key in ("revision", "commit", "missing") if key in held}}
+        checkpoints.append(entry)
+    if integrity == "error" or all("missing" in entry for entry in checkpoints):
+        checkpoints = [{key: entry[key] for key in entry if key != "missing"} for entry in checkpoints]
+    return {**model, "checkpoints": checkpoints}

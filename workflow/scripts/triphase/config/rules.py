@@ -1,0 +1,163 @@
+"""Rules between keys of a study's config, one function per part; each raises InputError with key, value and remedy.
+
+Snakemake imports this at every start, so nothing heavy is imported here.
+"""
+
+from triphase.config.dataset_rules import BUILT_IN
+from triphase.config.delays import alternative_delays, delays_in_scans
+from triphase.config.validation import require_known
+from triphase.core.errors import InputError
+
+
+def check_trained_models(config):
+    """Models that the demo stage trains: their recipe has to make what the other keys ask for."""
+    owners, longest = {}, config["activations"]["context"]["max"]
+    for model in config["models"]:
+        if not (recipe := model.get("train")):
+            continue
+        where = f"models/{model['name']}"
+        other = owners.setdefault(model["repository"], model["name"])
+        if other != model["name"]:
+            raise InputError(
+                f"{where}/repository: {model['repository']!r} is that of {other!r} too; give each trained model its own"
+            )
+        _check_recipe(f"{where}/train", recipe, longest)
+        for entry in model["checkpoints"]:
+            _check_saved(f"{where}/checkpoints/{entry['name']}", entry, recipe["saves"])
+        if max(model["layers"]) > recipe["layers"]:
+            raise InputError(
+                f"{where}/layers: {max(model['layers'])} does not exist; train/layers makes 0 (embedding) to "
+                f"{recipe['layers']}"
+            )
+        tokens = recipe["batch"] * recipe["context"]
+        if model["tokens_per_step"] != tokens:
+            raise InputError(
+                f"{where}/tokens_per_step: {model['tokens_per_step']} must be train/batch x train/context: "
+                f"{recipe['batch']} x {recipe['context']} = {tokens}"
+            )
+
+
+def check_mechanism(config):
+    """Random tokens, said twice behind BOS, fit the models that the demo stage trains; of others a job will know."""
+    mechanism = config["states"]["mechanism"]
+    for model in config["models"]:
+        positions = (model.get("train") or {}).get("context")
+        if mechanism and positions and 2 * mechanism["length"] + 1 > positions:
+            raise InputError(
+                f"states/mechanism/length: {mechanism['length']} tokens, said twice behind BOS, do not fit "
+                f"models/{model['name']}/train/context, {positions}: at most {(positions - 1) // 2}"
+            )
+
+
+def _check_saved(where, entry, saves):
+    if entry["revision"] not in [f"step{step}" for step in saves]:
+        raise InputError(
+            f"{where}/revision: {entry['revision']!r} is not saved; it must be step<N> with N in train/saves: "
+            f"{', '.join(map(str, sorted(saves)))}"
+        )
+    if entry["revision"] != f"step{entry['step']}":
+        raise InputError(f"{where}/step: {entry['step']} is not the step of its revision {entry['revision']!r}")
+
+
+def _check_recipe(where, recipe, longest):
+    if max(recipe["saves"]) > recipe["steps"]:
+        raise InputError(f"{where}/saves: {max(recipe['saves'])} must be at most train/steps, {recipe['steps']}")
+    if recipe["width"] % (2 * recipe["heads"]):
+        raise InputError(
+            f"{where}/width: {recipe['width']} must be a multiple of 2 x train/heads, {2 * recipe['heads']}"
+        )
+    if longest + 2 > recipe["context"]:
+        raise InputError(
+            f"activations/context/max: {longest} preceding tokens do not fit {where}/context, {recipe['context']} (one "
+            f"position each for BOS and for the token itself): at most {recipe['context'] - 2}"
+        )
+    corpus = recipe["corpus"]
+    needed = {"grammar": ("words", "mixture"), "text": ("path", "from")}[corpus["kind"]]
+    if missing := [key for key in needed if key not in corpus]:
+        raise InputError(
+            f"{where}/corpus: kind {corpus['kind']!r} needs {' and '.join(needed)}; missing: {', '.join(missing)}"
+        )
+    if corpus["kind"] == "grammar" and not sum(corpus["mixture"].values()):
+        raise InputError(f"{where}/corpus/mixture: every share is 0; at least one must be above 0")
+
+
+def check_context(config):
+    """The least context of a token is no longer than the greatest."""
+    least, most = (config["activations"]["context"][key] for key in ("min", "max"))
+    if least is not None and least > most:
+        raise InputError(f"activations/context/min: {least} must be at most activations/context/max, {most}")
+
+
+def check_encoding(config):
+    """Delays fall on scans of their own, simulated runs are long enough for them, penalties are a grid."""
+    tr, scans = config["dataset"]["tr"], delays_in_scans(config["encoding"]["delays"], config["dataset"]["tr"])
+    alternative_delays(config["encoding"]["delay_alternatives"], config["encoding"]["delays"], tr)
+    simulate = config["dataset"]["simulate"]
+    if simulate and simulate["volumes"] < 10 * (max(scans) + 1):
+        raise InputError(
+            f"dataset/simulate/volumes: {simulate['volumes']} scans of {tr} s are too short for delays up to "
+            f"{max(scans)} scans (encoding/delays): at least {10 * (max(scans) + 1)} are needed"
+        )
+    low, high, _ = config["encoding"]["alphas"]
+    if low >= high:
+        raise InputError(f"encoding/alphas: low {low} must be below high {high}: [low, high, number]")
+
+
+def check_labels(config):
+    """Nuisance features are built in or labels that the transcript has; the envelope needs the sound."""
+    labels, dataset = [label["name"] for label in config["dataset"]["words"]["labels"]], config["dataset"]
+    require_known("encoding/nuisance", config["encoding"]["nuisance"], [*BUILT_IN, *labels],
+                  f"is neither built in nor a label of the transcript {dataset['words']['name']!r} of "
+                  f"{dataset['name']}; there are")  # fmt: skip
+    if "envelope" in config["encoding"]["nuisance"] and not dataset["audio"]:
+        raise InputError(f"encoding/nuisance: 'envelope' needs the sound, and {dataset['name']} has no audio")
+
+
+def check_concepts(config, registry):
+    """A concept that no transcript of the registry has a label for is a mistake; of others see `absent_concepts`."""
+    transcripts = [transcript for entry in registry["datasets"].values() for transcript in entry["transcripts"]]
+    elsewhere = {label["name"] for transcript in transcripts for label in transcript.get("labels", [])}
+    dataset = config["dataset"]
+    for concept in config["states"]["probes"]["concepts"]:
+        if concept["name"] not in {*_concepts(dataset), *elsewhere, "position"}:
+            raise InputError(
+                f"states/probes/concepts: {concept['name']!r} is a label of no transcript in the registry of data "
+                f"sets; the transcript {dataset['words']['name']!r} of {dataset['name']} has: "
+                f"{', '.join(_concepts(dataset)) or 'none'}"
+            )
+
+
+def absent_concepts(config):
+    """Lines for the user: concepts that the transcript has no label for, whose measures will be missing."""
+    dataset = config["dataset"]
+    there = _concepts(dataset)
+    return [
+        f"states/probes/concepts: {concept['name']!r} is not a label of the transcript {dataset['words']['name']!r} of "
+        f"{dataset['name']} and will be missing; there are {', '.join(there) or 'none'}"
+        for concept in config["states"]["probes"]["concepts"]
+        if concept["name"] not in there
+    ]
+
+
+def _concepts(dataset):
+    """Labels of the study's transcript, and the position in a sentence where it tells sentences."""
+    labels = [label["name"] for label in dataset["words"]["labels"]]
+    return [*labels, *(["position"] if "sentence" in labels else [])]
+
+
+def check_headline(config):
+    """What the headline names exists."""
+    regions = [roi["name"] for roi in config["dataset"]["rois"]] + ["language", "all"]
+    headline, tasks = config["phases"]["headline"], config["tasks"]
+    require_known("phases/headline/roi", [headline["roi"]], regions, "is not a region; there are")
+    others = config["phases"]["specification"]["rois"]
+    require_known("phases/specification/rois", others, regions, "is not a region; there are")
+    if headline["roi"] == "language" and not any(roi["language"] for roi in config["dataset"]["rois"]):
+        source = config["dataset"]["source"]["name"]
+        raise InputError(
+            f"phases/headline/roi: 'language' needs a region with language: true, and the source {source!r} has none; "
+            "choose 'all', or set dataset/atlas"
+        )
+    for key, there in (("tasks", "evaluations"), ("adherence", "adherence")):
+        known = [entry["name"] for entry in tasks[there]]
+        require_known(f"phases/headline/{key}", headline[key], known, f"is not in tasks/{there}; there are")

@@ -1,0 +1,153 @@
+"""Which checkpoints of a series a study takes: all, a list of steps, a log-spaced number, or a grid of tokens.
+
+Snakemake imports this at every start, so nothing heavy is imported here.
+"""
+
+import difflib
+import math
+import re
+
+from triphase.core.errors import InputError
+
+
+def expand_steps(spec):
+    """Steps in order from a list of integers and ranges `{from, to, by}` (both ends included)."""
+    steps = []
+    for item in spec:
+        steps += range(item["from"], item["to"] + 1, item["by"]) if isinstance(item, dict) else [item]
+    return sorted(steps)
+
+
+def revision_name(pattern, step, tokens_per_step, rounding="up"):
+    """The name of a revision.
+
+    Parameters
+    ----------
+    pattern : str with {step}, {index} (step - 1, for series whose steps count checkpoints from 1) or {billions} (of
+        tokens, rounded as `rounding` says: up, down or nearest)
+    """
+    billions = None
+    if "{billions" in pattern:
+        # In whole numbers: a float's error would move an exact billion to the next.
+        tokens = step * tokens_per_step
+        billions = {"up": -(-tokens // 10**9), "down": tokens // 10**9, "nearest": (tokens + 5 * 10**8) // 10**9}[
+            rounding
+        ]
+    return pattern.format(step=step, index=step - 1, billions=billions)
+
+
+def same_step(revision, names):
+    """Names that differ from a revision's at most in the billions of tokens that follow the step."""
+    parts = re.split(r"(?<=tokens)\d+(?=B)", revision)
+    expression = r"\d+".join(re.escape(part) for part in parts)
+    return [name for name in names if re.fullmatch(expression, name)]
+
+
+def select(request, available, where):
+    """Choose checkpoints of a series.
+
+    Parameters
+    ----------
+    request : dict with one of `all: true`, `steps: [step]`, `log_spaced: number`, `tokens: [tokens]`
+    available : list of dict with step and tokens, in the order of training
+    where : str, put before messages
+
+    Returns
+    -------
+    list of dict
+        The chosen entries of `available` in order. For a grid of tokens each has also `asked_tokens`, the values of
+        the grid that it is the nearest to: mostly one; with several the checkpoint is taken once.
+
+    Raises
+    ------
+    InputError : the key, its value and what there is
+    """
+    ((kind, value),) = request.items()
+    if kind == "all":
+        return [dict(entry) for entry in available]
+    if kind == "steps":
+        return _steps(value, available, f"{where}/steps")
+    if kind == "log_spaced":
+        return _log_spaced(value, available, f"{where}/log_spaced")
+    return _nearest(value, available)
+
+
+def _steps(steps, available, where):
+    known = {entry["step"]: entry for entry in available}
+    for step in steps:
+        if step not in known:
+            near = sorted(known, key=lambda other: abs(other - step))[:3]
+            raise InputError(
+                f"{where}: there is no checkpoint at step {step}; the nearest of {len(known)} are "
+                f"{', '.join(map(str, sorted(near)))}"
+            )
+    return [dict(known[step]) for step in sorted(steps)]
+
+
+def _log_spaced(number, available, where):
+    if number > len(available):
+        raise InputError(f"{where}: {number} checkpoints are asked for, and the series has {len(available)}")
+    trained = [entry for entry in available if entry["tokens"] > 0]
+    start = [entry for entry in available if entry["tokens"] == 0]
+    wanted = number - len(start)
+    places = [math.log(entry["tokens"]) for entry in trained]
+    low, high = places[0], places[-1]
+    # Both ends first, then the nearest to each place of the even grid, then what fills the widest gaps: where the early
+    # grid is too coarse, several places share a checkpoint.
+    chosen = {len(trained) - 1} if wanted == 1 else {0, len(trained) - 1}
+    for k in range(1, wanted - 1):
+        place = low + (high - low) * k / (wanted - 1)
+        chosen.add(min(range(len(places)), key=lambda i: abs(places[i] - place)))
+    while len(chosen) < wanted:
+        rest = [i for i in range(len(places)) if i not in chosen]
+        chosen.add(max(rest, key=lambda i: min(abs(places[i] - places[j]) for j in chosen)))
+    return [dict(entry) for entry in start + [trained[i] for i in sorted(chosen)]]
+
+
+def _nearest(asked, available):
+    chosen = {}
+    for tokens in sorted(asked):
+        entry = min(available, key=lambda entry: _distance(entry["tokens"], tokens))
+        chosen.setdefault(entry["step"], {**entry, "asked_tokens": []})["asked_tokens"].append(int(tokens))
+    return [chosen[step] for step in sorted(chosen)]
+
+
+def _distance(have, asked):
+    """Distance on a log scale, on which zero is as far from the first step as anything can be."""
+    return abs(math.log(max(have, 0.5)) - math.log(max(asked, 0.5)))
+
+
+def near_misses(name, known, limit=5):
+    """Text that lists the names nearest to one that is not there."""
+    near = difflib.get_close_matches(name, known, n=limit, cutoff=0.5)
+    return f"; the nearest of {len(known)} are {', '.join(near)}" if near else f"; there are {len(known)}"
+
+
+def distances(model):
+    """Lines for the user: what a grid of tokens asked for and what the series has instead."""
+    lines = []
+    for entry in model["checkpoints"]:
+        for asked in entry.get("asked_tokens", []):
+            if asked != entry["tokens"]:
+                has = f"{entry['name']} has {entry['tokens']:.4g} ({_gap(entry['tokens'], asked)})"
+                lines.append(f"{model['name']}: {asked:.4g} tokens asked for, {has}")
+    return lines
+
+
+def shared_lines(models):
+    """Lines for the user: values of a grid of tokens that have one nearest checkpoint, which is taken once."""
+    lines = []
+    for model in models:
+        for entry in model["checkpoints"]:
+            asked = entry.get("asked_tokens", [])
+            if len(asked) > 1:
+                values = ", ".join(f"{tokens:.4g} ({_gap(entry['tokens'], tokens)})" for tokens in asked)
+                lines.append(
+                    f"models/{model['name']}/checkpoints/tokens: {entry['name']} with {entry['tokens']:.4g} tokens is "
+                    f"the nearest to {values} and is taken once"
+                )
+    return lines
+
+
+def _gap(have, asked):
+    return f"{have / asked:.3g} x" if asked and have else f"{have - asked:+.3g} tokens"

@@ -1,0 +1,305 @@
+"""Reading and writing the files that pass between stages.
+
+Every file is written beside its target under a temporary name and moved into place by `os.replace`, so the name itself
+says that the file is whole. Arrays are one `.zarr.zip` each: zipped Zarr format 3, which costs one inode and reads a
+single chunk without unpacking the rest.
+"""
+
+import errno
+import fcntl
+import glob
+import json
+import os
+import time
+from contextlib import contextmanager, suppress
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from triphase.core.errors import InputError
+
+# No space, no quota, or a file larger than the file system or the user's limits allow.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Seconds after which a temporary file that nobody holds was left by a process that was killed, and not just made.
+ABANDONED = 5
+# What file systems answer that know no locks.
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+@contextmanager
+def replacing(path):
+    """Yield a temporary path beside `path`; move it to `path` when the block ends well, remove it when it does not.
+
+    What processes that were killed left beside `path` is removed too.
+
+    Raises
+    ------
+    InputError : the disk is full
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    try:
+        with _held(temporary, f".{glob.escape(path.name)}.*.part{glob.escape(path.suffix)}"):
+            yield temporary
+            os.replace(temporary, path)
+    except Exception as error:
+        if any(getattr(cause, "errno", None) in FULL for cause in causes(error)):
+            raise InputError(
+                f"{path}: the disk, the quota or the largest file allowed is full; make room and run again"
+            ) from None
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(temporary, pattern):
+    """Lock a temporary file, and remove those of processes that were killed: the kernel has freed their locks."""
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        else:
+            _remove_abandoned(set(temporary.parent.glob(pattern)) - {temporary})
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(paths):
+    """Remove temporary files that nobody holds; one that cannot be (another user's, or gone) hinders no write."""
+    for path in paths:
+        with suppress(OSError), open(path, "r+b") as theirs:
+            fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()
+
+
+def causes(error):
+    """An exception and those that it came from: closing a file that could not be written raises once more."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def write_json(path, content):
+    """Write `content` as indented JSON; NaN is refused with ValueError because JSON has no NaN."""
+    with replacing(path) as temporary:
+        temporary.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
+
+
+def read_json(path):
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_table(path, frame, **metadata):
+    """Write a pandas DataFrame as Parquet, without its index; `metadata` is stored as JSON in the file's schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    extra = {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_table(path, models=None):
+    """Read a Parquet file into a pandas DataFrame; `frame.attrs` holds the metadata given to `write_table`.
+
+    Parameters
+    ----------
+    models : list of str, optional
+        Only rows of these (None among them: of no model), which spares the memory of all others.
+    """
+    import pyarrow.parquet as pq
+    from pyarrow.compute import field
+
+    table = pq.read_table(path, filters=None if models is None else field("model").isin(models))
+    frame = table.to_pandas()
+    metadata = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
+    frame.attrs = {key: json.loads(value) for key, value in metadata.items() if key not in ("pandas", "ARROW:schema")}
+    return frame
+
+
+def write_arrays(path, dataset, chunks=None):
+    """Write an xarray Dataset as one `.zarr.zip`.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Attributes must be JSON-serialisable.
+    chunks : dict of str to tuple of int, optional
+        Chunk shape per variable; a variable not named is one chunk.
+    """
+    import zarr
+    from zarr.storage import ZipStore
+
+    # zarr alone, since xarray's own writer sets attributes late, which leaves duplicate entries in a zip.
+    with replacing(path) as temporary:
+        with ZipStore(temporary, mode="w") as store:
+            group = zarr.create_group(store, zarr_format=3, attributes=_group_attributes(dataset))
+            _create_variables(group, dataset, chunks or {})
+
+
+def _group_attributes(dataset):
+    coordinates = " ".join(str(name) for name in dataset.coords if name not in dataset.dims)
+    return {**dataset.attrs, **({"coordinates": coordinates} if coordinates else {})}
+
+
+def _create_variables(group, dataset, chunks):
+    for name, variable in dataset.variables.items():
+        # Zarr 3 has a specified type for text of any length, and none for numpy's fixed width.
+        text = variable.dtype.kind in "OUT"
+        values = variable.values.astype(np.dtypes.StringDType()) if text else variable.values
+        group.create_array(
+            str(name),
+            data=values,
+            chunks=tuple(chunks.get(name, [max(size, 1) for size in values.shape])),
+            dimension_names=[str(dim) for dim in variable.dims],
+            attributes=dict(variable.attrs),
+        )
+
+
+@contextmanager
+def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096), dtype="float32", axis=0, compressed=True):
+    """Write a `.zarr.zip` whose one large array comes in rows and never lies in memory as a whole.
+
+    Parameters
+    ----------
+    path : path of the file; nothing is there under this name before all is written
+    name : str, name of the large array
+    shape : tuple of int
+    dims : tuple of str, names of its dimensions
+    attributes : dict, its attributes
+    chunks : tuple of int, shape of a chunk; the default makes chunks of 2 MB of (row, column)
+    dtype : name of its type
+    axis : int, the dimension whose rows come one after the other
+    compressed : bool; values that do not compress are read faster as they are
+
+    Yields
+    ------
+    ArrayStream
+        `append` rows in order, each time as many as there are; then `finish` once, with all that goes beside the array.
+
+    Raises
+    ------
+    ValueError : the block ends without all rows, or without `finish`
+    """
+    from triphase.core.zipstore import MappedZip
+
+    with replacing(path) as temporary:
+        with MappedZip(temporary, mode="w") as store:
+            stream = ArrayStream(store, name, shape, dims, attributes, chunks, dtype, axis, compressed)
+            yield stream
+            if not stream.finished:
+                raise ValueError(f"{name}: closed after {stream.rows} of {shape[axis]} rows without `finish`")
+
+
+class ArrayStream:
+    """The writing end of `stream_arrays`: holds at most the rows of one chunk, so that each chunk is written once."""
+
+    def __init__(self, store, name, shape, dims, attributes, chunks, dtype, axis, compressed):
+        import zarr
+        from zarr.codecs import BloscCodec
+        from zarr.core.buffer import default_buffer_prototype
+        from zarr.core.sync import sync
+        from zarr.storage import MemoryStore
+
+        # The group's attributes are known last, and zarr would write an empty group before any array in it: so the
+        # array's own description is made elsewhere and put in place.
+        elsewhere, key = MemoryStore(), f"{name}/zarr.json"
+        zarr.create_array(
+            elsewhere, name=name, shape=shape, dtype=dtype, dimension_names=dims, attributes=attributes,
+            chunks=tuple(max(1, min(wanted, size)) for wanted, size in zip(chunks, shape, strict=True)),
+            compressors=BloscCodec(cname="lz4", shuffle="bitshuffle", clevel=1) if compressed else None,
+        )  # fmt: skip
+        sync(store.set(key, sync(elsewhere.get(key, prototype=default_buffer_prototype()))))
+        # A chunk of zeros is written as well: to find out costs more. `open_array` takes this setting and ignores it.
+        self.array = zarr.open_array(store, path=name, mode="r+").with_config({"write_empty_chunks": True})
+        self.store, self.axis = store, axis
+        self.size = self.array.chunks[axis]
+        self.buffer = np.empty((*shape[:axis], self.size, *shape[axis + 1 :]), dtype)
+        self.rows, self.waiting, self.finished = 0, 0, False
+
+    def append(self, values):
+        """Add rows: array of the stream's shape, but for its own number of rows."""
+        count, total = values.shape[self.axis], self.array.shape[self.axis]
+        if self.rows + count > total:
+            raise ValueError(f"{self.array.path}: {self.rows + count} rows for {total}")
+        taken = 0
+        while taken < count:
+            part = values[self._rows(taken, taken + self.size - self.waiting)]
+            added = part.shape[self.axis]
+            taken, self.rows, waiting = taken + added, self.rows + added, self.waiting + added
+            if added < self.size:  # a whole chunk is written as it comes
+                self.buffer[self._rows(self.waiting, waiting)] = part
+                part = self.buffer[self._rows(0, waiting)]
+            whole = waiting == self.size or self.rows == total
+            if whole:
+                self._write(part, self.rows - waiting)
+            self.waiting = 0 if whole else waiting
+
+    def _write(self, rows, start):
+        """Write the rows of whole chunks, for each place of the leading dimensions: zarr copies what it cuts itself."""
+        leading = [range(0, size, step) for size, step in zip(rows.shape, self.array.chunks, strict=True)]
+        for corner in product(*leading[: self.axis]):
+            places = tuple(slice(at, at + step) for at, step in zip(corner, self.array.chunks, strict=False))
+            self.array[*places, slice(start, start + rows.shape[self.axis])] = rows[places]
+
+    def _rows(self, start, stop):
+        return (*[slice(None)] * self.axis, slice(start, stop))
+
+    def finish(self, dataset):
+        """Write the other variables and the attributes of the whole: an xarray Dataset, mostly of coordinates."""
+        import zarr
+
+        if self.rows != self.array.shape[self.axis]:
+            raise ValueError(f"{self.array.path}: {self.rows} of {self.array.shape[self.axis]} rows")
+        group = zarr.create_group(self.store, zarr_format=3, attributes=_group_attributes(dataset))
+        _create_variables(group, dataset, {})
+        self.finished = True
+
+
+@contextmanager
+def open_arrays(path):
+    """Open a `.zarr.zip` as a lazily read xarray Dataset; values load on access and only while the block lasts."""
+    import xarray as xr
+
+    from triphase.core.zipstore import MappedZip
+
+    with MappedZip(Path(path), mode="r") as store:
+        with xr.open_zarr(store, consolidated=False, chunks=None) as dataset:
+            text = {name: c.dims for name, c in dataset.coords.items() if c.dtype.kind == "T"}
+            yield dataset.assign_coords(
+                {name: (dims, np.array(list(dataset[name].values), dtype=str)) for name, dims in text.items()}
+            )
+
+
+def read_arrays(path):
+    """Read a whole `.zarr.zip` into memory as an xarray Dataset."""
+    with open_arrays(path) as dataset:
+        return dataset.load()
+
+
+def read_variables(path, *names):
+    """Some variables of a `.zarr.zip` as numpy arrays: what is read of many files is read faster without xarray."""
+    import zarr
+
+    from triphase.core.zipstore import MappedZip
+
+    with MappedZip(Path(path), mode="r") as store:
+        return [zarr.open_array(store, path=name, mode="r")[...] for name in names]
+
+
+def finite_or_none(value):
+    """A float for JSON: None where the value is NaN or infinite."""
+    return float(value) if value is not None and np.isfinite(value) else None

@@ -1,0 +1,151 @@
+"""GPUs of a machine, each given to one job at a time.
+
+Snakemake's `gpu` resource counts jobs and sets no device, so each job takes the locks of the devices that it uses. The
+kernel frees a lock when its holder dies, however it dies; there is no service to start or to clean up after.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from triphase.core.errors import InputError
+
+log = logging.getLogger(__name__)
+
+LOOK = 0.5
+# Where Slurm, PBS, LSF and Grid Engine say which of their jobs this is.
+JOB_NUMBERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+# What stands for no device; the word is Slurm's.
+NONE = ("", "-1", "NoDevFiles")
+
+
+@contextmanager
+def device_slot(count=1, *, devices=None, folder=None):
+    """Take `count` GPUs for this process alone while the block lasts, and let CUDA see only them.
+
+    To be entered before anything initialises CUDA. Where the scheduler or the user has set CUDA_VISIBLE_DEVICES, only
+    devices named there are taken. On a machine without GPUs nothing is taken.
+
+    Parameters
+    ----------
+    count : int, how many devices the job uses
+    devices : int, optional
+        How many devices the machine has; counted where it is not given.
+    folder : path, optional
+        Where the lock files lie; by default a folder in the machine's temporary directory that all users share.
+
+    Yields
+    ------
+    list of str, the devices
+
+    Raises
+    ------
+    InputError : the machine, or CUDA_VISIBLE_DEVICES, has fewer devices than the job needs
+    """
+    candidates = visible_devices(devices)
+    if not candidates or not count:
+        yield []
+        return
+    if count > len(candidates):
+        raise InputError(
+            f"resources/gpu: a job needs {count} GPUs, and it can see {len(candidates)}: {', '.join(candidates)}"
+        )
+    folder = Path(folder or Path(tempfile.gettempdir()) / "triphase-devices")
+    held = _take(count, candidates, folder)
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    chosen = [device for device, _ in held]
+    try:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+        log.info("device %s", ", ".join(chosen))
+        yield chosen
+    finally:
+        if before is None:
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
+        for _, descriptor in held:
+            os.close(descriptor)
+
+
+def visible_devices(devices=None):
+    """Names of the devices that a job may use: those in CUDA_VISIBLE_DEVICES, else all of the machine."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip() not in NONE]
+    return [str(number) for number in range(count_devices() if devices is None else devices)]
+
+
+def count_devices():
+    """Number of NVIDIA GPUs of this machine, without initialising CUDA."""
+    if (found := Path("/proc/driver/nvidia/gpus")).is_dir():
+        return len(list(found.iterdir()))
+    if not shutil.which("nvidia-smi"):
+        return 0
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+
+
+def device_memory():
+    """Bytes of memory of this machine's smallest NVIDIA GPU, or None where there is none."""
+    if not shutil.which("nvidia-smi"):
+        return None
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    listed = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    return min((float(mebibytes) * 2**20 for mebibytes in listed if mebibytes.isdigit()), default=None)
+
+
+def _take(count, candidates, folder):
+    """Device names with open, locked descriptors of their files; waits until enough are free."""
+    # A scheduler that names devices may number those of each of its jobs from 0: they are told apart by the job. Where
+    # it names none, the numbers are the machine's, and its jobs must not share them either.
+    given = "CUDA_VISIBLE_DEVICES" in os.environ
+    job = next((os.environ[name] for name in JOB_NUMBERS if given and name in os.environ), "")
+    waited = False
+    while True:
+        held = []
+        # One at a time may choose: two jobs that each held half of what they need would wait for ever.
+        with _locked(folder / "choosing"):
+            for device in candidates:
+                descriptor = _open(folder / f"{job}_{device.replace('/', '_')}")
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    held.append((device, descriptor))
+                except BlockingIOError:
+                    os.close(descriptor)
+                if len(held) == count:
+                    return held
+            for _, descriptor in held:
+                os.close(descriptor)
+        if not waited:
+            log.info("waiting for %d of the devices %s", count, ", ".join(candidates))
+        waited = True
+        time.sleep(LOOK)
+
+
+@contextmanager
+def _locked(path):
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open(path):
+    """Open a lock file, made where it is not there; that of another user need only be readable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.chmod(path.parent, 0o1777)
+    except PermissionError:
+        pass
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)

@@ -1,0 +1,84 @@
+"""What every script does before its work starts: send messages to the log and turn bad input into one clear line."""
+
+import logging
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+from triphase.core.errors import InputError
+from triphase.core.redaction import RedactingFormatter, redacted
+
+
+@contextmanager
+def start(snakemake):
+    """Run a script's body with its log open.
+
+    Yields a namespace with `paths` (the rule's named inputs and outputs as attributes: str, or list of str) and
+    `params` (dict of the rule's named params, without `code`, which is there for Snakemake's rerun trigger alone),
+    `retrieve` (that section of the config: how files are fetched changes no result, and a param would rerun for it)
+    and `terminal` (where a script prints what its user is waiting for).
+
+    Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
+    the one line that its message is; other exceptions leave their traceback in the log and on the terminal. Both end
+    the job with exit status 1. What is secret is taken out of all of them (see `redaction`).
+    """
+    Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
+    # Snakemake sets the threads of linear algebra, which torch and arrow follow; those of tokenizers are left.
+    os.environ["RAYON_NUM_THREADS"] = str(snakemake.threads)
+    with redirected(snakemake.log[0]) as terminal:
+        handler = logging.StreamHandler()
+        handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+        logging.captureWarnings(True)
+        try:
+            paths, params = named(snakemake.input, snakemake.output), parameters(snakemake.params)
+            retrieve = snakemake.config["retrieve"]
+            yield SimpleNamespace(paths=paths, params=params, retrieve=retrieve, terminal=terminal)
+        except Exception as error:
+            known = isinstance(error, InputError)
+            text = redacted(f"error: {error}\n" if known else traceback.format_exc())
+            sys.stderr.write(text)
+            terminal.write(f"\n{snakemake.rule}: {text}")
+            raise SystemExit(1) from None
+
+
+@contextmanager
+def redirected(path):
+    """Send standard output and error to a file and yield the terminal.
+
+    The file descriptors are redirected, not Python's names for them: libraries hold on to the stream that they found
+    when they were imported, and git-annex and other child processes write to the descriptors.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    try:
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        with os.fdopen(os.dup(kept[1]), "w") as terminal:
+            yield terminal
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, original in zip((1, 2), kept, strict=True):
+            os.dup2(original, descriptor)
+            os.close(original)
+        os.close(log)
+
+
+def named(*groups):
+    """Merge Snakemake's named paths into one namespace."""
+    merged = {}
+    for group in groups:
+        for name, value in group.items():
+            merged[name] = value if isinstance(value, str) else [str(item) for item in value]
+    return SimpleNamespace(**merged)
+
+
+def parameters(params):
+    """Snakemake's named params as a dict, without `code`."""
+    return {name: value for name, value in params.items() if name != "code"}

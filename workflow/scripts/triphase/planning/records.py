@@ -1,0 +1,59 @@
+"""What jobs took: Snakemake's `benchmark:` records of a study; and how many there are, by its dry run.
+
+Snakemake imports this at every start, so nothing heavy is imported here.
+"""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from triphase.core.errors import InputError
+
+# Jobs that run a checkpoint, so that what they take goes with its parameters and tokens.
+MODEL_RULES = ("extract_activations", "evaluate_tasks", "measure_mechanism")
+
+
+@cache
+def count_jobs(*arguments):
+    """Jobs that a dry run with these arguments plans, by rule, without the target that runs nothing: dict.
+
+    Raises
+    ------
+    InputError : the dry run fails; with the end of what it says
+    """
+    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--cores", "1", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise InputError(f"plan: the dry run of the study fails: {done.stdout.strip()[-500:]}")
+    rows = re.findall(r"^(\w+) +(\d+)$", done.stdout.split("Job stats:")[-1], flags=re.M)
+    return {rule: int(n) for rule, n in rows if rule not in ("total", "all")}
+
+
+def measured_seconds(study):
+    """Mean seconds of each rule's jobs by the records below `study`/benchmarks: dict."""
+    folder, seconds = Path(study) / "benchmarks", {}
+    for path in sorted(folder.rglob("*.tsv")):
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        with open(path, encoding="utf-8", newline="") as file:
+            seconds.setdefault(rule, []).extend(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+    return {rule: sum(values) / len(values) for rule, values in seconds.items() if values}
+
+
+def other_studies(study):
+    """Measured seconds by rule of the other studies beside this one's folder that were planned, the latest first.
+
+    Jobs that run a checkpoint have what they took as a share of that study's rule of thumb, so that the model's size
+    and the tokens of the study to come still count.
+    """
+    plans = [path for path in Path(study).parent.glob("*/plan.json") if path.parent != Path(study)]
+    found = {}
+    for path in sorted(plans, key=lambda path: path.stat().st_mtime, reverse=True):
+        rows = {row["rule"]: row for row in json.loads(path.read_text(encoding="utf-8"))["rules"]}
+        for rule, seconds in measured_seconds(path.parent).items():
+            if rule in rows:
+                found.setdefault(rule, seconds / rows[rule]["thumb"] if rule in MODEL_RULES else seconds)
+    return found

@@ -1,0 +1,79 @@
+"""Figure of the data report: what can be predicted without any model, as a function of the gap beside a block."""
+
+import numpy as np
+from scipy.stats import t
+
+from triphase.report.figures.style import BLUE, GREY, VERMILION, counted, plt
+
+STYLES = {
+    "nuisance": {"color": BLUE, "marker": "o", "label": "nuisance features alone (N1)"},
+    "floor": {"color": VERMILION, "marker": "s", "label": "autocorrelation alone (N3)"},
+}
+MOST_PANELS = 12
+# From so many subjects on, an interval of their mean is drawn.
+LEAST_SUBJECTS = 10
+
+
+def scores(gap, roi, band):
+    """Scores of one region and band: float array (n_subjects, n_gaps)."""
+    return np.array([row["r"] for row in gap["rows"] if (row["roi"], row["band"]) == (roi, band)], float)
+
+
+def interval(values):
+    """Half the width of the 95 % interval of a mean over subjects (Student's t); values (n_subjects, n_gaps)."""
+    number = len(values)
+    return t.ppf(0.975, number - 1) * values.std(axis=0, ddof=1) / np.sqrt(number)
+
+
+def draw_gap(gap):
+    """Held-out r against the gap, region by region.
+
+    Parameters
+    ----------
+    gap : dict, as `measure_gap` writes it
+    """
+    regions = list(dict.fromkeys(row["roi"] for row in gap["rows"]))
+    if len(regions) > MOST_PANELS:
+        summaries = [region for region in regions if region in ("language", "all")]
+        regions = [r for r in regions if r not in summaries][: MOST_PANELS - len(summaries)] + summaries
+    columns = min(3, len(regions))
+    rows = -(-len(regions) // columns)
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(max(3.0 * columns + 0.6, 6.5), 2.2 * rows + 1.3), sharex=True, sharey=True,
+        squeeze=False, layout="constrained",
+    )  # fmt: skip
+    single = False
+    for number, (panel, region) in enumerate(zip(panels.flat, regions, strict=False)):
+        panel.axhline(0, color=GREY, linewidth=0.7)
+        panel.axvline(gap["own_gap"], color=GREY, linestyle="--", linewidth=1)
+        for band, style in STYLES.items():
+            values, color = scores(gap, region, band), style["color"]
+            if len(values) > 1:
+                panel.plot(gap["gaps"], values.T, color=color, alpha=0.15, linewidth=0.6)
+                single = True
+            panel.plot(gap["gaps"], values.mean(0), linewidth=1.8, **style)
+            # Nothing that trains was near enough: r is 0 by definition and not by measurement.
+            silent = np.array(gap["gaps"])[~values.any(0)]
+            panel.plot(silent, 0 * silent, linestyle="none", marker=style["marker"], color=color, mfc="white", zorder=3)
+            if len(values) >= LEAST_SUBJECTS:
+                panel.errorbar(gap["gaps"], values.mean(0), interval(values), color=color, fmt="none", capsize=2)
+        panel.set_title(f"{region} (n = {len(values)})")
+        if number % columns == 0:
+            panel.set_ylabel("held-out correlation (r)")
+        if number + columns >= len(regions):
+            panel.set_xlabel("gap (s)")
+            panel.tick_params(labelbottom=True)
+    for panel in panels.flat[len(regions) :]:
+        panel.remove()
+    handles, _ = panels[0, 0].get_legend_handles_labels()
+    handles.append(plt.Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="gap of the study"))
+    if single:
+        handles.append(plt.Line2D([], [], color=GREY, alpha=0.6, linewidth=0.6, label="single subjects"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    subjects = len({row["subject"] for row in gap["rows"]})
+    figure.suptitle(
+        f"Score against gap (n = {counted(subjects, 'subject')}, {counted(gap['folds'], 'block')} held out in turn, "
+        f"each predicted from {gap['train_seconds'] / 60:.1f} minutes)",
+        x=0.01, ha="left", weight="bold", fontsize=10,
+    )  # fmt: skip
+    return figure

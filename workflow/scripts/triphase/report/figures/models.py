@@ -1,0 +1,202 @@
+"""All models of a study: alignment on tokens and on compute, where its turns lie on both, how large its changes are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triphase.report.figures.curves import subject_curves
+from triphase.report.figures.style import (
+    BLACK,
+    CYCLE,
+    GREY,
+    MARKERS,
+    SHADES,
+    TokenAxis,
+    counted,
+    plt,
+    power_of_ten,
+    say_empty,
+)
+
+EVENTS = {"onset": "onset\nof the rise", "peak": "peak before\nthe fall", "trough": "trough before\nthe return"}
+CHANGES = ("rise", "fall", "return")
+FLOP = 6  # per parameter and token (Kaplan et al. 2020)
+MEAN = {"color": BLACK, "marker": "|", "markersize": 11, "markeredgewidth": 2}
+SPREAD = 0.24  # rows of one event lie closer to each other than this share of its height
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What models are compared on: its name among positions, what one token is worth for a model, its axis."""
+
+    name: str
+    worth: dict
+    axis: TokenAxis
+
+
+def draw_models(table, boot, phases, across):
+    """Curves of all models on tokens and compute, positions of their turns below, changes and signs at the foot.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The tidy table of the study.
+    boot : xarray.Dataset
+        Its paired draws.
+    phases : dict
+        phases.json
+    across : dict
+        across_models.json
+    """
+    names = list(phases)
+    looks = {name: (CYCLE[i % 7], MARKERS[(i + i // 7) % 7]) for i, name in enumerate(names)}
+    tokens = {name: table.loc[table["model"] == name, "tokens"].dropna().unique().astype(float) for name in names}
+    worth = {name: FLOP * found["parameters"] for name, found in across["models"].items() if found["parameters"]}
+    scales = [Scale("tokens", dict.fromkeys(names, 1), TokenAxis(np.concatenate(list(tokens.values()))))]
+    if worth:
+        compute = np.concatenate([worth[name] * tokens[name] for name in worth])
+        scales.append(Scale("compute", worth, TokenAxis(compute, "training compute (FLOP)", power_of_ten)))
+    middle = max(1.9, 0.13 * len(EVENTS) * (len(names) + 2) + 0.8)
+    legend = 0.2 * -(-len(names) // 2) + 0.35
+    figure = plt.figure(figsize=(11, 3.6 + middle + 2.3 + legend), layout="constrained")
+    cells = figure.add_gridspec(3, 2, height_ratios=[3.4, middle, 2.1])
+    first = None
+    for column, scale in enumerate(scales):
+        first = figure.add_subplot(cells[0, column], sharey=first)
+        draw_curves(first, scale, table, boot, phases, looks)
+        draw_positions(figure.add_subplot(cells[1, column]), scale, across, looks)
+        first.set_title(f"{'ab'[column]}  Alignment over {scale.name}")
+        figure.axes[-1].set_title(f"{'cd'[column]}  Turns on {scale.name}, 95 % intervals")
+    if not worth:
+        panel = figure.add_subplot(cells[0:2, 1])
+        panel.set_axis_off()
+        say_empty(panel, "the number of parameters is not known:\nno compute")
+    draw_changes(figure.add_subplot(cells[2, 0]), across, looks)
+    draw_signs(figure.add_subplot(cells[2, 1]), across)
+    handles = [
+        plt.Line2D([], [], color=looks[name][0], marker=looks[name][1], label=described(name, phases, across))
+        for name in names
+    ]
+    if any(pooled["interval"] for pooled in across["changes"].values()):
+        mean = "mean of models, 95 % interval (random effects)"
+        handles.append(plt.Line2D([], [], **MEAN, label=mean))
+    figure.legend(handles=handles, loc="outside lower left", ncols=2)
+    region = phases[names[0]]["headline"]["roi"]
+    figure.suptitle(
+        f"{counted(len(names), 'model')}: alignment over training, {region} regions", x=0.01, ha="left", weight="bold"
+    )
+    return figure
+
+
+def described(name, phases, across):
+    """A model's name with what it stands for."""
+    entry, found = phases[name], across["models"][name]
+    share = found["language_share"]
+    language = f", {share:.0%} {across['language']}" if share is not None else ""
+    return (
+        f"{name}{language}: {counted(entry['n_subjects'], 'subject')}, "
+        f"{counted(entry['n_checkpoints'], 'checkpoint')} fitted; {entry['verdict']}"
+    )
+
+
+def draw_curves(panel, scale, table, boot, phases, looks):
+    """Mean alignment of each model with its interval."""
+    for name, entry in phases.items():
+        if name not in scale.worth:
+            continue
+        headline, (colour, marker) = entry["headline"], looks[name]
+        own = boot.isel(series=boot["model"].values == name)
+        mean, _ = subject_curves(table[table["model"] == name], own, headline["measure"], headline["roi"])
+        if mean is None:
+            continue
+        places = mean["tokens"] * scale.worth[name]
+        scale.axis.band(panel, places, mean["values"] - mean["half"], mean["values"] + mean["half"], colour, alpha=0.15)
+        scale.axis.curve(panel, places, mean["values"], color=colour, marker=marker)
+    if not panel.lines:
+        say_empty(panel, "no model has the headline's measure")
+    panel.axhline(0, color=GREY, linewidth=0.7)
+    panel.set_ylabel("alignment (gain in r), 95 % interval")
+    scale.axis.apply(panel)
+    missing = [name for name in phases if name not in scale.worth]
+    if missing:
+        panel.text(0.01, 0.98, f"parameters not known: {', '.join(missing)}", transform=panel.transAxes, va="top",
+                   fontsize=7.5, color=GREY)  # fmt: skip
+
+
+def draw_positions(panel, scale, across, looks):
+    """Where each model's turns lie with their intervals, and below them the mean of models with its own."""
+    n = len(across["models"])
+    for row, event in enumerate(EVENTS):
+        pooled = across["positions"][event][scale.name]
+        for number, (name, found) in enumerate(across["models"].items()):
+            at = found["events"].get(event)
+            if not at or at["censored"] or name not in scale.worth:
+                continue
+            worth, (colour, marker) = scale.worth[name], looks[name]
+            y = row - SPREAD + 2 * SPREAD * (number + 0.5) / (n + 1)
+            low, high = scale.axis.place(np.array(at["interval"]) * worth)
+            panel.plot([low, high], [y, y], color=colour, linewidth=1.4)
+            panel.plot(scale.axis.place(at["tokens"] * worth), y, marker, color=colour)
+        if pooled["mean"] is not None and pooled["interval"]:
+            low, high = scale.axis.place(pooled["interval"])
+            panel.plot([low, high], [row + 1.35 * SPREAD] * 2, color=BLACK, linewidth=1.4)
+            panel.plot(scale.axis.place(pooled["mean"]), row + 1.35 * SPREAD, **MEAN)
+    panel.set_ylim(len(EVENTS) - 0.5, -0.5)
+    named = [f"{name}\n(n = {across['positions'][event][scale.name]['n']})" for event, name in EVENTS.items()]
+    panel.set_yticks(range(len(EVENTS)), named)
+    for line in range(1, len(EVENTS)):
+        panel.axhline(line - 0.5, color="#DDDDDD", linewidth=0.8)
+    scale.axis.apply(panel)
+
+
+def draw_changes(panel, across, looks):
+    """Sizes of the first rise, the fall and the return of each model, and the mean of models."""
+    panel.set_title("e  Size of the changes, intervals of the legs and 95 % of the mean")
+    panel.axvline(0, color=GREY, linewidth=0.7)
+    n = len(across["models"])
+    for row, change in enumerate(CHANGES):
+        pooled = across["changes"][change]
+        for number, (name, found) in enumerate(across["models"].items()):
+            size = found["changes"].get(change)
+            if size is None:
+                continue
+            colour, marker = looks[name]
+            y = row - SPREAD + 2 * SPREAD * (number + 0.5) / (n + 1)
+            if size["interval"]:
+                panel.plot(size["interval"], [y, y], color=colour, linewidth=1.4)
+            panel.plot(size["change"], y, marker, color=colour)
+        if pooled["mean"] is not None and pooled["interval"]:
+            panel.plot(pooled["interval"], [row + 1.35 * SPREAD] * 2, color=BLACK, linewidth=1.4)
+            panel.plot(pooled["mean"], row + 1.35 * SPREAD, **MEAN)
+    panel.set_ylim(len(CHANGES) - 0.5, -0.5)
+    panel.set_yticks(range(len(CHANGES)), [f"{change}\n(n = {across['changes'][change]['n']})" for change in CHANGES])
+    for line in range(1, len(CHANGES)):
+        panel.axhline(line - 0.5, color="#DDDDDD", linewidth=0.8)
+    panel.set_xlabel("change of alignment (gain in r)")
+
+
+def draw_signs(panel, across):
+    """How many models have each leg of the triple in its place."""
+    panel.set_title("f  Legs in their place (n = models whose curve was fitted)")
+    legs = [leg for leg in across["legs"] if leg["n"]]
+    if not legs:
+        panel.set_axis_off()
+        say_empty(panel, "no model's curve was fitted")
+        return
+    for row, leg in enumerate(legs):
+        left = 0
+        for kind, colour, hatch in (("rise", SHADES["rise"], "//"), ("fall", SHADES["fall"], "\\\\"),
+                                    ("none", "white", "")):  # fmt: skip
+            count = leg["signs"][kind]
+            panel.barh(row, count, left=left, color=colour, edgecolor=GREY, hatch=hatch, linewidth=0.8, height=0.6)
+            if count:
+                panel.text(left + count / 2, row, f"{count} {kind}", ha="center", va="center", fontsize=8,
+                           bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2})  # fmt: skip
+            left += count
+        low, high = leg["interval"]
+        panel.text(left * 1.02, row, f"{leg['consistent']:.0%} alike\n[{low:.0%}, {high:.0%}]", va="center", fontsize=8)
+    panel.set_yticks(range(len(legs)), [f"leg {leg['place']}\n(triple: {leg['expected']})" for leg in legs])
+    panel.set_ylim(len(legs) - 0.5, -0.5)
+    panel.set_xlim(0, legs[0]["n"] * 1.3)
+    panel.set_xticks(np.unique(np.linspace(0, legs[0]["n"], 5).round()))
+    panel.set_xlabel("models (95 % interval of the share in brackets)")

@@ -1,0 +1,96 @@
+"""Maps of one model's phases: the gain of every voxel where a phase ends, and its changes from phase to phase.
+
+The breakpoints are those of the headline curve. Every voxel's course is fitted with them as a continuous
+piecewise-linear function of log10 tokens (ordinary least squares), so that a map rests on all checkpoints and not on
+the noise of the two or three that happen to lie at a turn.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from triphase.report.figures.style import short_tokens
+from triphase.report.figures.triple import phase_names
+
+NOTHING = "no voxel has a gain at two checkpoints: there is nothing to map"
+
+
+@dataclass(frozen=True)
+class Map:
+    """Values (target,) with what they are."""
+
+    name: str
+    detail: str
+    values: np.ndarray
+
+
+def fitted_levels(tokens, gain, knots, edges):
+    """Gain of every voxel at the edges of the phases.
+
+    Parameters
+    ----------
+    tokens : float array (checkpoint,)
+        Those of step 0 are not fitted.
+    gain : float array (checkpoint, target)
+    knots, edges : list of float
+        Bends of the headline's fit, and where to read the voxels' fits; in tokens.
+
+    Returns
+    -------
+    float array (edge, target)
+    """
+    used = tokens > 0
+    return _hinges(edges, knots) @ np.linalg.pinv(_hinges(tokens[used], knots)) @ gain[used]
+
+
+def _hinges(tokens, knots):
+    t = np.log10(np.asarray(tokens, float))
+    bends = [np.clip(t - np.log10(knot), 0, None) for knot in knots]
+    return np.column_stack([np.ones(len(t)), t, *bends])
+
+
+def phase_maps(maps, phases):
+    """Levels where phases begin and end, and their differences.
+
+    Parameters
+    ----------
+    maps : xarray.Dataset
+        `gain` (checkpoint, target), finite (see `brain.measured`); coordinate `tokens` (checkpoint)
+    phases : dict
+        The model's entry of phases.json.
+
+    Returns
+    -------
+    levels, changes : list of Map
+        Without a fit, the first and the last checkpoint as they were measured; empty with one checkpoint or no voxels.
+    """
+    tokens, gain = maps["tokens"].values.astype(float), maps["gain"].values.astype(float)
+    segments = phases["segments"]
+    if len(tokens) < 2 or not gain.shape[1]:
+        return [], []
+    if not segments:
+        first, last = int(tokens.argmin()), int(tokens.argmax())
+        levels = [Map(name, f"{short_tokens(tokens[i])} tokens", gain[i]) for name, i in
+                  (("first checkpoint", first), ("last checkpoint", last))]  # fmt: skip
+        return levels, [Map("last − first", span(tokens[first], tokens[last]), gain[last] - gain[first])]
+    edges = [segments[0]["from"], *(segment["to"] for segment in segments)]
+    values = fitted_levels(tokens, gain, phases["knots"], edges)
+    names = phase_names(segments)
+    levels = [
+        Map(name, f"{short_tokens(edge)} tokens", level)
+        for name, edge, level in zip(["start", *(f"after {name}" for name in names)], edges, values, strict=True)
+    ]
+    changes = [Map(name, span(*edges[i : i + 2]), values[i + 1] - values[i]) for i, name in enumerate(names)]
+    if len(segments) > 2:
+        changes.append(Map(f"end − after {names[0]}", span(edges[1], edges[-1]), values[-1] - values[1]))
+    return levels, changes
+
+
+def span(first, last):
+    """Two token counts as what lies between them."""
+    return f"{short_tokens(first)} → {short_tokens(last)} tokens"
+
+
+def colour_limit(maps):
+    """One symmetric limit for several maps: 99 % of all absolute values lie below it."""
+    return max(float(np.quantile(np.abs([each.values for each in maps]), 0.99)), 1e-6)

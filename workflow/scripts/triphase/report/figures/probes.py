@@ -1,0 +1,92 @@
+"""Probes by concept: curves at each concept's best layer, and layer x checkpoint maps."""
+
+import numpy as np
+
+from triphase.report.figures.curves import names_after, tidy_curve
+from triphase.report.figures.layers import draw_map
+from triphase.report.figures.style import CYCLE, DIVERGING, GREY, MARKERS, TokenAxis, plt, say_empty
+from triphase.report.figures.triple import beside, best_layer, draw_rows, items, shade
+
+MOST_COLUMNS = 4
+MOST_CONCEPTS = 7  # as many as there are colours; the maps show all
+
+
+def draw_probes(table, of_all, phases, model):
+    """Selectivity and balanced accuracy of every concept over training, then one heat map of selectivity per concept.
+
+    Parameters
+    ----------
+    table, of_all : DataFrame
+        Tidy rows of one model, and those of none (`probe_identity/…`).
+    phases : dict
+        The model's entry of phases.json, whose phases are shaded.
+    """
+    concepts = names_after(table, "selectivity")
+    concepts = [c for c in concepts if table.loc[table["measure"] == f"selectivity/{c}", "value"].notna().any()]
+    title = f"{model}: probes by concept"
+    if not concepts:
+        figure, panel = plt.subplots(figsize=(8.2, 1.6))
+        figure.suptitle(title, x=0.01, ha="left", weight="bold")
+        panel.set_axis_off()
+        say_empty(panel, "no probes in this study, or no concept that could be probed")
+        return figure
+    n_rows = -(-len(concepts) // MOST_COLUMNS)
+    height = max(2.2, 0.36 * min(len(concepts), MOST_CONCEPTS))
+    figure = plt.figure(figsize=(11.5, 2 * height + 2.3 * n_rows + 1.2), layout="constrained")
+    top, below = figure.subfigures(2, 1, height_ratios=[2 * height + 0.7, 2.3 * n_rows + 0.3])
+    figure.suptitle(title + " (curves: at each concept's best layer, 95 % interval)", x=0.01, ha="left", weight="bold")
+    panels = top.subplots(2, 1, sharex=True)
+    axis = TokenAxis(table["tokens"].dropna().unique())
+    for panel in panels:
+        shade(panel, axis, phases["segments"])
+    draw_concepts(panels, axis, table, of_all, concepts[:MOST_CONCEPTS])
+    for number, panel in enumerate(panels):
+        axis.apply(panel, label=number == 1)
+    draw_concept_maps(below, table, concepts)
+    return figure
+
+
+def draw_concepts(panels, axis, table, of_all, concepts):
+    """Selectivity above; below balanced accuracy, with held-out word types dashed and word identity alone dotted."""
+    panels[0].set_title("a  Selectivity: balanced accuracy minus a control task with random labels per word type")
+    panels[1].set_title("b  Balanced accuracy (dashed: word types held out too; dotted: word identity, no model)")
+    panels[0].set_ylabel("selectivity")
+    panels[1].set_ylabel("balanced accuracy")
+    for number, concept in enumerate(concepts):
+        layer, look = best_layer(table, concept), (CYCLE[number], MARKERS[number])
+        at_layer = table[table["layer"] == layer]
+        rows = at_layer[at_layer["measure"] == f"selectivity/{concept}"]
+        draw_rows(panels[0], axis, rows, *look, f"{concept}: layer {layer}, n = {items(rows)} words")
+        rows = at_layer[at_layer["measure"] == f"probe/{concept}"]
+        if len(rows):
+            draw_rows(panels[1], axis, rows, *look, None)
+        tokens, values, _ = tidy_curve(at_layer[at_layer["measure"] == f"probe_types/{concept}"])
+        if len(tokens):
+            axis.curve(panels[1], tokens, values, color=look[0], linestyle="--", linewidth=1.1, marker="")
+        identity = of_all.loc[of_all["measure"] == f"probe_identity/{concept}", "value"].dropna()
+        if len(identity):
+            panels[1].axhline(identity.iloc[0], color=look[0], linestyle=":", linewidth=1.2)
+    panels[0].axhline(0, color=GREY, linewidth=0.7)
+    beside(panels[0], width=44)
+    if not panels[1].lines:
+        say_empty(panels[1], "balanced accuracy is not in this table")
+
+
+def draw_concept_maps(part, table, concepts):
+    """Layer x checkpoint maps of selectivity on one colour scale."""
+    n_rows = -(-len(concepts) // MOST_COLUMNS)
+    n_columns = -(-len(concepts) // n_rows)
+    panels = part.subplots(n_rows, n_columns, squeeze=False)
+    columns = sorted(table["tokens"].dropna().unique())
+    rows = {concept: table[table["measure"] == f"selectivity/{concept}"] for concept in concepts}
+    values = np.concatenate([each["value"].dropna() for each in rows.values()])
+    # Symmetric: at 0 a probe tells no more than one of random labels.
+    limit = max(np.abs(values).max(), 1e-6)
+    for number, (panel, (concept, each)) in enumerate(zip(panels.flat, rows.items(), strict=False)):
+        panel.set_title(f"{'c  ' * (number == 0)}{concept}")
+        image = draw_map(panel, each, None, columns, limits=(-limit, limit), cmap=DIVERGING, ticks=6, numbers=False)
+        panel.set_xlabel("training tokens" if number + n_columns >= len(concepts) else "")
+        panel.set_ylabel("layer (0 = embedding)" if number % n_columns == 0 else "")
+    for panel in panels.flat[len(concepts) :]:
+        panel.remove()
+    part.colorbar(image, ax=panels.ravel()[: len(concepts)], label="selectivity", shrink=0.9, aspect=25)

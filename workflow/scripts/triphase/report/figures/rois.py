@@ -1,0 +1,75 @@
+"""Curves of brain alignment region by region."""
+
+import numpy as np
+
+from triphase.report.figures.curves import subject_curves
+from triphase.report.figures.style import BLUE, GREY, TokenAxis, plt, say_empty
+from triphase.report.figures.triple import shade
+
+
+def draw_rois(table, boot, phases, rois, model):
+    """One panel per region and one for all: every subject thin, the mean with its 95 % interval.
+
+    Parameters
+    ----------
+    table, boot : as for `triple.draw_triple`
+    phases : dict
+        The model's entry of phases.json: shaded are the phases of the headline curve.
+    rois : list of dict
+        name, language (bool).
+    """
+    measure = phases["headline"]["measure"]
+    regions = [(roi["name"], f"{roi['name']} (language)" if roi["language"] else roi["name"]) for roi in rois]
+    regions += [("language", "all language regions")] * any(roi["language"] for roi in rois)
+    regions += [("all", "all regions" if rois else "all voxels")]
+    columns = 4 if len(regions) > 6 else min(3, len(regions))
+    axis = TokenAxis(table["tokens"].dropna().unique())
+    n_rows = -(-len(regions) // columns)
+    figure, panels = plt.subplots(
+        n_rows,
+        columns,
+        figsize=(max(3.1 * columns + 0.6, 6.5), 2.4 * n_rows + 0.9),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    n_subjects = 0
+    for number, (panel, (region, name)) in enumerate(zip(panels.flat, regions, strict=False)):
+        shade(panel, axis, phases["segments"])
+        mean, curves = subject_curves(table, boot, measure, region)
+        panel.set_title(title_of(table, measure, region, name))
+        panel.axhline(0, color=GREY, linewidth=0.7)
+        last = number + columns >= len(regions)
+        axis.apply(panel, label=last)
+        panel.tick_params(labelbottom=last)
+        panel.set_xlabel("training tokens" if last else "")
+        if number % columns == 0:
+            panel.set_ylabel("alignment (gain in r)")
+        if mean is None:
+            say_empty(panel, "not measured")
+            continue
+        n_subjects = max(n_subjects, len(curves))
+        for curve in curves.values() if len(curves) > 1 else []:
+            axis.curve(panel, curve["tokens"], curve["values"], color=GREY, alpha=0.4, linewidth=0.7, marker="")
+        axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
+        axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2)
+    for panel in panels.flat[len(regions) :]:
+        panel.remove()
+    said = f"thin: n = {n_subjects} single subjects; thick: mean, " if n_subjects > 1 else "n = 1 subject, "
+    figure.suptitle(
+        f"{model}: alignment by region ({said}95 % interval)",
+        x=0.01, ha="left", weight="bold",
+    )  # fmt: skip
+    return figure
+
+
+def title_of(table, measure, region, name):
+    """Name of a region with its number of voxels per subject."""
+    counts = table.loc[(table["measure"] == measure) & (table["roi"] == region), "n"].dropna()
+    if not len(counts):
+        return name
+    low, high = int(np.min(counts)), int(np.max(counts))
+    if high == 1:
+        return f"{name}, 1 time course"
+    return f"{name}, {low if low == high else f'{low}–{high}'} voxels"

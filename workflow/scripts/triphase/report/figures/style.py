@@ -1,0 +1,168 @@
+"""One style for all figures: colours for colour-blind readers too, and a token axis with step 0 left of a break."""
+
+import matplotlib as mpl
+import numpy as np
+
+from triphase.core.artefacts import replacing
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+# Okabe and Ito's palette, without its yellow, which is too light for lines.
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+GREY = "#6E6E6E"
+SHADES = {"rise": "#DCEBF7", "fall": "#FBE0CF", "plateau": "#EFEFEF"}
+SEQUENTIAL = "viridis"
+DIVERGING = "RdBu_r"
+MOST_TICKS = 8
+
+plt.rcParams.update(
+    {
+        "figure.dpi": 100,
+        "savefig.dpi": 160,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "triphase",
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 9,
+        "axes.titlesize": 9.5,
+        "axes.titlelocation": "left",
+        "axes.labelsize": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.8,
+        "axes.axisbelow": True,
+        "legend.fontsize": 8,
+        "legend.frameon": False,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 4,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+    }
+)
+
+
+def save(figure, *paths):
+    """Write a figure under each path, the format by its suffix; no dates, so that equal figures make equal files."""
+    for path in paths:
+        metadata = {"Date": None} if str(path).endswith(".svg") else None
+        with replacing(path) as temporary:
+            figure.savefig(temporary, metadata=metadata)
+        # The layout is settled by the first drawing and would only cost its time again.
+        figure.set_layout_engine("none")
+    plt.close(figure)
+
+
+def counted(number, noun):
+    """A number with its noun: 1 subject, 3 subjects."""
+    return f"{number} {noun}" + "s" * (number != 1)
+
+
+def short_tokens(tokens):
+    """A token count in few characters: 0, 4.1 k, 1 M, 2.1 B."""
+    if tokens == 0:
+        return "0"
+    for size, unit in ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if tokens >= size * 0.9995:
+            return f"{float(f'{tokens / size:.2g}'):g}{unit}"
+    return f"{tokens:g}"
+
+
+def power_of_ten(value):
+    """A large count as a power of ten, in matplotlib's own mathematics: 3 x 10^19 becomes 3·10¹⁹."""
+    if value == 0:
+        return "0"
+    exponent = int(np.floor(np.log10(value) + 1e-9))
+    factor = value / 10**exponent
+    return rf"$10^{{{exponent}}}$" if abs(factor - 1) < 0.005 else rf"${factor:.1g}{{\cdot}}10^{{{exponent}}}$"
+
+
+class TokenAxis:
+    """Places on a shared token axis: log10 tokens, and step 0 one step left of an axis break.
+
+    Parameters
+    ----------
+    tokens : array
+        Token counts of all checkpoints of one model, or what else grows with them.
+    label : str
+    named : function of a number, the text of a tick
+    """
+
+    def __init__(self, tokens, label="training tokens", named=short_tokens):
+        self.label, self.named = label, named
+        self.tokens = np.unique(np.asarray(tokens, float))
+        positive = np.log10(self.tokens[self.tokens > 0])
+        if not len(positive):
+            positive = np.array([0.0])
+        self.low, self.high = positive.min(), positive.max()
+        span = max(self.high - self.low, 1.0)
+        self.has_zero = bool((self.tokens == 0).any())
+        self.zero = self.low - 0.12 * span
+        self.gap = self.low - 0.06 * span
+        self.pad = 0.035 * span
+
+    def place(self, tokens):
+        """Positions of token counts."""
+        tokens = np.asarray(tokens, float)
+        return np.where(tokens > 0, np.log10(np.where(tokens > 0, tokens, 1)), self.zero)
+
+    def apply(self, axis, label=True):
+        """Set limits, ticks and the break of an axis; only the lowest of a stack carries labels."""
+        left = self.zero if self.has_zero else self.low
+        axis.set_xlim(left - self.pad, self.high + self.pad)
+        decades = np.arange(np.ceil(self.low - 1e-9), np.floor(self.high + 1e-9) + 1)
+        places = list(decades)
+        if len(decades) < 3:
+            halves = [d + np.log10(3) for d in np.arange(np.floor(self.low), np.ceil(self.high))]
+            places = sorted([*places, *(p for p in halves if self.low <= p <= self.high)])
+        if len(places) < 2:
+            places = sorted({self.low, self.high})
+        if len(places) > MOST_TICKS:
+            places = places[:: -(-len(places) // MOST_TICKS)]
+        names = [self.named(10**place) for place in places]
+        if self.has_zero:
+            places, names = [self.zero, *places], ["0", *names]
+        axis.set_xticks(places, names if label else [""] * len(places))
+        minor = np.log10(np.outer(10 ** np.arange(np.floor(self.low), np.ceil(self.high)), np.arange(2, 10))).ravel()
+        axis.set_xticks(minor[(minor >= self.low) & (minor <= self.high)], minor=True)
+        if self.has_zero:
+            box = {"transform": axis.get_xaxis_transform(), "clip_on": False, "ha": "center", "va": "center"}
+            axis.text(
+                self.gap, 0, "//", fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, **box
+            )
+        if label:
+            untrained = "; 0 = untrained, left of the break" * self.has_zero
+            axis.set_xlabel(f"{self.label} (log scale{untrained})")
+
+    def curve(self, axis, tokens, values, **style):
+        """Draw a curve whose line is interrupted at the break."""
+        order = np.argsort(tokens)
+        tokens, values = np.asarray(tokens, float)[order], np.asarray(values, float)[order]
+        after = tokens > 0
+        (line,) = axis.plot(self.place(tokens[after]), values[after], **style)
+        if not after.all():
+            style = {key: value for key, value in style.items() if key not in ("label", "color")}
+            # One point has no line: without a marker it is a dash.
+            alone = {"marker": style.get("marker") or "_"}
+            axis.plot(self.place(tokens[~after]), values[~after], **style | alone, color=line.get_color())
+        return line
+
+    def band(self, axis, tokens, low, high, color, alpha=0.2):
+        """Shade an interval; a bar at step 0."""
+        order = np.argsort(tokens)
+        tokens, low, high = (np.asarray(part, float)[order] for part in (tokens, low, high))
+        after = tokens > 0
+        axis.fill_between(self.place(tokens[after]), low[after], high[after], color=color, alpha=alpha, linewidth=0)
+        axis.vlines(self.place(tokens[~after]), low[~after], high[~after], color=color, alpha=0.5, linewidth=3)
+
+
+def say_empty(axis, text):
+    """Words in place of a panel without data."""
+    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=GREY, style="italic", wrap=True)
+    # Not set_yticks: regions share their axis.
+    axis.tick_params(axis="y", which="both", left=False, labelleft=False)

@@ -1,0 +1,66 @@
+"""Task performance and instruction following over training, measure by measure."""
+
+import numpy as np
+
+from triphase.report.figures.curves import names_after, tidy_curve
+from triphase.report.figures.style import CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
+from triphase.report.figures.triple import beside, draw_rows, items, shade
+
+PANELS = (
+    ("Accuracy (dotted: chance)", "accuracy", ("accuracy",)),
+    ("Instruction adherence (dashed: lenient parser)", "adherence", ("adherence", "adherence_lenient")),
+    ("Answers that are one of the labels asked for (dashed: probability mass on them)", "share",
+     ("validity", "label_mass")),
+    ("Spread of the answers (dashed: share of the commonest)", "entropy (bits),\nshare",
+     ("answer_entropy", "commonest_answer")),
+)  # fmt: skip
+
+
+def draw_tasks(table, phases, model):
+    """Four panels over training tokens: accuracy, adherence, validity, spread of answers, with 95 % intervals."""
+    axis = TokenAxis(table["tokens"].dropna().unique())
+    drawn = [panel for panel in PANELS if names_after(table, panel[2][0])] or PANELS[:1]
+    # A legend entry takes up to four lines beside its panel.
+    heights = [max(2.2, 0.5 * len(names_after(table, panel[2][0]))) for panel in drawn]
+    figure, panels = plt.subplots(
+        len(drawn), 1, figsize=(8.2, sum(heights) + 0.9), sharex=True, squeeze=False, layout="constrained",
+        height_ratios=heights,
+    )  # fmt: skip
+    missing = "" if names_after(table, "adherence") else " (no instruction data: adherence is not measured)"
+    figure.suptitle(f"{model}: tasks over training{missing}", x=0.01, ha="left", weight="bold")
+    for number, (panel, (title, label, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
+        shade(panel, axis, phases["segments"])
+        panel.set_title(f"{'abcd'[number]}  {title}")
+        panel.set_ylabel(label)
+        panel.axhline(0, color=GREY, linewidth=0.7)
+        draw_pair(panel, axis, table, measures)
+        axis.apply(panel, label=number == len(drawn) - 1)
+    return figure
+
+
+def draw_pair(panel, axis, table, measures):
+    """Every task's curve of one measure with its interval, and of a second one dashed in the same colour."""
+    names = names_after(table, measures[0])
+    if not names:
+        say_empty(panel, "no tasks in this study")
+        return
+    for number, name in enumerate(names):
+        colour, marker = CYCLE[number % 7], MARKERS[(number + number // 7) % 7]
+        rows = table[table["measure"] == f"{measures[0]}/{name}"]
+        draw_rows(panel, axis, rows, colour, marker, f"{name}\nn = {items(rows)} items")
+        for measure in measures[1:]:
+            tokens, values, _ = tidy_curve(table[table["measure"] == f"{measure}/{name}"])
+            axis.curve(panel, tokens, values, color=colour, marker=marker, linestyle="--", linewidth=1.1)
+        if measures[0] == "accuracy":
+            panel.axhline(chance_level(table, name), color=colour, linestyle=":", linewidth=1.2)
+    beside(panel)
+
+
+def chance_level(table, name):
+    """Chance of a task, from its accuracy as measured and as rescaled to 0 = chance; NaN where that is not known."""
+    _, plain, _ = tidy_curve(table[table["measure"] == f"accuracy/{name}"])
+    _, rescaled, _ = tidy_curve(table[table["measure"] == f"accuracy_rescaled/{name}"])
+    if len(plain) != len(rescaled):
+        return np.nan
+    known = rescaled < 1
+    return float(np.median((plain - rescaled)[known] / (1 - rescaled[known]))) if known.any() else np.nan

@@ -1,0 +1,186 @@
+"""Confounds of a run: read, chosen, expanded, and the motion that they tell of.
+
+All is done on the whole table, before the rows of dropped volumes are cut, so that the first volume kept has its true
+difference to the one before it.
+"""
+
+import csv
+import logging
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from triphase.core.errors import InputError, one_line
+from triphase.responses.readers.text import read_numbers
+
+log = logging.getLogger(__name__)
+
+# fMRIPrep's columns that compare a volume with the one before it, and so have no value for volume 0.
+DIFFERENCES = ("*_derivative1*", "framewise_displacement", "*dvars", "rmsd")
+FMRIPREP_MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
+# Radius of the sphere on which rotations are taken as displacements (Power et al. 2012), mm.
+HEAD_RADIUS = 50.0
+
+
+def read_confounds(path):
+    """Confounds of one run as a DataFrame: a .tsv table with a header, or plain columns, named "1", "2" ...
+
+    `n/a` in the first row of a column that compares with the volume before (fMRIPrep's derivatives, framewise
+    displacement, DVARS) is 0: nothing is known to have changed. Any other missing value stays NaN.
+    """
+    if Path(path).suffix != ".tsv":
+        values = read_numbers(path)
+        return pd.DataFrame(values, columns=[str(number + 1) for number in range(values.shape[1])])
+    try:
+        table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, encoding="utf-8-sig", na_values=["n/a"])
+        table = table.astype(float)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise InputError(f"{path}: not a table of numbers with one header ({one_line(error)})") from None
+    if table.empty or not isinstance(table.index, pd.RangeIndex):
+        raise InputError(f"{path}: not a table with one header and rows of equal length")
+    for name in table.columns:
+        if any(fnmatchcase(name, pattern) for pattern in DIFFERENCES) and np.isnan(table[name].iloc[0]):
+            table.loc[0, name] = 0.0
+    return table
+
+
+def choose_columns(table, patterns, path):
+    """The columns that any of some globs matches, in the table's order; all where `patterns` is None.
+
+    Raises
+    ------
+    InputError : a glob that matches no column, with those there are
+    """
+    if patterns is None:
+        return table
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in table.columns):
+            names = ", ".join(table.columns[:12]) + (" ..." if len(table.columns) > 12 else "")
+            raise InputError(f"responses.confound_columns: {pattern!r} matches no column of {path}; it has {names}")
+    return table[[name for name in table.columns if any(fnmatchcase(name, pattern) for pattern in patterns)]]
+
+
+def expand(table, kinds):
+    """Confounds with their expansions.
+
+    Parameters
+    ----------
+    table : DataFrame (volume, confound)
+    kinds : list among "derivatives", each column minus itself one volume before, 0 for the first; and "squares", of the
+        columns and, where there are any, of their derivatives. Both make 24 of six motion parameters: the set of
+        Friston et al. (1996) in the form of Satterthwaite et al. (2013) and fMRIPrep, with the difference to the volume
+        before where Friston et al. have that volume's own value.
+
+    Returns
+    -------
+    DataFrame, the given columns first
+    """
+    if "derivatives" in kinds:
+        change = table.diff()
+        change.iloc[0] = 0.0
+        table = pd.concat([table, change.add_suffix(" derivative")], axis=1)
+    if "squares" in kinds:
+        table = pd.concat([table, (table**2).add_suffix(" squared")], axis=1)
+    return table
+
+
+def first_row(rows, volumes, dropped):
+    """The row of a confound table that belongs to the first volume of the response file; None where none fits.
+
+    Parameters
+    ----------
+    rows : int, rows of the table; one per volume of the response file, or from volume 0 of the scan on, with or without
+        the volumes missing at the end
+    volumes : int, volumes in the response file
+    dropped : tuple of int, volumes missing at its start and at its end
+    """
+    start, end = dropped
+    return 0 if rows == volumes else start if rows in (start + volumes, start + volumes + end) else None
+
+
+def match_rows(table, volumes, dropped, path):
+    """Confounds of the volumes that the response file holds.
+
+    Parameters
+    ----------
+    table : DataFrame (time, confound)
+    volumes, dropped : as in `first_row`
+    path : str, for the message
+    """
+    first = first_row(len(table), volumes, dropped)
+    if first is None:
+        also = f" (or {volumes + sum(dropped)}, with the {sum(dropped)} dropped volumes)" if sum(dropped) else ""
+        raise InputError(f"{path}: {len(table)} rows, but the response has {volumes} volumes{also}")
+    table = table.iloc[first : first + volumes]
+    wrong = ~np.isfinite(table.to_numpy())
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise InputError(
+            f"{path}: column {table.columns[column]} has no number for volume {row}; a confound needs one for every "
+            "volume (responses.confound_columns can leave the column out)"
+        )
+    return table
+
+
+def run_confounds(path, volumes, dropped, cleaning):
+    """What is regressed out of a run.
+
+    Parameters
+    ----------
+    path : path of the run's confounds
+    volumes, dropped : as in `first_row`
+    cleaning : dict with confound_columns (list of glob, or None for all) and confound_expansion (as in `expand`)
+
+    Returns
+    -------
+    DataFrame (volume of the response, confound)
+    """
+    table = choose_columns(read_confounds(path), cleaning.get("confound_columns"), path)
+    return match_rows(expand(table, cleaning.get("confound_expansion") or []), volumes, dropped, path)
+
+
+def framewise_displacement(motion):
+    """Movement of the head from each volume to the next (Power et al. 2012), in mm.
+
+    Parameters
+    ----------
+    motion : array (volume, 6), translations in mm and rotations in radians; these count as arcs on a sphere of 50 mm
+
+    Returns
+    -------
+    array (volume,), NaN for the first
+    """
+    change = np.abs(np.diff(np.asarray(motion, dtype=float), axis=0))
+    return np.r_[np.nan, change[:, :3].sum(axis=1) + HEAD_RADIUS * change[:, 3:].sum(axis=1)]
+
+
+def motion_parameters(table):
+    """The six motion parameters of a confound table, or None where it has none that can be told.
+
+    fMRIPrep's by name. Six columns without names are taken for SPM's (rp_*.txt): translations in mm, then rotations in
+    radians. FSL's .par, which has the rotations first, must be given as a table with fMRIPrep's names.
+    """
+    if set(FMRIPREP_MOTION) <= set(table.columns):
+        return table[list(FMRIPREP_MOTION)].to_numpy(float)
+    return table.to_numpy(float) if list(table.columns) == [str(n) for n in range(1, 7)] else None
+
+
+def motion_summary(path, volumes, dropped):
+    """Mean and largest framewise displacement over the volumes of a response: dict with mean_fd and max_fd, mm, or {}.
+
+    A description of the data: where the table does not tell, or does not fit, nothing is said.
+    """
+    try:
+        motion = motion_parameters(read_confounds(path))
+    except InputError as error:
+        log.warning("no motion summary: %s", error)
+        return {}
+    first = None if motion is None else first_row(len(motion), volumes, dropped)
+    if first is None:
+        return {}
+    moved = framewise_displacement(motion)[max(first, 1) : first + volumes]
+    if not len(moved) or not np.isfinite(moved).all():
+        return {}
+    return {"mean_fd": float(moved.mean()), "max_fd": float(moved.max())}

@@ -1,0 +1,276 @@
+"""What was found in a data set: subjects, runs, voxels, motion, ceilings, and whether words and scans share a clock."""
+
+import numpy as np
+
+from triphase.core.artefacts import finite_or_none, open_arrays
+from triphase.responses.ceiling import GROUP, standardized
+from triphase.responses.regions import region_means, voxel_batches
+from triphase.responses.subject import load_responses
+from triphase.responses.targets import region_masks
+from triphase.responses.timing import LAGS, check_timing, judge
+from triphase.sources.clones import git
+
+# Mean framewise displacement (mm) from which a run is named as one with much motion (Power et al. 2014).
+MUCH_MOTION = 0.5
+MOST_NAMES = 8
+
+
+def describe_subject(path, manifest, onsets):
+    """Facts of one subject's file.
+
+    Parameters
+    ----------
+    path : path of a `responses/{subject}.zarr.zip`
+    manifest : dict, the subject's manifest
+    onsets : dict of run to s, from `sound_onsets`
+
+    Returns
+    -------
+    dict with voxels, valid, volumes, seconds, bytes (of the data set's files) and runs (the records of `clean_subject`,
+    with start and end, s on the words' clock, and sound_onset, s or None)
+    """
+    with open_arrays(path) as data:
+        valid, run, times, tr = data["valid"].values, data["run"].values, data["time_s"].values, data.attrs["tr"]
+        records = [dict(record) for record in data.attrs["runs"]]
+    for record in records:
+        mine = times[run == record["run"]]
+        record |= {"start": float(mine[0]), "end": float(mine[-1] + tr), "sound_onset": onsets.get(record["run"])}
+    files = {file["path"]: file.get("bytes") for role in manifest["files"].values() for file in role.values()}
+    return {
+        "voxels": len(valid),
+        "valid": int(valid.sum()),
+        "volumes": len(run),
+        "seconds": len(run) * tr,
+        "files": len(files),
+        "bytes": sum(size or 0 for size in files.values()),
+        "runs": records,
+    }
+
+
+def sound_onsets(manifest, template, subject, runs):
+    """When the sound began, by the data set's own table of events: told, and not applied.
+
+    Only tables that lie in git, not in the annex, are read; nothing is fetched for them.
+
+    Parameters
+    ----------
+    manifest : dict, of the transcripts, whose clone is asked
+    template : str or None, path of a subject's table of events in the data set
+    subject : dict with name and id
+    runs : list of dict with name and stimulus
+
+    Returns
+    -------
+    dict of run to s after the start of the scan, of the first event; runs whose table does not tell are absent
+    """
+    onsets = {}
+    for run in runs if template and manifest.get("clone") else []:
+        names = {"subject": subject["name"], "id": subject.get("id", subject["name"]), "stimulus": run["stimulus"]}
+        path = template.format(**names, run=run["name"])
+        rows = (git(manifest["clone"], "show", f"{manifest['commit']}:{path}", check=False) or "").splitlines()
+        cells = [dict(zip(rows[0].split("\t"), row.split("\t"), strict=False)) for row in rows[1:2]]
+        try:
+            onsets[run["name"]] = float(cells[0]["onset"])
+        except (IndexError, KeyError, ValueError):
+            continue
+    return {run: onset for run, onset in onsets.items() if np.isfinite(onset)}
+
+
+def subject_series(path, rois):
+    """Mean time courses of a subject's regions, read one run and a few voxels at a time.
+
+    Returns
+    -------
+    series : dict of run to float array (time, region), NaN where a region has no valid voxel
+    times : dict of run to float array (time,), s
+    names : list of region; those of the config, then `language` and `all`
+    """
+    with open_arrays(path) as data:
+        masks = region_masks(data["roi"].values, rois)
+        run, seconds = data["run"].values, data["time_s"].values
+    series, times = {}, {}
+    for name in dict.fromkeys(map(str, run)):
+        times[name] = seconds[run == name]
+        parts = (
+            (voxels, {name: load_responses(path, runs=[name], voxels=voxels)["responses"].values})
+            for voxels in voxel_batches(len(masks["all"]), len(times[name]))
+        )
+        series[name] = region_means(parts, masks)[0][name]
+    return series, times, list(masks)
+
+
+def describe_runs(words, runs, subjects):
+    """Facts of every run of the study: what is heard, when, and how many subjects have it.
+
+    Parameters
+    ----------
+    words : DataFrame, the word (or annotation) table
+    runs : list of dict with name, stimulus and test
+    subjects : dict of subject to `describe_subject`
+    """
+    described = []
+    for run in runs:
+        heard = words[words["run"] == run["name"]]
+        records = [r for subject in subjects.values() for r in subject["runs"] if r["run"] == run["name"]]
+        first, last = (heard["onset"].min(), heard["offset"].max()) if len(heard) else (np.nan, np.nan)
+        described.append(
+            {
+                "run": run["name"],
+                "stimulus": run["stimulus"],
+                "test": bool(run.get("test")),
+                "subjects": len(records),
+                "volumes": sorted({record["volumes"] for record in records}),
+                "events": len(heard),
+                "first": finite_or_none(first),
+                "last": finite_or_none(last),
+                "rate": finite_or_none(len(heard) / (last - first)) if len(heard) and last > first else None,
+            }
+        )
+    return described
+
+
+def decisive_regions(rois):
+    """The regions whose lag decides: sensory ones, else those of language, else the mean of all voxels."""
+    for kind in ("sensory", "language"):
+        if chosen := [roi["name"] for roi in rois if roi.get(kind)]:
+            return chosen
+    return ["all"]
+
+
+def group_series(series):
+    """Mean over subjects of standardised time courses: dict of run to float array (time, region).
+
+    Parameters
+    ----------
+    series : dict of subject to dict of run to float array (time, region)
+    """
+    means = {}
+    for run in dict.fromkeys(name for by_run in series.values() for name in by_run):
+        there = [by_run[run] for by_run in series.values() if run in by_run]
+        # Scans of one run may end a few volumes apart.
+        length = min(map(len, there))
+        values = np.stack([standardized(each[:length]) for each in there])
+        known = np.isfinite(values).all(axis=1, keepdims=True)
+        counts = known.sum(axis=0)
+        mean = np.where(known, values, 0).sum(axis=0) / np.maximum(counts, 1)
+        means[run] = np.where(counts > 0, mean, np.nan)
+    return means
+
+
+def describe_timing(words, series, times, names, rois, tr, seed):
+    """The alignment check of the group and of every subject.
+
+    Parameters
+    ----------
+    words : DataFrame
+    series : dict of subject to dict of run to float array (time, region)
+    times : dict of run to float array (time,), s
+    names : list of region
+    rois : list of dict, the config's
+    tr : float, s
+    seed : int
+
+    Returns
+    -------
+    dict with lags (s), decisive (list of region), plausible (bool, or None where nothing can be told), reason, `group`
+    (list of dict per region: raw and convolved, each lag, r, p and curve; plausible and reason), and `subjects` (list
+    of dict per subject and region: lag, r and curve of the convolved rate, raw_lag)
+    """
+    middle = (words["onset"] + words["offset"]) / 2
+    events = {str(run): middle[words["run"] == run].to_numpy(float) for run in words["run"].unique()}
+    regions, decisive = [*(roi["name"] for roi in rois), "all"], decisive_regions(rois)
+    empty = {"lags": LAGS.tolist(), "decisive": decisive, "plausible": None, "group": [], "subjects": []}
+    if not series:
+        return empty | {"reason": "no subject has a valid voxel"}
+    wanted = [names.index(region) for region in regions]
+    chosen = {s: {run: values[:, wanted] for run, values in by_run.items()} for s, by_run in series.items()}
+    found = check_timing(events, group_series(chosen), times, tr, seed)
+    if found is None:
+        return empty | {"reason": "no run has enough scans between its first and its last word"}
+    group = []
+    for place, region in enumerate(regions):
+        entry = {"roi": region}
+        for kind, values in found.items():
+            entry[kind] = {key: finite_or_none(values[key][place]) for key in ("lag", "r", "p")}
+            entry[kind]["curve"] = [finite_or_none(value) for value in values["curve"][:, place]]
+        convolved = found["convolved"]
+        entry["plausible"], entry["reason"] = judge(convolved["lag"][place], convolved["p"][place], tr)
+        group.append(entry)
+    each = []
+    for subject, by_run in chosen.items():
+        mine = check_timing(events, by_run, times, tr)
+        for place, region in enumerate(regions):
+            curve = mine["convolved"]["curve"][:, place]
+            entry = {"subject": subject, "roi": region, "raw_lag": finite_or_none(mine["raw"]["lag"][place])}
+            entry |= {key: finite_or_none(mine["convolved"][key][place]) for key in ("lag", "r")}
+            each.append(entry | {"curve": [finite_or_none(value) for value in curve]})
+    plausible, reason = overall(group, decisive)
+    return empty | {"plausible": plausible, "reason": reason, "group": group, "subjects": each}
+
+
+def overall(group, decisive):
+    """Whether the clocks agree, by the decisive regions: one implausible peak says no, one plausible peak alone yes."""
+    judged = [entry for entry in group if entry["roi"] in decisive]
+    wrong = [f"{entry['roi']}: {entry['reason']}" for entry in judged if entry["plausible"] is False]
+    if wrong:
+        return False, "; ".join(wrong)
+    right = [entry["roi"] for entry in judged if entry["plausible"]]
+    if right:
+        silent = len(judged) - len(right)
+        rest = f"; {silent} without a peak above chance" if silent else ""
+        return True, f"peak within one TR of the expected lag in {len(right)} of {len(judged)} deciding regions{rest}"
+    return None, "no deciding region follows the rate above chance; the clocks could not be checked"
+
+
+def findings(subjects, runs, timing, ceilings, unit, left_out=()):
+    """What a user should know before going on: list of str, most important first.
+
+    `left_out` : names of runs that are not in the study because not every subject has them; the others as described
+    """
+    noted = []
+    if timing["plausible"] is not True:
+        kind = "not plausible" if timing["plausible"] is False else "not decided"
+        noted.append(f"Lag between {unit} rate and response: {kind} ({timing['reason']}).")
+    empty = [name for name, facts in subjects.items() if not facts["valid"]]
+    if empty:
+        noted.append(f"No valid voxel, left out of all that follows: {_some(empty)}.")
+    partly = [f"{n} ({f['voxels'] - f['valid']} of {f['voxels']})" for n, f in subjects.items()
+              if 0 < f["valid"] < f["voxels"]]  # fmt: skip
+    if partly:
+        noted.append(f"Voxels left out because a value is not finite or never changes: {_some(partly)}.")
+    wanted = {run["run"] for run in runs}
+    absent = [f"{n} ({_some(sorted(wanted - {r['run'] for r in f['runs']}))})" for n, f in subjects.items()
+              if wanted - {r["run"] for r in f["runs"]}]  # fmt: skip
+    if absent:
+        noted.append(f"Runs that are missing: {_some(absent)}.")
+    if left_out:
+        noted.append(f"Runs left out because not every subject has them: {_some(left_out)}.")
+    uneven = [f"{run['run']} ({' or '.join(map(str, run['volumes']))} volumes)" for run in runs
+              if len(run["volumes"]) > 1]  # fmt: skip
+    if uneven:
+        noted.append(f"Subjects differ in the length of a run: {_some(uneven)}.")
+    moved = [f"{n} {r['run']} ({r['mean_fd']:.2f} mm)" for n, f in subjects.items() for r in f["runs"]
+             if (r.get("mean_fd") or 0) > MUCH_MOTION]  # fmt: skip
+    if moved:
+        noted.append(f"Mean framewise displacement above {MUCH_MOTION} mm: {_some(moved)}.")
+    if all(row["ceiling"] is None for row in ceilings):
+        noted.append("No ceiling is known: no stimulus was repeated, and fewer than two subjects can be compared.")
+    silent = [run["run"] for run in runs if not run["events"]]
+    if silent:
+        noted.append(f"No {unit} in: {_some(silent)}.")
+    return noted
+
+
+def _some(names):
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def ceilings_of(table):
+    """Rows of the region table for JSON: list of dict, None where a value is unknown; the group's first."""
+    ordered = table.sort_values("subject", key=lambda names: names != GROUP, kind="stable")
+    numbers = ("ceiling", "low", "high")
+    return [
+        {**row, **{key: finite_or_none(row[key]) for key in numbers}, "n_voxels": int(row["n_voxels"])}
+        for row in ordered.to_dict("records")
+    ]

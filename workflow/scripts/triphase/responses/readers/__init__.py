@@ -1,0 +1,78 @@
+"""Readers of brain responses: images, surfaces, HDF5 and plain arrays behind one interface, a module per kind.
+
+A reader settles once per subject which voxels are read and where they lie: `reader.table`, a DataFrame with roi, x, y
+and z (mm) per voxel. `reader.open(paths, run)` looks at the header of one run and gives a `Recording`: its number of
+volumes, its TR where the file has one, and `read()`, which loads (time, voxel) float32. Reading is done in slabs, each
+cut to the mask at once, so that no more than the masked run is ever in memory.
+"""
+
+from triphase.core.errors import InputError
+from triphase.sources.manifest import of_run
+
+
+def open_reader(source, files, *, brain="template"):
+    """The reader of a subject's responses, chosen by `source.reader`.
+
+    Parameters
+    ----------
+    source : dict, `dataset.source`: name, reader, space, and the keys of that reader
+    files : dict of role to dict of key to {path}: `files` of the subject's manifest
+    brain : "template", "gray_matter" or "computed"; which voxels of a NIfTI image are read without a mask or ROIs
+    """
+    kind = source["reader"]
+    example = response_paths(files, next(iter(files["response" if "response" in files else "response_L"])))
+    if kind == "nifti":
+        from triphase.responses.readers.nifti import NiftiReader
+
+        return NiftiReader(example[0], paths_of(files), space=source.get("space", "mni"), brain=brain)
+    if kind == "gifti":
+        from triphase.responses.readers.gifti import GiftiReader
+
+        return GiftiReader(example, paths_of(files), space=source.get("space", "none"))
+    if kind == "cifti":
+        from triphase.responses.readers.cifti import CiftiReader
+
+        return CiftiReader(example[0], paths_of(files))
+    if kind == "hdf5":
+        from triphase.responses.readers.hdf5 import Hdf5Reader
+
+        return Hdf5Reader(example[0], paths_of(files), source)
+    if kind == "text":
+        from triphase.responses.readers.text import TextReader
+
+        return TextReader(source.get("columns"))
+    if kind == "npy":
+        from triphase.responses.readers.npy import NpyReader
+
+        return NpyReader(example[0], source.get("columns"))
+    raise InputError(f"dataset.source.reader: {kind!r} is not nifti, gifti, cifti, hdf5, text or npy")
+
+
+def open_run(reader, files, run):
+    """The `Recording` of one run.
+
+    Parameters
+    ----------
+    reader : what `open_reader` returns
+    files : dict, `files` of the subject's manifest
+    run : dict with name, stimulus and, for one of several hearings in a file, repeat (from 1)
+    """
+    return reader.open(response_paths(files, run), run)
+
+
+def response_paths(files, run):
+    """Paths of one run's responses: one file, or those of the left and right hemisphere.
+
+    Parameters
+    ----------
+    files : dict with the role response, or the roles response_L and response_R
+    run : dict with name and stimulus, or a key of the roles
+    """
+    roles = ["response"] if "response" in files else ["response_L", "response_R"]
+    entries = [files[role][run] if isinstance(run, str) else of_run(files[role], run) for role in roles]
+    return [entry["path"] for entry in entries]
+
+
+def paths_of(files):
+    """Paths of each role: dict of role to list of path, each once."""
+    return {role: list(dict.fromkeys(entry["path"] for entry in entries.values())) for role, entries in files.items()}

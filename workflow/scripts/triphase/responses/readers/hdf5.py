@@ -1,0 +1,207 @@
+"""HDF5: (time, voxel) under a key, as in .hf5 files (LeBel et al. 2023) and MATLAB's v7.3 (Narrative Movie).
+
+Columns are the voxels of a mask, or of the whole grid that the mask cuts, with x fastest: how many there are tells.
+"""
+
+import pickle
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from triphase.core.errors import InputError, one_line
+from triphase.responses.readers.images import read_volume
+from triphase.responses.readers.recording import SLAB_BYTES, Recording, roi_names, table_of, unlabelled
+
+
+class Hdf5Reader:
+    """One file per run or stimulus; a file may hold several hearings of its stimulus."""
+
+    def __init__(self, example, paths, source):
+        """Settle which voxels are read.
+
+        Parameters
+        ----------
+        example : path of one of the subject's files, which tells the number of voxels where there is no mask
+        paths : dict of role to list of path: `mask`, a NIfTI image (non-zero inside), or with `mask_key` a .mat file
+            with linear indices of voxels; `reference`, an image whose grid and affine are those of the voxels;
+            `rois`, a label image on that grid, and `roi_table`
+        source : dict with `key`, the name of the data (time, voxel), and optionally `repeats_key` (hearing, time,
+            voxel), `mask_key`, and `first_index`, what the first voxel is called there (1, as in MATLAB, or 0)
+        """
+        if not source.get("key"):
+            raise InputError("dataset.source.key: reader hdf5 needs the name of the data in the file, (time, voxel)")
+        self.key, self.repeats_key = source["key"], source.get("repeats_key")
+        one = {role: entries[0] for role, entries in paths.items()}
+        shape = affine = None
+        self.masked = "mask" in one
+        if "reference" in one:
+            values, affine = read_volume(one["reference"])
+            shape = values.shape
+        if not self.masked:
+            with opened(example) as file:
+                columns = self._data(file, example, None).shape[-1]
+            self.where, self.grid, self.offsets = example, None, np.arange(columns)
+        elif source.get("mask_key"):
+            self.where = one["mask"]
+            self.offsets = read_indices(self.where, source["mask_key"], source.get("first_index", 1))
+            self.grid = None if shape is None else int(np.prod(shape))
+        else:
+            self.where = one["mask"]
+            mask, own = read_volume(self.where)
+            if shape is not None and mask.shape != shape:
+                raise InputError(f"{self.where}: shape {mask.shape}, but the reference {one['reference']} has {shape}")
+            shape, affine = mask.shape, own if affine is None else affine
+            self.offsets, self.grid = np.flatnonzero(mask.ravel(order="F")), mask.size
+            if not len(self.offsets):
+                raise InputError(f"{self.where}: no voxel is inside the mask")
+        coordinates, names = None, unlabelled(len(self.offsets))
+        if shape is not None:
+            if self.offsets.max() >= np.prod(shape):
+                raise InputError(
+                    f"{self.where}: {len(self.offsets)} voxels up to number {self.offsets.max()} (from 0), but the "
+                    f"grid {shape} has {int(np.prod(shape))}"
+                )
+            indices = np.stack(np.unravel_index(self.offsets, shape, order="F"), axis=1)
+            coordinates = indices @ affine[:3, :3].T + affine[:3, 3]
+        if "rois" in one:
+            labels, _ = read_volume(one["rois"])
+            if labels.shape != shape:
+                raise InputError(f"{one['rois']}: shape {labels.shape}, but the voxels lie on the grid {shape}")
+            labels = np.rint(labels.ravel(order="F")[self.offsets]).astype(int)
+            names = roi_names(labels, one["rois"], one.get("roi_table"))
+        self.table = table_of(names, coordinates)
+
+    def open(self, paths, run):
+        """The `Recording` of a run: `paths` holds its one file. An HDF5 file says nothing of its TR."""
+        (path,) = paths
+        with opened(path) as file:
+            data = self._data(file, path, run)
+            volumes, columns = data.shape[-2:]
+            self._chosen(columns, path)
+        return Recording(path, volumes, None, lambda: self._read(path, run))
+
+    def _data(self, file, path, run):
+        """The array of a run: under `key`, or for one of several hearings under `repeats_key`."""
+        import h5py
+
+        repeat = (run or {}).get("repeat")
+        if repeat and not self.repeats_key:
+            raise InputError(
+                f"dataset.source.repeats_key: not set, but run {run['name']} is hearing {repeat} in {path}; name the "
+                "array (hearing, time, voxel)"
+            )
+        key, axes = (self.repeats_key, 3) if repeat else (self.key, 2)
+        data = file.get(key)
+        if not isinstance(data, h5py.Dataset):
+            raise InputError(f"{path}: no data under the key {key!r}; the file has {', '.join(sorted(file)) or 'none'}")
+        if data.ndim != axes or data.dtype.kind not in "fiu" or not data.size:
+            wanted = "(hearing, time, voxel)" if repeat else "(time, voxel)"
+            raise InputError(
+                f"{path}: {key!r} has shape {data.shape} and type {data.dtype}; it must be numbers {wanted}"
+            )
+        if repeat and repeat > len(data):
+            raise InputError(f"{path}: {len(data)} hearings, but run {run['name']} is number {repeat}")
+        return data
+
+    def _chosen(self, columns, path):
+        """Which columns of a file are the voxels; None where it holds no others."""
+        if columns == len(self.offsets):
+            return None
+        fits = columns > self.offsets.max() if self.grid is None else columns == self.grid
+        if self.masked and fits:
+            return self.offsets
+        grid = f", on a grid of {self.grid}" if self.grid else ""
+        raise InputError(f"{path}: {columns} voxels, but {self.where} has {len(self.offsets)}{grid}")
+
+    def _read(self, path, run):
+        with opened(path) as file:
+            data = self._data(file, path, run)
+            columns = self._chosen(data.shape[-1], path)
+            values = np.empty((data.shape[-2], len(self.offsets)), np.float32)
+            hearing = (run["repeat"] - 1,) if run.get("repeat") else ()
+            for rows, wide in tiles(data.shape[-2:], data.chunks and data.chunks[-2:], data.dtype.itemsize):
+                part = data[(*hearing, rows, wide)]
+                if columns is None:
+                    values[rows, wide] = part
+                else:
+                    first, last = np.searchsorted(columns, (wide.start, wide.stop))
+                    values[rows, first:last] = part[:, columns[first:last] - wide.start]
+        return values
+
+
+def tiles(shape, chunks, itemsize):
+    """Slices of rows and columns that cover an array, each of about SLAB_BYTES and of whole chunks.
+
+    A file that is stored in chunks unpacks each of them once; where they span all rows, the tiles are wide columns.
+    """
+    rows, columns = shape
+    tall, wide = chunks or (1, columns)
+    wanted = SLAB_BYTES // itemsize
+    step_rows = min(rows, tall * max(1, wanted // (tall * columns)))
+    step_columns = min(columns, wide * max(1, wanted // (step_rows * wide)))
+    for top in range(0, rows, step_rows):
+        for left in range(0, columns, step_columns):
+            yield slice(top, min(top + step_rows, rows)), slice(left, min(left + step_columns, columns))
+
+
+@contextmanager
+def opened(path):
+    """Yield an HDF5 file, open for reading; InputError where it is none, ends too early, or cannot be read."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; get it again") from None
+    except (OSError, RuntimeError) as error:
+        message = f"truncated, damaged, or not an HDF5 file ({one_line(error)}); get the file again"
+        raise InputError(f"{path}: {message}") from None
+
+
+# scipy's reader ends in errors of many kinds on a damaged file, and crashes on some: in a process of its own.
+MAT = """
+import pickle, sys
+from scipy.io import loadmat
+content = loadmat(sys.argv[1])
+pickle.dump((content.get(sys.argv[2]), sorted(name for name in content if name[:2] != "__")), sys.stdout.buffer)
+"""
+
+
+def _read_mat(path, key):
+    """What a MATLAB file older than v7.3 holds under a key (None: nothing), and all its keys."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file; get it again")
+    done = subprocess.run([sys.executable, "-c", MAT, path, key], capture_output=True)
+    if done.returncode:
+        what = done.stderr.decode(errors="replace").strip().splitlines()[-1:] if done.returncode > 0 else []
+        reason = what[0] if what else "reading it crashes"
+        raise InputError(f"{path}: truncated, damaged, or not a .mat file ({reason}); get the file again")
+    return pickle.loads(done.stdout)
+
+
+def read_indices(path, key, first_index=1):
+    """Linear voxel indices of a .mat file (v5, or v7.3 which is HDF5), ascending, from 0: int array (voxel,)."""
+    import h5py
+
+    if h5py.is_hdf5(path):
+        with opened(path) as file:
+            found = file[key][()] if isinstance(file.get(key), h5py.Dataset) else None
+            keys = sorted(file)
+    else:
+        found, keys = _read_mat(path, key)
+    if found is None:
+        raise InputError(f"{path}: no data under the key {key!r} (mask_key); the file has {', '.join(keys) or 'none'}")
+    values = np.asarray(found).ravel()
+    if not values.size or values.dtype.kind not in "fiu" or np.any(values != np.floor(values)):
+        raise InputError(f"{path}: {key!r} holds no whole numbers; a mask is a list of voxel numbers")
+    indices = values.astype(np.int64) - first_index
+    if indices[0] < 0 or np.any(np.diff(indices) <= 0):
+        raise InputError(
+            f"{path}: {key!r} must be ascending voxel numbers from {first_index} (first_index); it starts at "
+            f"{values[0]:g}, and its smallest is {values.min():g}"
+        )
+    return indices

@@ -1,0 +1,75 @@
+"""NIfTI images: (x, y, z, time), on the grid of one mask."""
+
+import numpy as np
+
+from triphase.core.errors import InputError
+from triphase.responses.masks import brain_mask
+from triphase.responses.readers.images import common_mask, open_image, read_part, read_volume, same_grid
+from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
+
+
+class NiftiReader:
+    """4D images of a subject."""
+
+    def __init__(self, example, paths, *, space="mni", brain="template"):
+        """Settle which voxels are read, and where they lie.
+
+        Parameters
+        ----------
+        example : path of one of the subject's 4D images, whose grid serves where there is no mask
+        paths : dict of role to list of path: `mask`, 3D images, non-zero inside (of several, one per run, the voxels
+            inside all); `rois`, a 3D label image, 0 is no ROI; `roi_table`, a table with columns index and name.
+            Without a mask the voxels that `rois` labels, without both the `brain` on the grid of `example`
+        space, brain : str, as in `masks.brain_mask`
+        """
+        labels = None
+        if rois := paths.get("rois"):
+            labels, affine = read_volume(rois[0])
+            self.where = rois[0]
+        if masks := paths.get("mask"):
+            inside, affine = common_mask(masks)
+            self.where = masks[0]
+            if labels is not None and labels.shape != inside.shape:
+                raise InputError(f"{rois[0]}: shape {labels.shape}, but the mask {masks[0]} has {inside.shape}")
+        elif labels is not None:
+            inside = labels != 0
+        else:
+            inside, affine = brain_mask(example, brain, space)
+            self.where = example
+        if not inside.any():
+            raise InputError(f"{self.where}: no voxel is inside the mask")
+        self.shape, self.affine = inside.shape, affine
+        indices = np.argwhere(inside)
+        # Where each voxel lies in a volume as it is stored: x fastest.
+        self.offsets = np.ravel_multi_index(indices.T, self.shape, order="F")
+        names = unlabelled(len(indices))
+        if labels is not None:
+            table = paths.get("roi_table")
+            names = roi_names(np.rint(labels[inside]).astype(int), rois[0], table[0] if table else None)
+        self.table = table_of(names, indices @ affine[:3, :3].T + affine[:3, 3])
+
+    def open(self, paths, run):
+        """The `Recording` of a run: `paths` holds its one image."""
+        (path,) = paths
+        refuse_repeat(run, path)
+        image = open_image(path)
+        if len(image.shape) != 4:
+            raise InputError(f"{path}: {len(image.shape)} dimensions; a run's image has 4 (x, y, z, time)")
+        same_grid(image.shape[:3], image.affine, path, self.shape, self.affine, self.where)
+        # Bits 3 to 5 of the code: 16 is ms, 24 is us; nibabel has no name for others.
+        unit = {16: 1e-3, 24: 1e-6}.get(int(image.header["xyzt_units"]) & 0x38, 1.0)
+        tr = float(image.header["pixdim"][4]) * unit
+        return Recording(path, image.shape[3], tr or None, lambda: self._read(path))
+
+    def _read(self, path):
+        image = open_image(path)
+        volumes = image.shape[3]
+        values = np.empty((volumes, len(self.offsets)), np.float32)
+        # Scaled values come in double precision.
+        step = max(1, SLAB_BYTES // (8 * int(np.prod(self.shape))))
+        for start in range(0, volumes, step):
+            slab = read_part(image, path, (..., slice(start, start + step)))
+            flat = slab.reshape(-1, slab.shape[3], order="F")
+            for i in range(flat.shape[1]):
+                values[start + i] = flat[:, i][self.offsets]
+        return values

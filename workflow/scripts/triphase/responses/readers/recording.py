@@ -1,0 +1,74 @@
+"""What a reader gives of one run, and what the readers share."""
+
+import csv
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from triphase.core.errors import InputError, one_line
+
+# Bytes that are read at a time.
+SLAB_BYTES = 64_000_000
+
+
+class Recording(NamedTuple):
+    """One run, not read yet: its volumes, its TR in s (None where the file has none), and how to read it."""
+
+    path: str
+    volumes: int
+    tr: float | None
+    read: Callable[[], np.ndarray]
+
+
+def refuse_repeat(run, path):
+    """InputError where a run is one of several hearings in a file that holds a single one."""
+    if run.get("repeat"):
+        raise InputError(
+            f"dataset.runs: {run['name']} is hearing {run['repeat']} of {path}, but that file holds one; only source "
+            "files of reader hdf5 with a repeats_key hold several"
+        )
+
+
+def table_of(roi, coordinates=None):
+    """The table of a reader: roi (text per voxel) and x, y, z (mm; NaN without `coordinates`, an array (voxel, 3))."""
+    if coordinates is None:
+        coordinates = np.full((len(roi), 3), np.nan)
+    return pd.DataFrame({"roi": roi, **{axis: coordinates[:, i] for i, axis in enumerate("xyz")}})
+
+
+def unlabelled(voxels):
+    """ROI names of voxels that have none."""
+    return np.full(voxels, "", dtype=object)
+
+
+def roi_names(labels, rois, roi_table=None, known=None):
+    """Names of whole-number labels; 0 is no ROI.
+
+    Parameters
+    ----------
+    labels : int array (voxel,)
+    rois : path of the file that the labels are from, for messages
+    roi_table : path of a table with columns index and name (tab-separated), optional
+    known : dict of label to name that the file itself holds, optional
+
+    Raises
+    ------
+    InputError : the table has no such columns, or lacks a label
+    """
+    if roi_table is None and not known:
+        return np.array([f"roi-{value}" if value else "" for value in labels], dtype=object)
+    names = read_label_table(roi_table) if roi_table else known
+    if unnamed := sorted(set(labels.tolist()) - set(names) - {0}):
+        raise InputError(f"{roi_table or rois}: no row for the label {unnamed[0]}, which {rois} holds")
+    return np.array([names[value] if value else "" for value in labels], dtype=object)
+
+
+def read_label_table(path):
+    """A table of labels with columns index and name (tab-separated): dict of int to str."""
+    try:
+        table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, encoding="utf-8-sig")
+        return dict(zip(table["index"].astype(int), table["name"].astype(str), strict=True))
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: needs the columns index (whole number) and name ({one_line(error)})") from None

@@ -1,0 +1,44 @@
+"""Plain text: one row per volume, one column per ROI, separated by white space."""
+
+import warnings
+
+import numpy as np
+
+from triphase.core.errors import InputError, one_line
+from triphase.responses.readers.recording import Recording, refuse_repeat, table_of
+
+
+class TextReader:
+    """Tables of numbers without a header. Small enough to be read whole."""
+
+    def __init__(self, columns):
+        """Columns : list of str, names of the ROIs in order."""
+        if not columns:
+            raise InputError("dataset.source.columns: reader text needs the names of the columns, in order")
+        self.columns = list(columns)
+        self.table = table_of(self.columns)
+
+    def open(self, paths, run):
+        """The `Recording` of a run; a text file says nothing of its TR."""
+        (path,) = paths
+        refuse_repeat(run, path)
+        values = read_numbers(path)
+        if values.shape[1] != len(self.columns):
+            raise InputError(
+                f"{path}: {values.shape[1]} columns, but the source's `columns` names {len(self.columns)}: "
+                + ", ".join(self.columns)
+            )
+        return Recording(path, len(values), None, lambda: values.astype(np.float32))
+
+
+def read_numbers(path):
+    """A table of plain numbers without a header as (row, column) float64."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="loadtxt: input contained no data")
+            values = np.loadtxt(path, ndmin=2, encoding="utf-8")
+    except ValueError as error:
+        raise InputError(f"{path}: not a table of numbers in rows of equal length ({one_line(error)})") from None
+    if not values.size:
+        raise InputError(f"{path}: the table is empty; get the file again")
+    return values

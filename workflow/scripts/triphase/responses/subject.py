@@ -1,0 +1,204 @@
+"""Brain responses of a subject: read and cleaned run by run, streamed into one file, and read again."""
+
+import logging
+
+import numpy as np
+
+from triphase.core.artefacts import open_arrays, stream_arrays
+from triphase.core.errors import InputError
+from triphase.responses.atlas import label_voxels
+from triphase.responses.cleaning import clean_run, usable_voxels
+from triphase.responses.confounds import motion_summary, run_confounds
+from triphase.responses.readers import open_reader, open_run, paths_of
+from triphase.sources.manifest import of_run
+from triphase.stimuli.words import check_duration
+
+log = logging.getLogger(__name__)
+
+TR_TOLERANCE = 0.001
+
+
+def load_responses(path, runs=None, voxels=None):
+    """One subject's responses as every later stage reads them, in memory.
+
+    The file keeps what each run holds of a voxel, also of one that another run lacks; here such a voxel is NaN in all.
+
+    Parameters
+    ----------
+    path : path of a `responses/{subject}.zarr.zip`
+    runs : list of str, optional
+        Names of the runs to read; without it all. Their order is that of the file. A name that is not there gives no
+        row.
+    voxels : slice or int array, optional
+        Which voxels to read; without it all.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `clean_subject` describes it; `responses` is NaN in every run for a voxel that is not `valid`.
+    """
+    with open_arrays(path) as data:
+        if voxels is not None:
+            data = data.isel(voxel=voxels)
+        if runs is not None:
+            data = data.isel(time=np.flatnonzero(np.isin(data["run"].values, list(runs))))
+        data = data.load()
+    data["responses"].values[:, ~data["valid"].values] = np.nan
+    return data
+
+
+def overlap_volumes(run, dropped, tr):
+    """Volumes at the start of a run's file that fall into its `overlap` (s) with the run before."""
+    return max(0, int(np.ceil(run.get("overlap", 0) / tr - 1e-6)) - dropped)
+
+
+def clean_subject(
+    path, subject, files, source, runs, words, *, tr, cleaning, brain="template", atlas=None, rois=(), attributes=None
+):
+    """Read and clean all runs of a subject, one after the other, into one file.
+
+    The file is a `.zarr.zip` (see `artefacts`), to be read by `load_responses`. It holds `responses` (time, voxel)
+    float32, in chunks of 128 x 4,096, so that a run or a block of voxels can be read alone; NaN in the runs where a
+    voxel cannot be used. Coordinates: run and time_s (time; row i of a file is volume i + dropped_volumes, so time_s is
+    (i + dropped_volumes) TR, seconds on the words' clock), roi, x, y, z (mm; NaN where the source has none) and valid
+    (voxel): whether it can be used in every run. Rows within a run's `overlap` are cleaned and then left out; the
+    time_s of the others stays what it was, so that features can be shifted before the cut.
+
+    Attributes: subject, source, space, tr (s), dropped_volumes, cleaning, brain, atlas (name or None), those given, and
+    `runs`, a list with a dict per run, in order:
+
+    - run, stimulus: its names
+    - volumes: rows in this file; volumes_read: in the data set's file; overlap_volumes: those left out
+    - tr_found: the TR of the file's header in s, None where it has none
+    - nonfinite, constant: voxels with a value that is not finite, and voxels that never change (also: once cleaned)
+    - confounds: number of confounds regressed out, expansions included
+    - mean_fd, max_fd: framewise displacement after Power et al. (2012), mm; None where the confounds do not tell
+
+    Parameters
+    ----------
+    path : path of the file to write
+    subject : str
+    files : dict, `files` of the subject's manifest; with an atlas image also the roles atlas and atlas_table
+    source : dict, `dataset.source`
+    runs : list of dict with name and stimulus, and optionally repeat and overlap (s)
+    words : DataFrame, the word table of the study
+    tr : float, s
+    cleaning : dict with detrend, high_pass, confounds (bool), confound_columns, confound_expansion and standardize
+    brain, atlas, rois : as in the resolved data set; which voxels are read without a mask, and their regions
+    attributes : dict, optional, more attributes of the file
+
+    Raises
+    ------
+    InputError : one message per trouble, with the file; nothing is written then
+    """
+    reader = open_reader(source, files, brain=brain)
+    dropped = source.get("dropped_volumes", 0)
+    missing = dropped, source.get("dropped_at_end", 0)
+    if atlas:
+        found = {role: entries[0] for role, entries in paths_of(files).items()}
+        reader.table["roi"] = label_voxels(reader.table, atlas, rois, found, source["space"])
+    # Whatever the headers tell is checked before the first run is read.
+    plan = []
+    for run in runs:
+        recording = open_run(reader, files, run)
+        _check_recording(recording, run, subject, words, missing, tr)
+        plan.append((run, recording, overlap_volumes(run, dropped, tr)))
+    kept = [recording.volumes - cut for _, recording, cut in plan]
+    usable, records = np.ones(len(reader.table), bool), []
+    units = "standard deviations of the run" if cleaning["standardize"] else "as in the file"
+    with stream_arrays(
+        path, "responses", (sum(kept), len(usable)), dims=("time", "voxel"), attributes={"units": units}
+    ) as stream:
+        for run, recording, cut in plan:
+            cleaned, record = _clean(recording, run, files, missing, cut, tr, cleaning)
+            stream.append(cleaned)
+            usable &= ~np.isnan(cleaned[0])
+            records.append(record)
+            log.info("%s, %s: %d volumes, %d voxels", subject, run["name"], *cleaned.shape)
+        report(subject, usable, records)
+        stream.finish(
+            _frame(reader.table, plan, usable, dropped, tr).assign_attrs(
+                {
+                    "subject": subject,
+                    "source": source["name"],
+                    "space": source.get("space"),
+                    "tr": tr,
+                    "dropped_volumes": dropped,
+                    "cleaning": dict(cleaning),
+                    "brain": brain,
+                    "atlas": atlas["name"] if atlas else None,
+                    "runs": records,
+                    **(attributes or {}),
+                }
+            )
+        )
+
+
+def _check_recording(recording, run, subject, words, missing, tr):
+    path, found = recording.path, recording.tr
+    if found is not None and abs(found - tr) > TR_TOLERANCE:
+        raise InputError(f"{path}: the header's TR is {found:g} s, but dataset.tr is {tr:g} s")
+    scan_end = (recording.volumes + sum(missing)) * tr
+    check_duration(words[words["run"] == run["name"]], f"{run['name']} of {subject}", scan_end)
+    cut = overlap_volumes(run, missing[0], tr)
+    if cut >= recording.volumes:
+        raise InputError(
+            f"{path}: {recording.volumes} volumes, and all lie in the {run['overlap']:g} s that run {run['name']} "
+            "shares with the one before (dataset.runs, overlap)"
+        )
+
+
+def _clean(recording, run, files, missing, cut, tr, cleaning):
+    """One run, read and cleaned, and its record."""
+    values = recording.read()
+    entry, confounds, motion = of_run(files.get("confounds", {}), run), None, {}
+    if entry is not None:
+        motion = motion_summary(entry["path"], recording.volumes, missing)
+        # Without a voxel to remove them from, confounds need not be right.
+        if cleaning["confounds"] and usable_voxels(values)[1].any():
+            confounds = run_confounds(entry["path"], recording.volumes, missing, cleaning)
+    steps = {key: cleaning[key] for key in ("detrend", "high_pass", "standardize")}
+    cleaned, counts = clean_run(values, tr=tr, confounds=confounds, cut=cut, where=recording.path, **steps)
+    return cleaned, {
+        "run": run["name"],
+        "stimulus": run["stimulus"],
+        "volumes": len(cleaned),
+        "volumes_read": recording.volumes,
+        "overlap_volumes": cut,
+        "tr_found": recording.tr,
+        **counts,
+        "confounds": 0 if confounds is None else confounds.shape[1],
+        "mean_fd": motion.get("mean_fd"),
+        "max_fd": motion.get("max_fd"),
+    }
+
+
+def _frame(table, plan, usable, dropped, tr):
+    """All that goes beside the responses."""
+    import xarray as xr
+
+    names = [np.full(recording.volumes - cut, run["name"]) for run, recording, cut in plan]
+    times = [(np.arange(cut, recording.volumes) + dropped) * tr for _, recording, cut in plan]
+    return xr.Dataset(
+        coords={
+            "run": ("time", np.concatenate(names)),
+            "time_s": ("time", np.concatenate(times), {"units": "s"}),
+            "roi": ("voxel", table["roi"].to_numpy(str)),
+            **{axis: ("voxel", table[axis].to_numpy(float), {"units": "mm"}) for axis in "xyz"},
+            "valid": ("voxel", usable),
+        }
+    )
+
+
+def report(subject, valid, records):
+    """Say in the log how much of a subject can be used."""
+    for record in records:
+        if record["nonfinite"] or record["constant"]:
+            log.warning(
+                "%s, %s: %d voxels hold a value that is not finite, %d are constant: kept in place as NaN",
+                subject, record["run"], record["nonfinite"], record["constant"],
+            )  # fmt: skip
+    log.log(
+        logging.INFO if valid.any() else logging.WARNING, "%s: %d of %d voxels are valid%s", subject, valid.sum(),
+        len(valid), "" if valid.any() else "; the subject is left out of what follows",
+    )  # fmt: skip

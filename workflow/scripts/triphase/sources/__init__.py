@@ -1,0 +1,1 @@
+"""Files from outside: DataLad clones, downloads, and manifests of what came."""

@@ -1,0 +1,305 @@
+"""Clones of DataLad data sets at a pinned version, in a folder that studies share.
+
+A data set is cloned once per URL and version. The commit that was checked out is kept in the clone as the reference
+`refs/triphase/pinned`, so that a clone which somebody moved, or whose tag moved at the origin, is refused and not used.
+"""
+
+import difflib
+import hashlib
+import logging
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from triphase.core.errors import InputError
+from triphase.sources.failures import CREDENTIALS, diagnose, text_of
+
+log = logging.getLogger(__name__)
+
+PINNED = "refs/triphase/pinned"
+# Every file that comes is verified by the checksum of its key, and a transfer that stands still is ended.
+ANNEX = {"verify": "true", "stalldetection": "1KB/60s"}
+# Bytes; with less than this left, a clone that failed is taken to have failed for it.
+SMALLEST_ROOM = 1_000_000
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone at its pinned commit; as text, the data set in the words of an error message."""
+
+    path: Path
+    name: str
+    url: str
+    version: str
+    commit: str
+
+    def __str__(self):
+        return f"data set {self.name} ({self.url}) at {self.version} (commit {self.commit[:12]})"
+
+
+@contextmanager
+def opened(*, name, url, version, folder="resources/datasets"):
+    """Yield a `Clone` of a data set at its version, without content, and hold its lock while the block lasts.
+
+    Parameters
+    ----------
+    name, url, version : str
+        `url` is a git URL or a path (relative to the working directory); `version` a tag or a commit.
+    folder : path of the folder that holds the clones
+
+    Raises
+    ------
+    InputError
+        The URL cannot be reached, the version does not exist there, its tag has moved since the clone was made, or the
+        clone has another commit checked out.
+    """
+    prepare_environment()
+    url = absolute_url(url)
+    path = clone_path(name, url, version, folder)
+    with locked(path):
+        yield Clone(path, name, url, version, pin(path, name, url, version))
+
+
+def clone_path(name, url, version, folder):
+    """Where the clone of a data set lies: one folder per URL and version."""
+    label = hashlib.sha256(f"{url}@{version}".encode()).hexdigest()[:8]
+    return Path(folder) / f"{name}-{label}"
+
+
+def prepare_environment():
+    """Let git, git-annex and DataLad run unattended: found beside this Python, with an identity, asking nothing."""
+    beside = str(Path(sys.executable).parent)
+    if beside not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", "")])
+    # git-annex commits its own bookkeeping in the clone, and a fresh machine has no identity to commit with.
+    for role in ("AUTHOR", "COMMITTER"):
+        os.environ.setdefault(f"GIT_{role}_NAME", "triphase")
+        os.environ.setdefault(f"GIT_{role}_EMAIL", "triphase@localhost")
+    os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")
+    # What they say is looked at (`failures`), so it must not be translated.
+    os.environ["LANGUAGE"] = "en"
+    # Tries are counted, and told of in the log, by `downloads`.
+    os.environ.setdefault("DATALAD_ANNEX_RETRY", "0")
+    # A connection that delivers less than 1 kB/s for a minute is dead.
+    os.environ.setdefault("GIT_HTTP_LOW_SPEED_LIMIT", "1000")
+    os.environ.setdefault("GIT_HTTP_LOW_SPEED_TIME", "60")
+    if shutil.which("git-annex") is None:
+        raise InputError(
+            "git-annex is not on PATH; install it: `pip install git-annex`, or conda install -c conda-forge git-annex"
+        )
+
+
+def absolute_url(url):
+    """A path made absolute; anything with a scheme, or of the form host:path, as it is."""
+    return url if re.match(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:|///", url) else str(Path(url).resolve())
+
+
+@contextmanager
+def locked(path, purpose="lock"):
+    """Hold one of a clone's locks, across processes and studies; the kernel frees it when a job dies.
+
+    `lock` guards the clone, its work tree and the records of who uses it, and is held for seconds; `get` is held as
+    long as a download lasts. Who holds `get` never waits for `lock`, so the two cannot block each other.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.parent / f".{path.name}.{purpose}")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("waiting for another job that uses %s", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def git(folder, *arguments, check=True):
+    """Standard output of a git command, stripped; None where it fails and `check` is false."""
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+    if done.returncode and check:
+        raise RuntimeError(f"git {' '.join(arguments)} in {folder}: {done.stderr.strip()}")
+    return None if done.returncode else done.stdout.strip()
+
+
+def pin(path, name, url, version):
+    """Have a clone of `url` with `version` checked out, and nothing else; return the commit.
+
+    An existing clone is used again. Its origin is asked only for what can change there: whether a tag has moved, and
+    whether a local data set was made anew.
+    """
+    if path.exists() and (not is_clone(path) or rebuilt(path, url, version)):
+        log.info("%s is not, or no longer, a clone of %s: cloning again", path, url)
+        with locked(path, "get"):
+            remove(path)
+    if not path.exists():
+        clone_dataset(url, path, name, version)
+        return git(path, "rev-parse", PINNED)
+    commit = check_pinned(path)
+    upstream = None if is_commit(version) else tag_at_origin(path, version)
+    if upstream not in (None, commit):
+        raise InputError(
+            f"dataset.version: the tag {version!r} of {name} ({url}) has moved to commit {upstream} since {path} was "
+            f"cloned at {commit}; give the commit that you mean as dataset.version"
+        )
+    return commit
+
+
+def is_clone(path):
+    """Whether a folder is a git repository of its own; InputError where git refuses to say, as for somebody else's."""
+    try:
+        return git(path, "rev-parse", "--git-dir") == ".git"
+    except RuntimeError as error:
+        if "not a git repository" in str(error):
+            return False
+        told = str(error).splitlines()[0].rpartition("fatal: ")[2]
+        raise InputError(
+            f"{path}: git refuses this clone ({told}); where several people share it, each has to run "
+            f"`git config --global --add safe.directory {path.resolve()}` and may have to be given write access"
+        ) from None
+
+
+def check_pinned(path):
+    """The commit that a clone was made for; InputError where something else is checked out now."""
+    head = git(path, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
+    commit = git(path, "rev-parse", "--verify", "--quiet", PINNED, check=False)
+    if commit is None:
+        # Made before the reference was kept.
+        git(path, "update-ref", PINNED, "HEAD")
+        return head
+    if head != commit:
+        raise InputError(
+            f"{path} has commit {(head or 'none')[:12]} checked out, not {commit[:12]}, which it was cloned for and "
+            f"which studies share; put it back with `git -C {path} checkout --detach {commit[:12]}` and work on other "
+            "versions in a clone of your own"
+        )
+    return commit
+
+
+def rebuilt(path, url, version):
+    """Whether the data set at `url`, a local folder, was made anew: another annex, with another commit as `version`."""
+    if not Path(url).is_dir():
+        return False
+    known = git(path, "config", "remote.origin.annex-uuid", check=False)
+    if known is None or git(url, "config", "annex.uuid", check=False) in (None, known):
+        return False
+    return resolve(url, version) != git(path, "rev-parse", "HEAD", check=False)
+
+
+def is_commit(version):
+    """Whether `version` looks like a commit, which cannot move."""
+    return re.fullmatch(r"[0-9a-f]{7,40}", version) is not None
+
+
+def resolve(clone, version):
+    """The commit that a tag or commit stands for in the clone, or None. Branches do not count: they pin nothing."""
+    tag = git(clone, "rev-parse", "--verify", "--quiet", f"refs/tags/{version}^{{commit}}", check=False)
+    if tag is None and is_commit(version):
+        return git(clone, "rev-parse", "--verify", "--quiet", f"{version}^{{commit}}", check=False)
+    return tag
+
+
+def tag_at_origin(clone, version):
+    """The commit that a tag has at the origin now; None where the origin does not answer or has no such tag."""
+    reference = f"refs/tags/{version}"
+    answer = git(clone, "ls-remote", "origin", reference, f"{reference}^{{}}", check=False)
+    if answer is None:
+        log.warning("the origin of %s does not answer: using what the clone has", clone)
+    lines = dict(reversed(line.split()) for line in (answer or "").splitlines())
+    return lines.get(f"{reference}^{{}}", lines.get(reference))
+
+
+def clone_dataset(url, path, name, version):
+    """`datalad clone` and checkout beside the target, then rename: an interrupted clone is never taken for a whole one.
+
+    The clone's own settings hold, whatever the user's git config says: see `ANNEX`.
+    """
+    import datalad.api as datalad
+    from datalad.support.exceptions import CommandError, IncompleteResultsError
+
+    temporary = path.with_name(f".{path.name}.part")
+    remove(temporary)
+    logging.getLogger("datalad").setLevel(logging.WARNING)
+    log.info("cloning %s", url)
+    try:
+        datalad.clone(source=url, path=str(temporary), result_renderer="disabled", on_failure="stop")
+        commit = find_commit(temporary, version, path.parent.glob(f"{name}-*"))
+        if commit is not None:
+            git(temporary, "checkout", "--quiet", "--detach", commit)
+            git(temporary, "update-ref", PINNED, commit)
+            for key, value in ANNEX.items():
+                git(temporary, "config", f"annex.{key}", value)
+    except (IncompleteResultsError, CommandError, RuntimeError) as error:
+        # DataLad says only that a command failed: look at the disk before what there is of the clone is deleted.
+        full = shutil.disk_usage(temporary.parent).free < SMALLEST_ROOM
+        remove(temporary)
+        said = "\n".join(text_of(result) for result in getattr(error, "failed", None) or []) or str(error)
+        cause, reason = diagnose("no space left on the disk" if full else said)
+        remedies = {"refused": CREDENTIALS, "full": f"make room on the disk of {path.parent} and run again"}
+        remedy = remedies.get(cause, "check the address, the network, or give the path of a clone that you have")
+        raise InputError(f"dataset.url: the data set {name} cannot be cloned from {url} ({reason}); {remedy}") from None
+    if commit is None:
+        tags = git(temporary, "tag", "--sort=-creatordate").split()
+        remove(temporary)
+        known = f"it has the tags {', '.join(tags[:8])}" if tags else "it has no tags"
+        raise InputError(f"dataset.version: {version!r} is neither a tag nor a commit of {name} ({url}); {known}")
+    os.rename(temporary, path)
+
+
+def find_commit(clone, version, others):
+    """The commit of a version; one that no branch or tag of the origin holds any more may lie in another clone."""
+    if resolve(clone, version) is None and is_commit(version):
+        for source in ["origin", *others]:
+            git(clone, "fetch", "--quiet", str(source), version, check=False)
+    return resolve(clone, version)
+
+
+def file_tree(clone):
+    """Mode, blob and size (str each) of every file of the pinned commit, by path."""
+    listing = git(clone.path, "ls-tree", "-r", "-l", "-z", clone.commit)
+    entries = (entry.split("\t", 1) for entry in listing.split("\0") if entry)
+    return {path: tuple(facts.split()[i] for i in (0, 2, 3)) for facts, path in entries}
+
+
+def check_present(clone, files):
+    """InputError when a file is not in the pinned version, or was changed by hand in the clone.
+
+    `files` : dict of role to dict of key to path
+    """
+    tree = file_tree(clone)
+    wanted = [(role, path) for role, entries in files.items() for path in entries.values()]
+    if absent := [(role, path) for role, path in wanted if path not in tree]:
+        role, path = absent[0]
+        near = difflib.get_close_matches(path, tree, n=1, cutoff=0.6)
+        hint = f"; the nearest is {near[0]}" if near else ""
+        raise InputError(f"{clone} has no file {path} (role {role}){and_others(absent)}{hint}")
+    paths = sorted({path for _, path in wanted})
+    status = git(clone.path, "status", "--porcelain", "-z", "--no-renames", "--", *paths)
+    if changed := [entry.strip().split(" ", 1)[1] for entry in status.split("\0") if entry]:
+        path = changed[0]
+        raise InputError(
+            f"{clone.path / path}{and_others(changed)} was changed and is no longer the file of {clone}; keep a copy "
+            f"if you need it, then run `git -C {clone.path} checkout HEAD -- {path}`"
+        )
+
+
+def and_others(items):
+    """` and N other files` for a list whose first item has been named."""
+    return "" if len(items) < 2 else " and 1 other file" if len(items) == 2 else f" and {len(items) - 1} other files"
+
+
+def remove(folder):
+    """Delete a data set, if there is one; the folders of annexed files are write-protected."""
+    if not folder.exists():
+        return
+    for parent, _, _ in os.walk(folder):
+        os.chmod(parent, stat.S_IRWXU)
+    shutil.rmtree(folder)

@@ -1,0 +1,100 @@
+"""Mechanism of one checkpoint as rows of the tidy table; results/README.md lists the measures."""
+
+import numpy as np
+import pandas as pd
+
+from triphase.states.mechanism.attention import entropy, first_share, prefix_matching
+from triphase.states.mechanism.inputs import CONTINUATION
+from triphase.states.mechanism.reading import read
+from triphase.stats.proportions import agresti_coull
+
+NO_WEIGHTS = "the model gives no attention weights"
+NO_WINDOW = "no text is as long as a prompt and its continuation"
+
+
+def induction_rows(model, ids):
+    """Induction heads by layer, and what repetition spares the model.
+
+    Parameters
+    ----------
+    model : causal language model of transformers
+    ids : array from `triphase.states.mechanism.inputs.repeated_tokens`
+
+    Returns
+    -------
+    list of (layer or None, measure, value, se, n); dict of measure to the reason why layers lack it
+    """
+    bits, _, attention = read(model, ids, {"induction": prefix_matching})
+    rows, depth = [], model.base_model.config.num_hidden_layers
+    for layer in range(1, depth + 1):
+        heads = attention.get("induction", {}).get(layer, np.empty((len(ids), 0)))
+        single = [_mean(head) for head in heads.T]
+        rows += [(layer, f"induction_head/{head}", *row) for head, row in enumerate(single)]
+        largest = max((value for value, _, _ in single), default=np.nan)
+        rows.append((layer, "induction_head_max", largest, np.nan, len(ids) if single else 0))
+        rows.append((layer, "induction_head_mean", *_mean(_over_heads(heads))))
+    length = ids.shape[1] // 2
+    # The first token of a sequence follows nothing that it followed before: it is left out of both halves.
+    first, second = bits[:, 1:length], bits[:, length + 1 :]
+    rows.append((None, "in_context_score", *_mean(second.mean(1) - first.mean(1))))
+    return rows, _lacking(attention.get("induction", {}), depth, ["induction_head_max", "induction_head_mean"])
+
+
+def stimulus_rows(model, windows, unseen):
+    """Attention by layer while the model reads the stimulus, and whether it knows the stimulus by heart.
+
+    That greedy generation reproduces a continuation is the same as that every token of it is the likeliest one behind
+    the true tokens before it, so one pass tells without generating.
+
+    Parameters
+    ----------
+    model : causal language model of transformers
+    windows, unseen : arrays from `triphase.states.mechanism.inputs.text_windows`
+        Of the stimulus, and of a matched text that the model cannot have seen, or None.
+
+    Returns
+    -------
+    as of `induction_rows`
+    """
+    scores = {"attention_entropy": entropy, "attention_first": first_share}
+    bits, likeliest, attention = read(model, windows, scores)
+    rows, reasons, depth = [], {}, model.base_model.config.num_hidden_layers
+    for name in scores:
+        found = attention.get(name, {})
+        empty = np.empty((len(windows), 0))
+        rows += [(at, name, *_mean(_over_heads(found.get(at, empty)))) for at in range(1, depth + 1)]
+        reasons |= _lacking(found, depth, [name]) if len(windows) else {name: NO_WINDOW}
+    whole, n = likeliest[:, -CONTINUATION:].all(1), len(windows)
+    share = (whole.mean(), agresti_coull(int(whole.sum()), n)) if n else (np.nan, np.nan)
+    rows.append((None, "contamination", *share, n))
+    reasons |= {} if n else {"contamination": NO_WINDOW}
+    if unseen is not None:
+        other, *_ = read(model, unseen)
+        (ours, error, _), (theirs, other_error, _) = (_mean(own[:, -CONTINUATION:].mean(1)) for own in (bits, other))
+        rows.append((None, "contamination_surprisal", ours - theirs, np.hypot(error, other_error), n))
+        reasons |= {} if n and len(unseen) else {"contamination_surprisal": NO_WINDOW}
+    return rows, reasons
+
+
+def mechanism_table(rows):
+    """Rows as a table."""
+    frame = pd.DataFrame(rows, columns=["layer", "measure", "value", "se", "n"])
+    return frame.astype({"layer": "Int64", "measure": str, "value": float, "se": float, "n": "Int64"})
+
+
+def _mean(values):
+    """Mean, its standard error and n of values (n,); NaN for none."""
+    n = len(values)
+    error = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return values.mean() if n else np.nan, error, n
+
+
+def _over_heads(heads):
+    """Mean over the heads of (n, heads): no value where there is none."""
+    return heads.mean(1) if heads.shape[1] else np.empty(0)
+
+
+def _lacking(found, depth, measures):
+    """Why measures are NaN: dict of measure to reason, empty where every layer has them."""
+    without = [layer for layer in range(1, depth + 1) if layer not in found]
+    return dict.fromkeys(measures, f"layers {without}: {NO_WEIGHTS}") if without else {}

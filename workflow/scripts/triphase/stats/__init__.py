@@ -1,0 +1,1 @@
+"""Statistics that know nothing of brains or language models: scores, resampling, tests and their corrections."""

@@ -1,0 +1,28 @@
+"""Autocorrelation of responses inside their runs, and where it has died away."""
+
+import numpy as np
+
+
+def autocorrelation(values, runs, n_lags):
+    """Mean autocorrelation over columns, computed inside runs after centring: array (n_lags + 1,), 1 at lag 0."""
+    total = autocovariance(values, runs, n_lags)
+    return total / total[0]
+
+
+def autocovariance(values, runs, n_lags):
+    """Products of scans `lag` apart, summed over runs and columns after centring in each run: array (n_lags + 1,).
+
+    Sums over batches of columns add up to that of all columns.
+    """
+    total = np.zeros(n_lags + 1)
+    for run in dict.fromkeys(runs):
+        block = values[runs == run] - values[runs == run].mean(0)
+        for lag in range(min(n_lags + 1, len(block))):
+            total[lag] += np.einsum("tv,tv->", block[lag:], block[: len(block) - lag], dtype=np.float64)
+    return total
+
+
+def first_below(curve, threshold):
+    """First index at which a curve falls below a threshold; its length when it never does."""
+    below = np.flatnonzero(curve < threshold)
+    return int(below[0]) if below.size else len(curve)

@@ -1,0 +1,193 @@
+"""Block bootstrap of held-out scores at frozen ridge weights, from sums over blocks of time.
+
+A block's sums of prediction, response, their squares and products hold all that r of any set of blocks needs, centring
+and norms included. They are stored with each fit, so that draws of scores, and of differences between checkpoints,
+need no predictions later.
+"""
+
+import numpy as np
+
+from triphase.stats.resampling import VOXEL_BATCH, group_sizes, normed, per_stretch, seam_factor
+from triphase.stats.scoring import centre, fisher_z
+
+# Blocks that are stored, about: three numbers per voxel and block. More would make no interval better.
+MOST_BLOCKS = 64
+# A stretch is resampled in at least this many blocks.
+FEWEST_BLOCKS = 4
+
+
+def stored_length(segments, length):
+    """Scans per block: `length`, or longer where many scans are held out, for about `MOST_BLOCKS` blocks in all."""
+    lengths = [len(rows) for rows in segments]
+    return max(length, min(-(-sum(lengths) // MOST_BLOCKS), min(lengths) // FEWEST_BLOCKS))
+
+
+def cut_blocks(segments, length):
+    """Rows of the blocks of each stretch, as many nearly equal ones of at least `length` scans as fit, at least one.
+
+    Returns
+    -------
+    list of list of int arrays
+    """
+    return [np.array_split(rows, max(len(rows) // length, 1)) for rows in segments]
+
+
+def bootstrap_draws(sizes, groups, n_draws, seed):
+    """How often each block of each stretch is drawn.
+
+    One block fewer is drawn than there are, with replacement: with the usual number the variance over draws would be
+    too small by (blocks - 1) / blocks, which matters for the few blocks of one scan (Rao and Wu 1988).
+
+    Parameters
+    ----------
+    sizes : list of int
+        Blocks of each stretch.
+    groups : list of int
+        From `triphase.stats.resampling.segment_groups`: stretches of one group are drawn alike.
+
+    Returns
+    -------
+    list of float32 arrays (n_draws, size), one per stretch
+    """
+    free = group_sizes(sizes, groups)
+    generator = np.random.default_rng([seed, n_draws, *free])
+    draws = [generator.multinomial(max(size - 1, 1), np.full(size, 1 / size), size=n_draws) for size in free]
+    return per_stretch(np.concatenate(draws, axis=1).astype(np.float32), sizes, groups)
+
+
+def response_sums(responses, blocks):
+    """Sums over each block of the response y, centred within its stretch, and of y squared.
+
+    Parameters
+    ----------
+    responses : float array (n_scans, n_targets)
+    blocks : list of list of int arrays
+        From `cut_blocks`.
+
+    Returns
+    -------
+    float32 array (2, n_blocks, n_targets); blocks of all stretches, one stretch after the other
+    """
+    parts = []
+    for y in _of_blocks(responses, blocks):
+        parts += [np.stack([part.sum(0), (part**2).sum(0)]) for part in y]
+    return np.stack(parts, axis=1).astype(np.float32)
+
+
+def prediction_sums(predictions, responses, blocks):
+    """Sums over each block of the prediction x, centred within its stretch, of x squared and of x times y.
+
+    Parameters
+    ----------
+    predictions, responses : float arrays (n_scans, n_targets)
+        `predictions` summed over bands.
+
+    Returns
+    -------
+    float32 array (3, n_blocks, n_targets)
+    """
+    parts = []
+    for x, y in zip(_of_blocks(predictions, blocks), _of_blocks(responses, blocks), strict=True):
+        parts += [np.stack([a.sum(0), (a**2).sum(0), (a * b).sum(0)]) for a, b in zip(x, y, strict=True)]
+    return np.stack(parts, axis=1).astype(np.float32)
+
+
+def seams(predictions, responses, blocks):
+    """How much wider scores spread than blocks say, over stretches: see `triphase.stats.resampling.seam_factor`.
+
+    Parameters
+    ----------
+    predictions, responses : float arrays (n_scans, n_targets)
+    blocks : list of list of int arrays
+
+    Returns
+    -------
+    float32 array (n_targets,), at least 1; 1 where a prediction or response is constant
+    """
+    factors, scans = np.ones((len(blocks), responses.shape[1]), dtype=np.float32), []
+    for factor, stretch in zip(factors, blocks, strict=True):
+        rows = np.concatenate(stretch)
+        scans.append(len(rows))
+        for begin in range(0, len(factor), VOXEL_BATCH):
+            batch = slice(begin, begin + VOXEL_BATCH)
+            series = normed(predictions[rows, batch]), normed(responses[rows, batch])
+            factor[batch] = seam_factor(*series, len(rows) // len(stretch))
+    return np.average(factors, axis=0, weights=scans).astype(np.float32)
+
+
+def _of_blocks(values, blocks):
+    """Values centred within each stretch, block by block."""
+    for stretch in blocks:
+        sizes = np.cumsum([len(rows) for rows in stretch])[:-1]
+        yield np.split(centre(values[np.concatenate(stretch)]), sizes)
+
+
+def bootstrap_sums(x_sums, y_sums, scans, counts):
+    """Correlation per draw and target, as `triphase.stats.scoring.correlate` has it, of blocks drawn so often.
+
+    Parameters
+    ----------
+    x_sums : float array (3, n_blocks, n_targets)
+        From `prediction_sums`.
+    y_sums : float array (2, n_blocks, n_targets)
+        From `response_sums`.
+    scans : int array (n_blocks,)
+        Length of each block.
+    counts : list of float32 arrays (n_draws, size), one per stretch
+        From `bootstrap_draws`; `every_block_once` gives the score itself.
+
+    Returns
+    -------
+    float32 array (n_draws, n_targets)
+    """
+    borders = np.cumsum([count.shape[1] for count in counts])[:-1]
+    sums = np.concatenate([x_sums, y_sums]).astype(np.float32, copy=False)
+    r = np.empty((len(counts[0]), sums.shape[2]), dtype=np.float32)
+    lengths = np.split(np.asarray(scans, dtype=np.float32), borders)
+    for begin in range(0, r.shape[1], VOXEL_BATCH):
+        batch = slice(begin, begin + VOXEL_BATCH)
+        parts = np.split(sums[:, :, batch], borders, axis=1)
+        r[:, batch] = average_r(
+            [
+                (n.sum(), count @ n[:, None], *(count @ part))
+                for n, count, part in zip(lengths, counts, parts, strict=True)
+            ]
+        )
+    return r
+
+
+def every_block_once(counts):
+    """The draw that is the data itself, in the form of `bootstrap_draws`."""
+    return [np.ones((1, count.shape[1]), dtype=np.float32) for count in counts]
+
+
+def average_r(stretches):
+    """Correlation from sums, averaged over stretches by Fisher's z.
+
+    Parameters
+    ----------
+    stretches : list of tuples (weight, n, x, xx, xy, y, yy)
+        Weight of the stretch; number of scans and sums over them, of shapes that broadcast to (n_draws, n_targets).
+
+    Returns
+    -------
+    array (n_draws, n_targets): 0 where a prediction is constant, NaN where a response is
+    """
+    z, total = 0.0, sum(weight for weight, *_ in stretches)
+    for weight, n, x, xx, xy, y, yy in stretches:
+        spread = np.sqrt(np.maximum(xx - x * x / n, 0) * np.maximum(yy - y * y / n, 0))
+        r = (xy - x * y / n) / np.where(spread > 0, spread, np.inf)
+        z = z + weight / total * fisher_z(np.where(yy > 0, r, np.nan))
+    return np.tanh(z)
+
+
+def bootstrap_r(predictions, responses, blocks, counts):
+    """Correlation per draw and target under the block bootstrap: float32 array (n_draws, n_targets)."""
+    scans = [len(rows) for stretch in blocks for rows in stretch]
+    sums = prediction_sums(predictions, responses, blocks), response_sums(responses, blocks)
+    return bootstrap_sums(*sums, scans, counts)
+
+
+def freedom(sizes, groups):
+    """Degrees of freedom of an error over draws: blocks less one for each group of stretches."""
+    return sum(size - 1 for size in group_sizes(sizes, groups))

@@ -1,0 +1,1 @@
+"""What was heard or seen: words and their times, annotations, sound."""

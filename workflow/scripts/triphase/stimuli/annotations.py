@@ -1,0 +1,108 @@
+"""Annotations of a film second by second, by several annotators: one line of text per second.
+
+The form is that of ds005531 (Narrative Movie), whose authors' reader (github.com/nkmjm/fMRI_Narrative_movie,
+util/util_feat.py) gives these rules. What counts of a line stands after its first `]`. `/` parts the annotators; in a
+transcript of speech it parts the lines spoken in that second, which follow a marker, and `name:` before one is its
+speaker. An ideographic space is blank.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from triphase.core.errors import InputError
+
+IDEOGRAPHIC_SPACE = "\u3000"
+
+
+def read_annotations(path, *, marker=None, unknown=(), spaced=True):
+    """Read the annotations of one stimulus.
+
+    Parameters
+    ----------
+    path : path of a text file, UTF-8, in which line i (from 0) annotates the second from i to i + 1
+    marker : str, optional
+        Speech alone: what stands before the lines spoken, in every line of the file.
+    unknown : list of str
+        What annotators write where there is nothing to say. A text of these alone is no annotation; inside a longer
+        text they stay.
+    spaced : bool
+        Whether the language sets spaces between words: an ideographic space is one then, and nothing otherwise.
+
+    Returns
+    -------
+    annotations : DataFrame
+        One row per second and annotator (or line spoken) with text: word (the text), onset, offset (s), and annotator
+        (from 1, the place in its line), or for speech speaker (missing where no name is given). Indexed by the line of
+        the file.
+    seconds : int, length of the file
+
+    Raises
+    ------
+    InputError : names the file and the line
+    """
+    lines = read_lines(path)
+    rows = []
+    for number, line in enumerate(lines, 1):
+        _, bracket, content = line.partition("]")
+        if not bracket:
+            raise InputError(
+                f"{path}, line {number}: no ']' in {shown(line)}; each line is one second, its text after the first ']'"
+            )
+        if marker:
+            if marker not in content:
+                raise InputError(f"{path}, line {number}: no {marker!r} (words.marker) in {shown(line)}")
+            # As the authors do: of a marker that comes again, what follows is no speech of the main track.
+            content = content.split(marker)[1]
+        for place, piece in enumerate(content.split("/"), 1):
+            speaker, text = split_speaker(piece) if marker else (None, piece)
+            text = clean(text, spaced)
+            if not is_blank(text, unknown):
+                known = {"speaker": clean(speaker, spaced) or None} if marker else {"annotator": place}
+                rows.append({"line": number, "word": text, "onset": number - 1.0, "offset": float(number)} | known)
+    if not rows:
+        raise InputError(f"{path}: none of its {len(lines)} lines has an annotation")
+    return pd.DataFrame(rows).set_index("line").rename_axis(None), len(lines)
+
+
+def read_lines(path):
+    """Lines of a UTF-8 file without blank ones at its end; InputError for another encoding."""
+    raw = Path(path).read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path}, line {line}: byte {error.start} is not UTF-8 ({error.reason}); save the file as UTF-8"
+        ) from None
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise InputError(f"{path}: the file is empty")
+    return lines
+
+
+def split_speaker(piece):
+    """(speaker, text) of one line spoken; the colon of a time such as 10:30 names nobody."""
+    name, colon, text = piece.partition(":")
+    if not colon or (name[-1:].isdigit() and text[:1].isdigit()):
+        return "", piece
+    return name, text
+
+
+def clean(text, spaced):
+    """A text on one line, with single spaces."""
+    return " ".join(text.replace(IDEOGRAPHIC_SPACE, " " if spaced else "").split())
+
+
+def is_blank(text, unknown):
+    """Whether nothing is left of a text without the marks that mean nothing."""
+    for mark in sorted(unknown, key=len, reverse=True):
+        text = text.replace(mark, "")
+    return not text.strip()
+
+
+def shown(line):
+    """The beginning of a line, for a message."""
+    return repr(line if len(line) <= 40 else line[:40] + "...")
