@@ -24,9 +24,7 @@ include: "workflow/rules/responses.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/encoding.smk"
-include: "workflow/rules/changes.smk"
 include: "workflow/rules/states.smk"
-include: "workflow/rules/mechanism.smk"
 include: "workflow/rules/tasks.smk"
 include: "workflow/rules/integrity.smk"
 include: "workflow/rules/trajectories.smk"
@@ -39,7 +37,7 @@ include: "workflow/rules/plan.smk"
 rule all:
     default_target: True
     input:
-        of_series(f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet"),
+        STUDY.paths(f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet"),
         f"{OUT}/trajectories.parquet",
         CHANGES,
         f"{OUT}/phases.json",

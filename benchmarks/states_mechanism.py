@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow/scripts")]
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/helpers")]
 from reporting import figure  # noqa: E402
 
 # As in config/config.yaml.
@@ -89,6 +89,7 @@ def child(*arguments):
 def run_checkpoint(folder):
     """The whole of the rule's script: seconds from the end of the load on."""
     import measure_mechanism
+    from jobs import run
 
     loaded, load = [], measure_mechanism.load_model
 
@@ -103,7 +104,7 @@ def run_checkpoint(folder):
         checkpoint=folder / "manifest.json", words=folder / "words.parquet", unseen=[UNSEEN],
         mechanism=folder / "mechanism.parquet",
     )  # fmt: skip
-    measure_mechanism.main(paths, inputs=INPUTS, dtype="float32", device="auto", seed=0)
+    run(measure_mechanism, paths, inputs=INPUTS, dtype="float32", device="auto", seed=0)
     return {"computed": time.perf_counter() - loaded[0]}
 
 

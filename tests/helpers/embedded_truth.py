@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 import yaml
+from jobs import run
 
 PROJECT = Path(__file__).parents[2]
 LATENTS, ONE_HOT = "latents", "one-hot"
@@ -42,7 +43,7 @@ def train_one(model, folder):
     import train_model
 
     paths = SimpleNamespace(words=[], model=f"{folder}/demo/models/{model['name']}.json")
-    train_model.main(paths, repository=model["repository"], train_recipe=model["train"], local_data=None)
+    run(train_model, paths, repository=model["repository"], recipe=model["train"], local_data=None)
 
 
 def run_scripts(config, folder, hub):
@@ -73,49 +74,28 @@ def run_scripts(config, folder, hub):
 
     from triphase.core.artefacts import read_table
 
-    data, folder = config["dataset"], Path(folder)
-    runs, subjects = data["runs"], [subject["name"] for subject in data["subjects"]]
-    source = data["source"]
+    folder = Path(folder)
 
     def at(*names):
         return str(folder.joinpath(*names))
 
-    simulate_dataset.main(
-        SimpleNamespace(dataset=at("demo", "dataset.json")),
-        **{key: data[key] for key in ("name", "version", "license", "citation", "tr", "subjects", "runs", "simulate")},
-    )
-    origin = {"name": data["name"], "url": at("demo", "dataset"), "version": data["version"], "local_data_hint": None}
-    common = {"runs": runs, "local_data": None, "user": "embedded/truth", "retrieve": config["retrieve"]}
-    paths = SimpleNamespace(manifest=at("stimuli.json"), words=at("words.parquet"))
-    fetch_stimuli.main(paths, dataset=origin, words=data["words"], audio=None, **common)
-    build_words.main(paths, words=data["words"], runs=runs, user=common["user"], retrieve=common["retrieve"])
-    for subject in subjects:
-        paths = SimpleNamespace(
-            manifest=at(f"{subject}.json"), words=at("words.parquet"), responses=at(f"{subject}.zarr.zip"), atlas=[]
-        )
-        entry = next(entry for entry in data["subjects"] if entry["name"] == subject)
-        fetch_responses.main(paths, dataset=origin, source=source, subject=entry, **common)
-        clean_responses.main(
-            paths, subject=subject, source=source, runs=runs, tr=data["tr"], cleaning=config["responses"],
-            brain=data["brain"], atlas=None, rois=data["rois"], user=common["user"], atlas_user=None,
-            retrieve=config["retrieve"],
-        )  # fmt: skip
+    run(simulate_dataset, {"dataset": at("demo", "dataset.json")}, config=config)
+    data = config["dataset"] | {"url": at("demo", "dataset"), "local_data_hint": None}
+    config = config | {"dataset": data}
+    subjects = {subject["name"]: subject for subject in data["subjects"]}
+    paths = {"manifest": at("stimuli.json"), "words": at("words.parquet")}
+    run(fetch_stimuli, paths, config=config, audio=None, local_data=None)
+    run(build_words, paths, config=config)
+    for subject, entry in subjects.items():
+        paths = {"manifest": at(f"{subject}.json"), "words": at("words.parquet"), "atlas": []}
+        paths["responses"] = at(f"{subject}.zarr.zip")
+        run(fetch_responses, paths, config=config, wildcards={"subject": subject}, subject=entry, local_data=None)
+        run(clean_responses, paths, config=config, wildcards={"subject": subject}, rois=data["rois"])
     responses = [at(f"{subject}.zarr.zip") for subject in subjects]
-    measure_ceiling.main(
-        SimpleNamespace(responses=responses, ceiling=at("ceiling.parquet"), regions=at("ceiling_rois.parquet")),
-        subjects=subjects, runs=runs, rois=data["rois"], tr=data["tr"], ceiling=config["responses"]["ceiling"],
-        seed=config["seed"], common_space=True,
-    )  # fmt: skip
-    encoding = config["encoding"]
-    shared = SimpleNamespace(responses=responses, words=at("words.parquet"), shared=at("shared.zarr.zip"), sound=[])
-    keys = (
-        "delays", "downsampling", "nuisance", "lexical", "split", "alphas", "band_weights", "gap_seconds",
-        "minimum_block", "boot_draws",
-    )  # fmt: skip
-    prepare_encoding.main(
-        shared, runs=runs, rois=data["rois"], tr=data["tr"], alternatives=encoding["delay_alternatives"],
-        seed=config["seed"], **{key: encoding[key] for key in keys},
-    )  # fmt: skip
+    paths = {"responses": responses, "ceiling": at("ceiling.parquet"), "regions": at("ceiling_rois.parquet")}
+    run(measure_ceiling, paths, config=config, subjects=list(subjects), common_space=True)
+    paths = {"responses": responses, "words": at("words.parquet"), "shared": at("shared.zarr.zip"), "sound": []}
+    run(prepare_encoding, paths, config=config)
 
     words = read_table(at("words.parquet"))
     scores = {(name, "", 0): fit_reference(config, folder, name, words) for name in (LATENTS, ONE_HOT)}
@@ -137,11 +117,9 @@ def extract(config, folder, hub, model, checkpoint):
     paths = SimpleNamespace(
         checkpoint=f"{stem}.json", words=str(folder / "words.parquet"), activations=f"{stem}.zarr.zip"
     )
-    fetch_checkpoint.main(
-        paths, repository=model["repository"], revision=checkpoint["revision"], commit=None, cache_dir=str(hub),
-        folder=None, trust_remote_code=False, retrieve=config["retrieve"],
-    )  # fmt: skip
-    extract_activations.main(paths, **config["activations"], retrieve=config["retrieve"])
+    source = {"repository": model["repository"], "revision": checkpoint["revision"], "cache_dir": str(hub)}
+    run(fetch_checkpoint, paths, source=source)
+    run(extract_activations, paths, config=config)
     return paths.activations
 
 
@@ -157,14 +135,7 @@ def fit(config, folder, activations, layer):
         activations=activations,
         encoding=str(folder / "encoding.zarr.zip"),
     )
-    keys = (
-        "alphas", "band_weights", "scalings", "components", "significance", "permutations", "boot_draws", "solver",
-        "backend",
-    )  # fmt: skip
-    fit_encoding.main(
-        paths, layer=layer, rois=config["dataset"]["rois"], seed=config["seed"],
-        **{key: config["encoding"][key] for key in keys},
-    )  # fmt: skip
+    run(fit_encoding, paths, config=config, wildcards={"layer": layer})
     return read_arrays(paths.encoding)
 
 

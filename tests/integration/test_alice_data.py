@@ -13,6 +13,7 @@ import measure_ceiling
 import numpy as np
 import pytest
 import yaml
+from jobs import run
 from project import ROOT
 from scipy.stats import gamma
 
@@ -44,48 +45,27 @@ def alice(real_data, tmp_path_factory):
         patch.setenv("GIT_CONFIG_VALUE_0", "true")
         dataset = {"name": DATASET["name"], "url": str(real_data / "openneuro/ds002322.bundle")}
         dataset |= {"version": DATASET["version"], "local_data_hint": DATASET["local_data_hint"]}
-        common = {"dataset": dataset, "runs": DATASET["runs"], "local_data": str(real_data)}
-        common |= {"user": "alice/any", "retrieve": {"jobs": 2, "retries": 0, "keep_raw": True}}
-        paths = SimpleNamespace(manifest="stimuli.json", words="words.parquet")
-        fetch_stimuli.main(paths, words=DATASET["words"], audio=None, **common)
-        build_words.main(
-            paths, words=DATASET["words"], runs=DATASET["runs"], user="alice/any", retrieve=common["retrieve"]
-        )
+        config = {
+            "study": "alice",
+            "seed": 0,
+            "responses": CLEANING | {"ceiling": {"draws": 1000, "block_seconds": 40}},
+        }
+        config["dataset"] = DATASET | dataset | {"source": SOURCES["roi"]}
+        paths = {"manifest": "stimuli.json", "words": "words.parquet"}
+        run(fetch_stimuli, paths, config=config, audio=None, local_data=str(real_data))
+        run(build_words, paths, config=config)
         for subject in DATASET["subjects"]:
             name = subject["name"]
-            paths = SimpleNamespace(
-                manifest=f"{name}.json", words="words.parquet", responses=f"{name}.zarr.zip", atlas=[]
-            )
-            fetch_responses.main(paths, source=SOURCES["roi"], subject=subject, **common)
-            clean_responses.main(
-                paths,
-                subject=name,
-                source=SOURCES["roi"],
-                runs=DATASET["runs"],
-                tr=DATASET["tr"],
-                brain=DATASET["brain"],
-                atlas=None,
-                rois=DATASET["rois"],
-                cleaning=CLEANING,
-                user=common["user"],
-                atlas_user=None,
-                retrieve=common["retrieve"],
-            )
-        paths = SimpleNamespace(responses=[f"{name}.zarr.zip" for name in SUBJECTS], ceiling="ceiling.parquet")
-        paths.regions = "ceiling_rois.parquet"
-        measure_ceiling.main(
-            paths, subjects=SUBJECTS, runs=DATASET["runs"], rois=DATASET["rois"], tr=DATASET["tr"],
-            ceiling={"draws": 1000, "block_seconds": 40}, seed=0, common_space=True,
-        )  # fmt: skip
-        paths.manifests, paths.stimuli = [f"{name}.json" for name in SUBJECTS], "stimuli.json"
-        paths.words, paths.description = "words.parquet", "description.json"
-        facts = ("name", "title", "url", "version", "license", "citation", "language")
-        describe_data.main(
-            paths, study="alice", dataset={key: DATASET[key] for key in facts} | {"source": "roi", "reader": "text",
-            "space": "none"}, subjects=DATASET["subjects"], runs=DATASET["runs"], rois=DATASET["rois"],
-            left_out=DATASET["left_out"], tr=DATASET["tr"], unit="word", events=DATASET["events"], seed=0,
-        )  # fmt: skip
-        yield SimpleNamespace(folder=folder, common=common)
+            paths = {"manifest": f"{name}.json", "words": "words.parquet", "responses": f"{name}.zarr.zip", "atlas": []}
+            common = {"config": config, "wildcards": {"subject": name}}
+            run(fetch_responses, paths, **common, subject=subject, local_data=str(real_data))
+            run(clean_responses, paths, **common, rois=DATASET["rois"])
+        paths = {"responses": [f"{name}.zarr.zip" for name in SUBJECTS], "ceiling": "ceiling.parquet"}
+        paths |= {"regions": "ceiling_rois.parquet", "manifests": [f"{name}.json" for name in SUBJECTS]}
+        paths |= {"stimuli": "stimuli.json", "words": "words.parquet", "description": "description.json"}
+        run(measure_ceiling, paths, config=config, subjects=SUBJECTS, common_space=True)
+        run(describe_data, paths, config=config)
+        yield SimpleNamespace(folder=folder, config=config, local_data=str(real_data))
 
 
 @pytest.fixture(scope="module")
@@ -246,11 +226,16 @@ def test_images_exist_for_the_listeners_that_the_study_names(alice):
     }
 
 
+def fetch(alice, manifest, source, local_data):
+    config = alice.config | {"dataset": alice.config["dataset"] | {"source": SOURCES[source]}}
+    options = {"wildcards": {"subject": "s18"}, "subject": {"name": "s18", "id": "18"}, "local_data": local_data}
+    run(fetch_responses, {"manifest": manifest}, config=config, **options)
+
+
 def test_images_without_a_network_end_in_one_clear_message(alice, monkeypatch):
     monkeypatch.chdir(alice.folder)
-    paths = SimpleNamespace(manifest="voxels.json")
     with pytest.raises(InputError) as error:
-        fetch_responses.main(paths, source=SOURCES["voxels"], subject={"name": "s18", "id": "18"}, **alice.common)
+        fetch(alice, "voxels.json", "voxels", alice.local_data)
     expected = ["derivatives/sub-18/sub-18_task-alice_bold_preprocessed.nii.gz", "ds002322", "1.0.4", "5642f45d9c19"]
     for text in [*expected, "datalad get"]:
         assert text in str(error.value)
@@ -259,9 +244,7 @@ def test_images_without_a_network_end_in_one_clear_message(alice, monkeypatch):
 
 
 def test_missing_folder_says_where_to_get_the_files(alice, tmp_path):
-    common = alice.common | {"local_data": str(tmp_path)}
     with pytest.raises(InputError) as error:
-        paths = SimpleNamespace(manifest=str(tmp_path / "x.json"))
-        fetch_responses.main(paths, source=SOURCES["roi"], subject={"name": "s18", "id": "18"}, **common)
+        fetch(alice, str(tmp_path / "x.json"), "roi", str(tmp_path))
     for text in ("local_data", str(tmp_path), "alice/roi/6mm/s18-timecourses.txt", "CC BY 4.0", "Brennan"):
         assert text in str(error.value)

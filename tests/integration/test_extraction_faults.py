@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from jobs import run
 from small_models import checkpoint, write
 
 from triphase.core.artefacts import read_arrays, write_json, write_table
@@ -24,10 +25,10 @@ OPTIONS = {
 # Imports once, then forks a child for each run; kills some of them and prints how long a whole one took.
 FORKS = """
 import json, os, random, signal, sys, time
-from types import SimpleNamespace
 import torch
 torch.set_num_threads(1)
 import extract_activations, transformers, zarr, xarray
+from jobs import run
 from transformers import AutoModel, AutoModelForCausalLM
 from transformers.models.gpt_neox import modeling_gpt_neox
 
@@ -37,7 +38,7 @@ def child(output):
     if not pid:
         code = 1
         try:
-            extract_activations.main(SimpleNamespace(**{**paths, "activations": output}), **options)
+            run(extract_activations, {**paths, "activations": output}, **options)
             code = 0
         finally:
             os._exit(code)
@@ -95,7 +96,7 @@ def paths_of(study, output):
 def extract(study, output, **options):
     import extract_activations
 
-    extract_activations.main(paths_of(study, output), **OPTIONS | options)
+    run(extract_activations, paths_of(study, output), **OPTIONS | options)
     return read_arrays(output)
 
 

@@ -19,6 +19,7 @@ import fetch_stimuli
 import plan_download
 import pytest
 import yaml
+from jobs import run as run_script
 from project import ROOT
 
 from triphase.config.datasets import load_registry, resolve_dataset
@@ -133,12 +134,11 @@ def expected_rows(dataset, resolved, of_subject, of_run):
 
 def make_plan(dataset, resolved, folder="."):
     terminal = io.StringIO()
-    paths = SimpleNamespace(plan=str(Path(folder) / "plan.json"))
-    keys = ("words", "audio", "source", "subjects", "runs")
-    about = {key: resolved[key] for key in ("name", "url", "version", "local_data_hint")}
-    parts = {key: resolved[key] for key in keys}
-    plan_download.main(paths, terminal, dataset=about, atlas=None, local_data=None, **parts)
-    return json.loads(Path(paths.plan).read_text()), terminal.getvalue()
+    path = Path(folder) / "plan.json"
+    config = {"dataset": resolved, "local_data": None}
+    options = {"audio": resolved["audio"], "atlas": None, "asked": 0}
+    run_script(plan_download, {"plan": str(path)}, config=config, terminal=terminal, **options)
+    return json.loads(path.read_text()), terminal.getvalue()
 
 
 def subsets(dataset):
@@ -203,18 +203,17 @@ def test_a_plan_counts_what_is_there(dataset):
 
 def test_content_offline_ends_in_one_clear_error_per_file_set(dataset):
     resolved, of_subject, of_run = study(dataset)
-    about = {key: resolved[key] for key in ("name", "url", "version", "local_data_hint")}
-    common = {"dataset": about, "runs": resolved["runs"], "local_data": None}
+    common = {"config": {"study": "test", "dataset": resolved}, "local_data": None}
     common |= {"retrieve": {"jobs": 2, "retries": 2, "keep_raw": True}}
     subject = resolved["subjects"][-1]
     sets = {
-        subject["name"]: (fetch_responses, {"source": resolved["source"], "subject": subject}),
-        "stimuli": (fetch_stimuli, {"words": resolved["words"], "audio": resolved["audio"]}),
+        subject["name"]: (fetch_responses, {"subject": subject, "wildcards": {"subject": subject["name"]}}),
+        "stimuli": (fetch_stimuli, {"audio": resolved["audio"]}),
     }
     for name, (script, keywords) in sets.items():
         manifest = Path("sources") / f"{name}.json"
         with pytest.raises(InputError) as error:
-            script.main(SimpleNamespace(manifest=str(manifest)), user=f"test/{name}", **common, **keywords)
+            run_script(script, {"manifest": str(manifest)}, **common, **keywords)
         message = str(error.value)
         wanted = [
             path

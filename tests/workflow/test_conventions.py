@@ -18,21 +18,28 @@ RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 
 def rules():
     for path in RULES:
-        for name, body in re.findall(r"^rule (\w+):\n((?:(?: {4}.*)?\n)+)", path.read_text(), flags=re.M):
+        for name, body in re.findall(r"^ *rule (\w+):\n((?:(?: {4}.*)?\n)+)", path.read_text(), flags=re.M):
             yield pytest.param(name, body, id=name)
 
 
 @pytest.mark.parametrize(("name", "body"), rules())
-def test_a_rule_names_its_log_environment_resources_and_script(name, body):
-    for directive in ("log", "benchmark", "conda", "threads", "resources"):
-        assert re.search(rf"^ {{4}}{directive}:", body, flags=re.M), f"{name} has no {directive}"
-    for resource in ("mem_mb", "runtime"):
-        assert re.search(rf"{resource}=[a-z]", body), f"{name}: {resource} does not grow with the attempt (by_attempt)"
+def test_a_rule_names_its_log_environment_settings_and_script(name, body):
+    for directive in ("log", "benchmark", "conda"):
+        assert re.search(rf"^ *{directive}:", body, flags=re.M), f"{name} has no {directive}"
+    for amount in re.findall(r"(?:mem_mb|runtime)=(.*),", body):
+        assert "attempt" in amount or amount in ("model_memory", "fit_memory") or amount.startswith("with_download")
     assert f"../scripts/{name}.py" in body, "the script is not named like its rule"
-    assert f'digest("{name}.py")' in body, "editing the library would not rerun it"
-    assert not re.search(r"^ {4}(run|shell):", body, flags=re.M)
+    assert re.search(rf'settings\(\s*"{name}"', body), "its jobs would be told nothing, and would not rerun for code"
+    assert not re.search(r"^ *(run|shell|threads: 1)", body, flags=re.M)
     environment = re.search(r'"\.\./\.\./envs/(\w+)\.yaml"', body).group(1)
     assert (ROOT / f"envs/{environment}.yaml").is_file()
+
+
+def test_settings_only_declare():
+    tree = ast.parse((ROOT / "workflow/scripts/triphase/config/jobs.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            assert all(isinstance(line, ast.AnnAssign | ast.Pass) for line in node.body), node.name
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)

@@ -5,8 +5,8 @@
 
 rule extract_activations:
     input:
-        checkpoint=f"{OUT}/models/{{model}}/{{checkpoint}}.json",
-        words=f"{OUT}/stimuli/words.parquet",
+        checkpoint=CHECKPOINT,
+        words=WORDS,
     output:
         activations=f"{OUT}/activations/{{model}}/{{checkpoint}}.zarr.zip",
     log:
@@ -16,19 +16,11 @@ rule extract_activations:
     priority: in_turn
     conda:
         "../../envs/model.yaml"
-    threads: 1
     resources:
-        mem_mb=with_weights(4000),
+        mem_mb=model_memory,
         runtime=with_download(60),
         gpu=1,
     params:
-        context=lookup("activations/context", within=config),
-        batch_size=lookup("activations/batch_size", within=config),
-        dtype=lookup("activations/dtype", within=config),
-        storage=lookup("activations/storage", within=config),
-        pool=lookup("activations/pool", within=config),
-        surprisal=lookup("activations/surprisal", within=config),
-        device=lookup("activations/device", within=config),
-        code=digest("extract_activations.py"),
+        settings=settings("extract_activations"),
     script:
         "../scripts/extract_activations.py"

@@ -7,15 +7,13 @@
 #         figures/data_{name}.{png,svg}     runs, timing, ceilings, brain where voxels lie in MNI space, gap
 #         data.html                         the report, one self-contained page
 
-DATASET_FACTS = ["name", "title", "url", "version", "license", "citation"]
-
 
 rule describe_data:
     input:
-        responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
-        manifests=expand(f"{OUT}/sources/{{subject}}.json", subject=SUBJECTS),
+        responses=RESPONSES,
+        manifests=expand(f"{OUT}/sources/{{subject}}.json", subject=STUDY.subjects),
         stimuli=f"{OUT}/sources/stimuli.json",
-        words=f"{OUT}/stimuli/words.parquet",
+        words=WORDS,
         regions=f"{OUT}/responses/ceiling_rois.parquet",
     output:
         description=f"{OUT}/responses/description.json",
@@ -25,32 +23,15 @@ rule describe_data:
         f"{OUT}/benchmarks/describe_data/description.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(120),
     params:
-        study=config["study"],
-        dataset={key: config["dataset"][key] for key in DATASET_FACTS}
-        | {key: SOURCE[key] for key in ("reader", "space")}
-        | {"source": SOURCE["name"], "language": config["dataset"]["words"]["language"]},
-        subjects=list(SUBJECTS.values()),
-        runs=lookup("dataset/runs", within=config),
-        left_out=lookup("dataset/left_out", within=config),
-        rois=lookup("dataset/rois", within=config),
-        tr=lookup("dataset/tr", within=config),
-        unit=lookup("dataset/words/unit", within=config),
-        # A function, because Snakemake would fill in a template's names itself.
-        events=lambda wildcards: config["dataset"]["events"],
-        seed=lookup("seed", within=config),
-        code=digest("describe_data.py"),
+        settings=settings("describe_data"),
     script:
         "../scripts/describe_data.py"
 
 
 rule draw_ceiling_map:
     input:
-        responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
+        responses=RESPONSES,
         ceiling=f"{OUT}/responses/ceiling.parquet",
     output:
         brain=report(
@@ -66,22 +47,17 @@ rule draw_ceiling_map:
         f"{OUT}/benchmarks/draw_ceiling_map/brain.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(3000),
-        runtime=by_attempt(10),
     params:
-        subjects=list(SUBJECTS),
-        code=digest("draw_ceiling_map.py"),
+        settings=settings("draw_ceiling_map"),
     script:
         "../scripts/draw_ceiling_map.py"
 
 
 rule measure_gap:
     input:
-        responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
-        words=f"{OUT}/stimuli/words.parquet",
-        sound=[f"{OUT}/stimuli/sound.parquet"] if "envelope" in config["encoding"]["nuisance"] else [],
+        responses=RESPONSES,
+        words=WORDS,
+        sound=SOUND,
     output:
         gap=f"{OUT}/responses/gap.json",
     log:
@@ -90,21 +66,8 @@ rule measure_gap:
         f"{OUT}/benchmarks/measure_gap/gap.tsv"
     conda:
         "../../envs/encoding.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(3000),
-        runtime=by_attempt(120),
     params:
-        rois=lookup("dataset/rois", within=config),
-        tr=lookup("dataset/tr", within=config),
-        delays=lookup("encoding/delays", within=config),
-        downsampling=lookup("encoding/downsampling", within=config),
-        nuisance=lookup("encoding/nuisance", within=config),
-        split=lookup("encoding/split", within=config),
-        alphas=lookup("encoding/alphas", within=config),
-        gap_seconds=lookup("encoding/gap_seconds", within=config),
-        gap_values=lookup("encoding/gap_curve", within=config),
-        code=digest("measure_gap.py"),
+        settings=settings("measure_gap"),
     script:
         "../scripts/measure_gap.py"
 
@@ -126,12 +89,8 @@ rule draw_gap:
         f"{OUT}/benchmarks/draw_gap/gap.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(10),
     params:
-        code=digest("draw_gap.py"),
+        settings=settings("draw_gap"),
     script:
         "../scripts/draw_gap.py"
 
@@ -176,11 +135,7 @@ rule draw_data:
         f"{OUT}/benchmarks/draw_data/data.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(10),
     params:
-        code=digest("draw_data.py"),
+        settings=settings("draw_data"),
     script:
         "../scripts/draw_data.py"

@@ -12,32 +12,16 @@ rule simulate_dataset:
         f"{OUT}/benchmarks/simulate_dataset.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(10),
     params:
-        name=lookup("dataset/name", within=config),
-        version=lookup("dataset/version", within=config),
-        license=lookup("dataset/license", within=config),
-        citation=lookup("dataset/citation", within=config),
-        tr=lookup("dataset/tr", within=config),
-        subjects=lookup("dataset/subjects", within=config),
-        runs=lookup("dataset/runs", within=config),
-        simulate=lookup("dataset/simulate", within=config),
-        code=digest("simulate_dataset.py"),
+        settings=settings("simulate_dataset"),
     script:
         "../scripts/simulate_dataset.py"
 
 
 rule train_model:
     input:
-        text=lambda wildcards: (
-            existing_files([text_corpus(wildcards.model)], config["local_data"])
-            if text_corpus(wildcards.model)
-            else []
-        ),
-        words=lambda wildcards: f"{OUT}/stimuli/words.parquet" if text_corpus(wildcards.model) else [],
+        text=lambda w: STUDY.text_corpus(w.model),
+        words=lambda w: WORDS if STUDY.text_corpus(w.model) else [],
     output:
         model=f"{OUT}/demo/models/{{model}}.json",
     log:
@@ -46,14 +30,12 @@ rule train_model:
         f"{OUT}/benchmarks/train_model/{{model}}.tsv"
     conda:
         "../../envs/model.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(3000),
-        runtime=by_attempt(30),
     params:
-        repository=model_entry("repository"),
-        train_recipe=model_entry("train"),
-        local_data=lambda wildcards: config["local_data"] if text_corpus(wildcards.model) else None,
-        code=digest("train_model.py"),
+        settings=settings(
+            "train_model",
+            repository=lambda w: MODELS[w.model]["repository"],
+            recipe=lambda w: MODELS[w.model]["train"],
+            local_data=lambda w: config["local_data"] if STUDY.text_corpus(w.model) else None,
+        ),
     script:
         "../scripts/train_model.py"

@@ -1,55 +1,43 @@
-# Encoding models: banded ridge from a layer's activations and nuisance features to every voxel.
+# Encoding models: banded ridge from a layer's activations and nuisance features to every voxel; changes between checkpoints.
 # Reads:  responses/{subject}.zarr.zip, stimuli/words.parquet, stimuli/sound.parquet where its envelope is a nuisance,
-#         activations/{model}/{checkpoint}.zarr.zip
+#         activations/{model}/{checkpoint}.zarr.zip, integrity.parquet
 # Writes: encoding/shared.zarr.zip                        what does not depend on a model
 #         encoding/{model}/{checkpoint}/{layer}.zarr.zip  scores per voxel, draws per region
+#         encoding/{model}/changes/{checkpoint}_to_{reference}.zarr.zip  maps, for the references in states/cka/references
+#         encoding/{model}/changes/{checkpoint}_to_{reference}.parquet   their regions
+#         changes.parquet                                                tidy, the whole study
+
+SHARED = f"{OUT}/encoding/shared.zarr.zip"
+CHANGE = f"{OUT}/encoding/{{model}}/changes/{{checkpoint}}_to_{{reference}}"
+CHANGES = [f"{OUT}/changes.parquet"] if PAIRS else []
 
 
 rule prepare_encoding:
     input:
-        responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
-        words=f"{OUT}/stimuli/words.parquet",
-        sound=[f"{OUT}/stimuli/sound.parquet"] if "envelope" in config["encoding"]["nuisance"] else [],
+        responses=RESPONSES,
+        words=WORDS,
+        sound=SOUND,
     output:
-        shared=f"{OUT}/encoding/shared.zarr.zip",
+        shared=SHARED,
     log:
         f"{OUT}/logs/prepare_encoding.log",
     benchmark:
         f"{OUT}/benchmarks/prepare_encoding.tsv"
     conda:
         "../../envs/encoding.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(3000),
-        runtime=by_attempt(60),
     params:
-        runs=lookup("dataset/runs", within=config),
-        rois=lookup("dataset/rois", within=config),
-        tr=lookup("dataset/tr", within=config),
-        delays=lookup("encoding/delays", within=config),
-        alternatives=lookup("encoding/delay_alternatives", within=config),
-        downsampling=lookup("encoding/downsampling", within=config),
-        nuisance=lookup("encoding/nuisance", within=config),
-        lexical=lookup("encoding/lexical", within=config),
-        split=lookup("encoding/split", within=config),
-        alphas=lookup("encoding/alphas", within=config),
-        band_weights=lookup("encoding/band_weights", within=config),
-        gap_seconds=lookup("encoding/gap_seconds", within=config),
-        minimum_block=lookup("encoding/minimum_block", within=config),
-        boot_draws=lookup("encoding/boot_draws", within=config),
-        seed=lookup("seed", within=config),
-        code=digest("prepare_encoding.py"),
+        settings=settings("prepare_encoding"),
     script:
         "../scripts/prepare_encoding.py"
 
 
 rule fit_encoding:
     input:
-        shared=f"{OUT}/encoding/shared.zarr.zip",
-        words=f"{OUT}/stimuli/words.parquet",
+        shared=SHARED,
+        words=WORDS,
         activations=f"{OUT}/activations/{{model}}/{{checkpoint}}.zarr.zip",
     output:
-        encoding=f"{OUT}/encoding/{{model}}/{{checkpoint}}/{{layer}}.zarr.zip",
+        encoding=ENCODING,
     log:
         f"{OUT}/logs/fit_encoding/{{model}}/{{checkpoint}}/{{layer}}.log",
     benchmark:
@@ -57,24 +45,48 @@ rule fit_encoding:
     priority: in_turn
     conda:
         "../../envs/encoding.yaml"
-    threads: 1
     resources:
         mem_mb=fit_memory,
-        runtime=by_attempt(120),
         gpu=1,
     params:
-        layer=lambda wildcards: int(wildcards.layer),
-        rois=lookup("dataset/rois", within=config),
-        alphas=lookup("encoding/alphas", within=config),
-        band_weights=lookup("encoding/band_weights", within=config),
-        scalings=lookup("encoding/scalings", within=config),
-        components=lookup("encoding/components", within=config),
-        significance=lookup("encoding/significance", within=config),
-        permutations=lookup("encoding/permutations", within=config),
-        boot_draws=lookup("encoding/boot_draws", within=config),
-        solver=lookup("encoding/solver", within=config),
-        backend=lookup("encoding/backend", within=config),
-        seed=lookup("seed", within=config),
-        code=digest("fit_encoding.py"),
+        settings=settings("fit_encoding"),
     script:
         "../scripts/fit_encoding.py"
+
+
+rule compare_alignment:
+    input:
+        shared=SHARED,
+        encoding=lambda w: STUDY.layer_paths(ENCODING, w.model, w.checkpoint),
+        reference=lambda w: STUDY.layer_paths(ENCODING, w.model, w.reference),
+    output:
+        changes=f"{CHANGE}.zarr.zip",
+        table=f"{CHANGE}.parquet",
+    log:
+        f"{OUT}/logs/compare_alignment/{{model}}/{{checkpoint}}_to_{{reference}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/compare_alignment/{{model}}/{{checkpoint}}_to_{{reference}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=settings("compare_alignment", roles=roles),
+    script:
+        "../scripts/compare_alignment.py"
+
+
+rule join_changes:
+    input:
+        pairs=[f"{CHANGE}.parquet".format(**pair) for pair in PAIRS],
+        integrity=f"{OUT}/integrity.parquet",
+    output:
+        changes=f"{OUT}/changes.parquet",
+    log:
+        f"{OUT}/logs/join_changes.log",
+    benchmark:
+        f"{OUT}/benchmarks/join_changes.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=settings("join_changes", series=SERIES, pairs=PAIRS),
+    script:
+        "../scripts/join_changes.py"

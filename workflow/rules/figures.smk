@@ -47,12 +47,8 @@ rule draw_models:
         f"{OUT}/benchmarks/draw_models.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(10),
     params:
-        code=digest("draw_models.py"),
+        settings=settings("draw_models"),
     script:
         "../scripts/draw_models.py"
 
@@ -120,17 +116,8 @@ rule draw_model:
         f"{OUT}/benchmarks/draw_model/{{model}}.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(10),
     params:
-        model=lambda wildcards: wildcards.model,
-        rois=lookup("dataset/rois", within=config),
-        significance=lookup("phases/significance", within=config),
-        needed_power=lookup("phases/needed_power", within=config),
-        smallest_fall=lookup("phases/smallest_fall", within=config),
-        code=digest("draw_model.py"),
+        settings=settings("draw_model"),
     script:
         "../scripts/draw_model.py"
 
@@ -166,13 +153,7 @@ rule draw_brain:
         f"{OUT}/benchmarks/draw_brain/{{model}}.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(3000),
-        runtime=by_attempt(10),
     params:
-        model=lambda wildcards: wildcards.model,
-        space=SOURCE["space"],
-        code=digest("draw_brain.py"),
+        settings=settings("draw_brain"),
     script:
         "../scripts/draw_brain.py"

@@ -10,7 +10,7 @@ from triphase.checkpoints.integrity.recipe import series_entry
 
 rule fingerprint_checkpoint:
     input:
-        checkpoint=f"{OUT}/models/{{model}}/{{checkpoint}}.json",
+        checkpoint=CHECKPOINT,
     output:
         fingerprint=f"{OUT}/models/{{model}}/{{checkpoint}}.fingerprint.zarr.zip",
     log:
@@ -20,19 +20,17 @@ rule fingerprint_checkpoint:
     priority: in_turn
     conda:
         "../../envs/model.yaml"
-    threads: 1
     resources:
-        mem_mb=by_attempt(3000),
         runtime=with_download(60),
     params:
-        code=digest("fingerprint_checkpoint.py"),
+        settings=settings("fingerprint_checkpoint"),
     script:
         "../scripts/fingerprint_checkpoint.py"
 
 
 rule check_integrity:
     input:
-        fingerprints=of_series(f"{OUT}/models/{{model}}/{{checkpoint}}.fingerprint.zarr.zip"),
+        fingerprints=STUDY.paths(f"{OUT}/models/{{model}}/{{checkpoint}}.fingerprint.zarr.zip"),
     output:
         findings=f"{OUT}/integrity.parquet",
         distances=f"{OUT}/integrity_distances.parquet",
@@ -42,14 +40,14 @@ rule check_integrity:
         f"{OUT}/benchmarks/check_integrity.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
     resources:
-        mem_mb=by_attempt(6000),
-        runtime=by_attempt(30),
+        mem_mb=lambda w, attempt: 6000 * attempt,
     params:
-        models=[series_entry(model) for model in MODELS.values()],
-        found=[[entry["model"], entry["checkpoint"]] for entry in SERIES],
-        code=digest("check_integrity.py"),
+        settings=settings(
+            "check_integrity",
+            models=[series_entry(model) for model in MODELS.values()],
+            series=[[entry["model"], entry["checkpoint"]] for entry in SERIES],
+        ),
     script:
         "../scripts/check_integrity.py"
 
@@ -72,12 +70,7 @@ rule draw_integrity:
         f"{OUT}/benchmarks/draw_integrity/{{model}}.tsv"
     conda:
         "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(10),
     params:
-        model=lambda wildcards: wildcards.model,
-        code=digest("draw_integrity.py"),
+        settings=settings("draw_integrity"),
     script:
         "../scripts/draw_integrity.py"

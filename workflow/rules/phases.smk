@@ -7,26 +7,16 @@
 #         power/{model}.parquet           which fall and which lag the study could have found
 #         power/table.txt                 the same to read
 
-# The fields of triphase.phases.transitions.Settings.
-JUDGEMENT = {key: value for key, value in config["phases"].items() if key not in ("headline", "specification")}
-LAST = {name: list(entries)[-1] for name, entries in CHECKPOINTS.items()}
-# Runs of one family and size that differ in their seed are one group.
-RUNS = {
-    name: {
-        "group": name if model.get("seed") is None else f"{model['family']}-{model['size']}",
-        "seed": model.get("seed"),
-        "language_share": model.get("language_share"),
-    }
-    for name, model in MODELS.items()
-}
+POWER = expand(f"{OUT}/power/{{model}}.parquet", model=MODELS)
+RUNS = STUDY.runs_by_seed()
+# Models that differ in their seed alone are judged together, from the tables.
 SEEDED = len({run["group"] for run in RUNS.values()}) < len(RUNS)
 
 
 rule fit_phases:
     input:
-        trajectories=f"{OUT}/trajectories.parquet",
-        bootstrap=f"{OUT}/bootstrap.zarr.zip",
-        fingerprint=lambda w: f"{OUT}/models/{w.model}/{LAST[w.model]}.fingerprint.zarr.zip",
+        **TABLES,
+        fingerprint=lambda w: f"{OUT}/models/{w.model}/{STUDY.last[w.model]}.fingerprint.zarr.zip",
     output:
         phases=f"{OUT}/phases/{{model}}.json",
     log:
@@ -35,30 +25,17 @@ rule fit_phases:
         f"{OUT}/benchmarks/fit_phases/{{model}}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
     params:
-        model=lambda wildcards: wildcards.model,
-        headline=lookup("phases/headline", within=config),
-        judgement=JUDGEMENT,
-        rois=lookup("dataset/rois", within=config),
-        seed=lookup("seed", within=config),
-        code=digest("fit_phases.py"),
+        settings=settings("fit_phases"),
     script:
         "../scripts/fit_phases.py"
 
 
 rule tabulate_specifications:
     input:
-        trajectories=f"{OUT}/trajectories.parquet",
-        checkpoint=lambda w: f"{OUT}/models/{w.model}/{LAST[w.model]}.json",
-        encoding=lambda w: [
-            f"{OUT}/encoding/{w.model}/{checkpoint}/{layer}.zarr.zip"
-            for checkpoint in CHECKPOINTS[w.model]
-            for layer in MODELS[w.model]["layers"]
-        ],
+        trajectories=TABLES["trajectories"],
+        checkpoint=lambda w: f"{OUT}/models/{w.model}/{STUDY.last[w.model]}.json",
+        encoding=lambda w: STUDY.layer_paths(ENCODING, w.model),
     output:
         table=f"{OUT}/specifications/{{model}}.parquet",
     log:
@@ -67,21 +44,13 @@ rule tabulate_specifications:
         f"{OUT}/benchmarks/tabulate_specifications/{{model}}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(60),
     params:
-        model=lambda wildcards: wildcards.model,
-        files=lambda w: [
-            [checkpoint, layer] for checkpoint in CHECKPOINTS[w.model] for layer in MODELS[w.model]["layers"]
-        ],
-        headline=lookup("phases/headline", within=config),
-        judgement=JUDGEMENT,
-        specification=lookup("phases/specification", within=config),
-        scalings=lookup("encoding/scalings", within=config),
-        seed=lookup("seed", within=config),
-        code=digest("tabulate_specifications.py"),
+        settings=settings(
+            "tabulate_specifications",
+            files=lambda w: [
+                [e["checkpoint"], layer] for e in SERIES if e["model"] == w.model for layer in e["layers"]
+            ],
+        ),
     script:
         "../scripts/tabulate_specifications.py"
 
@@ -89,8 +58,7 @@ rule tabulate_specifications:
 rule compare_models:
     input:
         phases=expand(f"{OUT}/phases/{{model}}.json", model=MODELS),
-        trajectories=[f"{OUT}/trajectories.parquet"] if SEEDED else [],
-        bootstrap=[f"{OUT}/bootstrap.zarr.zip"] if SEEDED else [],
+        tables=list(TABLES.values()) if SEEDED else [],
     output:
         joined=f"{OUT}/phases.json",
         across=f"{OUT}/across_models.json",
@@ -100,25 +68,15 @@ rule compare_models:
         f"{OUT}/benchmarks/compare_models.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
     params:
-        models=RUNS,
-        language=lookup("dataset/words/language", within=config),
-        headline=lookup("phases/headline", within=config),
-        judgement=JUDGEMENT,
-        seed=lookup("seed", within=config),
-        code=digest("compare_models.py"),
+        settings=settings("compare_models", models=RUNS),
     script:
         "../scripts/compare_models.py"
 
 
 rule simulate_power:
     input:
-        trajectories=f"{OUT}/trajectories.parquet",
-        bootstrap=f"{OUT}/bootstrap.zarr.zip",
+        **TABLES,
     output:
         power=f"{OUT}/power/{{model}}.parquet",
     log:
@@ -127,23 +85,15 @@ rule simulate_power:
         f"{OUT}/benchmarks/simulate_power/{{model}}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
     params:
-        model=lambda wildcards: wildcards.model,
-        headline=lookup("phases/headline", within=config),
-        judgement=JUDGEMENT,
-        seed=lookup("seed", within=config),
-        code=digest("simulate_power.py"),
+        settings=settings("simulate_power"),
     script:
         "../scripts/simulate_power.py"
 
 
 rule print_power:
     input:
-        power=expand(f"{OUT}/power/{{model}}.parquet", model=MODELS),
+        power=POWER,
     output:
         table=f"{OUT}/power/table.txt",
     log:
@@ -153,13 +103,7 @@ rule print_power:
     localrule: True
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(10),
     params:
-        models=list(MODELS),
-        # Whoever asks for the table wants to read it: the time makes it print whenever it is asked for.
-        code=digest("print_power.py") + str(time.time()),
+        settings=settings("print_power", models=list(MODELS), asked=time.time()),
     script:
         "../scripts/print_power.py"

@@ -2,12 +2,21 @@
 # Reads:  sources/plan.json (of plan_download; no study that simulates its data has one), the study's lock,
 #         stimuli/words.parquet where it is there, benchmarks/ of this and of other studies, as far as they have run
 # Writes: plan.json   jobs by rule, hours of cores and GPUs, devices of each model, downloads and disk
-import time
+
+
+def study_jobs(*more):
+    """Jobs of this study by rule, from a dry run of its own with the same config: a function, as it takes its time."""
+    files = [str(path) for path in workflow.overwrite_configfiles]
+    given = workflow.config_settings.config_args
+    arguments = ["--snakefile", workflow.main_snakefile, *more]
+    arguments += ["--configfile", *files] if files else []
+    arguments += ["--config", *given] if given else []
+    return lambda wildcards: count_jobs(*arguments)
 
 
 rule plan_study:
     input:
-        download=[] if config["dataset"]["simulate"] else [f"{OUT}/sources/plan.json"],
+        download=[] if DATASET["simulate"] else [f"{OUT}/sources/plan.json"],
     output:
         plan=f"{OUT}/plan.json",
     log:
@@ -17,22 +26,15 @@ rule plan_study:
     localrule: True
     conda:
         "../../envs/model.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(30),
     params:
-        study=lookup("study", within=config),
-        jobs=study_jobs("--forceall"),
-        left=study_jobs(),
-        models=list(MODELS.values()),
-        lock=config["lock"],
-        words=f"{OUT}/stimuli/words.parquet",
-        heard={key: config["dataset"][key] for key in ("runs", "simulate", "tr")},
-        tasks=[{"limit": job.get("limit")} for job in TASK_JOBS],
-        mechanism=lookup("states/mechanism", within=config),
-        activations={key: config["activations"][key] for key in ("context", "dtype", "storage")},
-        # What is left, and what was measured, changes from run to run: the time makes it run whenever it is asked for.
-        code=digest("plan_study.py") + str(time.time()),
+        settings=settings(
+            "plan_study",
+            jobs=study_jobs("--forceall"),
+            left=study_jobs(),
+            models=list(MODELS.values()),
+            words=WORDS,
+            tasks=[{"limit": job.get("limit")} for job in TASK_JOBS],
+            asked=time.time(),
+        ),
     script:
         "../scripts/plan_study.py"

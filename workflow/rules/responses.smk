@@ -8,8 +8,8 @@
 rule clean_responses:
     input:
         manifest=f"{OUT}/sources/{{subject}}.json",
-        words=f"{OUT}/stimuli/words.parquet",
-        atlas=[f"{OUT}/sources/atlas.json"] if ATLAS else [],
+        words=WORDS,
+        atlas=[f"{OUT}/sources/atlas.json"] if STUDY.atlas else [],
     output:
         responses=f"{OUT}/responses/{{subject}}.zarr.zip",
     log:
@@ -18,29 +18,18 @@ rule clean_responses:
         f"{OUT}/benchmarks/clean_responses/{{subject}}.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=by_attempt(2000 if SOURCE["reader"] == "text" else 6000),
-        runtime=by_attempt(240),
+        mem_mb=lambda w, attempt: attempt * (2000 if SOURCE["reader"] == "text" else 6000),
+        runtime=lambda w, attempt: 240 * attempt,
     params:
-        subject=lambda wildcards: wildcards.subject,
-        source=SOURCE,
-        runs=lookup("dataset/runs", within=config),
-        tr=lookup("dataset/tr", within=config),
-        brain=lookup("dataset/brain", within=config),
-        atlas=lookup("dataset/atlas", within=config),
-        rois=lookup("dataset/rois", within=config) if config["dataset"]["atlas"] else [],
-        cleaning={key: value for key, value in config["responses"].items() if key != "ceiling"},
-        user=lambda wildcards: f"{config['study']}/{wildcards.subject}",
-        atlas_user=f"{config['study']}/atlas",
-        code=digest("clean_responses.py"),
+        settings=settings("clean_responses", rois=DATASET["rois"] if DATASET["atlas"] else []),
     script:
         "../scripts/clean_responses.py"
 
 
 rule measure_ceiling:
     input:
-        responses=expand(f"{OUT}/responses/{{subject}}.zarr.zip", subject=SUBJECTS),
+        responses=RESPONSES,
     output:
         ceiling=f"{OUT}/responses/ceiling.parquet",
         regions=f"{OUT}/responses/ceiling_rois.parquet",
@@ -50,18 +39,10 @@ rule measure_ceiling:
         f"{OUT}/benchmarks/measure_ceiling/ceiling.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=by_attempt(6000),
-        runtime=by_attempt(240),
+        mem_mb=lambda w, attempt: 6000 * attempt,
+        runtime=lambda w, attempt: 240 * attempt,
     params:
-        subjects=list(SUBJECTS),
-        runs=lookup("dataset/runs", within=config),
-        rois=lookup("dataset/rois", within=config),
-        tr=lookup("dataset/tr", within=config),
-        ceiling=lookup("responses/ceiling", within=config),
-        seed=lookup("seed", within=config),
-        common_space=SOURCE["space"] != "native",
-        code=digest("measure_ceiling.py"),
+        settings=settings("measure_ceiling", subjects=list(STUDY.subjects), common_space=SOURCE["space"] != "native"),
     script:
         "../scripts/measure_ceiling.py"

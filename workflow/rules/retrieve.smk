@@ -6,33 +6,15 @@
 #         models/{model}/{checkpoint}.json               (commit, files and fingerprint of a checkpoint, its shape)
 #         models/lock.json                               (commits of all checkpoints; only when lock_checkpoints is asked for,
 #                                                        which writes the study's lock, config/locks/{study}.json)
-import time
 
-from triphase.sources.manifest import check_local, response_roles, stimulus_files, study_files
-
-DATASET = {key: config["dataset"].get(key) for key in ("name", "url", "version", "local_data_hint")}
 # A data set that the demo stage makes has to be made first.
-DEMO_DATASET = [f"{OUT}/demo/dataset.json"] if config["dataset"]["simulate"] else []
-WORD_FILES = {key: config["dataset"]["words"][key] for key in ("root", "path")}
-# The sound is fetched only where the envelope is made of it.
-AUDIO_FILES = config["dataset"]["audio"] if "envelope" in config["encoding"]["nuisance"] else None
-ATLAS = config["dataset"]["atlas"] if (config["dataset"]["atlas"] or {}).get("kind") == "image" else None
-ATLAS_FILES = {key: ATLAS[key] for key in ("name", "url", "version", "image", "table")} if ATLAS else None
-
-try:
-    check_local(
-        study_files(config),
-        config["local_data"],
-        config["dataset"].get("local_data_hint"),
-    )
-except InputError as error:
-    raise WorkflowError(f"config: {error}") from None
+DEMO_DATASET = [f"{OUT}/demo/dataset.json"] if DATASET["simulate"] else []
 
 
 rule fetch_stimuli:
     input:
         demo=DEMO_DATASET,
-        local=own_files(stimulus_files(WORD_FILES, AUDIO_FILES, config["dataset"]["runs"])),
+        local=STUDY.own_stimuli(),
     output:
         manifest=f"{OUT}/sources/stimuli.json",
     log:
@@ -41,18 +23,8 @@ rule fetch_stimuli:
         f"{OUT}/benchmarks/fetch_stimuli/stimuli.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(120),
     params:
-        dataset=DATASET,
-        words=WORD_FILES,
-        audio=AUDIO_FILES,
-        runs=lookup("dataset/runs", within=config),
-        local_data=local_data_of(WORD_FILES["root"], (AUDIO_FILES or WORD_FILES)["root"]),
-        user=f"{config['study']}/stimuli",
-        code=digest("fetch_stimuli.py"),
+        settings=settings("fetch_stimuli", audio=STUDY.audio, local_data=STUDY.local_data_if(*STUDY.stimulus_roots)),
     script:
         "../scripts/fetch_stimuli.py"
 
@@ -60,14 +32,7 @@ rule fetch_stimuli:
 rule fetch_responses:
     input:
         demo=DEMO_DATASET,
-        local=lambda wildcards: own_files(
-            [
-                (
-                    SOURCE["root"],
-                    wanted_files(response_roles(SOURCE), SUBJECTS[wildcards.subject], config["dataset"]["runs"]),
-                )
-            ]
-        ),
+        local=lambda w: STUDY.own_responses(w.subject),
     output:
         manifest=f"{OUT}/sources/{{subject}}.json",
     log:
@@ -76,18 +41,14 @@ rule fetch_responses:
         f"{OUT}/benchmarks/fetch_responses/{{subject}}.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(600),
+        runtime=lambda w, attempt: 600 * attempt,
     params:
-        dataset=DATASET,
-        source=SOURCE,
-        subject=lambda wildcards: SUBJECTS[wildcards.subject],
-        runs=lookup("dataset/runs", within=config),
-        local_data=local_data_of(SOURCE["root"]),
-        user=lambda wildcards: f"{config['study']}/{wildcards.subject}",
-        code=digest("fetch_responses.py"),
+        settings=settings(
+            "fetch_responses",
+            subject=lambda w: STUDY.subjects[w.subject],
+            local_data=STUDY.local_data_if(SOURCE["root"]),
+        ),
     script:
         "../scripts/fetch_responses.py"
 
@@ -101,14 +62,8 @@ rule fetch_atlas:
         f"{OUT}/benchmarks/fetch_atlas/atlas.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(60),
     params:
-        atlas=ATLAS_FILES,
-        user=f"{config['study']}/atlas",
-        code=digest("fetch_atlas.py"),
+        settings=settings("fetch_atlas"),
     script:
         "../scripts/fetch_atlas.py"
 
@@ -125,21 +80,8 @@ rule plan_download:
     localrule: True
     conda:
         "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(30),
     params:
-        dataset=DATASET,
-        words=WORD_FILES,
-        audio=AUDIO_FILES,
-        source=SOURCE,
-        subjects=list(SUBJECTS.values()),
-        runs=lookup("dataset/runs", within=config),
-        atlas=ATLAS_FILES,
-        local_data=config["local_data"],
-        # What is already there may have changed: the time makes it run whenever it is asked for.
-        code=digest("plan_download.py") + str(time.time()),
+        settings=settings("plan_download", audio=STUDY.audio, atlas=STUDY.atlas, asked=time.time()),
     script:
         "../scripts/plan_download.py"
 
@@ -154,28 +96,18 @@ rule lock_checkpoints:
     localrule: True
     conda:
         "../../envs/model.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(60),
     params:
-        study=lookup("study", within=config),
-        # As the study has them, without what an earlier lock says of them.
-        models=config["models"],
-        lock=config["lock"],
-        integrity=lookup("integrity", within=config),
-        # Branches may have moved: the time makes it run whenever it is asked for.
-        code=digest("lock_checkpoints.py") + str(time.time()),
+        settings=settings("lock_checkpoints", asked=time.time()),
     script:
         "../scripts/lock_checkpoints.py"
 
 
 rule fetch_checkpoint:
     input:
-        demo=lambda wildcards: f"{OUT}/demo/models/{wildcards.model}.json" if trained_here(wildcards.model) else [],
-        local=lambda wildcards: folder_files(CHECKPOINTS[wildcards.model][wildcards.checkpoint].get("folder")),
+        demo=lambda w: f"{OUT}/demo/models/{w.model}.json" if MODELS[w.model].get("train") else [],
+        local=lambda w: STUDY.folder_files(w.model, w.checkpoint),
     output:
-        checkpoint=f"{OUT}/models/{{model}}/{{checkpoint}}.json",
+        checkpoint=CHECKPOINT,
     log:
         f"{OUT}/logs/fetch_checkpoint/{{model}}/{{checkpoint}}.log",
     benchmark:
@@ -183,19 +115,11 @@ rule fetch_checkpoint:
     priority: in_turn
     conda:
         "../../envs/model.yaml"
-    threads: 1
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(600),
+        runtime=lambda w, attempt: 600 * attempt,
     params:
-        repository=model_entry("repository"),
-        revision=checkpoint_entry("revision"),
-        commit=checkpoint_entry("commit"),
-        cache_dir=lambda wildcards: (
-            f"{OUT}/demo/hub" if trained_here(wildcards.model) else MODELS[wildcards.model].get("cache_dir")
+        settings=settings(
+            "fetch_checkpoint", source=lambda w: STUDY.checkpoint_source(w.model, w.checkpoint, f"{OUT}/demo/hub")
         ),
-        folder=checkpoint_entry("folder"),
-        trust_remote_code=lambda wildcards: MODELS[wildcards.model].get("trust_remote_code", False),
-        code=digest("fetch_checkpoint.py"),
     script:
         "../scripts/fetch_checkpoint.py"

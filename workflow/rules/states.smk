@@ -1,14 +1,19 @@
-# Internal states: surprisal, geometry, probes, similarity between checkpoints.
-# Reads:  activations/{model}/{checkpoint}.zarr.zip, stimuli/words.parquet
+# Internal states: surprisal, geometry, probes, similarity between checkpoints; what goes on inside on fixed inputs.
+# Reads:  activations/{model}/{checkpoint}.zarr.zip, stimuli/words.parquet, models/{model}/{checkpoint}.json,
+#         the text of states/mechanism/unseen
 # Writes: states/{model}/{checkpoint}.parquet
 #         states/identity.parquet                                    probes on word identity, which know no model
+#         states/mechanism/{model}/{checkpoint}.parquet              only where the config has states/mechanism
 #         states/pairs/{model}/{checkpoint}_to_{reference}.parquet   for the references in states/cka/references
+
+MECHANISM = [f"{OUT}/states/mechanism/{{model}}/{{checkpoint}}.parquet"] if config["states"]["mechanism"] else []
+SIMILARITY = f"{OUT}/states/pairs/{{model}}/{{checkpoint}}_to_{{reference}}.parquet"
 
 
 rule measure_states:
     input:
         activations=f"{OUT}/activations/{{model}}/{{checkpoint}}.zarr.zip",
-        words=f"{OUT}/stimuli/words.parquet",
+        words=WORDS,
     output:
         states=f"{OUT}/states/{{model}}/{{checkpoint}}.parquet",
     log:
@@ -18,23 +23,15 @@ rule measure_states:
     priority: in_turn
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(60),
     params:
-        probes=lookup("states/probes", within=config),
-        intrinsic_dimension=lookup("states/intrinsic_dimension", within=config),
-        cka_words=lookup("states/cka/n", within=config),
-        seed=lookup("seed", within=config),
-        code=digest("measure_states.py"),
+        settings=settings("measure_states"),
     script:
         "../scripts/measure_states.py"
 
 
 rule measure_identity:
     input:
-        words=f"{OUT}/stimuli/words.parquet",
+        words=WORDS,
     output:
         identity=f"{OUT}/states/identity.parquet",
     log:
@@ -43,16 +40,36 @@ rule measure_identity:
         f"{OUT}/benchmarks/measure_identity.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(60),
     params:
-        probes=lookup("states/probes", within=config),
-        seed=lookup("seed", within=config),
-        code=digest("measure_identity.py"),
+        settings=settings("measure_identity"),
     script:
         "../scripts/measure_identity.py"
+
+
+if MECHANISM:
+
+    rule measure_mechanism:
+        input:
+            checkpoint=CHECKPOINT,
+            words=WORDS,
+            unseen=STUDY.unseen_text(),
+        output:
+            mechanism=MECHANISM[0],
+        log:
+            f"{OUT}/logs/measure_mechanism/{{model}}/{{checkpoint}}.log",
+        benchmark:
+            f"{OUT}/benchmarks/measure_mechanism/{{model}}/{{checkpoint}}.tsv"
+        priority: in_turn
+        conda:
+            "../../envs/model.yaml"
+        resources:
+            mem_mb=model_memory,
+            runtime=with_download(30),
+            gpu=1,
+        params:
+            settings=settings("measure_mechanism"),
+        script:
+            "../scripts/measure_mechanism.py"
 
 
 rule compare_checkpoints:
@@ -60,21 +77,14 @@ rule compare_checkpoints:
         activations=f"{OUT}/activations/{{model}}/{{checkpoint}}.zarr.zip",
         reference=f"{OUT}/activations/{{model}}/{{reference}}.zarr.zip",
     output:
-        similarity=f"{OUT}/states/pairs/{{model}}/{{checkpoint}}_to_{{reference}}.parquet",
+        similarity=SIMILARITY,
     log:
         f"{OUT}/logs/compare_checkpoints/{{model}}/{{checkpoint}}_to_{{reference}}.log",
     benchmark:
         f"{OUT}/benchmarks/compare_checkpoints/{{model}}/{{checkpoint}}_to_{{reference}}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(60),
     params:
-        roles=lambda wildcards: reference_roles(wildcards.model, wildcards.checkpoint)[wildcards.reference],
-        words=lookup("states/cka/n", within=config),
-        seed=lookup("seed", within=config),
-        code=digest("compare_checkpoints.py"),
+        settings=settings("compare_checkpoints", roles=roles),
     script:
         "../scripts/compare_checkpoints.py"

@@ -8,22 +8,15 @@ rule build_words:
     input:
         manifest=f"{OUT}/sources/stimuli.json",
     output:
-        words=f"{OUT}/stimuli/words.parquet",
+        words=WORDS,
     log:
         f"{OUT}/logs/build_words/words.log",
     benchmark:
         f"{OUT}/benchmarks/build_words/words.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(15),
     params:
-        words=lookup("dataset/words", within=config),
-        runs=lookup("dataset/runs", within=config),
-        user=f"{config['study']}/stimuli",
-        code=digest("build_words.py"),
+        settings=settings("build_words"),
     script:
         "../scripts/build_words.py"
 
@@ -39,13 +32,7 @@ rule build_sound:
         f"{OUT}/benchmarks/build_sound/sound.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(30),
     params:
-        runs=lookup("dataset/runs", within=config),
-        user=f"{config['study']}/stimuli",
-        code=digest("build_sound.py"),
+        settings=settings("build_sound"),
     script:
         "../scripts/build_sound.py"

@@ -7,10 +7,9 @@
 
 rule write_summary:
     input:
-        trajectories=f"{OUT}/trajectories.parquet",
-        bootstrap=f"{OUT}/bootstrap.zarr.zip",
+        **TABLES,
         phases=f"{OUT}/phases.json",
-        power=expand(f"{OUT}/power/{{model}}.parquet", model=MODELS),
+        power=POWER,
         specifications=expand(f"{OUT}/specifications/{{model}}.parquet", model=MODELS),
         across=f"{OUT}/across_models.json",
         integrity=f"{OUT}/integrity.parquet",
@@ -41,13 +40,7 @@ rule write_summary:
         f"{OUT}/benchmarks/write_summary.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(10),
     params:
-        study=lookup("study", within=config),
-        models=list(MODELS),
-        code=digest("write_summary.py"),
+        settings=settings("write_summary", models=list(MODELS)),
     script:
         "../scripts/write_summary.py"

@@ -2,23 +2,25 @@
 
 import pandas as pd
 
+from triphase.config.jobs import BuildSound
 from triphase.core.artefacts import read_json, write_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.sources.content import ensure_content
 from triphase.sources.manifest import of_run
 from triphase.stimuli.sound import FRAME_SECONDS, read_envelope
 
 
-def main(paths, *, runs, user, retrieve):
+def main(job: Job[BuildSound]) -> None:
     """Read the sounds that the manifest names and write one table: stimulus, time_s, envelope."""
+    paths, settings = job.paths, job.settings
     manifest = read_json(paths.manifest)
-    ensure_content(manifest, user=user, retrieve=retrieve)
-    files = {run["stimulus"]: of_run(manifest["files"]["audio"], run)["path"] for run in runs}
+    ensure_content(manifest, user=f"{settings.study}/stimuli", retrieve=job.retrieve)
+    files = {run["stimulus"]: of_run(manifest["files"]["audio"], run)["path"] for run in settings.runs}
     parts = [read_envelope(path).assign(stimulus=stimulus) for stimulus, path in files.items()]
     table = pd.concat(parts, ignore_index=True)[["stimulus", "time_s", "envelope"]]
     write_table(paths.sound, table, frame_s=FRAME_SECONDS, source=manifest)
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params, retrieve=job.retrieve)
+    with start(snakemake, BuildSound) as job:  # noqa: F821
+        main(job)

@@ -5,30 +5,30 @@ import pandas as pd
 from triphase.checkpoints.integrity.distances import distance_rows
 from triphase.checkpoints.integrity.storage import read_fingerprint
 from triphase.checkpoints.integrity.verdict import check_series, report_lines
+from triphase.config.jobs import CheckIntegrity
 from triphase.core.artefacts import write_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 
 
-def main(paths, *, models, found):
-    """paths: fingerprints, findings (table), distances (table).
-
-    `models`: name, entries (name, step, tokens, revision), schedule, initialisation; `found`: model and checkpoint of
-    each fingerprint. Returns the lines that the user should read.
-    """
-    read = [read_fingerprint(path)[0] for path in paths.fingerprints]
+def main(job: Job[CheckIntegrity]) -> None:
+    """Write the findings and the distances, and print what the user should read."""
+    paths, settings = job.paths, job.settings
+    marks = {}
+    for (model, checkpoint), path in zip(settings.series, paths.fingerprints, strict=True):
+        marks.setdefault(model, {})[checkpoint] = read_fingerprint(path)[0]
     tables, distances = [], []
-    for model in models:
-        marks = {key[1]: mark for key, mark in zip(found, read, strict=True) if key[0] == model["name"]}
+    for model in settings.models:
         options = {key: model.get(key) for key in ("schedule", "initialisation")}
-        tables.append(check_series(model["name"], model["entries"], marks, **options))
-        distances.append(distance_rows(model["name"], model["entries"], marks))
+        series = model["name"], model["entries"], marks.get(model["name"], {})
+        tables.append(check_series(*series, **options))
+        distances.append(distance_rows(*series))
     findings = pd.concat(tables, ignore_index=True)
     write_table(paths.distances, pd.concat(distances, ignore_index=True))
     write_table(paths.findings, findings)
-    return report_lines(findings)
+    for line in report_lines(findings):
+        print(f"integrity: {line}", file=job.terminal)
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        for line in main(job.paths, **job.params):
-            print(f"integrity: {line}", file=job.terminal)
+    with start(snakemake, CheckIntegrity) as job:  # noqa: F821
+        main(job)

@@ -1,19 +1,21 @@
 """One subject's responses, cleaned run by run, as (time, voxel) on the words' clock."""
 
+from triphase.config.jobs import CleanResponses
 from triphase.core.artefacts import read_json, read_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
 from triphase.responses.subject import clean_subject
 from triphase.sources.content import ensure_content, raw_content
 
 
-def main(paths, *, subject, source, runs, tr, brain, atlas, rois, cleaning, user, atlas_user, retrieve):
+def main(job: Job[CleanResponses]) -> None:
     """Read what the manifests name, clean it and write one array; then drop the raw files, unless they are kept."""
+    paths, settings = job.paths, job.settings
     manifest, words = read_json(paths.manifest), read_table(paths.words)
     files = dict(manifest["files"])
     for path in paths.atlas:
         parcels = read_json(path)
-        ensure_content(parcels, user=atlas_user, retrieve=retrieve)
+        ensure_content(parcels, user=f"{settings.study}/atlas", retrieve=job.retrieve)
         files |= {"atlas": parcels["files"]["image"], "atlas_table": parcels["files"]["table"]}
     attributes = {key: manifest[key] for key in ("dataset", "url", "version")}
     attributes |= {
@@ -21,13 +23,15 @@ def main(paths, *, subject, source, runs, tr, brain, atlas, rois, cleaning, user
         "keys": {role: [file["key"] for file in entries.values()] for role, entries in files.items()},
         "versions": library_versions("nilearn", "nibabel", "h5py", "numpy"),
     }
-    with raw_content(manifest, user=user, retrieve=retrieve):
+    subject = job.wildcards.subject
+    with raw_content(manifest, user=f"{settings.study}/{subject}", retrieve=job.retrieve):
         clean_subject(
-            paths.responses, subject, files, source, runs, words,
-            tr=tr, cleaning=cleaning, brain=brain, atlas=atlas, rois=rois, attributes=attributes,
+            paths.responses, subject, files, settings.source, settings.runs, words,
+            tr=settings.tr, cleaning=settings.cleaning, brain=settings.brain, atlas=settings.atlas, rois=settings.rois,
+            attributes=attributes,
         )  # fmt: skip
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params, retrieve=job.retrieve)
+    with start(snakemake, CleanResponses) as job:  # noqa: F821
+        main(job)

@@ -1,7 +1,8 @@
 """What was found of the study's data set: one file of numbers behind the data report."""
 
+from triphase.config.jobs import DescribeData
 from triphase.core.artefacts import read_json, read_table, write_json
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.responses.description import (
     ceilings_of,
     describe_runs,
@@ -13,31 +14,42 @@ from triphase.responses.description import (
 )
 
 
-def main(paths, *, study, dataset, subjects, runs, left_out, rois, tr, unit, events, seed):
+def main(job: Job[DescribeData]) -> None:
     """Read the responses one subject at a time and write the description."""
+    paths, settings = job.paths, job.settings
+    source, unit = settings.source, settings.words["unit"]
     words = read_table(paths.words)
     facts, series, times, names = {}, {}, {}, []
     stimuli = read_json(paths.stimuli)
-    for entry, path, manifest in zip(subjects, paths.responses, paths.manifests, strict=True):
-        subject, onsets = entry["name"], sound_onsets(stimuli, events, entry, runs)
+    for entry, path, manifest in zip(settings.subjects, paths.responses, paths.manifests, strict=True):
+        subject, onsets = entry["name"], sound_onsets(stimuli, settings.events, entry, settings.runs)
         facts[subject] = describe_subject(path, read_json(manifest), onsets)
         if facts[subject]["valid"]:
-            series[subject], mine, names = subject_series(path, rois)
+            series[subject], mine, names = subject_series(path, settings.rois)
             for run, seconds in mine.items():
                 if run not in times or len(seconds) < len(times[run]):
                     times[run] = seconds
     # Scans of one run may end a few volumes apart.
     series = {s: {run: v[: len(times[run])] for run, v in by_run.items()} for s, by_run in series.items()}
     commit = stimuli["commit"] or read_json(paths.manifests[0])["commit"]
-    described = describe_runs(words, runs, facts)
-    timing = describe_timing(words, series, times, names, rois, tr, seed)
-    content = {"study": study, "dataset": {**dataset, "commit": commit, "tr": tr}, "unit": unit}
+    described = describe_runs(words, settings.runs, facts)
+    timing = describe_timing(words, series, times, names, settings.rois, settings.tr, settings.seed)
+    content = {
+        "study": settings.study,
+        "dataset": settings.dataset
+        | {"reader": source["reader"], "space": source["space"], "source": source["name"]}
+        | {"language": settings.words["language"], "commit": commit, "tr": settings.tr},
+        "unit": unit,
+    }
     ceilings = ceilings_of(read_table(paths.regions))
-    content |= {"findings": findings(facts, described, timing, ceilings, unit, left_out), "runs": described}
+    content |= {
+        "findings": findings(facts, described, timing, ceilings, unit, settings.left_out),
+        "runs": described,
+    }
     content |= {"subjects": [{"subject": name, **fact} for name, fact in facts.items()]}
     write_json(paths.description, content | {"ceilings": ceilings, "timing": timing})
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, DescribeData) as job:  # noqa: F821
+        main(job)

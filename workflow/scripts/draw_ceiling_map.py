@@ -2,16 +2,18 @@
 
 import numpy as np
 
+from triphase.config.jobs import DrawCeilingMap
 from triphase.core.artefacts import open_arrays, read_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.report.figures.data import draw_ceiling_map
 from triphase.report.figures.style import save
 
 
-def main(paths, *, subjects):
+def main(job: Job[DrawCeilingMap]) -> None:
     """Draw the mean over subjects as PNG and SVG."""
+    paths, settings = job.paths, job.settings
     table, places = read_table(paths.ceiling), []
-    for subject, path in zip(subjects, paths.responses, strict=True):
+    for subject, path in zip((entry["name"] for entry in settings.subjects), paths.responses, strict=True):
         with open_arrays(path) as data:
             places.append(np.column_stack([data[axis].values for axis in "xyz"]))
         # Rows of the table are in the order of the subjects and their voxels.
@@ -24,5 +26,5 @@ def main(paths, *, subjects):
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, DrawCeilingMap) as job:  # noqa: F821
+        main(job)

@@ -1,14 +1,16 @@
 """The data report: its figures and one self-contained page."""
 
+from triphase.config.jobs import DrawData
 from triphase.core.artefacts import read_json, replacing
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.report.data_page import data_page
 from triphase.report.figures.data import draw_ceilings, draw_runs, draw_timing
 from triphase.report.figures.style import save
 
 
-def main(paths):
+def main(job: Job[DrawData]) -> None:
     """Draw as PNG and SVG, then write the page."""
+    paths = job.paths
     description = read_json(paths.description)
     save(draw_runs(description), paths.runs, paths.runs_svg)
     save(draw_timing(description), paths.timing, paths.timing_svg)
@@ -24,5 +26,5 @@ def main(paths):
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, DrawData) as job:  # noqa: F821
+        main(job)

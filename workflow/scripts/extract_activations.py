@@ -7,37 +7,46 @@ from triphase.activations.extract import block_words, extract
 from triphase.activations.tokens import least_context
 from triphase.activations.windows import longest_input, plan_annotations, plan_words
 from triphase.checkpoints.loading import load_model, load_tokenizer, memory_limits
+from triphase.config.jobs import ExtractActivations
 from triphase.core.artefacts import read_json, read_table, stream_arrays
 from triphase.core.devices import device_slot
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions, model_provenance
 from triphase.stimuli.words import unique_stimuli
 
 
-def main(paths, *, context, batch_size, dtype, storage, pool, surprisal, device, limits=None, retrieve=None):
+def main(job: Job[ExtractActivations]) -> None:
     """Read the transcripts and one checkpoint's manifest; write (layer, word, feature) while the model runs."""
+    paths, settings = job.paths, job.settings
     manifest, words = read_json(paths.checkpoint), read_table(paths.words)
     labels, unit, texts = unique_stimuli(words), words.attrs["unit"], words.attrs.get("texts")
-    model = load_model(manifest, dtype=dtype, device=device, head=surprisal, max_memory=limits, retrieve=retrieve)
+    model = load_model(
+        manifest,
+        dtype=settings.dtype,
+        device=settings.device,
+        head=settings.surprisal,
+        max_memory=memory_limits(job.memory_mb),
+        retrieve=job.retrieve,
+    )
     tokenizer, limit = load_tokenizer(manifest), longest_input(model)
     rows = {stimulus: own for stimulus, own in labels.groupby("stimulus", sort=False)}
     if unit == "annotation":
         plan = plan_annotations(tokenizer, {name: own["word"].tolist() for name, own in rows.items()}, limit)
     else:
         spans = {name: own[["char_start", "char_end"]].to_numpy() for name, own in rows.items()}
-        plan = plan_words(tokenizer, {name: (texts[name], spans[name]) for name in rows}, context, limit)
+        plan = plan_words(tokenizer, {name: (texts[name], spans[name]) for name in rows}, settings.context, limit)
     shape = model.config.num_hidden_layers + 1, len(labels), model.config.hidden_size
-    chunks = 1, block_words(shape[1], shape[0], shape[2], np.dtype(storage).itemsize), shape[2]
+    chunks = 1, block_words(shape[1], shape[0], shape[2], np.dtype(settings.storage).itemsize), shape[2]
     beside = {"context": ("word", plan.preceding, {"units": "preceding tokens"})}
     with stream_arrays(
         paths.activations, "activations", shape, dims=("layer", "word", "feature"), attributes={}, chunks=chunks,
-        dtype=storage, axis=1, compressed=False,
+        dtype=settings.storage, axis=1, compressed=False,
     ) as stream:  # fmt: skip
         bits = extract(
-            model, plan, stream.append, pool=pool, storage=storage, batch_size=batch_size, surprisal=surprisal,
-            name=f"{manifest['repository']} at {manifest['revision']}",
+            model, plan, stream.append, pool=settings.pool, storage=settings.storage, batch_size=settings.batch_size,
+            surprisal=settings.surprisal, name=f"{manifest['repository']} at {manifest['revision']}",
         )  # fmt: skip
-        if surprisal:
+        if settings.surprisal:
             beside["surprisal"] = ("word", bits, {"units": "bits"})
         coords = {
             "layer": np.arange(shape[0]),
@@ -48,15 +57,14 @@ def main(paths, *, context, batch_size, dtype, storage, pool, surprisal, device,
             **model_provenance(manifest),
             "stimulus_hashes": words.attrs["hashes"],
             "unit": unit,
-            "context": {**context, "min": least_context(context)} if unit == "word" else None,
-            "pool": pool,
-            "dtype": dtype,
+            "context": {**settings.context, "min": least_context(settings.context)} if unit == "word" else None,
+            "pool": settings.pool,
+            "dtype": settings.dtype,
             "versions": library_versions("torch", "transformers", "accelerate"),
         }
         stream.finish(xr.Dataset(beside, coords=coords, attrs=attributes))
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job, device_slot(snakemake.resources.gpu):  # noqa: F821
-        limits = memory_limits(snakemake.resources.mem_mb)  # noqa: F821
-        main(job.paths, **job.params, limits=limits, retrieve=job.retrieve)
+    with start(snakemake, ExtractActivations) as job, device_slot(job.gpus):  # noqa: F821
+        main(job)

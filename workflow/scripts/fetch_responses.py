@@ -1,16 +1,20 @@
 """Fetch one subject's responses with what belongs to them (confounds, mask, ROIs), and describe the files."""
 
+from triphase.config.jobs import FetchResponses
 from triphase.core.artefacts import write_json
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.sources.manifest import fetch_files, response_roles, wanted_files
 
 
-def main(paths, *, dataset, source, subject, runs, local_data, user, retrieve):
+def main(job: Job[FetchResponses]) -> None:
     """Write the manifest of one subject: the files of each role."""
-    sets = [(source["root"], wanted_files(response_roles(source), subject, runs))]
-    write_json(paths.manifest, fetch_files(sets, dataset=dataset, local_data=local_data, user=user, retrieve=retrieve))
+    paths, settings = job.paths, job.settings
+    sets = [(settings.source["root"], wanted_files(response_roles(settings.source), settings.subject, settings.runs))]
+    about = {"dataset": settings.dataset, "local_data": settings.local_data}
+    user = f"{settings.study}/{job.wildcards.subject}"
+    write_json(paths.manifest, fetch_files(sets, **about, user=user, retrieve=job.retrieve))
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params, retrieve=job.retrieve)
+    with start(snakemake, FetchResponses) as job:  # noqa: F821
+        main(job)

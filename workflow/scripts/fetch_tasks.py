@@ -3,27 +3,29 @@
 import os
 import tempfile
 
+from triphase.config.jobs import FetchTasks
 from triphase.core.artefacts import write_json
-from triphase.core.job import start
+from triphase.core.job import Job, start
 
 
-def main(paths, terminal, *, tasks, folder):
-    """`tasks`: from `triphase.tasks.plan.hub_tasks`. Says what is there now."""
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".hub-") as scratch:
+def main(job: Job[FetchTasks]) -> None:
+    """Fetch what is not there yet, and say what is there now."""
+    paths, settings = job.paths, job.settings
+    os.makedirs(settings.folder, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.folder, prefix=".hub-") as scratch:
         # Read when huggingface_hub is imported: the user's own cache is not written.
         os.environ["HF_HUB_CACHE"] = scratch
         from triphase.tasks.fetch import fetch_tasks
 
-        manifests = fetch_tasks(tasks, folder)
+        manifests = fetch_tasks(settings.tasks, settings.folder)
     for task, manifest in manifests.items():
         splits = ", ".join(f"{name} {entry['items']} items" for name, entry in manifest["splits"].items())
-        terminal.write(f"{task}: {manifest['repository']}: {splits}\n")
+        job.terminal.write(f"{task}: {manifest['repository']}: {splits}\n")
     if not manifests:
-        terminal.write("all tasks of this study are local: nothing to fetch\n")
+        job.terminal.write("all tasks of this study are local: nothing to fetch\n")
     write_json(paths.manifest, manifests)
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, job.terminal, **job.params)
+    with start(snakemake, FetchTasks) as job:  # noqa: F821
+        main(job)

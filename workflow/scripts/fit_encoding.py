@@ -1,11 +1,14 @@
 """Banded ridge of one layer of one checkpoint beside the nuisance bands, all subjects together; scores and draws."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 
+from triphase.config.jobs import FitEncoding
 from triphase.core.artefacts import open_arrays, read_table, write_arrays
 from triphase.core.devices import device_slot
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.encoding.bands import word_scans
 from triphase.encoding.design import read_design
 from triphase.encoding.fitting import fit_layer
@@ -15,8 +18,9 @@ COORDINATES = ("subject", "voxel", "roi", "x", "y", "z")
 ATTRIBUTES = ("block_length", "boot_length", "gap", "dataset", "dataset_commit")
 
 
-def main(paths, *, layer, rois, alphas, seed, **settings):
-    """Read one layer and write what `fit_layer` finds; `settings` are its keyword arguments."""
+def main(job: Job[FitEncoding]) -> None:
+    """Read one layer and write what `fit_layer` finds."""
+    paths, settings, layer = job.paths, job.settings, int(job.wildcards.layer)
     words = read_table(paths.words)
     with open_arrays(paths.activations) as stored:
         check_layer(layer, stored)
@@ -28,14 +32,13 @@ def main(paths, *, layer, rois, alphas, seed, **settings):
             picked["activations"].values, words, heard, design.runs, design.times, design.tr, design.delays,
             shared.attrs["downsampling"],
         )  # fmt: skip
-        dataset = fit_layer(
-            features, rows, shared, design, targets, rois, alphas=np.logspace(*alphas), seed=seed, **settings
-        )
+        how = asdict(settings) | {"alphas": np.logspace(*settings.alphas)}
+        dataset = fit_layer(features, rows, shared, design, targets, **how)
         dataset = dataset.assign_coords({name: ("target", values.to_numpy()) for name, values in targets.items()})
         dataset.attrs |= {
             **picked.attrs,
             "layer": layer,
-            "seed": seed,
+            "seed": settings.seed,
             "versions": picked.attrs["versions"] | shared.attrs["versions"],
             **{key: shared.attrs[key] for key in ATTRIBUTES},
         }
@@ -43,5 +46,5 @@ def main(paths, *, layer, rois, alphas, seed, **settings):
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job, device_slot(snakemake.resources.gpu):  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, FitEncoding) as job, device_slot(job.gpus):  # noqa: F821
+        main(job)

@@ -1,25 +1,27 @@
 """Changes of alignment of the whole study in one table, corrected over checkpoints and regions."""
 
 from triphase.checkpoints.integrity.verdict import enforce
+from triphase.config.jobs import JoinChanges
 from triphase.core.artefacts import read_table, write_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.encoding.changes import study_changes
 
 KEYS = ["model", "checkpoint", "step", "tokens"]
 
 
-def main(paths, *, study, series, pair_of, integrity):
-    """`series`: model, checkpoint, step, tokens of each; `pair_of`: model, checkpoint, reference of each table."""
-    excluded, tables, lost = enforce(read_table(paths.integrity), integrity), [], []
-    entries = {(entry["model"], entry["checkpoint"]): {key: entry[key] for key in KEYS} for entry in series}
-    for path, (model, name, reference) in zip(paths.pairs, pair_of, strict=True):
+def main(job: Job[JoinChanges]) -> None:
+    """Leave out pairs of which the integrity gate excludes one, and correct the rest together."""
+    paths, settings = job.paths, job.settings
+    excluded, tables, lost = enforce(read_table(paths.integrity), settings.integrity), [], []
+    entries = {(entry["model"], entry["checkpoint"]): {key: entry[key] for key in KEYS} for entry in settings.series}
+    for path, (model, name, reference) in zip(paths.pairs, map(dict.values, settings.pairs), strict=True):
         if excluded & {(model, name), (model, reference)}:
             lost.append([model, name, reference])
         else:
-            tables.append(read_table(path).assign(study=study, reference=reference, **entries[model, name]))
+            tables.append(read_table(path).assign(study=settings.study, reference=reference, **entries[model, name]))
     write_table(paths.changes, study_changes(tables), lost_pairs=lost)
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, JoinChanges) as job:  # noqa: F821
+        main(job)

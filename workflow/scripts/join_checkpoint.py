@@ -1,22 +1,30 @@
 """One checkpoint's tidy file: everything that this checkpoint alone determines, from all three perspectives."""
 
 from triphase.checkpoints.store import release_checkpoint
+from triphase.config.jobs import JoinCheckpoint
 from triphase.core.artefacts import read_arrays, read_json, read_table, write_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.core.provenance import model_provenance
 from triphase.table.tidy import encoding_rows, tidy
 from triphase.tasks.measures import summarise
 
 
-def main(paths, *, study, model, checkpoint, step, tokens, rois, adherence, retrieve):
+def main(job: Job[JoinCheckpoint]) -> None:
     """Join encoding, states and tasks; then the weights have served, and go where the disk has a budget."""
+    paths, settings = job.paths, job.settings
     fits = [read_arrays(path) for path in paths.encoding]
     ceiling = read_table(paths.ceiling)
-    frames = [encoding_rows(fit, rois, ceiling) for fit in fits]
+    frames = [encoding_rows(fit, settings.rois, ceiling) for fit in fits]
     items = read_table(paths.tasks)
     states, mechanism = read_table(paths.states), [read_table(path) for path in paths.mechanism]
-    frames += [states, *mechanism, summarise(items, adherence)]
-    keys = {"study": study, "model": model, "checkpoint": checkpoint, "step": step, "tokens": tokens}
+    frames += [states, *mechanism, summarise(items, settings.adherence)]
+    keys = {
+        "study": settings.study,
+        "model": job.wildcards.model,
+        "checkpoint": job.wildcards.checkpoint,
+        "step": settings.entry["step"],
+        "tokens": settings.entry["tokens"],
+    }
     sources = {key: fits[0].attrs[key] for key in ("dataset", "dataset_commit", "stimulus_hashes", "versions")}
     manifest = read_json(paths.checkpoint)
     # Why measures have no value.
@@ -26,10 +34,10 @@ def main(paths, *, study, model, checkpoint, step, tokens, rois, adherence, retr
         "mechanism": {measure: reason for table in mechanism for measure, reason in table.attrs["missing"].items()},
     }
     write_table(paths.table, tidy(frames, **keys), **model_provenance(manifest), **sources, missing=missing)
-    if retrieve["disk_gb"] is not None:
+    if job.retrieve["disk_gb"] is not None:
         release_checkpoint(manifest)
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params, retrieve=job.retrieve)
+    with start(snakemake, JoinCheckpoint) as job:  # noqa: F821
+        main(job)

@@ -5,8 +5,9 @@ import pandas as pd
 import xarray as xr
 
 from triphase.checkpoints.integrity.verdict import enforce, faulty
+from triphase.config.jobs import JoinTrajectories
 from triphase.core.artefacts import open_arrays, read_table, write_arrays, write_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.table.draws import alignment_series, gain_maps, leave_out, step0_rows, task_series
 from triphase.table.relation import surprisal_relation
 from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, floor_rows, tidy, typed
@@ -14,29 +15,30 @@ from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, flo
 KEYS = ["model", "checkpoint", "step", "tokens"]
 
 
-def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed):
-    """`series`: model, checkpoint, step, tokens, layers of each; `pair_of`: model, checkpoint, reference of a pair."""
+def main(job: Job[JoinTrajectories]) -> None:
+    """Join what belongs to checkpoints that the integrity gate lets through; then draws and maps."""
+    paths, settings = job.paths, job.settings
     findings, encodings = read_table(paths.integrity), iter(paths.encoding)
-    excluded = enforce(findings, integrity)
-    files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in series for layer in s["layers"]}
-    kept, checkpoints, tasks = leave_out(excluded, series, paths.checkpoints, paths.tasks)
+    excluded = enforce(findings, settings.integrity)
+    files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in settings.series for layer in s["layers"]}
+    kept, checkpoints, tasks = leave_out(excluded, settings.series, paths.checkpoints, paths.tasks)
     series, entries = kept, {(s["model"], s["checkpoint"]): {key: s[key] for key in KEYS} for s in kept}
     tables = [read_table(path) for path in checkpoints]
     lost = []
-    for path, (model, name, reference) in zip(paths.pairs, pair_of, strict=True):
+    for path, (model, name, reference) in zip(paths.pairs, map(dict.values, settings.pairs), strict=True):
         if {(model, name), (model, reference)} <= set(entries):
-            tables.append(tidy([read_table(path)], study=study, **entries[model, name]))
+            tables.append(tidy([read_table(path)], study=settings.study, **entries[model, name]))
         else:
             lost.append([model, name, reference])
     table = pd.concat(tables, ignore_index=True)
-    layers = choose_layers(table, roi)
-    ceilings = ceiling_rows(read_table(paths.ceiling), rois).assign(study=study)
+    layers = choose_layers(table, settings.roi)
+    ceilings = ceiling_rows(read_table(paths.ceiling), settings.rois).assign(study=settings.study)
     with open_arrays(paths.shared) as shared:
-        floors = floor_rows(shared, rois).assign(study=study)
-    of_study = [ceilings, floors, read_table(paths.identity).assign(study=study)]
+        floors = floor_rows(shared, settings.rois).assign(study=settings.study)
+    of_study = [ceilings, floors, read_table(paths.identity).assign(study=settings.study)]
     table = typed(pd.concat([table, alignment_rows(table, layers), *of_study], ignore_index=True))
     drawn = alignment_series(table, files)
-    more = [step0_rows(drawn).assign(study=study), surprisal_relation(table).assign(study=study)]
+    more = [step0_rows(drawn).assign(study=settings.study), surprisal_relation(table).assign(study=settings.study)]
     table = typed(pd.concat([table, *more], ignore_index=True))
     made_from = {f"{model}/{name}": t.attrs for (model, name), t in zip(entries, tables, strict=False)}
     chosen = [[*key, layer] for key, layer in layers.items()]
@@ -44,14 +46,14 @@ def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed
     write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from, excluded=left_out, lost_pairs=lost)
 
     n_draws = drawn[0]["boot"].size
-    drawn += task_series(series, [read_table(path) for path in tasks], adherence, n_draws, seed)
+    drawn += task_series(series, [read_table(path) for path in tasks], settings.adherence, n_draws, settings.seed)
     keys = ["model", "checkpoint", "subject", "roi", "measure"]
     dataset = xr.Dataset(
         {"boot": (("series", "draw"), np.stack([row["boot"] for row in drawn])),
          "value": ("series", np.array([row["value"] for row in drawn]))},
         coords={key: ("series", np.array([row[key] for row in drawn], dtype=str)) for key in keys}
         | {key: ("series", np.array([row[key] for row in drawn], dtype=np.int64)) for key in ("step", "tokens")},
-        attrs={"study": study, "seed": seed},
+        attrs={"study": settings.study, "seed": settings.seed},
     )  # fmt: skip
     write_arrays(paths.bootstrap, dataset)
 
@@ -59,9 +61,9 @@ def main(paths, *, study, series, pair_of, roi, rois, adherence, integrity, seed
         with open_arrays(paths.encoding[0]) as example:
             coordinates = example[["subject", "roi", "x", "y", "z"]].load()
         model = path.split("/")[-1].removesuffix(".zarr.zip")
-        write_arrays(path, gain_maps([s for s in series if s["model"] == model], files, layers, coordinates))
+        write_arrays(path, gain_maps([s for s in settings.series if s["model"] == model], files, layers, coordinates))
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, JoinTrajectories) as job:  # noqa: F821
+        main(job)

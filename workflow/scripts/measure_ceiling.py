@@ -1,15 +1,17 @@
 """How well each voxel and region could be predicted: from repeated stimuli, else from the other listeners."""
 
+from triphase.config.jobs import MeasureCeiling
 from triphase.core.artefacts import open_arrays, write_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.responses.ceiling import split_runs
 from triphase.responses.ceiling_intervals import measure_ceiling
 from triphase.responses.subject import load_responses
 
 
-def main(paths, *, subjects, runs, rois, tr, ceiling, seed, common_space):
+def main(job: Job[MeasureCeiling]) -> None:
     """Read the responses one subject and a few voxels at a time and write one table per voxel and one per region."""
-    files = dict(zip(subjects, paths.responses, strict=True))
+    paths, settings = job.paths, job.settings
+    files = dict(zip(settings.subjects, paths.responses, strict=True))
     layouts = {}
     for subject, file in files.items():
         with open_arrays(file) as data:
@@ -21,12 +23,19 @@ def main(paths, *, subjects, runs, rois, tr, ceiling, seed, common_space):
         return split_runs(data["responses"].values, data["run"].values)
 
     voxels, regions = measure_ceiling(
-        open_runs, layouts, runs, rois=rois, tr=tr, seed=seed, common_space=common_space, **ceiling
+        open_runs,
+        layouts,
+        settings.runs,
+        rois=settings.rois,
+        tr=settings.tr,
+        seed=settings.seed,
+        common_space=settings.common_space,
+        **settings.ceiling,
     )
-    write_table(paths.ceiling, voxels, runs=runs)
-    write_table(paths.regions, regions, settings=ceiling)
+    write_table(paths.ceiling, voxels, runs=settings.runs)
+    write_table(paths.regions, regions, settings=settings.ceiling)
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, MeasureCeiling) as job:  # noqa: F821
+        main(job)

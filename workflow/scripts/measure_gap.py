@@ -5,8 +5,9 @@ import logging
 import numpy as np
 
 from triphase.config.delays import delays_in_scans
+from triphase.config.jobs import MeasureGap
 from triphase.core.artefacts import read_table, write_json
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.encoding.bands import nuisance_band
 from triphase.encoding.features import shared_reach
 from triphase.encoding.folds import needed_gap
@@ -18,32 +19,47 @@ from triphase.stats.autocorrelation import autocovariance, first_below
 log = logging.getLogger(__name__)
 
 
-def main(paths, *, rois, tr, delays, downsampling, nuisance, split, alphas, gap_seconds, gap_values):
+def main(job: Job[MeasureGap]) -> None:
     """Measure every gap of the config, and the study's own, on the study's single run."""
+    paths, settings = job.paths, job.settings
     words = read_table(paths.words)
     sound = read_table(*paths.sound) if paths.sound else None
-    scans = delays_in_scans(delays, tr)
+    scans = delays_in_scans(settings.delays, settings.tr)
     with Cohort(paths.responses) as cohort:
         runs, times = cohort.runs, cohort.times
-        check_lengths(runs, scans, tr)
+        check_lengths(runs, scans, settings.tr)
         covariance = sum(autocovariance(y, runs, LAGS) for y in cohort.batches())
         acf = covariance / covariance[0]
-        own, lag = needed_gap(acf, scans, gap_seconds, tr, shared_reach(downsampling)), first_below(acf, 0.1)
-        wanted = sorted({own, *(round(seconds / tr) for seconds in gap_values)})
-        gaps = possible_gaps(runs, wanted, split)
-        left_out = [gap * tr for gap in wanted if gap not in gaps]
+        lag = first_below(acf, 0.1)
+        own = needed_gap(acf, scans, settings.gap_seconds, settings.tr, shared_reach(settings.downsampling))
+        wanted = sorted({own, *(round(seconds / settings.tr) for seconds in settings.gap_curve)})
+        gaps = possible_gaps(runs, wanted, settings.split)
+        left_out = [gap * settings.tr for gap in wanted if gap not in gaps]
         if left_out:
             log.warning("gaps of %s s leave a fold nothing to train on", left_out)
-        band = nuisance_band(words, runs, times, tr, nuisance, scans, sound, downsampling)
+        band = nuisance_band(words, runs, times, settings.tr, settings.nuisance, scans, sound, settings.downsampling)
         scores, training = gap_curve(
-            cohort.batches(), band, runs, times, tr, gaps=gaps, lag=lag, split=split, alphas=np.logspace(*alphas)
+            cohort.batches(),
+            band,
+            runs,
+            times,
+            settings.tr,
+            gaps=gaps,
+            lag=lag,
+            split=settings.split,
+            alphas=np.logspace(*settings.alphas),
         )
         subjects, roi = (cohort.targets[name].to_numpy(str) for name in ("subject", "roi"))
-    content = {"own_gap": own * tr, "lag": lag * tr, "train_seconds": np.mean(training) * tr, "folds": split["folds"]}
-    content |= {"gaps": [gap * tr for gap in gaps], "left_out": left_out}
-    write_json(paths.gap, content | {"rows": gap_rows(scores, subjects, roi, rois)})
+    content = {
+        "own_gap": own * settings.tr,
+        "lag": lag * settings.tr,
+        "train_seconds": np.mean(training) * settings.tr,
+        "folds": settings.split["folds"],
+    }
+    content |= {"gaps": [gap * settings.tr for gap in gaps], "left_out": left_out}
+    write_json(paths.gap, content | {"rows": gap_rows(scores, subjects, roi, settings.rois)})
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, MeasureGap) as job:  # noqa: F821
+        main(job)

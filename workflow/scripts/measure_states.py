@@ -1,7 +1,8 @@
 """Surprisal, geometry and linear probes of one checkpoint, layer by layer, and similarity between its layers."""
 
+from triphase.config.jobs import MeasureStates
 from triphase.core.artefacts import open_arrays, read_table, write_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
 from triphase.states.probes import plan_probes
 from triphase.states.rows import (
@@ -18,11 +19,14 @@ from triphase.states.similarity import cloud
 from triphase.stimuli.words import unique_stimuli
 
 
-def main(paths, *, probes, intrinsic_dimension, cka_words, seed):
-    """`probes`: section of the config; `intrinsic_dimension`: n (words); `cka_words`: words to compare layers on."""
+def main(job: Job[MeasureStates]) -> None:
+    """Read one layer after the other and write the rows of all."""
+    paths, settings = job.paths, job.settings
     words = unique_stimuli(read_table(paths.words))
-    plan = plan_probes(words, probes, seed)
-    few, compared = (drawn_words(len(words), n, seed) for n in (intrinsic_dimension["n"], cka_words))
+    plan = plan_probes(words, settings.probes, settings.seed)
+    few, compared = (
+        drawn_words(len(words), n, settings.seed) for n in (settings.dimension_words, settings.similarity_words)
+    )
     clouds = {}
     with open_arrays(paths.activations) as activations:
         known = "surprisal" in activations
@@ -31,14 +35,16 @@ def main(paths, *, probes, intrinsic_dimension, cka_words, seed):
             points = activations["activations"].sel(layer=layer).to_numpy()
             rows += dimension_rows(layer, points[few])
             rows += geometry_rows(layer, points)
-            rows += probe_rows(layer, points, plan, probes["alphas"], probes["classifier"])
+            rows += probe_rows(layer, points, plan, settings.probes["alphas"], settings.probes["classifier"])
             clouds[layer] = cloud(points[compared])
         provenance = dict(activations.attrs)
     rows += layer_similarity_rows(clouds)
     versions = {"versions": provenance["versions"] | library_versions("numpy")}
-    write_table(paths.states, tidy_rows(rows), **provenance | versions, concepts=probe_metadata(plan), seed=seed)
+    write_table(
+        paths.states, tidy_rows(rows), **provenance | versions, concepts=probe_metadata(plan), seed=settings.seed
+    )
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, MeasureStates) as job:  # noqa: F821
+        main(job)

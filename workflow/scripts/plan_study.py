@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from triphase.config.jobs import PlanStudy
 from triphase.config.lockfile import read_lock
 from triphase.core.artefacts import read_json, read_table, write_json
 from triphase.core.devices import device_memory, visible_devices
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.planning.cost import (
     GPU_MEMORY,
     as_text,
@@ -19,29 +20,35 @@ from triphase.planning.cost import (
 from triphase.planning.records import measured_seconds, other_studies
 
 
-def main(paths, terminal, *, study, jobs, left, models, lock, words, heard, tasks, mechanism, activations, disk_gb):
-    """Write the plan and print it; `heard` is what `words_heard` takes besides the number of words."""
-    n_words = words_heard(len(read_table(words)) if Path(words).is_file() else None, **heard)
-    tokens = tokens_of(n_words, activations["context"], tasks, mechanism)
+def main(job: Job[PlanStudy]) -> None:
+    """Write the plan and print it."""
+    paths, settings = job.paths, job.settings
+    n_words = words_heard(len(read_table(settings.words)) if Path(settings.words).is_file() else None, **settings.heard)
+    tokens = tokens_of(n_words, settings.activations["context"], settings.tasks, settings.mechanism)
     data = read_json(paths.download[0]) if paths.download else {"disk_bytes": 0, "total": {"fetch_bytes": 0}}
     folder, memory = Path(paths.plan).parent, device_memory()
     rows = model_rows(
-        models, read_lock(lock), tokens, activations["dtype"], memory=memory, has_gpu=bool(visible_devices())
+        settings.models,
+        read_lock(settings.lock),
+        tokens,
+        settings.activations["dtype"],
+        memory=memory,
+        has_gpu=bool(visible_devices()),
     )
-    rules = rule_rows(jobs, left, rows, measured_seconds(folder), other_studies(folder))
+    rules = rule_rows(settings.jobs, settings.left, rows, measured_seconds(folder), other_studies(folder))
     plan = {
-        "study": study,
+        "study": settings.study,
         "rules": rules,
         "hours": totals(rules),
         "models": rows,
         "gpu_memory": memory or GPU_MEMORY,
         "download_bytes": data["total"]["fetch_bytes"],
-        "disk": disk_bytes(rows, n_words, activations["storage"], disk_gb, data["disk_bytes"]),
+        "disk": disk_bytes(rows, n_words, settings.activations["storage"], job.retrieve["disk_gb"], data["disk_bytes"]),
     }
     write_json(paths.plan, plan)
-    print(as_text(plan), file=terminal, flush=True)
+    print(as_text(plan), file=job.terminal, flush=True)
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, job.terminal, disk_gb=job.retrieve["disk_gb"], **job.params)
+    with start(snakemake, PlanStudy) as job:  # noqa: F821
+        main(job)

@@ -1,12 +1,14 @@
 """All that does not depend on a model: responses, bands, folds, gap, blocks, and what the bands alone predict."""
 
 import logging
+from dataclasses import asdict
 
 import numpy as np
 import xarray as xr
 
+from triphase.config.jobs import PrepareEncoding
 from triphase.core.artefacts import read_table, stream_arrays
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
 from triphase.encoding.design import design_dataset
 from triphase.encoding.preparing import Alone, make_design
@@ -16,22 +18,19 @@ log = logging.getLogger(__name__)
 VOXELS = 1024  # of a chunk, all scans of them: fits read batches of voxels
 
 
-def main(paths, *, runs, rois, tr, delays, alternatives, downsampling, nuisance, lexical, split, alphas, band_weights,
-         gap_seconds, minimum_block, boot_draws, seed):  # fmt: skip
+def main(job: Job[PrepareEncoding]) -> None:
     """Write what every `fit_encoding` job of the study reads."""
+    paths, settings = job.paths, job.settings
     words = read_table(paths.words)
     sound = read_table(*paths.sound) if paths.sound else None
     with Cohort(paths.responses) as cohort:
-        check_regions(cohort.targets["roi"].to_numpy(str), rois)
-        design, floor = make_design(
-            cohort, words, sound, runs, tr=tr, delays=delays, alternatives=alternatives, downsampling=downsampling,
-            nuisance=nuisance, lexical=lexical, split=split, gap_seconds=gap_seconds, minimum_block=minimum_block,
-            seed=seed,
-        )  # fmt: skip
-        alone = Alone(
-            design, floor, cohort.targets, rois, alphas=np.logspace(*alphas), band_weights=band_weights,
-            boot_draws=boot_draws, seed=seed,
-        )  # fmt: skip
+        check_regions(cohort.targets["roi"].to_numpy(str), settings.rois)
+        told = asdict(settings) | {"alphas": np.logspace(*settings.alphas)}
+        alone = {key: told.pop(key) for key in ("alphas", "band_weights")}
+        rois, runs = told.pop("rois"), told.pop("runs")
+        design, floor = make_design(cohort, words, sound, runs, **told)
+        alone |= {key: told[key] for key in ("boot_draws", "seed")}
+        alone = Alone(design, floor, cohort.targets, rois, **alone)
         shape = len(cohort.runs), len(cohort.targets)
         with stream_arrays(
             paths.shared, "responses", shape, dims=("time", "target"), attributes={}, chunks=(shape[0], VOXELS), axis=1,
@@ -45,7 +44,7 @@ def main(paths, *, runs, rois, tr, delays, alternatives, downsampling, nuisance,
             dataset = xr.merge([design_dataset(design), alone.dataset()]).assign_coords(targets)
             dataset.attrs = design_dataset(design).attrs | {
                 "stimulus_hashes": words.attrs["hashes"],
-                "downsampling": downsampling,
+                "downsampling": settings.downsampling,
                 "versions": library_versions("himalaya", "numpy", "scipy"),
                 **{key: cohort.attrs[key] for key in ("dataset", "dataset_commit")},
             }
@@ -53,5 +52,5 @@ def main(paths, *, runs, rois, tr, delays, alternatives, downsampling, nuisance,
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, PrepareEncoding) as job:  # noqa: F821
+        main(job)

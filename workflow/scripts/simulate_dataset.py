@@ -2,22 +2,24 @@
 
 from pathlib import Path
 
+from triphase.config.jobs import SimulateDataset
 from triphase.core.artefacts import write_json
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.demo.dataset import make_dataset
 
 
-def main(paths, *, name, version, license, citation, tr, subjects, runs, simulate):
-    """paths: dataset (manifest, written last). The data set itself lies in the folder `dataset` beside it."""
+def main(job: Job[SimulateDataset]) -> None:
+    """Write the data set into the folder `dataset` beside its manifest, and the manifest last."""
+    paths, settings = job.paths, job.settings
     manifest = Path(paths.dataset)
     manifest.unlink(missing_ok=True)
     folder = manifest.parent / "dataset"
-    names = [subject["name"] for subject in subjects]
-    about = {"name": name, "version": version, "license": license, "citation": citation}
-    commit = make_dataset(folder, **about, tr=tr, subjects=names, runs=runs, simulate=simulate)
-    write_json(manifest, {"path": str(folder), "version": version, "commit": commit, "seed": simulate["seed"]})
+    names, about = [subject["name"] for subject in settings.subjects], settings.dataset
+    commit = make_dataset(folder, **about, subjects=names)
+    facts = {"version": about["version"], "commit": commit, "seed": about["simulate"]["seed"]}
+    write_json(manifest, {"path": str(folder)} | facts)
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, SimulateDataset) as job:  # noqa: F821
+        main(job)

@@ -4,25 +4,27 @@ import logging
 
 import numpy as np
 
+from triphase.config.jobs import SimulatePower
 from triphase.core.artefacts import read_arrays, read_table, write_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.phases.power import as_text, simulate_power, study_curves
 from triphase.phases.transitions import Settings
 
 
-def main(paths, *, model, headline, judgement, seed):
-    """`judgement`: the fields of `transitions.Settings`."""
+def main(job: Job[SimulatePower]) -> None:
+    """Simulate on the study's own grid, with its noise and its number of listeners."""
+    paths, told, model = job.paths, job.settings, job.wildcards.model
     rows, boot = read_table(paths.trajectories, [model]), read_arrays(paths.bootstrap)
-    rng, settings = np.random.default_rng(seed), Settings(**judgement)
+    rng, settings = np.random.default_rng(told.seed), Settings(**told.judgement)
     mine = boot.isel(series=boot["model"].values == model)
-    curves = study_curves(rows, mine, headline, settings, rng)
+    curves = study_curves(rows, mine, told.headline, settings, rng)
     found, facts = simulate_power(*curves, settings, rng)
     found.insert(0, "model", model)
-    write_table(paths.power, found, **facts, seed=seed)
+    write_table(paths.power, found, **facts, seed=told.seed)
     found.attrs |= facts
     logging.info("%s", as_text({model: found}))
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, SimulatePower) as job:  # noqa: F821
+        main(job)

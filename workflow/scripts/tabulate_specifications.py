@@ -3,36 +3,40 @@
 import logging
 from dataclasses import asdict
 
+from triphase.config.jobs import TabulateSpecifications
 from triphase.core.artefacts import read_json, read_table, write_table
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.phases.specification import declaration, shares, tabulate
 from triphase.phases.transitions import Settings
 
 
-def main(paths, *, model, files, headline, judgement, specification, scalings, seed):
-    """`files`: checkpoint and layer of each encoding result; `judgement`: the fields of `transitions.Settings`."""
+def main(job: Job[TabulateSpecifications]) -> None:
+    """Judge the curve by every analysis, with fewer simulations for each."""
+    paths, told, model = job.paths, job.settings, job.wildcards.model
     rows = read_table(paths.trajectories, [model])
     layers = {subject: layer for name, subject, layer in rows.attrs["layers"] if name == model}
     kept = set(rows["checkpoint"])
     encodings = {
         (checkpoint, layer): path
-        for (checkpoint, layer), path in zip(files, paths.encoding, strict=True)
+        for (checkpoint, layer), path in zip(told.files, paths.encoding, strict=True)
         if checkpoint in kept
     }
-    smaller = dict.fromkeys(("calibration", "power"), specification["replicates"])
-    bends = min(specification["max_breakpoints"], judgement["max_breakpoints"])
-    settings = Settings(**judgement | smaller | {"max_breakpoints": bends})
+    smaller = dict.fromkeys(("calibration", "power"), told.specification["replicates"])
+    bends = min(told.specification["max_breakpoints"], told.judgement["max_breakpoints"])
+    settings = Settings(**told.judgement | smaller | {"max_breakpoints": bends})
     depth = read_json(paths.checkpoint)["layers"]
     found, lacking = tabulate(
-        rows, encodings, model, layers, headline=headline, scalings=scalings, settings=settings,
-        depths=specification["depths"], rois=specification["rois"], depth=depth, seed=seed,
+        rows, encodings, model, layers, headline=told.headline, scalings=told.scalings, settings=settings,
+        depths=told.specification["depths"], rois=told.specification["rois"], depth=depth, seed=told.seed,
     )  # fmt: skip
     counted = shares(found)
     logging.info("%s: %s", model, counted)
-    declared = declaration(headline, judgement)
-    write_table(paths.table, found, **counted, not_computed=lacking, settings=asdict(settings), seed=seed, **declared)
+    declared = declaration(told.headline, told.judgement)
+    write_table(
+        paths.table, found, **counted, not_computed=lacking, settings=asdict(settings), seed=told.seed, **declared
+    )
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, TabulateSpecifications) as job:  # noqa: F821
+        main(job)

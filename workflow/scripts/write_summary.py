@@ -1,22 +1,24 @@
 """The findings of the study on one page, as Markdown and as a page of the report, and its tables on another page."""
 
+from triphase.config.jobs import WriteSummary
 from triphase.core.artefacts import read_arrays, read_json, read_table, replacing
-from triphase.core.job import start
+from triphase.core.job import Job, start
 from triphase.report.summary.blocks import to_html, to_markdown
 from triphase.report.summary.findings import Sources, summary
 from triphase.report.summary.tables import tables
 
 
-def main(paths, *, study, models):
-    """`models`: names, in the order of the tables of power and specifications."""
+def main(job: Job[WriteSummary]) -> None:
+    """Gather what the study has found and write it three times."""
+    paths, settings = job.paths, job.settings
     sources = Sources(
-        study=study,
+        study=settings.study,
         dataset=read_json(paths.description)["dataset"],
         table=read_table(paths.trajectories),
         boot=read_arrays(paths.bootstrap),
         phases=read_json(paths.phases),
-        power=dict(zip(models, map(read_table, paths.power), strict=True)),
-        specifications=dict(zip(models, map(read_table, paths.specifications), strict=True)),
+        power=dict(zip(settings.models, map(read_table, paths.power), strict=True)),
+        specifications=dict(zip(settings.models, map(read_table, paths.specifications), strict=True)),
         across=read_json(paths.across),
         integrity=read_table(paths.integrity),
         ceilings=read_table(paths.ceilings),
@@ -32,5 +34,5 @@ def main(paths, *, study, models):
 
 
 if __name__ == "__main__":
-    with start(snakemake) as job:  # noqa: F821
-        main(job.paths, **job.params)
+    with start(snakemake, WriteSummary) as job:  # noqa: F821
+        main(job)

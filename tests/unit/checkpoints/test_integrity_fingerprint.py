@@ -1,6 +1,7 @@
 """Fingerprints of files, and the facts about optimisers and initialisations that the rules rest on."""
 
 import hashlib
+import io
 import json
 import pickle
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import fingerprint_checkpoint
 import numpy as np
 import pytest
 import torch
+from jobs import run
 from safetensors.torch import save_file
 
 from triphase.checkpoints.find import find_checkpoint
@@ -244,18 +246,20 @@ def test_models_trained_here_come_out_clean(tmp_path, architecture):
     for entry in checkpoints:
         write_json(tmp_path / "m.json", find_checkpoint("triphase/small", entry["revision"], cache_dir=hub))
         marks.append(str(tmp_path / f"{entry['name']}.fingerprint.zarr.zip"))
-        fingerprint_checkpoint.main(SimpleNamespace(checkpoint=str(tmp_path / "m.json"), fingerprint=marks[-1]))
+        run(fingerprint_checkpoint, {"checkpoint": str(tmp_path / "m.json"), "fingerprint": marks[-1]})
     assert read_fingerprint(marks[0])[1]["revision"] == "step0"
     paths = SimpleNamespace(
         fingerprints=marks, findings=str(tmp_path / "i.parquet"), distances=str(tmp_path / "d.parquet"),
         figure=str(tmp_path / "f.png"), figure_svg=str(tmp_path / "f.svg"),
     )  # fmt: skip
     model = {"name": "small", "checkpoints": checkpoints, "train": recipe}
-    found = [["small", entry["name"]] for entry in checkpoints]
-    lines = check_integrity.main(paths, models=[series_entry(model)], found=found)
+    series = [["small", entry["name"]] for entry in checkpoints]
+    terminal = io.StringIO()
+    run(check_integrity, paths, models=[series_entry(model)], series=series, terminal=terminal)
+    lines = terminal.getvalue().splitlines()
     table = read_table(paths.findings)
-    assert lines == ["small: 0 of 8 checkpoints marked"] and not faulty(table), lines
+    assert lines == ["integrity: small: 0 of 8 checkpoints marked"] and not faulty(table), lines
     ok = table[table["verdict"] == "ok"].groupby("rule")["checkpoint"].nunique()
     assert ok["initialisation"] == 1 and ok["optimiser's bound"] == 8 and ok["weights differ"] == ok["tokenizer"] == 8
-    draw_integrity.main(paths, model="small")
+    run(draw_integrity, paths, wildcards={"model": "small"})
     assert (tmp_path / "f.png").is_file() and len(read_table(paths.distances)) == 7

@@ -6,6 +6,7 @@ import sys
 import pytest
 import small_models
 from fake_hub import FakeHub, sha
+from jobs import run
 from project import ROOT
 
 from triphase.checkpoints import hub
@@ -155,7 +156,6 @@ def test_a_broken_lock_is_refused(tmp_path, content):
 
 def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, served, tmp_path, monkeypatch):
     import io
-    from types import SimpleNamespace
 
     import lock_checkpoints
 
@@ -167,9 +167,9 @@ def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, 
     local = {"name": "own", "repository": "org/name", "tokens_per_step": 1, "layers": [1], "cache_dir": "x"}
     models.append({**local, "checkpoints": [{"name": "a", "revision": "a", "step": 3}]})
     said = io.StringIO()
-    lock_checkpoints.main(
-        SimpleNamespace(lock="results/mine/models/lock.json"), study="mine", models=resolve_models(models, families),
-        lock="config/locks/mine.json", integrity="error", terminal=said,
+    run(
+        lock_checkpoints, {"lock": "results/mine/models/lock.json"}, study="mine", asked=0, terminal=said,
+        models=resolve_models(models, families), lock="config/locks/mine.json", integrity="error",
     )  # fmt: skip
     lines = said.getvalue().splitlines()
     assert lines[0] == "olmo: 9e+09 tokens asked for, step2000 has 8.389e+09 (0.932 x)"
@@ -182,9 +182,9 @@ def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, 
     del repository["step1000-tokens5B"]
     repository["step0-tokens0B"] = ("e" * 40, repository["step0-tokens0B"][1])
     said.truncate(0)
-    lock_checkpoints.main(
-        SimpleNamespace(lock="results/mine/models/lock.json"), study="mine", models=resolve_models(models, families),
-        lock="config/locks/mine.json", integrity="warn", terminal=said,
+    run(
+        lock_checkpoints, {"lock": "results/mine/models/lock.json"}, study="mine", asked=0, terminal=said,
+        models=resolve_models(models, families), lock="config/locks/mine.json", integrity="warn",
     )  # fmt: skip
     lines = said.getvalue().splitlines()
     assert any(line.startswith("olmo: 2 checkpoints, ") for line in lines)

@@ -2,12 +2,12 @@
 
 import io
 import json
-from types import SimpleNamespace
 
 import fetch_atlas
 import plan_download
 import pytest
 from datalad_origin import RETRIEVE, git, isolate, make_dataset, save
+from jobs import run
 
 from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
@@ -53,7 +53,7 @@ def study(origin, **changes):
 
 def plan(**parts):
     terminal = io.StringIO()
-    plan_download.main(SimpleNamespace(plan="plan.json"), terminal, **parts)
+    run(plan_download, {"plan": "plan.json"}, terminal=terminal, asked=0, **parts)
     return json.loads(open("plan.json").read()), terminal.getvalue()
 
 
@@ -97,7 +97,7 @@ def test_an_atlas_is_fetched_and_planned(origin):
     assert [place["name"] for place in summary["datasets"]] == ["mini", "parcels"]
     rows = {row["role"]: row["fetch_bytes"] for row in summary["rows"] if row["dataset"] == "parcels"}
     assert rows == {"image": 7, "table": 0}
-    fetch_atlas.main(SimpleNamespace(manifest="atlas.json"), atlas=atlas, user="study/atlas", retrieve=RETRIEVE)
+    run(fetch_atlas, {"manifest": "atlas.json"}, atlas=atlas, study="study", retrieve=RETRIEVE)
     files = read_json("atlas.json")["files"]
     assert open(files["image"][""]["path"]).read() == "l" * 7 and files["table"][""]["bytes"] == 11
     summary, _ = plan(**study(origin, atlas=atlas))
@@ -108,7 +108,7 @@ def test_an_atlas_that_cannot_be_had_leaves_no_manifest(origin, tmp_path):
     atlas = {"name": "parcels", "url": str(origin), "version": "1.0.0", "image": "labels.nii", "table": "labels.tsv"}
     git(origin, "annex", "drop", "--force", "-q", "labels.nii")
     with pytest.raises(InputError, match="content of labels.nii of data set parcels .* cannot be had"):
-        fetch_atlas.main(SimpleNamespace(manifest="atlas.json"), atlas=atlas, user="study/atlas", retrieve=RETRIEVE)
+        run(fetch_atlas, {"manifest": "atlas.json"}, atlas=atlas, study="study", retrieve=RETRIEVE)
     assert not (tmp_path / "atlas.json").exists()
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import small_models
 import torch
+from jobs import run
 from project import ROOT
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
@@ -328,7 +329,7 @@ def test_one_checkpoint_from_its_files_to_the_table(tmp_path):
         mechanism=tmp_path / "mechanism.parquet",
     )  # fmt: skip
     options = {"inputs": {"sequences": 4, "length": 20, "prompts": 8}, "dtype": "float32", "device": "cpu", "seed": 0}
-    measure_mechanism.main(paths, **options)
+    run(measure_mechanism, paths, **options)
     table = read_table(paths.mechanism)
     assert table.attrs["revision"] == "step1" and table.attrs["missing"] == {}
     found = table.set_index(["measure", "layer"])["value"]
@@ -340,5 +341,5 @@ def test_one_checkpoint_from_its_files_to_the_table(tmp_path):
     # Random weights attend to nearly everything alike and know no text.
     assert found["attention_entropy"].min() > 0.9
     assert table.loc[table["measure"] == "contamination", "value"].tolist() == [0]
-    measure_mechanism.main(paths, **options)
+    run(measure_mechanism, paths, **options)
     pd.testing.assert_frame_equal(read_table(paths.mechanism), table)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from jobs import run
 
 from triphase.core.artefacts import read_table, write_arrays, write_table
 from triphase.core.errors import InputError
@@ -50,7 +51,7 @@ def measure(study, concepts=PROBES["concepts"]):
         words=study / "words.parquet", activations=study / "late.zarr.zip", states=study / "out.parquet"
     )
     probes = PROBES | {"concepts": concepts}
-    measure_states.main(paths, probes=probes, intrinsic_dimension={"n": 300}, cka_words=200, seed=0)
+    run(measure_states, paths, probes=probes, dimension_words=300, similarity_words=200, seed=0)
     return read_table(paths.states)
 
 
@@ -93,7 +94,7 @@ def test_a_concept_that_the_data_set_lacks_is_marked_with_its_reason(study):
 
 def test_identity_is_probed_without_any_model(study):
     paths = SimpleNamespace(words=study / "words.parquet", identity=study / "identity.parquet")
-    measure_identity.main(paths, probes=PROBES, seed=0)
+    run(measure_identity, paths, probes=PROBES, seed=0)
     table = read_table(paths.identity)
     assert table["measure"].tolist() == ["probe_identity/pos", "selectivity_identity/pos"]
     assert table["layer"].isna().all()
@@ -132,7 +133,7 @@ def compare(study, reference, roles):
     paths = SimpleNamespace(
         activations=study / "late.zarr.zip", reference=study / reference, similarity=study / "pair.parquet"
     )
-    compare_checkpoints.main(paths, roles=roles, words=300, seed=0)
+    run(compare_checkpoints, paths, roles=roles, words=300, seed=0)
     return read_table(paths.similarity)
 
 

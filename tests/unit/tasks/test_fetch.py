@@ -12,6 +12,7 @@ import lm_eval.tasks
 import pytest
 from fake_hub import FakeHub
 from hand_made import bigram, word_tokenizer
+from jobs import run
 from lm_eval.tasks._index import TaskIndex
 from project import ROOT
 
@@ -175,9 +176,9 @@ def test_script_lists_what_is_there(harness, tmp_path, monkeypatch):
     said, hub = [], tmp_path / "hub"
     terminal = SimpleNamespace(write=said.append)
     paths = SimpleNamespace(manifest=tmp_path / "tasks.json")
-    script.main(paths, terminal, tasks=hub_tasks(planned(hub)), folder=str(hub))
+    run(script, paths, terminal=terminal, tasks=hub_tasks(planned(hub)), folder=str(hub), asked=0)
     assert said == [f"quiz: {tmp_path}/data: validation 4 items\n"]
     assert read_json(paths.manifest)["quiz"]["task"] == "quiz"
     assert sorted(path.name for path in hub.iterdir()) == ["quiz"]
-    script.main(paths, terminal, tasks=[], folder=str(hub))
+    run(script, paths, terminal=terminal, tasks=[], folder=str(hub), asked=0)
     assert "nothing to fetch" in said[-1]

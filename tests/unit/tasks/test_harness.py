@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from hand_made import bigram, word_tokenizer
+from jobs import run as run_script
 from project import ROOT
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
@@ -308,7 +309,7 @@ def test_script_loads_the_checkpoint_once_and_stores_where_items_come_from(folde
     loads = []
     monkeypatch.setattr(evaluate_tasks, "load_model", lambda *a, **k: loads.append(1) or load_model(*a, **k))
     jobs = plan([{"name": "one", "task": "choose"}], [{"name": "world", "variants": VARIANTS}], [folder], None)
-    evaluate_tasks.main(paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
+    run_script(evaluate_tasks, paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
     items = read_table(paths.tasks)
     assert loads == [1]
     assert len(items) == 5 * 4
@@ -320,7 +321,7 @@ def test_script_loads_the_checkpoint_once_and_stores_where_items_come_from(folde
     pd.testing.assert_frame_equal(summarise(items, []), summarise(reference, []))
     with pytest.raises(InputError, match="questions.json"):
         (folder / "questions.json").unlink()
-        evaluate_tasks.main(paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
+        run_script(evaluate_tasks, paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
     assert loads == [1]
 
 

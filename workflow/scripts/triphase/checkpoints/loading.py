@@ -72,7 +72,12 @@ def load_tokenizer(manifest):
 
 
 def memory_limits(mem_mb, share=0.8):
-    """Bytes by device for `load_model`: a share of the job's memory, and of what is free on each GPU that it sees."""
+    """Bytes by device for `load_model`: a share of the job's memory, and of what is free on each GPU that it sees.
+
+    None, no limit, where the job's memory (MB) is None.
+    """
+    if mem_mb is None:
+        return None
     import torch
 
     limits = {"cpu": int(mem_mb * 1e6 * share)}

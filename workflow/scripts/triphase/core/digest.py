@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1]
+# Declarations whose values reach a job as its params: what matters of a change shows there.
+DECLARED = (LIBRARY / "config" / "jobs.py",)
 
 
 def script_digest(script):
@@ -24,7 +26,7 @@ def script_digest(script):
     seen, todo = set(), [Path(script)]
     while todo:
         for module in _imports(todo.pop()):
-            if module not in seen:
+            if module not in seen and module not in DECLARED:
                 seen.add(module)
                 todo.append(module)
     lines = (f"{module.relative_to(LIBRARY)} {_code(module)}" for module in sorted(seen))

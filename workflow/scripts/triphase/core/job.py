@@ -4,26 +4,54 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Generic, TextIO, TypeVar
 
 from triphase.core.errors import InputError
 from triphase.core.redaction import RedactingFormatter, redacted
 
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class Job(Generic[Settings]):
+    """What a script works with.
+
+    Attributes
+    ----------
+    paths : the rule's named inputs and outputs as attributes: str, or list of str
+    settings : what the job is told, an object of the rule's class in `triphase.config.jobs`
+    wildcards : the job's wildcards as attributes, str
+    retrieve : that section of the config: how files are fetched changes no result, and a param would rerun for it
+    terminal : where a script prints what its user is waiting for; None in tests
+    memory_mb, gpus : resources that the job was given
+    """
+
+    paths: SimpleNamespace
+    settings: Settings
+    wildcards: SimpleNamespace = field(default_factory=SimpleNamespace)
+    retrieve: dict[str, Any] = field(default_factory=dict)
+    terminal: TextIO | None = None
+    memory_mb: int | None = None
+    gpus: int = 0
+
 
 @contextmanager
-def start(snakemake):
+def start(snakemake, settings: type[Settings]) -> Iterator[Job[Settings]]:
     """Run a script's body with its log open.
-
-    Yields a namespace with `paths` (the rule's named inputs and outputs as attributes: str, or list of str) and
-    `params` (dict of the rule's named params, without `code`, which is there for Snakemake's rerun trigger alone),
-    `retrieve` (that section of the config: how files are fetched changes no result, and a param would rerun for it)
-    and `terminal` (where a script prints what its user is waiting for).
 
     Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
     the one line that its message is; other exceptions leave their traceback in the log and on the terminal. Both end
     the job with exit status 1. What is secret is taken out of all of them (see `redaction`).
+
+    Parameters
+    ----------
+    snakemake : the object that Snakemake gives a script
+    settings : the rule's class in `triphase.config.jobs`
     """
     Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
     # Snakemake sets the threads of linear algebra, which torch and arrow follow; those of tokenizers are left.
@@ -33,10 +61,17 @@ def start(snakemake):
         handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
         logging.captureWarnings(True)
+        told = snakemake.params.settings  # with a digest of the code, which is there for Snakemake alone
         try:
-            paths, params = named(snakemake.input, snakemake.output), parameters(snakemake.params)
-            retrieve = snakemake.config["retrieve"]
-            yield SimpleNamespace(paths=paths, params=params, retrieve=retrieve, terminal=terminal)
+            yield Job(
+                paths=named(snakemake.input, snakemake.output),
+                settings=settings(**{name: value for name, value in told.items() if name != "code"}),
+                wildcards=SimpleNamespace(**dict(snakemake.wildcards.items())),
+                retrieve=snakemake.config["retrieve"],
+                terminal=terminal,
+                memory_mb=snakemake.resources.get("mem_mb"),
+                gpus=snakemake.resources.get("gpu", 0),
+            )
         except Exception as error:
             known = isinstance(error, InputError)
             text = redacted(f"error: {error}\n" if known else traceback.format_exc())
@@ -77,8 +112,3 @@ def named(*groups):
         for name, value in group.items():
             merged[name] = value if isinstance(value, str) else [str(item) for item in value]
     return SimpleNamespace(**merged)
-
-
-def parameters(params):
-    """Snakemake's named params as a dict, without `code`."""
-    return {name: value for name, value in params.items() if name != "code"}

@@ -1,0 +1,233 @@
+"""A study as its rules see it: models and checkpoints in order, what is compared, which of the user's files are read.
+
+Snakemake imports this at every start, so nothing heavy is imported here.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from triphase.config.lockfile import apply_lock, missing_lines, read_lock
+from triphase.config.resolve import in_order, resolve_config, tokens_seen
+from triphase.config.rules import absent_concepts
+from triphase.config.selection import shared_lines
+from triphase.sources.manifest import (
+    check_local,
+    existing_files,
+    paths_of,
+    response_roles,
+    stimulus_files,
+    study_files,
+    wanted_files,
+)
+from triphase.tasks import plan
+
+
+@dataclass(frozen=True)
+class Study:
+    """A resolved config with its lock applied.
+
+    Attributes
+    ----------
+    config : dict, as `triphase.config.resolve.resolve_config` returns it
+    models : dict of name to model, with the commits of the lock
+    """
+
+    config: dict[str, Any]
+    models: dict[str, dict[str, Any]]
+
+    @classmethod
+    def load(cls, config: dict[str, Any], project: str) -> "Study":
+        """The study of a config as merged from its files, pinned by its lock.
+
+        Raises
+        ------
+        InputError : the config, the lock or the user's own folder is not what it should be
+        """
+        own = config.get("local_data") or os.environ.get("TRIPHASE_TEST_DATA") or None
+        config = in_order(resolve_config({**config, "local_data": own}, project))
+        models = apply_lock(config["models"], read_lock(config["lock"]), config["integrity"])
+        check_local(study_files(config), own, config["dataset"].get("local_data_hint"))
+        study = cls(config, {model["name"]: model for model in models})
+        assert study.task_jobs is not None  # what is wrong with a task is said before any job
+        return study
+
+    # ---- the data set
+
+    @cached_property
+    def subjects(self) -> dict[str, dict[str, Any]]:
+        """Subjects by name."""
+        return {subject["name"]: subject for subject in self.config["dataset"]["subjects"]}
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The source of the responses."""
+        return self.config["dataset"]["source"]
+
+    @property
+    def hears_sound(self) -> bool:
+        """Whether the sound's envelope is a nuisance feature: only then is the sound fetched."""
+        return "envelope" in self.config["encoding"]["nuisance"]
+
+    @property
+    def audio(self) -> dict[str, Any] | None:
+        """The sound of the stimuli, where it is used."""
+        return self.config["dataset"]["audio"] if self.hears_sound else None
+
+    @property
+    def stimulus_roots(self) -> list[str]:
+        """Where what the study reads of its stimuli lies: in the data set, or in the user's own folder."""
+        return [entry["root"] for entry in (self.config["dataset"]["words"], self.audio) if entry]
+
+    @property
+    def atlas(self) -> dict[str, Any] | None:
+        """The atlas that is fetched; None where regions are the source's own or spheres around coordinates."""
+        atlas = self.config["dataset"]["atlas"]
+        return atlas if atlas and atlas.get("kind") == "image" else None
+
+    def local_data_if(self, *roots: str) -> str | None:
+        """The user's own folder for files that lie there; None for others, which must not rerun when it changes."""
+        return self.config["local_data"] if "local_data" in roots else None
+
+    def _own_files(self, root, paths):
+        """Files of the user's own folder as inputs, so that replacing one reruns what read it."""
+        return existing_files(paths, self.config["local_data"]) if root == "local_data" else []
+
+    def own_stimuli(self) -> list[str]:
+        """The transcripts and sounds that lie in the user's own folder."""
+        sets = stimulus_files(self.config["dataset"]["words"], self.audio, self.config["dataset"]["runs"])
+        return [path for root, files in sets for path in self._own_files(root, paths_of(files))]
+
+    def own_responses(self, subject: str) -> list[str]:
+        """What lies in the user's own folder of one subject's responses."""
+        files = wanted_files(response_roles(self.source), self.subjects[subject], self.config["dataset"]["runs"])
+        return self._own_files(self.source["root"], paths_of(files))
+
+    def unseen_text(self) -> list[str]:
+        """Path of the text that surprisal of the stimulus is compared with, in a list that is empty without one."""
+        text = (self.config["states"]["mechanism"] or {}).get("unseen")
+        if not text:
+            return []
+        return self._own_files("local_data", [text["path"]]) if text.get("root") else [text["path"]]
+
+    @cached_property
+    def task_jobs(self) -> list[dict[str, Any]]:
+        """The tasks of the study, as `triphase.tasks.plan.plan` returns them; InputError as there."""
+        tasks = self.config["tasks"]
+        return plan.plan(tasks["evaluations"], tasks["adherence"], tasks["include_path"], self.config["local_data"])
+
+    # ---- models and checkpoints
+
+    def text_corpus(self, model: str) -> list[str]:
+        """Path of the user's text that a model is trained on, in a list that is empty for other models."""
+        corpus = (self.models[model].get("train") or {}).get("corpus") or {}
+        return self._own_files("local_data", [corpus["path"]]) if corpus.get("kind") == "text" else []
+
+    @cached_property
+    def checkpoints(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Checkpoints by model and name. One that the lock says to be missing has no jobs, and is not among them."""
+        return {
+            name: {entry["name"]: entry for entry in model["checkpoints"] if "missing" not in entry}
+            for name, model in self.models.items()
+        }
+
+    @cached_property
+    def series(self) -> list[dict[str, Any]]:
+        """Every checkpoint in the order of the config: model, checkpoint, step, tokens, layers."""
+        return [
+            {
+                "model": model,
+                "checkpoint": checkpoint,
+                "step": entry["step"],
+                "tokens": tokens_seen(self.models[model], entry),
+                "layers": self.models[model]["layers"],
+            }
+            for model, entries in self.checkpoints.items()
+            for checkpoint, entry in entries.items()
+        ]
+
+    def entry(self, model: str, checkpoint: str) -> dict[str, Any]:
+        """The entry of `series` of one checkpoint."""
+        return next(e for e in self.series if (e["model"], e["checkpoint"]) == (model, checkpoint))
+
+    @cached_property
+    def last(self) -> dict[str, str]:
+        """The last checkpoint of every model."""
+        return {name: list(entries)[-1] for name, entries in self.checkpoints.items()}
+
+    @cached_property
+    def turns(self) -> dict[tuple[str, str], int]:
+        """Priority of a checkpoint's jobs: all of one before those of the next, so that its weights serve in one go."""
+        keys = [(entry["model"], entry["checkpoint"]) for entry in self.series]
+        return {key: len(keys) - place for place, key in enumerate(keys)}
+
+    def reference_roles(self, model: str, checkpoint: str) -> dict[str, list[str]]:
+        """Checkpoints that one is compared with, each with what it is to it: first, previous, last in the series."""
+        names = list(self.checkpoints[model])
+        at = names.index(checkpoint)
+        places, roles = {"first": 0, "previous": at - 1, "last": len(names) - 1}, {}
+        for role in self.config["states"]["cka"]["references"]:
+            if places[role] >= 0 and places[role] != at:
+                roles.setdefault(names[places[role]], []).append(role)
+        return roles
+
+    @cached_property
+    def pairs(self) -> list[dict[str, str]]:
+        """Every comparison of two checkpoints: model, checkpoint, reference.
+
+        A comparison sees two of a series, so it joins at the trajectories and not in a checkpoint's own file.
+        """
+        return [
+            {"model": entry["model"], "checkpoint": entry["checkpoint"], "reference": reference}
+            for entry in self.series
+            for reference in self.reference_roles(entry["model"], entry["checkpoint"])
+        ]
+
+    def paths(self, pattern: str) -> list[str]:
+        """A path for every checkpoint; `pattern` has {model} and {checkpoint}."""
+        return [pattern.format(**entry) for entry in self.series]
+
+    def layer_paths(self, pattern: str, model: str | None = None, checkpoint: str | None = None) -> list[str]:
+        """A path for every layer of every checkpoint, of those of one model, or of one checkpoint."""
+        return [
+            pattern.format(model=entry["model"], checkpoint=entry["checkpoint"], layer=layer)
+            for entry in self.series
+            if model in (None, entry["model"]) and checkpoint in (None, entry["checkpoint"])
+            for layer in entry["layers"]
+        ]
+
+    def folder_files(self, model: str, checkpoint: str) -> list[str]:
+        """Files of a checkpoint's own folder as inputs; none where it comes from a repository."""
+        folder = self.checkpoints[model][checkpoint].get("folder")
+        return sorted(str(path) for path in Path(folder).iterdir() if path.is_file()) if folder else []
+
+    def checkpoint_source(self, model: str, checkpoint: str, demo_hub: str) -> dict[str, Any]:
+        """Where a checkpoint comes from: the fields of `triphase.config.jobs.FetchCheckpoint`."""
+        about, entry = self.models[model], self.checkpoints[model][checkpoint]
+        return {
+            "repository": about["repository"],
+            "revision": entry.get("revision"),
+            "commit": entry.get("commit"),
+            # A model that is trained here lies in the study's own repository alone.
+            "cache_dir": demo_hub if about.get("train") else about.get("cache_dir"),
+            "folder": entry.get("folder"),
+            "trust_remote_code": about.get("trust_remote_code", False),
+        }
+
+    def runs_by_seed(self) -> dict[str, dict[str, Any]]:
+        """Group, seed and share of the language of every model; runs that differ in their seed alone are one group."""
+        return {
+            name: {
+                "group": name if model.get("seed") is None else f"{model['family']}-{model['size']}",
+                "seed": model.get("seed"),
+                "language_share": model.get("language_share"),
+            }
+            for name, model in self.models.items()
+        }
+
+    def remarks(self) -> list[str]:
+        """What the user should know before the first job: checkpoints left out or shared, concepts without labels."""
+        models = self.models.values()
+        return missing_lines(models) + shared_lines(models) + absent_concepts(self.config)
