@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 LAGS = 60  # scans over which autocorrelations are followed
 
 
-def make_design(cohort, words, sound, runs, *, tr, delays, alternatives, downsampling, nuisance, lexical, split,
+def make_design(cohort, words, sound, runs, *, tr, delays, delay_alternatives, downsampling, nuisance, lexical, split,
                 gap_seconds, minimum_block, seed):  # fmt: skip
     """Folds, bands and blocks of a data set, and the band of its autocorrelation floor.
 
@@ -36,7 +36,7 @@ def make_design(cohort, words, sound, runs, *, tr, delays, alternatives, downsam
     runs : list of dict with name, stimulus, test and, optionally, group
     tr : float
     delays : list of float, s
-    alternatives : list of [first, last], s, see `triphase.config.delays.alternative_delays`
+    delay_alternatives : list of [first, last], s, see `triphase.config.delays.alternative_delays`
     downsampling : str, see `triphase.encoding.features.words_to_scans`
     nuisance : list of str, see `triphase.encoding.bands.nuisance_band`
     lexical : dict with dimensions and components, or None
@@ -81,7 +81,7 @@ def make_design(cohort, words, sound, runs, *, tr, delays, alternatives, downsam
         lag=decorrelation(acf, predicted), block_length=block_length(acf, predicted, minimum_block),
         alternatives={
             name: Alternative(other, nuisance_with(other))
-            for name, other in alternative_delays(alternatives, delays, tr).items()
+            for name, other in alternative_delays(delay_alternatives, delays, tr).items()
         },
     )  # fmt: skip
     log.info("gap %d scans, %s blocks of %d scans per held-out stretch", gap, design.counts, design.block_length)
