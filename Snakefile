@@ -2,7 +2,7 @@
 
 A workflow over model x checkpoint x layer that measures similarity to the brain, internal states and task performance,
 and ends in phase plots and a verdict with uncertainty. `snakemake --cores 8` runs the study of config/config.yaml;
-`--configfile config/studies/<study>.yaml` another one.
+`--configfile config/studies/<study>.yaml` another one, which stands on the defaults of the schema alone.
 """
 
 from snakemake.utils import min_version
@@ -10,7 +10,10 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-configfile: "config/config.yaml"
+# With --configfile a study stands on the defaults alone: what is named here would lie beneath it.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
 
 
 report: "workflow/report/workflow.rst"

@@ -4,12 +4,11 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import copy
-import json
-from pathlib import Path
 
 from triphase.config.dataset_rules import check_entry
 from triphase.config.discovery import find_names, natural
-from triphase.config.validation import check_schema, check_unique_names, read_checked, require_known
+from triphase.config.places import Mistakes
+from triphase.config.validation import problems_of, read_checked, require_known
 from triphase.core.errors import InputError
 
 # What an annotator writes where there is nothing to say, in the annotations of Narrative Movie.
@@ -21,13 +20,12 @@ DEFAULTS = {
 }
 
 
-def load_registry(path, schema):
+def load_registry(path):
     """Read and check a registry of data sets.
 
     Parameters
     ----------
     path : path of a YAML file with `datasets` and, optionally, `atlases`
-    schema : path of workflow/schemas/datasets.schema.json
 
     Returns
     -------
@@ -37,7 +35,9 @@ def load_registry(path, schema):
     ------
     InputError : the file, the entry, the key and its value
     """
-    content = read_checked(path, schema, key="dataset/registry")
+    from triphase.config.schema.registries import Datasets
+
+    content = read_checked(path, Datasets, key="dataset/registry")
     for entry in content["datasets"]:
         check_entry(entry, f"{path}/datasets/{entry['name']}")
     for atlas in content.get("atlases", []):
@@ -47,14 +47,13 @@ def load_registry(path, schema):
     return {key: {entry["name"]: entry for entry in content.get(key, [])} for key in ("datasets", "atlases")}
 
 
-def resolve_dataset(selection, registry, schema, *, study, local_data=None):
+def resolve_dataset(selection, registry, *, study, local_data=None):
     """The data set of a study: the registry's entry with the study's overrides, cut down to what the study chose.
 
     Parameters
     ----------
     selection : dict, `dataset` of the study's config
     registry : what `load_registry` returns
-    schema : path of workflow/schemas/datasets.schema.json, for the overridden entry
     study : str, name of the study
     local_data : folder of the user's own files, searched where the entry names no subjects or runs
 
@@ -74,9 +73,10 @@ def resolve_dataset(selection, registry, schema, *, study, local_data=None):
     require_known("dataset/name", [selection["name"]], list(registry["datasets"]), "is not in the registry; there are")
     entry = _merged(registry["datasets"][selection["name"]], selection["overrides"])
     if selection["overrides"]:
-        rules = json.loads(Path(schema).read_text(encoding="utf-8"))
-        check_schema(entry, {"$ref": "#/$defs/dataset", "$defs": rules["$defs"]}, where="dataset/overrides")
-        check_unique_names(entry, where="dataset/overrides")
+        from triphase.config.schema.registries import RegisteredDataset
+
+        if problems := problems_of(entry, RegisteredDataset, ("dataset", "overrides")):
+            raise Mistakes(problems)
         check_entry(entry, "dataset/overrides")
     source = dict(_chosen(entry["sources"], selection["source"], "dataset/source", "is not among the sources"))
     what = "is not a transcript; there are"
@@ -91,8 +91,8 @@ def resolve_dataset(selection, registry, schema, *, study, local_data=None):
     resolved = {
         **{key: entry[key] for key in kept},
         **{key: entry.get(key) for key in ("local_data_hint", "simulate", "events", "audio")},
-        "url": (selection["url"] or entry["url"] or "").replace("{study}", study) or None,
-        "version": selection["version"] or entry["version"],
+        "url": (entry["url"] or "").replace("{study}", study) or None,
+        "version": entry["version"],
         "subjects": subjects,
         "runs": runs,
         "left_out": left_out,
@@ -177,12 +177,14 @@ def _check_resolved(dataset, study):
     roots = {dataset["words"]["root"], dataset["source"]["root"]}
     for key in ("url", "version") if "dataset" in roots else ():
         if dataset[key] is None:
-            raise InputError(f"dataset/{key}: {dataset['name']!r} has none in the registry; set it")
+            raise InputError(f"dataset/overrides/{key}: {dataset['name']!r} has none in the registry; set it")
     if dataset["tr"] is None:
         raise InputError(f"dataset/overrides: {dataset['name']!r} has no tr in the registry; set tr, in seconds")
     here = f"results/{study}/demo/dataset"
     if dataset["simulate"] and dataset["url"] != here:
-        raise InputError(f"dataset/url: {dataset['url']!r} must be {here}, where dataset/simulate makes the data set")
+        raise InputError(
+            f"dataset/overrides/url: {dataset['url']!r} must be {here}, where dataset/simulate makes the data set"
+        )
     stimuli = sorted({run["stimulus"] for run in dataset["runs"]})
     if len(stimuli) > 1 and not any(field in dataset["words"]["path"] for field in ("{stimulus}", "{run}")):
         raise InputError(

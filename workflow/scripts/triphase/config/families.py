@@ -15,13 +15,12 @@ TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def load_families(path, schema):
+def load_families(path):
     """Read and check a registry of checkpoint families.
 
     Parameters
     ----------
     path : path of a YAML file with `families`
-    schema : path of workflow/schemas/models.schema.json
 
     Returns
     -------
@@ -31,7 +30,9 @@ def load_families(path, schema):
     ------
     InputError : the file, the entry, the key and its value
     """
-    content = read_checked(path, schema)
+    from triphase.config.schema.registries import Families
+
+    content = read_checked(path, Families)
     families = {family["name"]: family for family in content["families"]}
     for family in families.values():
         for size in family["sizes"]:
@@ -58,8 +59,8 @@ def resolve_models(models, families, *, trusted=()):
     list of dict
         Each with name, repository, layers (numbers), tokens_per_step, trust_remote_code, and checkpoints (name,
         revision, step, tokens; commit, where pinned; asked_tokens, where a grid of tokens chose it; folder, where it
-        lies in a folder of the user); family, size, seed, schedule, initialisation, dtype and bytes (an estimate, per
-        checkpoint) where the model names a family; cache_dir, local_folder and train as given.
+        lies in a folder of the user); family, size, seed, schedule, initialisation, floor_tokens, dtype and bytes (an
+        estimate, per checkpoint) where the model names a family; cache_dir, local_folder and train as given.
 
     Raises
     ------
@@ -111,6 +112,7 @@ def _facts(model, families, where):
         "bytes": size.get("bytes", size["parameters"] * BYTES[size["dtype"]]),
         "schedule": size["schedule"],
         "initialisation": family["initialisation"],
+        "floor_tokens": family.get("floor_tokens", 0),
     }
     return {"entry": entry, "revisions": _revisions(family, size), "depth": size["layers"], "family": family["name"]}
 

@@ -1,96 +1,97 @@
-"""A study's config: checked against the schema and its own rules, with the data set that it names put in."""
+"""A study's config: checked against its schema and rules, with the data set and the models that it names put in."""
 
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from triphase.config import rules as config_checks
+from triphase.config import rules
 from triphase.config.datasets import load_registry, resolve_dataset
 from triphase.config.families import load_families, resolve_models
 from triphase.config.lockfile import lock_path
-from triphase.config.validation import check_schema, check_unique_names
+from triphase.config.places import Mistakes, Problems, Sources, refuse
+from triphase.config.validation import problems_of
 from triphase.core.errors import InputError
 from triphase.core.redaction import check_no_password
 
 
-def resolve_config(config, project):
-    """Check a study's config and replace `dataset` and `models` by what they stand for.
+def resolve_config(config: Mapping[str, Any], project: str | Path, sources: Sources | None = None) -> dict[str, Any]:
+    """Check a study's config, fill in the defaults, and replace `dataset` and `models` by what they stand for.
 
     Everything is found before any job starts.
 
     Parameters
     ----------
-    config : dict, as merged from the config files
+    config : as merged from the config files and the command line
     project : path of the folder that holds workflow/; a relative `dataset/registry` is looked for in the working
         directory first and there next
+    sources : where the config comes from, for messages
 
     Returns
     -------
-    dict : the config with `dataset` as `registry.resolve_dataset` describes it and `models` as
-        `models.resolve_models` does, not yet pinned; `lock` is the path of the study's lock
+    dict : the config with `dataset` as `datasets.resolve_dataset` describes it and `models` as
+        `families.resolve_models` does, not yet pinned; `lock` is the path of the study's lock
 
     Raises
     ------
-    InputError : the key, its value and what would be right
+    InputError : every mistake, each with its key, its value, what would be right, and the line of the file that has it
     """
-    schemas = Path(project) / "workflow" / "schemas"
+    from triphase.config.schema import Study
+
+    sources = sources or Sources()
     check_no_password(config)
-    check_schema(config, schemas / "config.schema.json")
-    check_unique_names(config)
-    path, schema = Path(config["dataset"]["registry"]), schemas / "datasets.schema.json"
-    registry = load_registry(path if path.is_file() else Path(project) / path, schema)
-    dataset = resolve_dataset(
-        config["dataset"], registry, schema, study=config["study"], local_data=config["local_data"]
-    )
+    refuse([*problems_of(config, Study), *sources.repeated()], sources)
+    config = as_given(Study.model_validate(config).model_dump(mode="json", by_alias=True), config)
+    path, collected = Path(config["dataset"]["registry"]), Collected(sources)
+    families = load_families(Path(project) / "resources/registry/models.yaml")
+    registry = collected.value(load_registry, path if path.is_file() else Path(project) / path)
+    models = collected.value(resolve_models, config["models"], families, trusted=config["trust_remote_code"])
+    if registry:
+        options = {"study": config["study"], "local_data": config["local_data"]}
+        dataset = collected.value(resolve_dataset, config["dataset"], registry, **options)
+    collected.refuse()
     check_no_password(dataset, f"{path}: dataset")
-    families = load_families(Path(project) / "resources/registry/models.yaml", schemas / "models.schema.json")
-    models = resolve_models(config["models"], families, trusted=config["trust_remote_code"])
-    lock = str(lock_path(config["lock"], config["study"], project))
+    lock, floor = str(lock_path(config["lock"], config["study"], project)), config["phases"]["floor_tokens"]
+    models = [model | {"floor_tokens": model.get("floor_tokens", 0) if floor is None else floor} for model in models]
     config = {**config, "dataset": dataset, "models": models, "lock": lock}
-    config_checks.check_headline(config)
-    _increasing_steps(config)
-    _same_side(config)
-    config_checks.check_context(config)
-    config_checks.check_trained_models(config)
-    config_checks.check_mechanism(config)
-    config_checks.check_encoding(config)
-    config_checks.check_labels(config)
-    config_checks.check_concepts(config, registry)
+    for rule in rules.RULES:
+        collected.value(rule, config)
+    collected.value(rules.check_concepts, config, registry)
+    collected.refuse()
     return config
 
 
-def in_order(node):
+class Collected:
+    """Results of functions that may refuse, whose refusals are raised together."""
+
+    def __init__(self, sources: Sources):
+        self.sources = sources
+        self.problems: Problems = []
+
+    def value(self, function: Callable, *arguments: Any, **options: Any) -> Any:
+        """What a function returns; None where it raises an InputError, whose message begins with the key."""
+        try:
+            return function(*arguments, **options)
+        except Mistakes as error:
+            self.problems += error.problems
+        except InputError as error:
+            self.problems.append((tuple(str(error).split(": ")[0].split("/")), str(error)))
+
+    def refuse(self) -> None:
+        """InputError with all that were refused."""
+        refuse(self.problems, self.sources)
+
+
+def as_given(filled: Any, given: Any) -> Any:
+    """A config with its defaults, in which 8 stays 8 where a number may have a fraction."""
+    if isinstance(filled, dict) and isinstance(given, Mapping):
+        return {key: as_given(value, given.get(key)) for key, value in filled.items()}
+    if isinstance(filled, list) and isinstance(given, list | tuple) and len(filled) == len(given):
+        return [as_given(*pair) for pair in zip(filled, given, strict=True)]
+    return given if isinstance(filled, float) and isinstance(given, int) else filled
+
+
+def in_order(node: Any) -> Any:
     """A config with the keys of every mapping sorted: their order has no meaning, and Snakemake would rerun for it."""
     if isinstance(node, dict):
         return {key: in_order(node[key]) for key in sorted(node)}
     return [in_order(item) for item in node] if isinstance(node, list) else node
-
-
-def tokens_seen(model, checkpoint):
-    """Tokens that a checkpoint has been trained on: its own `tokens`, else step x tokens per step."""
-    return checkpoint.get("tokens", checkpoint["step"] * model["tokens_per_step"])
-
-
-def _increasing_steps(config):
-    for model in config["models"]:
-        entries = [(entry["name"], entry["step"], tokens_seen(model, entry)) for entry in model["checkpoints"]]
-        for (_, step, tokens), (name, next_step, next_tokens) in pairwise(entries):
-            if next_step <= step or next_tokens <= tokens:
-                raise InputError(
-                    f"models/{model['name']}/checkpoints/{name}: step {next_step} ({next_tokens} tokens) does not come "
-                    f"after step {step} ({tokens} tokens); list checkpoints in the order of training"
-                )
-
-
-def _same_side(config):
-    sides, fixed = {}, config["encoding"]["split"]["kind"] == "fixed"
-    for run in config["dataset"]["runs"]:
-        if sides.setdefault(run["stimulus"], run["test"]) != run["test"]:
-            raise InputError(
-                f"dataset/runs/{run['name']}: stimulus {run['stimulus']!r} is marked test: {run['test']} here and "
-                f"test: {sides[run['stimulus']]} in another run; every run of a stimulus stands on the same side"
-            )
-    if fixed and set(sides.values()) != {True, False}:
-        raise InputError(
-            "dataset/test_runs: split kind 'fixed' needs test runs and others among the study's runs; "
-            "with one stimulus use encoding/split/kind: outer_cv"
-        )

@@ -3,10 +3,45 @@
 Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
+from itertools import pairwise
+
 from triphase.config.dataset_rules import BUILT_IN
 from triphase.config.delays import alternative_delays, delays_in_scans
 from triphase.config.validation import require_known
 from triphase.core.errors import InputError
+
+
+def tokens_seen(model, checkpoint):
+    """Tokens that a checkpoint has been trained on: its own `tokens`, else step x tokens per step."""
+    return checkpoint.get("tokens", checkpoint["step"] * model["tokens_per_step"])
+
+
+def check_steps(config):
+    """Checkpoints come in the order of training."""
+    for model in config["models"]:
+        entries = [(entry["name"], entry["step"], tokens_seen(model, entry)) for entry in model["checkpoints"]]
+        for (_, step, tokens), (name, next_step, next_tokens) in pairwise(entries):
+            if next_step <= step or next_tokens <= tokens:
+                raise InputError(
+                    f"models/{model['name']}/checkpoints/{name}: step {next_step} ({next_tokens} tokens) does not come "
+                    f"after step {step} ({tokens} tokens); list checkpoints in the order of training"
+                )
+
+
+def check_sides(config):
+    """All runs of a stimulus are tested or train, and a fixed split has runs of both kinds."""
+    sides, fixed = {}, config["encoding"]["split"]["kind"] == "fixed"
+    for run in config["dataset"]["runs"]:
+        if sides.setdefault(run["stimulus"], run["test"]) != run["test"]:
+            raise InputError(
+                f"dataset/runs/{run['name']}: stimulus {run['stimulus']!r} is marked test: {run['test']} here and "
+                f"test: {sides[run['stimulus']]} in another run; every run of a stimulus stands on the same side"
+            )
+    if fixed and set(sides.values()) != {True, False}:
+        raise InputError(
+            "dataset/test_runs: split kind 'fixed' needs test runs and others among the study's runs; "
+            "with one stimulus use encoding/split/kind: outer_cv"
+        )
 
 
 def check_trained_models(config):
@@ -60,8 +95,6 @@ def _check_saved(where, entry, saves):
 
 
 def _check_recipe(where, recipe, longest):
-    if max(recipe["saves"]) > recipe["steps"]:
-        raise InputError(f"{where}/saves: {max(recipe['saves'])} must be at most train/steps, {recipe['steps']}")
     if recipe["width"] % (2 * recipe["heads"]):
         raise InputError(
             f"{where}/width: {recipe['width']} must be a multiple of 2 x train/heads, {2 * recipe['heads']}"
@@ -72,12 +105,12 @@ def _check_recipe(where, recipe, longest):
             f"position each for BOS and for the token itself): at most {recipe['context'] - 2}"
         )
     corpus = recipe["corpus"]
-    needed = {"grammar": ("words", "mixture"), "text": ("path", "from")}[corpus["kind"]]
-    if missing := [key for key in needed if key not in corpus]:
+    if set(corpus) != {"words", "mixture"} and set(corpus) - {"to"} != {"path", "from"}:
         raise InputError(
-            f"{where}/corpus: kind {corpus['kind']!r} needs {' and '.join(needed)}; missing: {', '.join(missing)}"
+            f"{where}/corpus: invented language has words and mixture, a text path and from (and to); there are "
+            f"{', '.join(corpus) or 'none'}"
         )
-    if corpus["kind"] == "grammar" and not sum(corpus["mixture"].values()):
+    if "mixture" in corpus and not sum(corpus["mixture"].values()):
         raise InputError(f"{where}/corpus/mixture: every share is 0; at least one must be above 0")
 
 
@@ -161,3 +194,16 @@ def check_headline(config):
     for key, there in (("tasks", "evaluations"), ("adherence", "adherence")):
         known = [entry["name"] for entry in tasks[there]]
         require_known(f"phases/headline/{key}", headline[key], known, f"is not in tasks/{there}; there are")
+
+
+# Of a config with its data set and models put in.
+RULES = (
+    check_headline,
+    check_steps,
+    check_sides,
+    check_context,
+    check_trained_models,
+    check_mechanism,
+    check_encoding,
+    check_labels,
+)

@@ -1,137 +1,164 @@
-"""Checks of a mapping against a JSON schema, with messages that name key, value and what would be right."""
+"""Checks of what was read from YAML against typed sections; messages say key, value and what would be right."""
 
 import json
-import math
-import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from triphase.config.moved import moved
+from triphase.config.places import Problems, Sources, refuse
 from triphase.core.errors import InputError
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
-def read_checked(path, schema, key=""):
-    """Read a YAML file, and check it against a schema and for names that are used twice.
+
+def problems_of(content: Any, model: type["BaseModel"], place: tuple = ()) -> Problems:
+    """Everything in which some content is not what typed sections allow.
 
     Parameters
     ----------
-    path : path of a YAML file in UTF-8
-    schema : as for `check_schema`
-    key : str, put before the path in messages where the file cannot be read: the key that names it
+    content : as read from YAML
+    model : the typed section
+    place : path of the content in the config, put before the keys
+
+    Returns
+    -------
+    list of (path, message): keys and numbers of entries on the way to the mistake, and one line that names the key, its
+    value and what would be right
+    """
+    from pydantic import ValidationError
+
+    found = _repeated_names(content, ())
+    try:
+        model.model_validate(content)
+    except ValidationError as error:
+        found = _mistakes(error, content, model) + found
+    return [((*place, *path), f"{'/'.join((*place, _shown(path, content)))}: {text}") for path, text in found]
+
+
+def _repeated_names(node, path):
+    """Lists of named mappings in which two have the same name."""
+    if isinstance(node, Mapping):
+        return [problem for key, value in node.items() for problem in _repeated_names(value, (*path, key))]
+    if not isinstance(node, list):
+        return []
+    found = [problem for place, entry in enumerate(node) for problem in _repeated_names(entry, (*path, place))]
+    names = [entry["name"] for entry in node if isinstance(entry, Mapping) and "name" in entry]
+    if twice := list(dict.fromkeys(repr(name) for name in names if names.count(name) > 1)):
+        found.append((path, f"name {', '.join(twice)} is used more than once; names must differ"))
+    return found
+
+
+def require_known(where, names, known, what):
+    """InputError for the first of `names` that is not in `known`; the nearest of those is named first."""
+    for name in names:
+        if name not in known:
+            raise InputError(f"{where}: {name!r} {what}: {', '.join(_nearest_first(name, known)) or 'none'}")
+
+
+def _nearest_first(name, known):
+    near = get_close_matches(str(name), [str(other) for other in known], n=1)
+    return [*near, *(other for other in known if other not in near)]
+
+
+def _mistakes(error, content, model):
+    from triphase.config.schema.overlay import json_schema
+
+    schema, raised = json_schema(model), {}
+    for detail in error.errors(include_url=False):
+        path, value = _walked(content, detail)
+        raised.setdefault(path, (detail, value))
+    # Of a value that may have several forms each form complains; the one that got furthest was meant.
+    reached = {path[:depth] for path in raised for depth in range(len(path))}
+    found = []
+    for path, (detail, value) in raised.items():
+        if path not in reached:
+            old = [(place, f"no key any more (here {_text(given)}): {now}") for place, given, now in moved(path, value)]
+            found += old or [(path, _said(schema, path, value, detail))]
+    return found
+
+
+def _walked(content, detail):
+    """Path of one of pydantic's errors, without the forms of a value that were tried; and the value there."""
+    path, value = [], content
+    for part in detail["loc"]:
+        if isinstance(value, Mapping) and part in value or isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+            path.append(part)
+    extra = detail["loc"][-1]
+    return (*path, extra) if extra == "[key]" or detail["type"] == "missing" else tuple(path), value
+
+
+def _shown(path, content):
+    """A path as text, with the names of entries that have one."""
+    parts, value = [], content
+    for place, part in enumerate(path):
+        value = value[part] if isinstance(value, list) or isinstance(value, Mapping) and part in value else None
+        named = isinstance(part, int) and isinstance(value, Mapping) and isinstance(value.get("name"), str)
+        parts.append(value["name"] if named and path[place + 1 :] != ("name",) else str(part))
+    return "/".join(parts)
+
+
+def _said(schema, path, value, detail):
+    """What is wrong with a value, and what would be right."""
+    from triphase.config.schema.overlay import described, keys_at, node_at
+
+    if detail["type"] == "extra_forbidden":
+        known = keys_at(schema, path[:-1])
+        hint = _suggested(schema, path, known)
+        return f"no such key (here {_text(value)}); {hint}there are {', '.join(sorted(known))}"
+    if path[-1] == "[key]":
+        names = (node_at(schema, path[:-2]) or {}).get("propertyNames", {})
+        return f"no such key; it must be {described(schema, names)}"
+    node = node_at(schema, path) or {}
+    if detail["type"] == "missing":
+        return f"the key is missing; it must be {described(schema, node)}"
+    if detail["type"] == "value_error":
+        return f"{_text(value)} {detail['ctx']['error']}"
+    return f"{_text(value)} must be {described(schema, node)}"
+
+
+def _text(value):
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) < 80 else text[:77] + "…"
+
+
+def _suggested(schema, path, known):
+    from triphase.config.schema.overlay import keys
+
+    elsewhere = [other for other, *_ in keys(schema) if other.endswith(f"/{path[-1]}")]
+    near = elsewhere or get_close_matches(str(path[-1]), known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def read_yaml(path: str | Path, key: str = "") -> Any:
+    """Content of a YAML file in UTF-8.
+
+    Parameters
+    ----------
+    path : path of the file
+    key : put before the path in messages: the key of the config that names it
 
     Raises
     ------
-    InputError : the file, the key in it, its value and what would be right
+    InputError : the file, and why it cannot be read
     """
     import yaml
 
     where = f"{key}: {path}" if key else str(path)
     try:
-        content = yaml.load(Path(path).read_bytes().decode("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(Path(path).read_bytes().decode("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         raise InputError(f"{where} cannot be read ({error.strerror or error})") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"{where} is not YAML in UTF-8 ({' '.join(str(error).split())})") from None
-    check_schema(content, schema, where=str(path))
-    check_unique_names(content, where=str(path))
+
+
+def read_checked(path: str | Path, model: type["BaseModel"], key: str = "") -> Any:
+    """Content of a YAML file that is what typed sections allow; as `read_yaml`, and with its mistakes line by line."""
+    content, sources = read_yaml(path, key), Sources([Path(path)])
+    problems = [*problems_of(content, model), *sources.repeated()]
+    refuse(problems, sources)
     return content
-
-
-def check_schema(content, schema, where=""):
-    """Check a mapping against a schema.
-
-    Parameters
-    ----------
-    content : mapping as read from YAML
-    schema : path of a JSON schema, or the schema as a dict
-    where : str, put before the keys in messages
-
-    Raises
-    ------
-    InputError : the first five mistakes in one line
-    """
-    import jsonschema
-
-    if not isinstance(schema, dict):
-        schema = json.loads(Path(schema).read_text(encoding="utf-8"))
-    draft = jsonschema.Draft202012Validator
-    # 10.0 is no integer for range(), and no limit refuses NaN.
-    strict = draft.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
-    validator = jsonschema.validators.extend(draft, {"pattern": _pattern}, type_checker=strict)(schema)
-    errors = sorted(validator.iter_errors(content), key=lambda error: [str(part) for part in error.path])
-    if errors:
-        # One error per missing key, of which each names all.
-        raise InputError("; ".join(list(dict.fromkeys(_describe(error, where) for error in errors))[:5]))
-
-
-def check_unique_names(content, where=""):
-    """InputError when two entries of one list of named mappings have the same name."""
-    for path, names in _lists_of_named(content, where):
-        twice = sorted({str(name) for name in names if names.count(name) > 1})
-        if twice:
-            raise InputError(f"{path}: name {', '.join(map(repr, twice))} is used more than once; names must differ")
-
-
-def require_known(where, names, known, what):
-    """InputError for the first of `names` that is not in `known`."""
-    for name in names:
-        if name not in known:
-            raise InputError(f"{where}: {name!r} {what}: {', '.join(known) or 'none'}")
-
-
-def _is_integer(_, value):
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(_, value):
-    return _is_integer(_, value) or isinstance(value, float) and math.isfinite(value)
-
-
-def _pattern(_, pattern, value, __):
-    """Python's `$` also matches before a last line break, which no name may have."""
-    import jsonschema
-
-    if isinstance(value, str) and (value.endswith("\n") or not re.search(pattern, value)):
-        yield jsonschema.ValidationError(f"does not match {pattern}")
-
-
-def _describe(error, where):
-    """One line: where, what it is, what it should be."""
-    where = "/".join([where] * bool(where) + [str(part) for part in error.absolute_path])
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema["properties"])
-        unknown = sorted(set(map(str, error.instance)) - set(known))
-        return f"{where or 'top level'}: unknown key {', '.join(map(repr, unknown))}; known here: {', '.join(known)}"
-    if error.validator == "required":
-        missing = [key for key in error.schema["required"] if key not in error.instance]
-        return f"{where or 'top level'}: key {', '.join(map(repr, missing))} is missing"
-    value = json.dumps(error.instance, ensure_ascii=False, default=str)
-    value = value if len(value) < 80 else value[:77] + "…"
-    rules = {
-        "type": f"must be {_either(error.schema.get('type'))}",
-        "enum": f"must be one of {error.schema.get('enum')}",
-        "minItems": f"needs at least {error.schema.get('minItems')} entries",
-        "maxItems": f"takes at most {error.schema.get('maxItems')} entries",
-        "minLength": "must not be empty",
-        "minProperties": f"needs one of {', '.join(error.schema.get('properties', {}))}",
-        "maxProperties": f"takes only one of {', '.join(error.schema.get('properties', {}))}",
-        "uniqueItems": "must not repeat an entry",
-        "minimum": f"must be at least {error.schema.get('minimum')}",
-        "maximum": f"must be at most {error.schema.get('maximum')}",
-        "exclusiveMinimum": f"must be above {error.schema.get('exclusiveMinimum')}",
-        "exclusiveMaximum": f"must be below {error.schema.get('exclusiveMaximum')}",
-        "pattern": f"must match {error.schema.get('pattern')}; {error.schema.get('description', 'see config/README')}",
-    }
-    return f"{where or 'top level'}: {value} {rules.get(error.validator, error.message)}"
-
-
-def _either(kinds):
-    return " or ".join([kinds] if isinstance(kinds, str) else kinds or [])
-
-
-def _lists_of_named(node, where=""):
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _lists_of_named(value, f"{where}/{key}" if where else str(key))
-    elif isinstance(node, list) and node and all(isinstance(item, dict) and "name" in item for item in node):
-        yield where, [item["name"] for item in node]
-        for item in node:
-            yield from _lists_of_named(item, f"{where}/{item['name']}")

@@ -1,0 +1,103 @@
+"""Writes what is made of the schema: `python -m triphase.config.generate` (`make reference`).
+
+The JSON schema for editors, and the reference of all keys. A test says when one of them is stale.
+"""
+
+import inspect
+import json
+from pathlib import Path
+
+from triphase.config.schema import Study
+from triphase.config.schema.overlay import described, editor_schema, json_schema, keys
+
+PROJECT = Path(__file__).parents[4]
+HEAD = """# Reference of the config
+
+Made from `workflow/scripts/triphase/config/schema/` by `make reference`: edit that, not this page. How files are
+merged, how to start a study of your own, and what a change reruns: [config/README.md](../../config/README.md).
+
+A study gives what has no default (the words beside a default of null say what stands in its place). Choices that are
+this project's own and not a published paper's are marked **[ours]**. In paths, `[]` stands for each entry of a list.
+"""
+
+
+def files() -> dict[Path, str]:
+    """Every generated file of the project, with its text."""
+    schema = json.dumps(editor_schema(Study), indent=1, ensure_ascii=False) + "\n"
+    return {
+        PROJECT / "workflow/schemas/config.schema.json": schema,
+        PROJECT / "docs/reference/config.md": reference(),
+    }
+
+
+def reference() -> str:
+    """The page that explains every key."""
+    schema = json_schema(Study)
+    told = [(path, node) for path, node, _ in keys(schema) if "description" in node]
+    parts = [HEAD, "## The study", _table(schema, [(path, node) for path, node in told if "/" not in path], "")]
+    for name, node in schema["properties"].items():
+        reference = node.get("$ref") or node.get("items", {}).get("$ref")
+        if reference:
+            place = f"{name}/[]/" if "items" in node else f"{name}/"
+            rows = [(path, node) for path, node in told if path.startswith(place)]
+            summary, *notes = _prose(schema, reference)
+            parts += [
+                f"## `{name}`{', a list' if 'items' in node else ''}",
+                summary,
+                _table(schema, rows, place),
+                *notes,
+            ]
+            for path, inner, _ in keys(schema):
+                for below, entries in _references(inner) if path.startswith(place) else []:
+                    parts += [f"**`{path.removeprefix(place)}{entries}`**: {' '.join(_prose(schema, below))}"]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _references(node):
+    """Sections that a key holds, each with "/[]" where it holds a list of them."""
+    for option in [node, *node.get("anyOf", [])]:
+        for part, entries in ((option, ""), (option.get("items", {}), "/[]")):
+            if "$ref" in part:
+                yield part["$ref"], entries
+
+
+def _prose(schema, reference):
+    """Paragraphs of a section's docstring, a line each."""
+    text = inspect.cleandoc(schema["$defs"][reference.rsplit("/", 1)[1]]["description"])
+    return [paragraph.replace("\n", " ") for paragraph in text.split("\n\n")]
+
+
+def _table(schema, rows, place):
+    lines = ["| key | value | default, and why | meaning |", "|---|---|---|---|"]
+    for path, node in rows:
+        value = described(schema, node) + (f" ({node['unit']})" if "unit" in node else "")
+        default = f"`{_yaml(node['default'])}`: {node['why']}" if "default" in node else "to be given"
+        texts = [node["description"], f"**{_bracketed(node['mark'])}**" if "mark" in node else ""]
+        texts += [f"Example: `{_yaml(example)}`." for example in node.get("examples", [])]
+        cells = [f"`{path.removeprefix(place)}`", value, default, " ".join(text for text in texts if text)]
+        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _bracketed(mark):
+    return mark if mark.startswith("[") else f"[{mark}]"
+
+
+def _yaml(value):
+    """A value in one line of YAML."""
+    import yaml
+
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+    return text.removesuffix("...\n").strip()
+
+
+def main() -> None:
+    """Write the generated files."""
+    for path, text in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(PROJECT))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""Registries of data sets and of families of checkpoints; resources/registry/README.md explains every key."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from triphase.config.schema.base import (
+    Count,
+    Language,
+    Name,
+    Names,
+    NotNegative,
+    Positive,
+    Section,
+    Share,
+    Text,
+    Texts,
+    Unique,
+    Whole,
+)
+
+# Of a key that may stay away, but may not be null.
+ABSENT: Any = None
+Root = Literal["dataset", "local_data"]
+SomeNames = Annotated[Names, Field(min_length=1)]
+
+
+class SimulatedRegion(Section):
+    """A region of simulated listeners; centres are in MNI space, mm."""
+
+    name: Name
+    voxels: Count
+    kind: Literal["language", "sensory", "control"]
+    centres: Annotated[list[Annotated[list[float], Field(min_length=3, max_length=3)]], Field(min_length=1)]
+
+
+class Simulate(Section):
+    """A data set that the demo stage makes."""
+
+    seed: Whole
+    volumes: Annotated[int, Field(ge=20)]
+    rois: Annotated[list[SimulatedRegion], Field(min_length=1)]
+
+
+class Subject(Section):
+    """A subject; `runs`, where not all."""
+
+    name: Name
+    id: Text = ABSENT
+    runs: SomeNames = ABSENT
+
+
+class Run(Section):
+    """A run of the scanner."""
+
+    name: Name
+    stimulus: Name = ABSENT
+    group: Name = ABSENT
+    test: bool = ABSENT
+    repeat: Count = ABSENT
+    overlap: NotNegative = ABSENT
+
+
+class File(Section):
+    """A template of paths below one of the roots."""
+
+    root: Root
+    path: Text
+
+
+class Columns(Section):
+    """Columns of a table of words."""
+
+    word: Text
+    onset: Text
+    offset: Text = ABSENT
+    duration: Text = ABSENT
+
+
+class Label(Section):
+    """A label of words, and its column."""
+
+    name: Name
+    column: Text
+
+
+class Joined(Section):
+    """A piece that is read with the word before it."""
+
+    word: Text
+    adds: Text
+
+
+class Correction(Section):
+    """A value of a published table that is known to be wrong."""
+
+    stimulus: Name
+    row: Whole
+    column: Text
+    found: Text
+    value: Text
+
+
+class Transcript(Section):
+    """Words, or annotations, of the stimuli."""
+
+    name: Name
+    root: Root
+    format: Literal["table", "textgrid", "annotations"]
+    path: Text
+    language: Language = ABSENT
+    shift: float = ABSENT
+    lowercase: bool = ABSENT
+    columns: Columns = ABSENT
+    labels: list[Label] = ABSENT
+    joined: list[Joined] = ABSENT
+    corrections: list[Correction] = ABSENT
+    tier: Text | Count = ABSENT
+    ignored: Texts = ABSENT
+    marker: Text | None = None
+    unknown: Texts = ABSENT
+
+
+class Region(Section):
+    """A region of a source or an atlas."""
+
+    name: Name
+    language: bool = ABSENT
+    sensory: bool = ABSENT
+    labels: Annotated[list[Text], Field(min_length=1)] = ABSENT
+
+
+class Source(Section):
+    """Responses of one kind."""
+
+    name: Name
+    root: Root
+    reader: Literal["nifti", "gifti", "cifti", "hdf5", "text", "npy"]
+    space: Literal["mni", "native", "fsaverage5", "none"]
+    path: Text
+    dropped_volumes: Whole
+    dropped_at_end: Whole = ABSENT
+    confounds: Text | None = None
+    mask: Text | None = None
+    rois: Text | None = None
+    roi_table: Text | None = None
+    reference: Text | None = None
+    columns: SomeNames = ABSENT
+    subjects: SomeNames = ABSENT
+    key: Text = ABSENT
+    repeats_key: Text = ABSENT
+    mask_key: Text = ABSENT
+    first_index: Literal[0, 1] = ABSENT
+    regions: list[Region] = ABSENT
+
+
+class RegisteredDataset(Section):
+    """A data set."""
+
+    name: Name
+    title: Text
+    url: Text | None
+    version: Text | None
+    license: Text | None
+    citation: Text | None
+    local_data_hint: Text | None = None
+    language: Language
+    tr: Positive | None
+    simulate: Simulate | None = None
+    subjects: Annotated[list[Subject], Field(min_length=1)] | None
+    runs: Annotated[list[Run], Field(min_length=1)] | None
+    events: Text | None = None
+    audio: File | None = None
+    transcripts: Annotated[list[Transcript], Field(min_length=1)]
+    sources: Annotated[list[Source], Field(min_length=1)]
+
+
+class Atlas(Section):
+    """An atlas: an image with its table, or a set of coordinates of nilearn's."""
+
+    name: Name
+    kind: Literal["image", "coordinates"]
+    url: Text = ABSENT
+    version: Text = ABSENT
+    image: Text = ABSENT
+    table: Text = ABSENT
+    set: Literal["dosenbach_2010", "power_2011", "seitzman_2018"] = ABSENT
+    radius: Positive = ABSENT
+    license: Text
+    citation: Text
+    regions: list[Region]
+
+
+class Datasets(Section):
+    """The registry of data sets."""
+
+    datasets: Annotated[list[RegisteredDataset], Field(min_length=1)]
+    atlases: list[Atlas] = ABSENT
+
+
+class Steps(Section):
+    """Steps at equal distances, both ends included."""
+
+    start: Whole = Field(alias="from")
+    end: Whole = Field(alias="to")
+    by: Count
+
+
+class Revisions(Section):
+    """How the revisions of some steps are named."""
+
+    pattern: Text
+    rounding: Literal["up", "down", "nearest"] = ABSENT
+    steps: Annotated[list[Whole | Steps], Field(min_length=1)]
+
+
+class Schedule(Section):
+    """The learning rate of a run, and what bounds its updates."""
+
+    kind: Literal["cosine", "constant_linear", "constant", "linear"]
+    peak: Positive
+    warmup: Whole
+    decay: Whole = ABSENT
+    total: Count
+    final: Share
+    restarts: list[Count] = ABSENT
+    betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = ABSENT
+    weight_decay: NotNegative = ABSENT
+
+
+class Initialisation(Section):
+    """How a run's weights begin."""
+
+    gains: float = ABSENT
+    biases: float = ABSENT
+    std: Positive = ABSENT
+    weights: Text = ABSENT
+
+
+class Size(Section):
+    """A size of a family."""
+
+    name: Name
+    parameters: Count
+    layers: Count
+    width: Count
+    heads: Count
+    vocabulary: Count
+    dtype: Literal["float32", "bfloat16", "float16"]
+    bytes: Count = ABSENT
+    schedule: Schedule | None
+    tokens_per_step: Count | None = None
+    revisions: list[Revisions] = ABSENT
+
+
+class Fault(Section):
+    """A fault of published checkpoints that somebody has reported."""
+
+    sizes: Annotated[list[Name], Field(min_length=1)] = ABSENT
+    revisions: Text
+    what: Text
+    source: Text
+
+
+class Family(Section):
+    """A family of public checkpoints; `floor_tokens`: see the config's `phases/floor_tokens`."""
+
+    name: Name
+    title: Text
+    license: Text
+    citation: Text
+    repository: Text
+    seeds: Annotated[list[Whole], Field(min_length=1), Unique()] = ABSENT
+    tokens_per_step: Count | None
+    floor_tokens: NotNegative = ABSENT
+    revisions: list[Revisions]
+    initialisation: Initialisation | None
+    sizes: Annotated[list[Size], Field(min_length=1)]
+    variants: Names = ABSENT
+    faults: list[Fault]
+
+
+class Families(Section):
+    """The registry of families."""
+
+    families: Annotated[list[Family], Field(min_length=1)]
