@@ -3,7 +3,7 @@
 import numpy as np
 
 TR = 2.0
-ALL = {"detrend": True, "high_pass": 0.01, "standardize": True}
+HIGH_PASS = 0.01
 
 
 def residuals(values, regressors):

@@ -56,9 +56,13 @@ def test_first_row_of_a_difference_is_zero_and_nothing_else_is_filled(tmp_path):
 def test_columns_are_chosen_by_globs_in_the_order_of_the_table():
     table = pd.DataFrame(np.zeros((3, 4)), columns=["rot_x", "csf", "trans_x", "trans_x_power2"])
     assert list(choose_columns(table, ["trans_?", "rot_*"], "a.tsv")) == ["rot_x", "trans_x"]
-    assert list(choose_columns(table, None, "a.tsv")) == list(table)
+    assert list(choose_columns(table, True, "a.tsv")) == list(table)
     refused(
-        lambda: choose_columns(table, ["trans_*", "gsr"], "a.tsv"), "confound_columns", "'gsr'", "a.tsv", "rot_x, csf"
+        lambda: choose_columns(table, ["trans_*", "gsr"], "a.tsv"),
+        "responses/confounds",
+        "'gsr'",
+        "a.tsv",
+        "rot_x, csf",
     )
 
 
@@ -89,7 +93,7 @@ def test_confounds_lose_the_rows_of_dropped_volumes():
 def test_first_volume_kept_has_its_true_difference(tmp_path):
     path = tmp_path / "rp.txt"
     np.savetxt(path, np.array([[1.0], [4.0], [9.0], [16.0]]))
-    table = run_confounds(str(path), 2, (2, 0), {"confound_expansion": ["derivatives"]})
+    table = run_confounds(str(path), 2, (2, 0), {"confounds": True, "confound_expansion": ["derivatives"]})
     np.testing.assert_array_equal(table, [[9, 5], [16, 7]])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from least_squares import ALL, TR, residuals, zscore
+from least_squares import HIGH_PASS, TR, residuals, zscore
 
 from triphase.core.artefacts import read_arrays, write_arrays
 from triphase.core.errors import InputError
@@ -21,7 +21,7 @@ def rng():
 
 RUNS = [{"name": "run-1", "stimulus": "one", "test": False}, {"name": "run-2", "stimulus": "two", "test": True}]
 SOURCE = {"name": "roi", "reader": "text", "space": "none", "columns": ["A", "B", "C"], "dropped_volumes": 4}
-CLEANING = {**ALL, "confounds": True}
+CLEANING = {"high_pass": HIGH_PASS, "confounds": True, "confound_expansion": []}
 
 
 def words(end):
@@ -57,16 +57,16 @@ def test_runs_are_cleaned_one_by_one_on_the_words_clock(tmp_path, rng):
     np.testing.assert_allclose(dataset["time_s"][60:], (np.arange(70) + 4) * TR)
     assert dataset["roi"].values.tolist() == ["A", "B", "C"] and dataset["valid"].values.all()
     # The confounds of the first run start at volume 0, those of the second at the first volume kept.
-    alone, _ = clean_run(values[0], tr=TR, confounds=confounds[0][4:], **ALL)
+    alone, _ = clean_run(values[0], tr=TR, confounds=confounds[0][4:], high_pass=HIGH_PASS)
     np.testing.assert_allclose(dataset["responses"].values[:60], alone, atol=1e-5)
-    alone, _ = clean_run(values[1], tr=TR, confounds=confounds[1], **ALL)
+    alone, _ = clean_run(values[1], tr=TR, confounds=confounds[1], high_pass=HIGH_PASS)
     np.testing.assert_allclose(dataset["responses"].values[60:], alone, atol=1e-5)
 
 
 def test_confounds_can_be_left_alone(tmp_path, rng):
     values = [rng.normal(size=(60, 3))] * 2
     with_file = clean(
-        subject_files(tmp_path, values, [np.full((64, 1), np.nan)] * 2), cleaning={**ALL, "confounds": False}
+        subject_files(tmp_path, values, [np.full((64, 1), np.nan)] * 2), cleaning={**CLEANING, "confounds": False}
     )
     without = clean(subject_files(tmp_path, values))
     np.testing.assert_array_equal(with_file["responses"], without["responses"])
@@ -128,7 +128,7 @@ def test_overlap_is_cut_after_cleaning_and_before_standardising(tmp_path, rng):
     dataset = clean(subject_files(tmp_path, values), runs=runs)
     second = dataset["run"].values == "run-2"
     assert second.sum() == 64 and dataset["time_s"].values[second][0] == 20.0
-    whole, _ = clean_run(values[1].copy(), tr=TR, **{**ALL, "standardize": False})
+    whole, _ = clean_run(values[1].copy(), tr=TR, high_pass=HIGH_PASS)
     np.testing.assert_allclose(dataset["responses"].values[second], zscore(whole[6:]), atol=1e-5)
     record = dataset.attrs["runs"][1]
     assert (record["volumes"], record["volumes_read"], record["overlap_volumes"]) == (64, 70, 6)
@@ -150,11 +150,13 @@ def test_confounds_are_chosen_and_expanded(tmp_path, rng):
     for run in ("run-1", "run-2"):
         table.to_csv(tmp_path / f"{run}.tsv", sep="\t", index=False, na_rep="n/a")
         files["confounds"][run] = {"path": str(tmp_path / f"{run}.tsv")}
-    chosen = {"confound_columns": ["trans_*", "rot_*"], "confound_expansion": ["derivatives", "squares"]}
-    dataset = clean(files, cleaning={**CLEANING, **chosen, "high_pass": None, "detrend": False})
+    chosen = {"confounds": ["trans_*", "rot_*"], "confound_expansion": ["derivatives", "squares"]}
+    dataset = clean(files, cleaning={**CLEANING, **chosen, "high_pass": None})
     change = np.diff(motion, axis=0, prepend=motion[:1])
     both = np.hstack([motion, change])
-    expected = zscore(residuals(values, np.hstack([both, both**2])[4:]))
+    trend = np.arange(90)[:, None]
+    removed = residuals(np.hstack([both, both**2])[4:], trend)
+    expected = zscore(residuals(residuals(values, trend), removed))
     np.testing.assert_allclose(dataset["responses"].values[:90], expected, atol=1e-4)
     assert [run["confounds"] for run in dataset.attrs["runs"]] == [8, 8]
 

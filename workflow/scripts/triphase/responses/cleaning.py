@@ -41,16 +41,16 @@ def cosine_drifts(volumes, tr, high_pass):
     return np.cos(np.pi * (np.arange(volumes)[:, None] + 0.5) * k / volumes)
 
 
-def clean_run(values, *, tr, detrend, high_pass, standardize, confounds=None, cut=0, where="run"):
-    """Clean one run as `nilearn.signal.clean` does; a voxel that cannot be used comes back as NaN.
+def clean_run(values, *, tr, high_pass, confounds=None, cut=0, where="run"):
+    """Clean one run as `nilearn.signal.clean` does, and z-score it; a voxel that cannot be used comes back as NaN.
+
+    The linear trend is removed; means are zero and variances one over the run (sample standard deviation).
 
     Parameters
     ----------
     values : float array (time, voxel); one of float32 is overwritten
     tr : float, s
-    detrend : bool, remove the linear trend
     high_pass : float or None, Hz; slower cosines are regressed out together with the confounds
-    standardize : bool, to zero mean and unit variance over the run (sample standard deviation)
     confounds : array (time, confound), optional
     cut : int, volumes at the start that are cleaned with the others and then left out, before standardising
     where : str, name of the run in messages
@@ -75,7 +75,7 @@ def clean_run(values, *, tr, detrend, high_pass, standardize, confounds=None, cu
             "responses.high_pass, choose fewer confounds, or leave the run out"
         )
     cleaned = values if values.dtype == np.float32 else np.empty(values.shape, np.float32)
-    basis = removed_space(len(values), tr, detrend, regressors)
+    basis = removed_space(len(values), tr, regressors)
     nonfinite, step = 0, max(1, BLOCK_VALUES // len(values))
     for start in range(0, values.shape[1], step):
         block = values[:, start : start + step]
@@ -83,16 +83,16 @@ def clean_run(values, *, tr, detrend, high_pass, standardize, confounds=None, cu
         nonfinite += int((~finite).sum())
         target = cleaned[cut:, start : start + step]
         if varying.all():
-            target[:] = _clean_block(block, basis, standardize, cut)
+            target[:] = _clean_block(block, basis, cut)
         else:
-            left = _clean_block(block[:, varying], basis, standardize, cut) if varying.any() else 0
+            left = _clean_block(block[:, varying], basis, cut) if varying.any() else 0
             target[:] = np.nan
             target[:, varying] = left
     cleaned = cleaned[cut:]
     return cleaned, {"nonfinite": nonfinite, "constant": int(np.isnan(cleaned[0]).sum()) - nonfinite}
 
 
-def removed_space(volumes, tr, detrend, regressors):
+def removed_space(volumes, tr, regressors):
     """An orthonormal basis of all that `nilearn.signal.clean` takes from a run.
 
     Detrending and regression together are one orthogonal projection of the time axis. Its matrix is what nilearn makes
@@ -107,18 +107,16 @@ def removed_space(volumes, tr, detrend, regressors):
     from scipy.linalg import eigh
 
     impulses = np.eye(volumes)
-    kept = clean(impulses, detrend=detrend, standardize=None, confounds=regressors, filter=False, t_r=tr)
+    kept = clean(impulses, detrend=True, standardize=None, confounds=regressors, filter=False, t_r=tr)
     removed = impulses - kept
     count = round(np.trace(removed))
-    if count == 0:
-        return np.empty((volumes, 0))
     values, basis = eigh(removed, subset_by_index=(volumes - count, volumes - 1))
     if not np.allclose(values, 1, atol=1e-6):
         raise RuntimeError(f"cleaning is no projection: eigenvalues from {values.min():g} to {values.max():g}")
     return basis
 
 
-def _clean_block(values, basis, standardize, cut):
+def _clean_block(values, basis, cut):
     values = values.astype(np.float64)
     size = np.abs(values).max(axis=0)
     values -= basis @ (basis.T @ values)
@@ -126,8 +124,7 @@ def _clean_block(values, basis, standardize, cut):
     # What is left of a voxel that the confounds explain is rounding error: scaled up it would look like data.
     spread = left.std(axis=0, ddof=1)
     empty = spread <= ROUNDING * size
-    if standardize:
-        left -= left.mean(axis=0)
-        left /= np.where(empty, 1, spread)
+    left -= left.mean(axis=0)
+    left /= np.where(empty, 1, spread)
     left[:, empty] = np.nan
     return left

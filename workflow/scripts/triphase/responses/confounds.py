@@ -47,18 +47,18 @@ def read_confounds(path):
 
 
 def choose_columns(table, patterns, path):
-    """The columns that any of some globs matches, in the table's order; all where `patterns` is None.
+    """The columns that any of some globs matches, in the table's order; all where `patterns` is True.
 
     Raises
     ------
     InputError : a glob that matches no column, with those there are
     """
-    if patterns is None:
+    if patterns is True:
         return table
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in table.columns):
             names = ", ".join(table.columns[:12]) + (" ..." if len(table.columns) > 12 else "")
-            raise InputError(f"responses.confound_columns: {pattern!r} matches no column of {path}; it has {names}")
+            raise InputError(f"responses/confounds: {pattern!r} matches no column of {path}; it has {names}")
     return table[[name for name in table.columns if any(fnmatchcase(name, pattern) for pattern in patterns)]]
 
 
@@ -119,7 +119,7 @@ def match_rows(table, volumes, dropped, path):
         row, column = np.argwhere(wrong)[0]
         raise InputError(
             f"{path}: column {table.columns[column]} has no number for volume {row}; a confound needs one for every "
-            "volume (responses.confound_columns can leave the column out)"
+            "volume (responses/confounds can leave the column out)"
         )
     return table
 
@@ -131,13 +131,13 @@ def run_confounds(path, volumes, dropped, cleaning):
     ----------
     path : path of the run's confounds
     volumes, dropped : as in `first_row`
-    cleaning : dict with confound_columns (list of glob, or None for all) and confound_expansion (as in `expand`)
+    cleaning : dict with confounds (list of glob, or True for all) and confound_expansion (as in `expand`)
 
     Returns
     -------
     DataFrame (volume of the response, confound)
     """
-    table = choose_columns(read_confounds(path), cleaning.get("confound_columns"), path)
+    table = choose_columns(read_confounds(path), cleaning["confounds"], path)
     return match_rows(expand(table, cleaning.get("confound_expansion") or []), volumes, dropped, path)
 
 

@@ -83,7 +83,8 @@ def clean_subject(
     runs : list of dict with name and stimulus, and optionally repeat and overlap (s)
     words : DataFrame, the word table of the study
     tr : float, s
-    cleaning : dict with detrend, high_pass, confounds (bool), confound_columns, confound_expansion and standardize
+    cleaning : dict with high_pass (Hz or None), confounds (True for all, False for none, or a list of globs of columns)
+        and confound_expansion (as in `confounds.expand`)
     brain, atlas, rois : as in the resolved data set; which voxels are read without a mask, and their regions
     attributes : dict, optional, more attributes of the file
 
@@ -105,9 +106,12 @@ def clean_subject(
         plan.append((run, recording, overlap_volumes(run, dropped, tr)))
     kept = [recording.volumes - cut for _, recording, cut in plan]
     usable, records = np.ones(len(reader.table), bool), []
-    units = "standard deviations of the run" if cleaning["standardize"] else "as in the file"
     with stream_arrays(
-        path, "responses", (sum(kept), len(usable)), dims=("time", "voxel"), attributes={"units": units}
+        path,
+        "responses",
+        (sum(kept), len(usable)),
+        dims=("time", "voxel"),
+        attributes={"units": "standard deviations of the run"},
     ) as stream:
         for run, recording, cut in plan:
             cleaned, record = _clean(recording, run, files, missing, cut, tr, cleaning)
@@ -157,8 +161,9 @@ def _clean(recording, run, files, missing, cut, tr, cleaning):
         # Without a voxel to remove them from, confounds need not be right.
         if cleaning["confounds"] and usable_voxels(values)[1].any():
             confounds = run_confounds(entry["path"], recording.volumes, missing, cleaning)
-    steps = {key: cleaning[key] for key in ("detrend", "high_pass", "standardize")}
-    cleaned, counts = clean_run(values, tr=tr, confounds=confounds, cut=cut, where=recording.path, **steps)
+    cleaned, counts = clean_run(
+        values, tr=tr, high_pass=cleaning["high_pass"], confounds=confounds, cut=cut, where=recording.path
+    )
     return cleaned, {
         "run": run["name"],
         "stimulus": run["stimulus"],
