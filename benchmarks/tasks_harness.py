@@ -110,7 +110,7 @@ def jobs_of(name):
     else:
         paths = sorted((TEST_DATA / BLIMP).glob("*.jsonl"))
         files = {path.stem: ("blimp_pairs", f"{BLIMP}/{path.name}") for path in paths}
-    entries = [{"name": name, "task": task, "root": "local_data", "data": data} for name, (task, data) in files.items()]
+    entries = [{"name": name, "task": task, "data": f"{{local_data}}/{data}"} for name, (task, data) in files.items()]
     return plan(entries, [], [TASKS], TEST_DATA)
 
 

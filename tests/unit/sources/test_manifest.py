@@ -94,14 +94,14 @@ def test_everything_that_a_study_reads_from_the_own_folder():
         },
         "encoding": {"nuisance": ["word_rate"]},
         "models": [
-            {"train": {"corpus": {"kind": "text", "path": "novel.txt"}}},
-            {"train": {"corpus": {"kind": "grammar"}}},
+            {"train": {"corpus": {"path": "novel.txt", "from": "II"}}},
+            {"train": {"corpus": {"words": 1000, "mixture": {}}}},
             {},
         ],
-        "states": {"mechanism": {"unseen": {"path": "unseen.txt", "root": "local_data"}}},
+        "states": {"mechanism": {"unseen": "{local_data}/unseen.txt"}},
         "tasks": {
-            "evaluations": [{"name": "x", "root": "local_data", "data": "x.jsonl"}, {"name": "y", "data": "y.jsonl"}],
-            "adherence": [{"name": "z", "variants": [{"root": "local_data", "data": "z.jsonl"}]}],
+            "evaluations": [{"name": "x", "data": "{local_data}/x.jsonl"}, {"name": "y", "data": "y.jsonl"}],
+            "adherence": [{"name": "z", "variants": [{"data": "{local_data}/z.jsonl"}]}],
         },
     }
     words, heard = ["one.tsv", "two.tsv"], ["s1.txt", "s1-rp_*.txt", "s2.txt", "s2-rp_*.txt"]

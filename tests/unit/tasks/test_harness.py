@@ -73,7 +73,7 @@ class TestPlan:
     def test_paths_come_from_the_yaml_or_from_local_data(self, folder):
         evaluations = [
             {"name": "one", "task": "choose"},
-            {"name": "two", "task": "choose", "data": "sub/own.jsonl", "root": "local_data", "limit": 7},
+            {"name": "two", "task": "choose", "data": "{local_data}/sub/own.jsonl", "limit": 7},
         ]
         jobs = plan(evaluations, [{"name": "world", "variants": VARIANTS}], [folder], "/data")
         assert [job["id"] for job in jobs] == ["one", "two", "world.letters", "world.digits", "world.plain"]
@@ -85,7 +85,7 @@ class TestPlan:
         assert f"{folder}/choose.yaml" in task_sources(jobs)
 
     def test_missing_files_are_named_before_anything_runs(self, folder):
-        entry = {"name": "two", "task": "choose", "data": "own.jsonl", "root": "local_data"}
+        entry = {"name": "two", "task": "choose", "data": "{local_data}/own.jsonl"}
         jobs = plan([{"name": "one", "task": "choose"}, entry], [], [folder], folder)
         (message,) = missing_data(jobs)
         assert "'two'" in message
@@ -109,7 +109,7 @@ class TestPlan:
 
     def test_local_data_that_is_not_set_is_named(self, folder):
         with pytest.raises(InputError, match="'x' reads 'a.jsonl' from local_data, which is not set"):
-            plan([{"name": "x", "task": "choose", "data": "a.jsonl", "root": "local_data"}], [], [folder], None)
+            plan([{"name": "x", "task": "choose", "data": "{local_data}/a.jsonl"}], [], [folder], None)
 
     def test_yaml_without_data_is_refused(self):
         with pytest.raises(InputError, match="'blimp_pairs' names no data"):
@@ -189,7 +189,7 @@ class TestKnownModel:
 
     def test_minimal_pairs_equal_hand_computation(self, folder, tokenizer):
         model, logp = bigram(cat_sees=1.0, dog_see=0.5)
-        entry = {"name": "pairs", "task": "blimp_pairs", "data": "pairs.jsonl", "root": "local_data"}
+        entry = {"name": "pairs", "task": "blimp_pairs", "data": "{local_data}/pairs.jsonl"}
         items, _ = run(plan([entry], [], [TASKS], folder), model, tokenizer)
         rows = read_documents(folder / "pairs.jsonl")
         for item, row in zip(items.to_dict("records"), rows, strict=True):

@@ -39,7 +39,7 @@ ADHERENCE = {
 def adherence(name, **keys):
     file, variants = ADHERENCE[name]
     entries = [
-        {"name": task, "task": task, "labels": list(labels), "root": "local_data", "data": file}
+        {"name": task, "task": task, "labels": list(labels), "data": f"{{local_data}}/{file}"}
         for task, labels in variants.items()
     ]
     return [{"name": name, "variants": entries, **keys}]
@@ -111,8 +111,8 @@ def test_half_of_the_claims_are_right_and_show_what_they_say(real_data):
 def test_multiple_choice_equals_direct_scoring_item_by_item(small, real_data):
     model, tokenizer = small
     evaluations = [
-        {"name": "pubmedqa", "task": "pubmedqa_labelled", "root": "local_data", "data": PUBMEDQA, "limit": 4},
-        {"name": "jcqa", "task": "jcommonsenseqa_likelihood", "root": "local_data", "data": JCOMMONSENSEQA, "limit": 4,
+        {"name": "pubmedqa", "task": "pubmedqa_labelled", "data": f"{{local_data}}/{PUBMEDQA}", "limit": 4},
+        {"name": "jcqa", "task": "jcommonsenseqa_likelihood", "data": f"{{local_data}}/{JCOMMONSENSEQA}", "limit": 4,
          "shots": 1},
     ]  # fmt: skip
     jobs = plan(evaluations, [], [TASKS], real_data)
@@ -176,7 +176,7 @@ def test_blimp_equals_direct_scoring_item_by_item(small, real_data):
     paradigms = sorted(path.stem for path in (real_data / "tasks" / "blimp").glob("*.jsonl"))
     assert len(paradigms) == 8
     entries = [
-        {"name": name, "task": "blimp_pairs", "root": "local_data", "data": f"tasks/blimp/{name}.jsonl", "limit": 4}
+        {"name": name, "task": "blimp_pairs", "data": f"{{local_data}}/tasks/blimp/{name}.jsonl", "limit": 4}
         for name in paradigms
     ]
     jobs = plan(entries, [], [TASKS], real_data)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from triphase.core.errors import InputError
 from triphase.sources.downloads import fetch_dataset
+from triphase.sources.local_data import below_local_data
 
 PLACEHOLDER = string.Formatter()
 
@@ -117,11 +118,10 @@ def study_files(config):
         for subject in dataset["subjects"]:
             paths += paths_of(wanted_files(response_roles(dataset["source"]), subject, dataset["runs"]))
     corpora = [(model.get("train") or {}).get("corpus") or {} for model in config["models"]]
-    paths += [corpus["path"] for corpus in corpora if corpus.get("kind") == "text"]
-    text = (config["states"]["mechanism"] or {}).get("unseen") or {}
-    paths += [text["path"]] if text.get("root") == "local_data" else []
+    paths += [corpus["path"] for corpus in corpora if "path" in corpus]
     entries = tasks["evaluations"] + [variant for entry in tasks["adherence"] for variant in entry["variants"]]
-    paths += [entry["data"] for entry in entries if entry.get("data") and entry.get("root") == "local_data"]
+    named = [(config["states"]["mechanism"] or {}).get("unseen"), *(entry.get("data") for entry in entries)]
+    paths += [below for path in named if (below := below_local_data(path))]
     return list(dict.fromkeys(paths))
 
 

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.sources.local_data import below_local_data, whole_path
 from triphase.tasks.adherence import check_variants
 
 HUB = Path("resources/hub_tasks")
@@ -25,9 +26,9 @@ def plan(evaluations, adherence, include_path, local_data, hub=HUB):
     ----------
     evaluations : list of dict
         `name`, `task` (of a YAML, or the harness's own), optional `metric` (default acc), `shots` (default: the YAML's
-        own number), `limit` (first so many items), `data` with `root` (local_data, or null: the working directory).
+        own number), `limit` (first so many items), `data` (a path; "{local_data}/…" lies below that folder).
     adherence : list of dict
-        `name`, `variants` (each `name`, `task`, `labels`, optional `data`, `root`), optional `shots`, `limit`.
+        `name`, `variants` (each `name`, `task`, `labels`, optional `data`), optional `shots`, `limit`.
     include_path : list of path
     local_data : path or None
     hub : path
@@ -80,7 +81,7 @@ def missing_data(jobs):
     """Messages, one for each data file of a local task that is not there."""
     return [
         f"tasks: task {job['id']!r} ({job['yaml']}) needs {path}, which is not there; put the file there, "
-        "or change the entry's `data`, its `root` or `local_data`"
+        "or change the entry's `data`, or `local_data`"
         for job in jobs
         if job["yaml"]
         for path in _files(job)
@@ -165,17 +166,16 @@ def _check_metric(job, yaml, content):
 def _data_files(entry, content, local_data):
     split = content.get("test_split") or content.get("validation_split") or "test"
     if entry.get("data"):
-        if entry.get("root") == "local_data" and not local_data:
+        if below_local_data(entry["data"]) and not local_data:
             raise InputError(
                 f"tasks: {entry['name']!r} reads {entry['data']!r} from local_data, which is not set; "
                 "set the config key local_data to the folder that holds it"
             )
-        root = Path(local_data) if entry.get("root") == "local_data" else Path()
-        return {split: [str(root / entry["data"])]}
+        return {split: [whole_path(entry["data"], local_data)]}
     files = (content.get("dataset_kwargs") or {}).get("data_files")
     if not files:
         raise InputError(
-            f"tasks: task {entry['task']!r} names no data; give the entry `data` (and `root: local_data`), "
+            f"tasks: task {entry['task']!r} names no data; give the entry `data`, "
             "or the YAML dataset_kwargs: data_files"
         )
     files = files if isinstance(files, dict) else {split: files}
