@@ -18,11 +18,10 @@ from reporting import figure  # noqa: E402
 
 from triphase.states.dimension import gride, neighbour_distances, two_nn  # noqa: E402
 from triphase.states.geometry import participation_ratio, spectrum  # noqa: E402
-from triphase.states.probes import plan_probes, predict, probe_scores  # noqa: E402
+from triphase.states.probes import ALPHAS, plan_probes, predict, probe_scores  # noqa: E402
 
 CONCEPTS, LAYERS, WORDS, FEATURES, CLASSES, TYPES = 20, 8, 3000, 512, 4, 600
 SECONDS, REPEATS = 20, 3
-ALPHAS = [1, 100, 10000]
 SIMULATED, COVERED = 60, 0.95
 DIMENSION_ERROR, REFERENCE_ERROR = 0.1, 1e-3
 # scikit-dimension 0.5.0 (numpy 2.4) on the cube below of d = 10: TwoNN().dimension_, GRIDE(n1=2, n2=4).dimension_.
@@ -47,11 +46,8 @@ def simulated(labels, number, control_draws):
     types = rng.choice(TYPES, WORDS, p=rng.dirichlet(np.full(TYPES, 0.5)))
     words = pd.DataFrame({"stimulus": "story", "word": [f"w{t}" for t in types], "sentence": np.arange(WORDS) // 10})
     columns = {f"concept{k}": labels(rng, types) for k in range(number)}
-    probes = {
-        "concepts": [{"name": name} for name in columns], "folds": 5, "control_draws": control_draws, "min_count": 20,
-        "learning_curve": [],
-    }  # fmt: skip
-    return types, plan_probes(pd.concat([words, pd.DataFrame(columns)], axis=1), probes, seed=0)
+    probes = {"concepts": [{"name": name} for name in columns], "learning_curve": []}
+    return types, plan_probes(pd.concat([words, pd.DataFrame(columns)], axis=1), probes, 0, control_draws)
 
 
 def partly_by_type(rng, types):
@@ -81,7 +77,7 @@ def speed_figures():
         for _ in range(REPEATS):
             start = time.perf_counter()
             for points in layers:
-                probe_scores(points, probed, ALPHAS, schemes=schemes)
+                probe_scores(points, probed, schemes=schemes)
             taken.append(time.perf_counter() - start)
         middle = statistics.median(taken)
         rows.append(figure(f"probes: {name}", round(middle, 1), f"<= {SECONDS}", middle <= SECONDS, seconds=taken))
@@ -114,10 +110,10 @@ def no_signal_figures():
     types, plan = simulated(lambda rng, types: rng.integers(0, CLASSES, len(types)), SIMULATED, control_draws=1)
     points = vectors_of(types, np.random.default_rng(0))
     for scheme, held_out in {"sentences": "sentences", "types": "word types"}.items():
-        scores = probe_scores(points, plan, ALPHAS, schemes={scheme})
+        scores = probe_scores(points, plan, schemes={scheme})
         rows.append(covered(f"shuffled words, {held_out} held out", scores, scheme, 1 / CLASSES))
     types, plan = simulated(lambda rng, types: rng.integers(0, CLASSES, TYPES)[types], SIMULATED, control_draws=10)
-    scores = probe_scores(np.eye(TYPES)[types], plan, ALPHAS, schemes={"sentences"})
+    scores = probe_scores(np.eye(TYPES)[types], plan, schemes={"sentences"})
     rows.append(covered("one-hot words, random labels of types: selectivity", scores, "selectivity", 0))
     return rows
 

@@ -19,8 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/helpers")]
 from reporting import figure  # noqa: E402
 
-# As in config/config.yaml.
-INPUTS = {"sequences": 16, "length": 32, "prompts": 64}
+LENGTH = 32  # as in config/config.yaml
 SHAPE = {"layers": 3, "width": 64, "heads": 4, "context": 80}
 STORIES = ("orchard", "lighthouse", "festival", "caravan")
 UNSEEN = ROOT / "resources/texts/embedded_unseen.txt"
@@ -104,7 +103,7 @@ def run_checkpoint(folder):
         checkpoint=folder / "manifest.json", words=folder / "words.parquet", unseen=[UNSEEN],
         mechanism=folder / "mechanism.parquet",
     )  # fmt: skip
-    run(measure_mechanism, paths, inputs=INPUTS, dtype="float32", device="auto", seed=0)
+    run(measure_mechanism, paths, length=LENGTH, dtype="float32", seed=0)
     return {"computed": time.perf_counter() - loaded[0]}
 
 
@@ -114,15 +113,16 @@ def run_memory():
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
 
+    from triphase.states.mechanism.inputs import SEQUENCES, WINDOWS
     from triphase.states.mechanism.rows import induction_rows, stimulus_rows
 
     config = LlamaConfig(**LARGE, tie_word_embeddings=True)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
     rng = np.random.default_rng(0)
-    half = rng.integers(0, 1000, (INPUTS["sequences"], INPUTS["length"]))
+    half = rng.integers(0, 1000, (SEQUENCES, LENGTH))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     induction_rows(model, np.concatenate([half[:, :1], half, half], axis=1))
-    stimulus_rows(model, rng.integers(0, 1000, (INPUTS["prompts"], 49)), None)
+    stimulus_rows(model, rng.integers(0, 1000, (WINDOWS, 49)), None)
     return {"GB": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20}
 
 

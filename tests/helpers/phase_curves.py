@@ -8,7 +8,7 @@ from triphase.phases.transitions import Settings
 from triphase.phases.verdict import verdict_of
 
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
-QUICK = Settings(calibration=100, power=100, draws=200)
+QUICK = Settings(simulations=100, draws=200)
 
 
 def phases_of(name, settings=QUICK, headline=HEADLINE, **options):

@@ -8,14 +8,20 @@ from snakemake.logging import logger
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 from triphase.checkpoints.snapshots import weight_bytes
 from triphase.config.jobs import settings_values
+from triphase.config.merging import as_values
+from triphase.config.places import Sources
 from triphase.core.digest import script_digest
 from triphase.core.errors import InputError
 from triphase.encoding.memory import fit_megabytes
 from triphase.planning.records import count_jobs
 from triphase.planning.study import Study
 
+SOURCES = Sources(
+    files=workflow.overwrite_configfiles or ["config/config.yaml"],
+    arguments=as_values(workflow.config_settings.config),
+)
 try:
-    STUDY = Study.load(config, workflow.basedir)
+    STUDY = Study.load(config, workflow.basedir, SOURCES)
 except InputError as error:
     raise WorkflowError(f"config: {error}") from None
 config.update(STUDY.config)

@@ -10,6 +10,13 @@
 POWER = expand(f"{OUT}/power/{{model}}.parquet", model=MODELS)
 RUNS = STUDY.runs_by_seed()
 # Models that differ in their seed alone are judged together, from the tables.
+
+
+def floor_tokens(wildcards):
+    """Tokens up to which the scores of a model's tasks are its floor."""
+    return MODELS[wildcards.model]["floor_tokens"]
+
+
 SEEDED = len({run["group"] for run in RUNS.values()}) < len(RUNS)
 
 
@@ -26,7 +33,7 @@ rule fit_phases:
     conda:
         "../../envs/analysis.yaml"
     params:
-        settings=settings("fit_phases"),
+        settings=settings("fit_phases", floor_tokens=floor_tokens),
     script:
         "../scripts/fit_phases.py"
 
@@ -47,6 +54,7 @@ rule tabulate_specifications:
     params:
         settings=settings(
             "tabulate_specifications",
+            floor_tokens=floor_tokens,
             files=lambda w: [
                 [e["checkpoint"], layer] for e in SERIES if e["model"] == w.model for layer in e["layers"]
             ],
@@ -86,7 +94,7 @@ rule simulate_power:
     conda:
         "../../envs/analysis.yaml"
     params:
-        settings=settings("simulate_power"),
+        settings=settings("simulate_power", floor_tokens=floor_tokens),
     script:
         "../scripts/simulate_power.py"
 

@@ -3,6 +3,7 @@
 from triphase.config.jobs import DrawModel
 from triphase.core.artefacts import read_arrays, read_json, read_table
 from triphase.core.job import Job, start
+from triphase.phases.transitions import Settings
 from triphase.report.figures.layers import draw_layers
 from triphase.report.figures.power import draw_power
 from triphase.report.figures.probes import draw_probes
@@ -27,12 +28,12 @@ def main(job: Job[DrawModel]) -> None:
     save(draw_probes(table, of_all, phases, job.wildcards.model), paths.probes, paths.probes_svg)
     analyses = read_table(paths.specifications)
     save(
-        draw_specifications(analyses, job.wildcards.model, settings.significance, settings.needed_power),
+        draw_specifications(analyses, job.wildcards.model, Settings.significance, Settings.needed_power),
         paths.analyses,
         paths.analyses_svg,
     )
     save(
-        draw_power(read_table(paths.power), job.wildcards.model, settings.needed_power, settings.smallest_fall),
+        draw_power(read_table(paths.power), job.wildcards.model, Settings.needed_power, settings.smallest_fall),
         paths.power_figure,
         paths.power_svg,
     )

@@ -1,6 +1,6 @@
 """Answers of one checkpoint to every item of every task, with one load of the model."""
 
-from triphase.checkpoints.loading import load_model, load_tokenizer, memory_limits
+from triphase.checkpoints.loading import devices_of, load_model, load_tokenizer, memory_limits
 from triphase.config.jobs import EvaluateTasks
 from triphase.core.artefacts import read_json, write_table
 from triphase.core.devices import device_slot
@@ -18,13 +18,13 @@ def main(job: Job[EvaluateTasks]) -> None:
     model = load_model(
         manifest,
         dtype="float32",
-        device=settings.device,
+        device=job.execution["device"],
         max_memory=memory_limits(job.memory_mb),
-        retrieve=job.retrieve,
+        retrieve=job.execution,
     )
-    items, metadata = evaluate(
-        settings.jobs, tasks, model, load_tokenizer(manifest), batch_size=settings.batch_size, seed=settings.seed
-    )
+    tokenizer, batch = load_tokenizer(manifest), job.execution["task_batch"]
+    items, metadata = evaluate(settings.jobs, tasks, model, tokenizer, batch_size=batch, seed=settings.seed)
+    metadata |= {"devices": devices_of(model)}
     versions = library_versions("lm_eval", "torch", "transformers")
     write_table(paths.tasks, items, **metadata, **model_provenance(manifest), versions=versions)
 

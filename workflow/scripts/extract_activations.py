@@ -6,7 +6,7 @@ import xarray as xr
 from triphase.activations.extract import block_words, extract
 from triphase.activations.tokens import least_context
 from triphase.activations.windows import longest_input, plan_annotations, plan_words
-from triphase.checkpoints.loading import load_model, load_tokenizer, memory_limits
+from triphase.checkpoints.loading import devices_of, load_model, load_tokenizer, memory_limits
 from triphase.config.jobs import ExtractActivations
 from triphase.core.artefacts import read_json, read_table, stream_arrays
 from triphase.core.devices import device_slot
@@ -23,10 +23,9 @@ def main(job: Job[ExtractActivations]) -> None:
     model = load_model(
         manifest,
         dtype=settings.dtype,
-        device=settings.device,
-        head=settings.surprisal,
+        device=job.execution["device"],
         max_memory=memory_limits(job.memory_mb),
-        retrieve=job.retrieve,
+        retrieve=job.execution,
     )
     tokenizer, limit = load_tokenizer(manifest), longest_input(model)
     rows = {stimulus: own for stimulus, own in labels.groupby("stimulus", sort=False)}
@@ -43,11 +42,10 @@ def main(job: Job[ExtractActivations]) -> None:
         dtype=settings.storage, axis=1, compressed=False,
     ) as stream:  # fmt: skip
         bits = extract(
-            model, plan, stream.append, pool=settings.pool, storage=settings.storage, batch_size=settings.batch_size,
-            surprisal=settings.surprisal, name=f"{manifest['repository']} at {manifest['revision']}",
+            model, plan, stream.append, pool=settings.pool, storage=settings.storage,
+            batch_size=job.execution["activation_batch"], name=f"{manifest['repository']} at {manifest['revision']}",
         )  # fmt: skip
-        if settings.surprisal:
-            beside["surprisal"] = ("word", bits, {"units": "bits"})
+        beside["surprisal"] = ("word", bits, {"units": "bits"})
         coords = {
             "layer": np.arange(shape[0]),
             "stimulus": ("word", labels["stimulus"].to_numpy(str)),
@@ -60,6 +58,7 @@ def main(job: Job[ExtractActivations]) -> None:
             "context": {**settings.context, "min": least_context(settings.context)} if unit == "word" else None,
             "pool": settings.pool,
             "dtype": settings.dtype,
+            "devices": devices_of(model),
             "versions": library_versions("torch", "transformers", "accelerate"),
         }
         stream.finish(xr.Dataset(beside, coords=coords, attrs=attributes))

@@ -12,7 +12,7 @@ def main(job: Job[FetchResponses]) -> None:
     sets = [(settings.source["root"], wanted_files(response_roles(settings.source), settings.subject, settings.runs))]
     about = {"dataset": settings.dataset, "local_data": settings.local_data}
     user = f"{settings.study}/{job.wildcards.subject}"
-    write_json(paths.manifest, fetch_files(sets, **about, user=user, retrieve=job.retrieve))
+    write_json(paths.manifest, fetch_files(sets, **about, user=user, retrieve=job.execution))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def main(job: Job[FingerprintCheckpoint]) -> None:
     paths = job.paths
     manifest = read_json(paths.checkpoint)
     hashes = {name: file["sha256"] for name, file in manifest["files"].items()}
-    with ensure_weights(manifest, job.retrieve) as held:
+    with ensure_weights(manifest, job.execution) as held:
         mark = fingerprint_folder(held.folder, hashes)
     origin = {key: manifest[key] for key in ("repository", "revision", "commit")}
     write_fingerprint(paths.fingerprint, mark, **origin)

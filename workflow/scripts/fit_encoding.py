@@ -12,6 +12,7 @@ from triphase.core.job import Job, start
 from triphase.encoding.bands import word_scans
 from triphase.encoding.design import read_design
 from triphase.encoding.fitting import fit_layer
+from triphase.encoding.kernels import backend_for
 from triphase.responses.targets import check_layer
 
 COORDINATES = ("subject", "voxel", "roi", "x", "y", "z")
@@ -33,6 +34,7 @@ def main(job: Job[FitEncoding]) -> None:
             shared.attrs["downsampling"],
         )  # fmt: skip
         how = asdict(settings) | {"alphas": np.logspace(*settings.alphas)}
+        how |= {"solver": job.execution["solver"], "backend": backend_for(job.execution["device"])}
         dataset = fit_layer(features, rows, shared, design, targets, **how)
         dataset = dataset.assign_coords({name: ("target", values.to_numpy()) for name, values in targets.items()})
         dataset.attrs |= {

@@ -16,7 +16,7 @@ def main(job: Job[FitPhases]) -> None:
     """Write the model's entry of phases.json."""
     paths, told, model = job.paths, job.settings, job.wildcards.model
     table, boot = read_table(paths.trajectories, [model, None]), read_arrays(paths.bootstrap)
-    settings, declared = Settings(**told.judgement), declaration(told.headline, told.judgement)["sha256"]
+    settings = Settings(**told.judgement, floor_tokens=told.floor_tokens)
     mine = boot.isel(series=boot["model"].values == model)
     phases = model_phases(table, mine, model, told.headline, settings, told.seed, told.rois)
     with open_arrays(paths.fingerprint) as tensors:
@@ -24,7 +24,8 @@ def main(job: Job[FitPhases]) -> None:
     left_out = [entry[1:] for entry in table.attrs["excluded"] if entry[0] == model]
     phases["excluded"] = [dict(zip(("checkpoint", "rules", "detail"), e, strict=True)) for e in left_out]
     versions = library_versions("numpy", "scipy", "pandas")
-    provenance = {"seed": told.seed, "settings": asdict(settings), "versions": versions, "declared_sha256": declared}
+    provenance = {"seed": told.seed, "settings": asdict(settings), "versions": versions}
+    provenance |= {"declared_sha256": declaration(told.headline, asdict(settings))["sha256"]}
     write_json(paths.phases, phases | {"provenance": provenance})
     logging.info("%s: %s", model, phases["reason"])
 

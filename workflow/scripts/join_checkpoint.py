@@ -34,7 +34,7 @@ def main(job: Job[JoinCheckpoint]) -> None:
         "mechanism": {measure: reason for table in mechanism for measure, reason in table.attrs["missing"].items()},
     }
     write_table(paths.table, tidy(frames, **keys), **model_provenance(manifest), **sources, missing=missing)
-    if job.retrieve["disk_gb"] is not None:
+    if job.execution["disk_gb"] is not None:
         release_checkpoint(manifest)
 
 

@@ -11,7 +11,7 @@ from triphase.core.job import Job, start
 from triphase.encoding.bands import nuisance_band
 from triphase.encoding.features import shared_reach
 from triphase.encoding.folds import needed_gap
-from triphase.encoding.gap import gap_curve, gap_rows, possible_gaps
+from triphase.encoding.gap import GAPS, gap_curve, gap_rows, possible_gaps
 from triphase.encoding.preparing import LAGS
 from triphase.responses.targets import Cohort, check_lengths
 from triphase.stats.autocorrelation import autocovariance, first_below
@@ -32,7 +32,7 @@ def main(job: Job[MeasureGap]) -> None:
         acf = covariance / covariance[0]
         lag = first_below(acf, 0.1)
         own = needed_gap(acf, scans, settings.gap_seconds, settings.tr, shared_reach(settings.downsampling))
-        wanted = sorted({own, *(round(seconds / settings.tr) for seconds in settings.gap_curve)})
+        wanted = sorted({own, *(round(seconds / settings.tr) for seconds in GAPS)})
         gaps = possible_gaps(runs, wanted, settings.split)
         left_out = [gap * settings.tr for gap in wanted if gap not in gaps]
         if left_out:

@@ -13,7 +13,7 @@ def main(job: Job[MeasureIdentity]) -> None:
     """Fit the probes of every concept on one-hot words."""
     paths, settings = job.paths, job.settings
     plan = plan_probes(unique_stimuli(read_table(paths.words)), settings.probes | {"learning_curve": []}, settings.seed)
-    rows = identity_rows(plan, settings.probes["alphas"], settings.probes["classifier"])
+    rows = identity_rows(plan, settings.probes["classifier"])
     versions = library_versions("numpy")
     write_table(paths.identity, tidy_rows(rows), versions=versions, concepts=probe_metadata(plan), seed=settings.seed)
 

@@ -3,13 +3,20 @@
 import logging
 
 from triphase.activations.windows import longest_input
-from triphase.checkpoints.loading import load_model, load_tokenizer, memory_limits
+from triphase.checkpoints.loading import devices_of, load_model, load_tokenizer, memory_limits
 from triphase.config.jobs import MeasureMechanism
 from triphase.core.artefacts import read_json, read_table, write_table
 from triphase.core.devices import device_slot
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions, model_provenance
-from triphase.states.mechanism.inputs import read_text, repeated_tokens, stimulus_texts, text_windows
+from triphase.states.mechanism.inputs import (
+    SEQUENCES,
+    WINDOWS,
+    read_text,
+    repeated_tokens,
+    stimulus_texts,
+    text_windows,
+)
 from triphase.states.mechanism.rows import induction_rows, mechanism_table, stimulus_rows
 
 
@@ -20,14 +27,14 @@ def main(job: Job[MeasureMechanism]) -> None:
     model = load_model(
         manifest,
         dtype=settings.dtype,
-        device=settings.device,
+        device=job.execution["device"],
         max_memory=memory_limits(job.memory_mb),
-        retrieve=job.retrieve,
+        retrieve=job.execution,
     )
     tokenizer, limit = load_tokenizer(manifest), longest_input(model)
-    random = repeated_tokens(tokenizer, settings.inputs["sequences"], settings.inputs["length"], settings.seed, limit)
+    random = repeated_tokens(tokenizer, SEQUENCES, settings.length, settings.seed, limit)
     texts = [stimulus_texts(words), *([read_text(path)] for path in paths.unseen)]
-    windows = [text_windows(tokenizer, text, settings.inputs["prompts"], limit) for text in texts]
+    windows = [text_windows(tokenizer, text, WINDOWS, limit) for text in texts]
     rows, reasons = induction_rows(model, random)
     more, others = stimulus_rows(model, windows[0], windows[1] if paths.unseen else None)
     reasons |= others
@@ -37,6 +44,7 @@ def main(job: Job[MeasureMechanism]) -> None:
     about = {
         "stimulus_hashes": words.attrs["hashes"],
         "dtype": settings.dtype,
+        "devices": devices_of(model),
         "seed": settings.seed,
         "missing": reasons,
     }

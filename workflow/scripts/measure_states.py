@@ -24,19 +24,16 @@ def main(job: Job[MeasureStates]) -> None:
     paths, settings = job.paths, job.settings
     words = unique_stimuli(read_table(paths.words))
     plan = plan_probes(words, settings.probes, settings.seed)
-    few, compared = (
-        drawn_words(len(words), n, settings.seed) for n in (settings.dimension_words, settings.similarity_words)
-    )
+    drawn = drawn_words(len(words), settings.words, settings.seed)
     clouds = {}
     with open_arrays(paths.activations) as activations:
-        known = "surprisal" in activations
-        rows = [surprisal_row(activations["surprisal"].to_numpy(), words)] if known else []
+        rows = [surprisal_row(activations["surprisal"].to_numpy(), words)]
         for layer in activations["layer"].to_numpy().tolist():
             points = activations["activations"].sel(layer=layer).to_numpy()
-            rows += dimension_rows(layer, points[few])
+            rows += dimension_rows(layer, points[drawn])
             rows += geometry_rows(layer, points)
-            rows += probe_rows(layer, points, plan, settings.probes["alphas"], settings.probes["classifier"])
-            clouds[layer] = cloud(points[compared])
+            rows += probe_rows(layer, points, plan, settings.probes["classifier"])
+            clouds[layer] = cloud(points[drawn])
         provenance = dict(activations.attrs)
     rows += layer_similarity_rows(clouds)
     versions = {"versions": provenance["versions"] | library_versions("numpy")}

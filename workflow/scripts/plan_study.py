@@ -24,7 +24,9 @@ def main(job: Job[PlanStudy]) -> None:
     """Write the plan and print it."""
     paths, settings = job.paths, job.settings
     n_words = words_heard(len(read_table(settings.words)) if Path(settings.words).is_file() else None, **settings.heard)
-    tokens = tokens_of(n_words, settings.activations["context"], settings.tasks, settings.mechanism)
+    tokens = tokens_of(
+        n_words, settings.activations["context"], settings.tasks, (settings.mechanism or {}).get("length")
+    )
     data = read_json(paths.download[0]) if paths.download else {"disk_bytes": 0, "total": {"fetch_bytes": 0}}
     folder, memory = Path(paths.plan).parent, device_memory()
     rows = model_rows(
@@ -43,7 +45,9 @@ def main(job: Job[PlanStudy]) -> None:
         "models": rows,
         "gpu_memory": memory or GPU_MEMORY,
         "download_bytes": data["total"]["fetch_bytes"],
-        "disk": disk_bytes(rows, n_words, settings.activations["storage"], job.retrieve["disk_gb"], data["disk_bytes"]),
+        "disk": disk_bytes(
+            rows, n_words, settings.activations["storage"], job.execution["disk_gb"], data["disk_bytes"]
+        ),
     }
     write_json(paths.plan, plan)
     print(as_text(plan), file=job.terminal, flush=True)

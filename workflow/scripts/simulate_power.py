@@ -15,7 +15,7 @@ def main(job: Job[SimulatePower]) -> None:
     """Simulate on the study's own grid, with its noise and its number of listeners."""
     paths, told, model = job.paths, job.settings, job.wildcards.model
     rows, boot = read_table(paths.trajectories, [model]), read_arrays(paths.bootstrap)
-    rng, settings = np.random.default_rng(told.seed), Settings(**told.judgement)
+    rng, settings = np.random.default_rng(told.seed), Settings(**told.judgement, floor_tokens=told.floor_tokens)
     mine = boot.isel(series=boot["model"].values == model)
     curves = study_curves(rows, mine, told.headline, settings, rng)
     found, facts = simulate_power(*curves, settings, rng)

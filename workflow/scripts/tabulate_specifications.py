@@ -1,12 +1,12 @@
 """Pattern and verdict of one model's headline curve under every analysis choice that the study has numbers for."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from triphase.config.jobs import TabulateSpecifications
 from triphase.core.artefacts import read_json, read_table, write_table
 from triphase.core.job import Job, start
-from triphase.phases.specification import declaration, shares, tabulate
+from triphase.phases.specification import MAX_BREAKPOINTS, SIMULATIONS, declaration, shares, tabulate
 from triphase.phases.transitions import Settings
 
 
@@ -21,9 +21,8 @@ def main(job: Job[TabulateSpecifications]) -> None:
         for (checkpoint, layer), path in zip(told.files, paths.encoding, strict=True)
         if checkpoint in kept
     }
-    smaller = dict.fromkeys(("calibration", "power"), told.specification["replicates"])
-    bends = min(told.specification["max_breakpoints"], told.judgement["max_breakpoints"])
-    settings = Settings(**told.judgement | smaller | {"max_breakpoints": bends})
+    declared = Settings(**told.judgement, floor_tokens=told.floor_tokens)
+    settings = replace(declared, simulations=SIMULATIONS, max_breakpoints=MAX_BREAKPOINTS)
     depth = read_json(paths.checkpoint)["layers"]
     found, lacking = tabulate(
         rows, encodings, model, layers, headline=told.headline, scalings=told.scalings, settings=settings,
@@ -31,10 +30,8 @@ def main(job: Job[TabulateSpecifications]) -> None:
     )  # fmt: skip
     counted = shares(found)
     logging.info("%s: %s", model, counted)
-    declared = declaration(told.headline, told.judgement)
-    write_table(
-        paths.table, found, **counted, not_computed=lacking, settings=asdict(settings), seed=told.seed, **declared
-    )
+    facts = {"settings": asdict(settings), "seed": told.seed} | declaration(told.headline, asdict(declared))
+    write_table(paths.table, found, **counted, not_computed=lacking, **facts)
 
 
 if __name__ == "__main__":

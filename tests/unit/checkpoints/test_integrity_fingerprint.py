@@ -28,10 +28,10 @@ from triphase.core.errors import InputError
 from triphase.demo.training import learning_rate, train
 
 RECIPE = {
-    "seed": 3, "architecture": "gpt_neox", "layers": 2, "width": 32, "heads": 2, "context": 24, "batch": 4, "steps": 48,
+    "seed": 3, "architecture": "gpt_neox", "layers": 2, "width": 32, "heads": 2, "context": 24, "batch": 4,
     "learning_rate": 0.004, "warmup": 8, "saves": [0, 1, 2, 4, 8, 16, 32, 48],
     "tokenizer": {"kind": "bpe", "vocabulary": 400},
-    "corpus": {"kind": "grammar", "words": 3000, "mixture": {"stories": 0.7, "facts": 0.3}},
+    "corpus": {"words": 3000, "mixture": {"stories": 0.7, "facts": 0.3}},
 }  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def test_no_gradients_make_adam_step_further_than_its_bound(betas):
 
 def test_rates_are_those_of_the_trainer():
     schedule = schedule_of_recipe(RECIPE)
-    steps = RECIPE["steps"]
+    steps = RECIPE["saves"][-1]
     used = [learning_rate(k, peak=0.004, warmup=8, steps=steps) for k in range(steps)]
     reach = reach_of(schedule, range(steps + 1)).reach
     own = update_bound((0.9, 0.98)) * np.concatenate([[0], np.cumsum(used)])

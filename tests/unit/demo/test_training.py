@@ -29,12 +29,11 @@ RECIPE = {
     "heads": 2,
     "context": 24,
     "batch": 4,
-    "steps": 12,
     "learning_rate": 0.01,
     "warmup": 2,
     "saves": [0, 4, 12],
     "tokenizer": {"kind": "bpe", "vocabulary": 400},
-    "corpus": {"kind": "grammar", "words": 3000, "mixture": {"stories": 0.7, "facts": 0.3}},
+    "corpus": {"words": 3000, "mixture": {"stories": 0.7, "facts": 0.3}},
 }
 TEXT = "Contents\n\nPART ONE\n\none two three four\nfive six\n\nPART TWO\n\nseven eight nine\n\nEND\n\nlicence\n"
 
@@ -166,12 +165,10 @@ def test_learning_rate_rises_then_falls_to_a_tenth():
     ("change", "message"),
     [
         ({"architecture": "gpt5"}, "train.architecture: 'gpt5'"),
-        ({"saves": [0, 99]}, r"train.saves: \[0, 99\]"),
         ({"width": 18, "heads": 4}, "train.width: 18"),
         ({"tokenizer": {"kind": "words", "vocabulary": 300}}, "train.tokenizer.kind: 'words'"),
-        ({"corpus": {"kind": "poems"}}, "train.corpus.kind: 'poems'"),
         (
-            {"corpus": {"kind": "text", "path": "absent.txt", "from": "X"}},
+            {"corpus": {"path": "absent.txt", "from": "X"}},
             "train.corpus.path: .*absent.txt can't be read .No such file",
         ),
         ({"context": 100_000}, "train.corpus: the training text has"),
@@ -184,8 +181,8 @@ def test_impossible_recipes_name_the_key(change, message, tmp_path):
 
 
 def test_a_folder_that_is_not_set_is_named():
-    with pytest.raises(InputError, match="train.corpus.path: 'novel.txt' lies below local_data, which is not set"):
-        corpus({"kind": "text", "path": "novel.txt", "from": "X"}, 1, None, {})
+    with pytest.raises(InputError, match="train/corpus/path: 'novel.txt' lies below local_data, which is not set"):
+        corpus({"path": "novel.txt", "from": "X"}, 1, None, {})
 
 
 def test_later_chapters(tmp_path):
@@ -228,8 +225,8 @@ def transcript(real_data, tmp_path):
 
 
 def test_alice_may_train_on_the_later_chapters_and_not_on_the_one_heard(real_data, transcript, tmp_path):
-    recipe = {**RECIPE, "steps": 1, "saves": [1], "tokenizer": {"kind": "bpe", "vocabulary": 300}}
-    text = {"kind": "text", "path": "alice/alice-gutenberg.txt", "from": "CHAPTER II", "to": "End of Project"}
+    recipe = {**RECIPE, "saves": [1], "tokenizer": {"kind": "bpe", "vocabulary": 300}}
+    text = {"path": "alice/alice-gutenberg.txt", "from": "CHAPTER II", "to": "End of Project"}
     paths = SimpleNamespace(words=transcript, model=str(tmp_path / "demo" / "models" / "alice.json"))
 
     def main(corpus):

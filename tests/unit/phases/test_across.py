@@ -13,7 +13,7 @@ from triphase.phases.pooled import between_variance, interval_error, random_effe
 from triphase.phases.seeds import group_members, judge_groups
 from triphase.phases.transitions import Settings
 
-SETTINGS = Settings(draws=200, calibration=100, power=100)
+SETTINGS = Settings(draws=200, simulations=100)
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 
 

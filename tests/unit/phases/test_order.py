@@ -9,7 +9,7 @@ from triphase.phases.order import Events, beyond_trend, correlations, lag, lead_
 from triphase.phases.transitions import Settings
 from triphase.phases.verdict import Judged
 
-SETTINGS = Settings(draws=300, calibration=100, power=100)
+SETTINGS = Settings(draws=300, simulations=100)
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 N = 13
 TOKENS = 1000.0 * 2 ** np.arange(N)

@@ -9,7 +9,7 @@ from triphase.phases.power import FALLS, LAGS, as_text, relative_noise, simulate
 from triphase.phases.transitions import Curve, Settings
 
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
-QUICK = Settings(calibration=60, power=60, draws=200)
+QUICK = Settings(simulations=60, draws=200)
 FINE = np.unique(np.r_[0, np.geomspace(4, 2000, 17).round().astype(int)])
 
 
@@ -35,7 +35,7 @@ def test_large_falls_are_found_more_often_than_small_ones(quiet):
     assert list(fall.index) == list(FALLS)
     assert fall[0.75] >= 0.95
     assert fall[0.1] <= fall[0.3] + 0.1 <= fall[0.75] + 0.2
-    assert (found["n_simulations"] == QUICK.power).sum() == found["power"].notna().sum()
+    assert (found["n_simulations"] == QUICK.simulations).sum() == found["power"].notna().sum()
 
 
 def test_noise_takes_power(quiet):

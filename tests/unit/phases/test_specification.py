@@ -17,7 +17,7 @@ from triphase.phases.transitions import Settings
 STEPS = np.r_[0, 2 ** np.arange(1, 11)]
 LAYERS, SUBJECTS, ROIS = (1, 2, 3), ("sub-1", "sub-2"), ("language", "all")
 MEASURES = {"r": "triple", "gain": "triple", "gain_center": "rise-plateau", "gain_over_lexical": "triple"}
-SETTINGS = Settings(draws=200, calibration=40, power=40)
+SETTINGS = Settings(draws=200, simulations=40)
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": [], "adherence": []}
 CHOSEN = {"sub-1": 2, "sub-2": 3}
 NOISE = 0.002

@@ -15,7 +15,7 @@ sys.path.append(str(ROOT / "benchmarks"))
 from phases_simulation import simulation_figures  # noqa: E402
 
 T = np.linspace(3.0, 6.0, 13)
-QUICK = Settings(calibration=60, power=60, draws=200)
+QUICK = Settings(simulations=60, draws=200)
 
 
 def curve_of(legs, noise, seed=0, settings=QUICK):
@@ -52,7 +52,7 @@ def test_simulation_stops_where_the_answer_is_clear(monkeypatch):
         return search(self, values, label, classes, window)
 
     monkeypatch.setattr(Bank, "search", counted)
-    settings = Settings(calibration=200)
+    settings = Settings(simulations=200)
     clear = curve_of((1, -0.6, 0.8), 0.02, settings=settings)
     searched.clear()
     tests = margins(clear, np.random.default_rng(0))

@@ -93,7 +93,7 @@ def test_rivals_are_rarely_called_a_triple(name, known):
     correlation = 0.0 if known else 0.5
     noise = sd * ar1_factor(n, correlation) @ rng.standard_normal((n, number))
     covariance = sd**2 * np.eye(n) if known else 1e-6 * np.eye(n)
-    settings = Settings(calibration=60)
+    settings = Settings(simulations=60)
     false = 0
     for y in (course(name, n)[:, None] + noise).T:
         curve = Curve(np.linspace(0, 3, n), y, covariance, settings)

@@ -55,7 +55,7 @@ def test_sizes_are_the_locks_before_the_registrys():
 def test_tokens_are_those_of_the_windows():
     # A window of 101 tokens gives 26 of them at least 75 before them.
     context = {"min": 75, "max": 100, "stride": None}
-    tokens = tokens_of(1000, context, [{"limit": 50}, {"limit": None}], {"sequences": 4, "length": 32})
+    tokens = tokens_of(1000, context, [{"limit": 50}, {"limit": None}], 8)
     assert tokens["extract_activations"] == pytest.approx(1400 * 101 / 26)
     assert tokens["evaluate_tasks"] == 200 * 1050 and tokens["measure_mechanism"] == 1400 + 256
     runs = [{"stimulus": "a"}, {"stimulus": "a"}, {"stimulus": "b"}]

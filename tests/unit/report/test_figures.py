@@ -23,7 +23,7 @@ from triphase.report.figures.triple import draw_triple, phase_names
 
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 REGIONS = [{"name": name, "language": name[1:] in ("Temp", "IFG")} for name in ROIS[:5]]
-SETTINGS = Settings(calibration=50, power=20, draws=50)
+SETTINGS = Settings(simulations=50, draws=50)
 
 
 def simulated(name="triple", **options):

@@ -22,7 +22,7 @@ from triphase.report.summary.tables import tables
 from triphase.responses.ceiling import GROUP
 
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
-QUICK = Settings(calibration=60, power=60, draws=100)
+QUICK = Settings(simulations=60, draws=100)
 MODELS = {"neox": "triple", "olmo": "rise-plateau"}
 
 

@@ -328,7 +328,7 @@ def test_one_checkpoint_from_its_files_to_the_table(tmp_path):
         checkpoint=tmp_path / "manifest.json", words=tmp_path / "words.parquet", unseen=[tmp_path / "unseen.txt"],
         mechanism=tmp_path / "mechanism.parquet",
     )  # fmt: skip
-    options = {"inputs": {"sequences": 4, "length": 20, "prompts": 8}, "dtype": "float32", "device": "cpu", "seed": 0}
+    options = {"length": 20, "dtype": "float32", "seed": 0}
     run(measure_mechanism, paths, **options)
     table = read_table(paths.mechanism)
     assert table.attrs["revision"] == "step1" and table.attrs["missing"] == {}

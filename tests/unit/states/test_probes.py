@@ -6,7 +6,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from triphase.states.probes import balanced_influence, clustered_error, plan_probes, predict
+from triphase.states.probes import CONTROL_DRAWS, balanced_influence, clustered_error, plan_probes, predict
 from triphase.states.rows import identity_rows, probe_metadata, probe_rows
 
 
@@ -140,18 +140,17 @@ def test_error_grows_when_words_of_a_sentence_go_together(rng):
     assert clustered_error(values, np.repeat(np.arange(50), 20)) > 4 * clustered_error(values, np.arange(1000))
 
 
-PROBES = {"folds": 5, "control_draws": 10, "min_count": 20, "alphas": [1.0, 10.0, 100.0, 1e3], "classifier": "ridge",
-          "learning_curve": []}  # fmt: skip
+PROBES = {"classifier": "ridge", "learning_curve": []}
 
 
 def table_of(rows):
     return {measure: tuple(rest) for _, measure, *rest in rows}
 
 
-def probe_table(words, features, concepts, seed=0, **options):
+def probe_table(words, features, concepts, seed=0, control_draws=CONTROL_DRAWS, **options):
     probes = PROBES | {"concepts": concepts} | options
-    plan = plan_probes(words, probes, seed)
-    return table_of(probe_rows(1, features, plan, probes["alphas"], probes["classifier"]))
+    plan = plan_probes(words, probes, seed, control_draws)
+    return table_of(probe_rows(1, features, plan, probes["classifier"]))
 
 
 @pytest.mark.parametrize("classifier", ["ridge", "logistic"])
@@ -248,7 +247,7 @@ def test_static_identity_knows_what_words_determine_and_no_more(rng):
     types = rng.integers(0, 40, 2000)
     words = words_of(types, pos=types % 3, topic=rng.integers(0, 2, 2000))
     plan = plan_probes(words, PROBES | {"concepts": [{"name": "pos"}, {"name": "topic"}]}, seed=0)
-    table = table_of(identity_rows(plan, PROBES["alphas"], "ridge"))
+    table = table_of(identity_rows(plan, "ridge"))
     assert set(table) == {
         f"{name}/{c}" for name in ("probe_identity", "selectivity_identity") for c in ("pos", "topic")
     }

@@ -13,8 +13,7 @@ from triphase.core.artefacts import read_table, write_arrays, write_table
 from triphase.core.errors import InputError
 from triphase.states.rows import dimension_rows, drawn_words, surprisal_row
 
-PROBES = {"concepts": [{"name": "pos"}], "classifier": "ridge", "folds": 5, "control_draws": 3, "min_count": 10,
-          "alphas": [1.0, 100.0], "learning_curve": [0.5]}  # fmt: skip
+PROBES = {"concepts": [{"name": "pos"}], "classifier": "ridge", "learning_curve": [0.5]}
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def find_checkpoint(
         Folder of the checkpoint itself, with config.json, tokenizer and weights; nothing else is searched then.
     trust_remote_code : bool
         Whether the repository's own code may run.
-    retrieve : dict with jobs and retries, optional
+    retrieve : dict with transfers and retries, optional
 
     Returns
     -------
@@ -94,7 +94,7 @@ def _from_hub(repository, revision, commit, code, retrieve):
     store = store_of(repository, commit)
     folder, small = snapshot_of(store, repository, commit), snapshots.small_files(files, code)
     if not all((folder / name).is_file() for name in small):
-        bounds = {key: value for key, value in retrieve.items() if key in ("jobs", "retries")}
+        bounds = {key: value for key, value in retrieve.items() if key in ("transfers", "retries")}
         hub.download(repository, commit, small, store, revision=revision, **bounds)
     chosen = snapshots.weight_files(files, lambda name: json.loads((folder / name).read_bytes()))
     absent = [name for name in chosen if name not in files]

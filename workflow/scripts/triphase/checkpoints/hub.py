@@ -44,7 +44,7 @@ def listing(repository, revision):
     return {"commit": info.sha, "files": files}
 
 
-def download(repository, commit, names, cache_dir, *, revision=None, jobs=4, retries=3):
+def download(repository, commit, names, cache_dir, *, revision=None, transfers=4, retries=3):
     """Download files of a commit into a folder in the cache layout; what is there already is not fetched again.
 
     What Xet, which carries large files, keeps of its transfers also goes below resources/models, unless the user's own
@@ -67,7 +67,7 @@ def download(repository, commit, names, cache_dir, *, revision=None, jobs=4, ret
             revision=commit,
             cache_dir=cache_dir,
             allow_patterns=[_literal(name) for name in names],
-            max_workers=jobs,
+            max_workers=transfers,
             endpoint=_endpoint(),
         )
 
@@ -111,7 +111,7 @@ def _asked(repository, revision, ask, retries=3):
             if _local(error):
                 raise InputError(
                     f"models: {where} cannot be written ({reason}); make room, or bound what lies on disk with "
-                    "retrieve/disk_gb"
+                    "execution/disk_gb"
                 ) from error
             if tried == retries:
                 raise InputError(

@@ -10,7 +10,7 @@ from triphase.checkpoints.weights import ensure_weights
 from triphase.core.errors import InputError
 
 
-def load_model(manifest, *, dtype="float32", device="auto", head=True, max_memory=None, retrieve=None):
+def load_model(manifest, *, dtype="float32", device="auto", max_memory=None, retrieve=None):
     """Load a checkpoint without the network; sharded by accelerate over the GPUs that the job sees.
 
     The weights stay on disk as long as the model lives.
@@ -23,8 +23,6 @@ def load_model(manifest, *, dtype="float32", device="auto", head=True, max_memor
         Name of a torch dtype.
     device : str
         "auto" (accelerate's device map: GPUs where there are some, then CPU memory, then the disk) or a torch device.
-    head : bool
-        Whether to load the vocabulary head; without it the model returns hidden states alone.
     max_memory : dict, optional
         Bytes by device (number of a GPU, or "cpu") for "auto", as of `memory_limits`; the rest goes to the disk.
     retrieve : dict, optional
@@ -43,7 +41,7 @@ def load_model(manifest, *, dtype="float32", device="auto", head=True, max_memor
     held = ensure_weights(manifest, retrieve)
     offload = tempfile.TemporaryDirectory(prefix="triphase-offload-", ignore_cleanup_errors=True)
     try:
-        model = _load(manifest, held.folder, offload.name, dtype, device, head, max_memory)
+        model = _load(manifest, held.folder, offload.name, dtype, device, max_memory)
     except BaseException:
         held.release()
         offload.cleanup()
@@ -71,6 +69,17 @@ def load_tokenizer(manifest):
     return tokenizer
 
 
+def devices_of(model) -> list[str]:
+    """What a loaded model lies on, for provenance: "cpu", "disk", the names of GPUs."""
+    import torch
+
+    places = getattr(model, "hf_device_map", {"": model.device}).values()
+    kinds = [torch.device(place) if place != "disk" else None for place in places]
+    return sorted(
+        {"disk" if k is None else torch.cuda.get_device_name(k) if k.type == "cuda" else k.type for k in kinds}
+    )
+
+
 def memory_limits(mem_mb, share=0.8):
     """Bytes by device for `load_model`: a share of the job's memory, and of what is free on each GPU that it sees.
 
@@ -86,9 +95,9 @@ def memory_limits(mem_mb, share=0.8):
     return limits
 
 
-def _load(manifest, folder, offload, dtype, device, head, max_memory):
+def _load(manifest, folder, offload, dtype, device, max_memory):
     import torch
-    from transformers import AutoModel, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     try:
         snapshots.check_whole(folder, manifest["files"])
@@ -98,7 +107,7 @@ def _load(manifest, folder, offload, dtype, device, head, max_memory):
         raise InputError(f"{called(manifest)}: {error}") from None
     options = {"max_memory": max_memory, "offload_folder": offload} if device == "auto" and max_memory else {}
     try:
-        model, report = (AutoModelForCausalLM if head else AutoModel).from_pretrained(
+        model, report = AutoModelForCausalLM.from_pretrained(
             folder,
             local_files_only=True,
             dtype=dtype,

@@ -58,7 +58,8 @@ def ensure_weights(manifest, retrieve=None):
     Parameters
     ----------
     manifest : dict, from `triphase.checkpoints.find.find_checkpoint`
-    retrieve : dict with disk_gb (GB of weights that may lie in resources/models at once; None: no bound), jobs, retries
+    retrieve : dict with disk_gb (GB of weights that may lie in resources/models at once; None: no bound), transfers and
+        retries: of the config's `execution`
 
     Returns
     -------
@@ -73,7 +74,7 @@ def ensure_weights(manifest, retrieve=None):
     if not manifest.get("downloaded"):
         _check_there(manifest)
         return Weights(folder_of(manifest))
-    options = {"disk_gb": None, "jobs": 4, "retries": 3, **(retrieve or {})}
+    options = {"disk_gb": None, "transfers": 4, "retries": 3, **(retrieve or {})}
     store = Path(manifest["cache_dir"])
     descriptor = open_lock(lock_path(store))
     try:
@@ -123,7 +124,7 @@ def _reserve(store, needed, disk_gb, manifest):
     what = f"{manifest['repository']} at {manifest['revision']}"
     if disk_gb is not None and needed > disk_gb * GB:
         raise InputError(
-            f"retrieve/disk_gb: {disk_gb} GB is too little: the weights of {what} alone have {needed / GB:.3g} GB"
+            f"execution/disk_gb: {disk_gb} GB is too little: the weights of {what} alone have {needed / GB:.3g} GB"
         )
     waited = False
     while True:
@@ -144,7 +145,7 @@ def _fetch(store, manifest, needed, options):
     from triphase.checkpoints.hub import download
 
     sweep(store)
-    bounds = {"revision": manifest["revision"], **{key: options[key] for key in ("jobs", "retries")}}
+    bounds = {"revision": manifest["revision"], **{key: options[key] for key in ("transfers", "retries")}}
     for tried in range(2):
         download(manifest["repository"], manifest["commit"], manifest["files"], store, **bounds)
         wrong = [name for name in manifest["weights"] if not _verified(manifest, name)]

@@ -7,6 +7,7 @@ import copy
 
 from triphase.config.dataset_rules import check_entry
 from triphase.config.discovery import find_names, natural
+from triphase.config.merging import merged
 from triphase.config.places import Mistakes
 from triphase.config.validation import problems_of, read_checked, require_known
 from triphase.core.errors import InputError
@@ -71,7 +72,7 @@ def resolve_dataset(selection, registry, *, study, local_data=None):
     InputError : the study's key, its value and what there is
     """
     require_known("dataset/name", [selection["name"]], list(registry["datasets"]), "is not in the registry; there are")
-    entry = _merged(registry["datasets"][selection["name"]], selection["overrides"])
+    entry = merged(registry["datasets"][selection["name"]], selection["overrides"])
     if selection["overrides"]:
         from triphase.config.schema.registries import RegisteredDataset
 
@@ -104,16 +105,6 @@ def resolve_dataset(selection, registry, *, study, local_data=None):
     }
     _check_resolved(resolved, study)
     return resolved
-
-
-def _merged(base, changes):
-    """A copy of `base` with `changes` put in: mappings merge key by key, everything else is replaced."""
-    if not isinstance(base, dict) or not isinstance(changes, dict):
-        return copy.deepcopy(changes)
-    merged = {key: copy.deepcopy(value) for key, value in base.items()}
-    for key, value in changes.items():
-        merged[key] = _merged(merged.get(key), value)
-    return merged
 
 
 def _chosen(entries, name, where, what):

@@ -151,9 +151,7 @@ class CleanResponses:
     tr: float = key("dataset/tr")
     brain: str = key("dataset/brain")
     atlas: Section | None = key("dataset/atlas")
-    cleaning: Section = key(
-        "responses", "detrend", "high_pass", "confounds", "confound_columns", "confound_expansion", "standardize"
-    )
+    cleaning: Section = key("responses")
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,6 @@ class MeasureCeiling:
     runs: Entries = key("dataset/runs")
     rois: Entries = key("dataset/rois")
     tr: float = key("dataset/tr")
-    ceiling: Section = key("responses/ceiling")
     seed: int = key("seed")
 
 
@@ -192,7 +189,6 @@ class MeasureGap:
     split: Section = key("encoding/split")
     alphas: list[float] = key("encoding/alphas")
     gap_seconds: float = key("encoding/gap_seconds")
-    gap_curve: list[float] = key("encoding/gap_curve")
 
 
 # ---- one checkpoint
@@ -206,19 +202,15 @@ class FingerprintCheckpoint:
 @dataclass(frozen=True)
 class ExtractActivations:
     context: Section = key("activations/context")
-    batch_size: Any = key("activations/batch_size")
     dtype: str = key("activations/dtype")
     storage: str = key("activations/storage")
     pool: str = key("activations/pool")
-    surprisal: bool = key("activations/surprisal")
-    device: str = key("activations/device")
 
 
 @dataclass(frozen=True)
 class MeasureStates:
     probes: Section = key("states/probes")
-    dimension_words: int = key("states/intrinsic_dimension/n")
-    similarity_words: int = key("states/cka/n")
+    words: int = key("states/words")
     seed: int = key("seed")
 
 
@@ -230,24 +222,21 @@ class MeasureIdentity:
 
 @dataclass(frozen=True)
 class MeasureMechanism:
-    inputs: Section = key("states/mechanism")
+    length: int = key("states/mechanism/length")
     dtype: str = key("activations/dtype")
-    device: str = key("activations/device")
     seed: int = key("seed")
 
 
 @dataclass(frozen=True)
 class CompareCheckpoints:
     roles: list[str]
-    words: int = key("states/cka/n")
+    words: int = key("states/words")
     seed: int = key("seed")
 
 
 @dataclass(frozen=True)
 class EvaluateTasks:
     jobs: Entries
-    batch_size: int = key("tasks/batch_size")
-    device: str = key("activations/device")
     seed: int = key("seed")
 
 
@@ -265,7 +254,6 @@ class PrepareEncoding:
     alphas: list[float] = key("encoding/alphas")
     band_weights: list[float] = key("encoding/band_weights")
     gap_seconds: float = key("encoding/gap_seconds")
-    minimum_block: int = key("encoding/minimum_block")
     boot_draws: int = key("encoding/boot_draws")
     seed: int = key("seed")
 
@@ -280,8 +268,6 @@ class FitEncoding:
     significance: str = key("encoding/significance")
     permutations: int = key("encoding/permutations")
     boot_draws: int = key("encoding/boot_draws")
-    solver: str = key("encoding/solver")
-    backend: str = key("encoding/backend")
     seed: int = key("seed")
 
 
@@ -331,14 +317,12 @@ class JoinTrajectories:
     seed: int = key("seed")
 
 
-JUDGEMENT = (
-    "confidence", "smallest_leg", "smallest_fall", "significance", "needed_power", "max_breakpoints", "draws",
-    "calibration", "power", "shrinkage", "floor_tokens",
-)  # fmt: skip
+JUDGEMENT = ("smallest_fall", "draws", "simulations")
 
 
 @dataclass(frozen=True)
 class FitPhases:
+    floor_tokens: float
     headline: Section = key("phases/headline")
     judgement: Section = key("phases", *JUDGEMENT)
     rois: Entries = key("dataset/rois")
@@ -348,6 +332,7 @@ class FitPhases:
 @dataclass(frozen=True)
 class TabulateSpecifications:
     files: list[list[Any]]
+    floor_tokens: float
     headline: Section = key("phases/headline")
     judgement: Section = key("phases", *JUDGEMENT)
     specification: Section = key("phases/specification")
@@ -366,6 +351,7 @@ class CompareModels:
 
 @dataclass(frozen=True)
 class SimulatePower:
+    floor_tokens: float
     headline: Section = key("phases/headline")
     judgement: Section = key("phases", *JUDGEMENT)
     seed: int = key("seed")
@@ -391,8 +377,6 @@ class DrawModels:
 @dataclass(frozen=True)
 class DrawModel:
     rois: Entries = key("dataset/rois")
-    significance: float = key("phases/significance")
-    needed_power: float = key("phases/needed_power")
     smallest_fall: float = key("phases/smallest_fall")
 
 
@@ -432,7 +416,7 @@ class PlanStudy:
     study: str = key("study")
     lock: str = key("lock")
     heard: Section = key("dataset", "runs", "simulate", "tr")
-    mechanism: Section | None = key("states/mechanism")
+    mechanism: Section | None = key("states/mechanism", "length")
     activations: Section = key("activations", "context", "dtype", "storage")
 
 

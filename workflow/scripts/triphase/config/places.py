@@ -1,6 +1,5 @@
 """Where a value of the config stands: file and line, or the command line."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,22 +45,6 @@ class Sources:
     def repeated(self) -> Problems:
         """Keys that a mapping of one file has twice, of which YAML would silently take the last: path and message."""
         return [mistake for file in self.files for mistake in _repeated(_composed(file), ())]
-
-
-def as_values(argument: Any) -> Any:
-    """What `--config` gives, in which Snakemake leaves all within a mapping or list as text, with its numbers as such."""
-    if isinstance(argument, Mapping):
-        return {key: as_values(value) for key, value in argument.items()}
-    if isinstance(argument, list):
-        return [as_values(value) for value in argument]
-    if not isinstance(argument, str):
-        return argument
-    try:
-        # Of a profile's `config:` Snakemake makes Python's words.
-        value = json.loads({"True": "true", "False": "false", "None": "null"}.get(argument, argument))
-    except ValueError:
-        return argument
-    return argument if isinstance(value, str | list | dict) else value
 
 
 def _composed(file):

@@ -50,6 +50,8 @@ def resolve_config(config: Mapping[str, Any], project: str | Path, sources: Sour
         dataset = collected.value(resolve_dataset, config["dataset"], registry, **options)
     collected.refuse()
     check_no_password(dataset, f"{path}: dataset")
+    # The one measure that a headline can have, for those who read it in results.
+    config["phases"]["headline"]["measure"] = "alignment"
     lock, floor = str(lock_path(config["lock"], config["study"], project)), config["phases"]["floor_tokens"]
     models = [model | {"floor_tokens": model.get("floor_tokens", 0) if floor is None else floor} for model in models]
     config = {**config, "dataset": dataset, "models": models, "lock": lock}

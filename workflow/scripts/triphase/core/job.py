@@ -26,7 +26,7 @@ class Job(Generic[Settings]):
     paths : the rule's named inputs and outputs as attributes: str, or list of str
     settings : what the job is told, an object of the rule's class in `triphase.config.jobs`
     wildcards : the job's wildcards as attributes, str
-    retrieve : that section of the config: how files are fetched changes no result, and a param would rerun for it
+    execution : that section of the config: where and how jobs run changes no result, and a param would rerun for it
     terminal : where a script prints what its user is waiting for; None in tests
     memory_mb, gpus : resources that the job was given
     """
@@ -34,7 +34,7 @@ class Job(Generic[Settings]):
     paths: SimpleNamespace
     settings: Settings
     wildcards: SimpleNamespace = field(default_factory=SimpleNamespace)
-    retrieve: dict[str, Any] = field(default_factory=dict)
+    execution: dict[str, Any] = field(default_factory=dict)
     terminal: TextIO | None = None
     memory_mb: int | None = None
     gpus: int = 0
@@ -67,7 +67,7 @@ def start(snakemake, settings: type[Settings]) -> Iterator[Job[Settings]]:
                 paths=named(snakemake.input, snakemake.output),
                 settings=settings(**{name: value for name, value in told.items() if name != "code"}),
                 wildcards=SimpleNamespace(**dict(snakemake.wildcards.items())),
-                retrieve=snakemake.config["retrieve"],
+                execution=snakemake.config["execution"],
                 terminal=terminal,
                 memory_mb=snakemake.resources.get("mem_mb"),
                 gpus=snakemake.resources.get("gpu", 0),

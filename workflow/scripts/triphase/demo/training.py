@@ -27,23 +27,21 @@ def corpus(recipe, seed, local_data, stimuli):
     Parameters
     ----------
     recipe : dict
-        `kind: grammar` with `mixture` and `words`, or `kind: text` with `path` (under `local_data`), `from` and `to`.
+        `mixture` and `words`, or `path` (of a text below `local_data`), `from` and, optionally, `to`.
     seed : int
         Of the grammar's text.
     local_data : path or None
         Folder of the user's files.
     stimuli : dict of stimulus to running text
-        What the listeners heard: text of the second kind must not hold it.
+        What the listeners heard: a text must not hold it.
     """
-    if recipe["kind"] == "grammar":
+    if "mixture" in recipe:
         return documents(recipe["mixture"], recipe["words"], seed)
-    if recipe["kind"] == "text":
-        if not local_data:
-            raise InputError(f"train.corpus.path: {recipe['path']!r} lies below local_data, which is not set.")
-        texts = later_chapters(Path(local_data) / recipe["path"], recipe["from"], recipe.get("to"))
-        check_held_out(texts, stimuli)
-        return texts
-    raise InputError(f"train.corpus.kind: {recipe['kind']!r} is not known; it must be 'grammar' or 'text'.")
+    if not local_data:
+        raise InputError(f"train/corpus/path: {recipe['path']!r} lies below local_data, which is not set")
+    texts = later_chapters(Path(local_data) / recipe["path"], recipe["from"], recipe.get("to"))
+    check_held_out(texts, stimuli)
+    return texts
 
 
 def build(architecture, *, vocabulary, layers, width, heads, context, end):
@@ -108,16 +106,16 @@ def train(recipe, repository, hub, local_data, stimuli):
     Parameters
     ----------
     recipe : dict
-        seed, architecture, layers, width, heads, context, batch, steps, learning_rate, warmup, saves (steps at which a
-        revision `step<N>` is saved), tokenizer (kind, vocabulary) and corpus.
+        seed, architecture, layers, width, heads, context, batch, learning_rate, warmup, saves (steps at which a
+        revision `step<N>` is saved; training ends with the last), tokenizer (kind, vocabulary) and corpus.
     repository : str
         "organisation/name".
     hub : path
         Cache folder that the repository is written to, whole or not at all.
     local_data : path or None
-        Folder of the user's files, for `corpus.kind: text`.
+        Folder of the user's files, for a corpus that is a text.
     stimuli : dict of stimulus to running text
-        For `corpus.kind: text`, which must not hold them.
+        For a corpus that is a text, which must not hold them.
 
     Returns
     -------
@@ -129,9 +127,7 @@ def train(recipe, repository, hub, local_data, stimuli):
     InputError
         A value of the recipe is not possible; the message names the key.
     """
-    steps, seed = recipe["steps"], recipe["seed"]
-    if not recipe["saves"] or min(recipe["saves"]) < 0 or max(recipe["saves"]) > steps:
-        raise InputError(f"train.saves: {recipe['saves']} must be steps from 0 to train.steps ({steps}).")
+    steps, seed = max(recipe["saves"]), recipe["seed"]
     if recipe["width"] % (2 * recipe["heads"]):
         raise InputError(f"train.width: {recipe['width']} must be an even multiple of train.heads ({recipe['heads']}).")
     torch.set_num_threads(1)  # sums depend on the number of threads

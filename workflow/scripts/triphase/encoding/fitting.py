@@ -55,19 +55,21 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
     xarray.Dataset
         Scores (target), with r and its split over bands, gains, p, q (FDR) and p_fwer (maximum statistic) per subject;
         alpha and weight of every split; `blocks`, sums from which `compare_alignment` draws; `boot` (listener, region,
-        measure, draw). Attributes: shape of the layer's kernel, smallest p, voxels without a score.
+        measure, draw). Attributes: shape of the layer's kernel, smallest p, voxels without a score, solver and backend.
     """
     subjects = list(dict.fromkeys(targets["subject"]))
     family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
     test, draws = _null(design, significance, permutations, seed)
     drawn = bootstrap_draws(design.block_sizes, design.groups, boot_draws, seed)
     columns, means, largest, shapes = _Columns(len(targets)), RegionMeans(targets, rois), -np.inf, {}
+    solvers = set()
     measured, below = shared["response_blocks"].values, {}
     for variant in _variants(design, scalings):
         spectra = decompose(
             features, rows, variant.delays, design.outer, design.inner, backend=backend,
             scale=lambda values, training, scaling=variant.scaling: scaled(values, training, scaling, components),
         )  # fmt: skip
+        backend = spectra.backend  # what "auto" is on this machine
         shapes |= {f"{key}{variant.suffix}": value for key, value in _shape(spectra).items()}
         for gain, (bands, alone) in variant.fits.items():
             weights, r_alone = weight_grid(band_weights, len(bands) + 1), shared[f"r_{alone}"].values
@@ -78,6 +80,7 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
                     spectra, list(bands.values()), y, design.outer, design.inner, alphas=alphas, weights=weights,
                     solver=solver, names=["llm", *bands],
                 )  # fmt: skip
+                solvers |= fit["solvers"]
                 joint, split = correlate(predicted, y, design.segments)
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)
                 means.add(gain, batch, bootstrap_sums(sums, measured[..., batch], design.block_scans, drawn))
@@ -107,7 +110,8 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
         | {"boot": (("listener", "region", "measure", "draw"), boot)},
         coords={"band": ["llm", "nuisance"], "sum": ["x", "xx", "xy"], "listener": subjects, "region": means.regions,
                 "measure": ["r", *gains]},
-        attrs={**shapes, "smallest_p": 1 / (len(draws[0]) + 1), "without_score": lost, "significance": significance},
+        attrs={**shapes, "smallest_p": 1 / (len(draws[0]) + 1), "without_score": lost, "significance": significance,
+               "solver": sorted(solvers), "backend": backend},
     )  # fmt: skip
 
 

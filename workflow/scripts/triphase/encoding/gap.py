@@ -9,6 +9,8 @@ from triphase.responses.targets import region_masks
 from triphase.stats.scoring import correlate
 
 BANDS = ("nuisance", "floor")
+# Gaps that are tried beside the study's own, s: from none to several times a haemodynamic response.
+GAPS = (0, 10, 20, 40, 60)
 
 
 def gap_curve(batches, nuisance, runs, times, tr, *, gaps, lag, split, alphas):

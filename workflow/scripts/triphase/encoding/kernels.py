@@ -78,6 +78,11 @@ class Spectra:
         return cls(finals, folds, "numpy")
 
 
+def backend_for(device: str) -> str:
+    """Name of himalaya's backend for a device: "auto", numpy on the CPU, torch_cuda for cuda and cuda:1."""
+    return {"auto": "auto", "cpu": "numpy"}.get(device) or f"torch_{device.split(':')[0]}"
+
+
 def set_backend(name="auto"):
     """The library for arrays of a himalaya backend.
 

@@ -22,10 +22,12 @@ from triphase.stats.scoring import correlate
 log = logging.getLogger(__name__)
 
 LAGS = 60  # scans over which autocorrelations are followed
+# Least block of permutations and of the bootstrap, scans: 40 s at a TR of 2 s, several haemodynamic responses.
+MINIMUM_BLOCK = 20
 
 
 def make_design(cohort, words, sound, runs, *, tr, delays, delay_alternatives, downsampling, nuisance, lexical, split,
-                gap_seconds, minimum_block, seed):  # fmt: skip
+                gap_seconds, seed):  # fmt: skip
     """Folds, bands and blocks of a data set, and the band of its autocorrelation floor.
 
     Parameters
@@ -42,7 +44,6 @@ def make_design(cohort, words, sound, runs, *, tr, delays, delay_alternatives, d
     lexical : dict with dimensions and components, or None
     split : dict with kind, folds, inner
     gap_seconds : float
-    minimum_block : int, scans
     seed : int
 
     Returns
@@ -78,7 +79,7 @@ def make_design(cohort, words, sound, runs, *, tr, delays, delay_alternatives, d
     predicted = autocorrelation(bands["nuisance"][trained], labels[trained], LAGS)
     design = Design(
         runs=labels, times=times, stimuli=stimuli, tr=tr, delays=scans, outer=outer, inner=inner, bands=bands, gap=gap,
-        lag=decorrelation(acf, predicted), block_length=block_length(acf, predicted, minimum_block),
+        lag=decorrelation(acf, predicted), block_length=block_length(acf, predicted, MINIMUM_BLOCK),
         alternatives={
             name: Alternative(other, nuisance_with(other))
             for name, other in alternative_delays(delay_alternatives, delays, tr).items()

@@ -62,7 +62,7 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
         The wide band first. Without an intercept, NaN where a scan is never held out.
     fit : dict
         alpha (n_splits, n_targets); weight (n_splits, n_bands, n_targets), summing to 1 over bands;
-        cv_score (n_targets,): inner score at the chosen grid point, averaged over splits.
+        cv_score (n_targets,): inner score at the chosen grid point, averaged over splits; solvers, a set of those used.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
     shape = responses.shape[1]
     predictions = np.full((len(weights.T), *responses.shape), np.nan, dtype_name(spectra.finals[0].vectors))
     fit = {"alpha": np.full((len(outer), shape), np.nan), "cv_score": np.full((len(outer), shape), np.nan),
-           "weight": np.full((len(outer), len(weights.T), shape), np.nan)}  # fmt: skip
+           "weight": np.full((len(outer), len(weights.T), shape), np.nan), "solvers": set()}  # fmt: skip
     for split, (final, folds) in enumerate(zip(spectra.finals, spectra.folds, strict=True)):
         bands = [standardise(band if band.ndim == 2 else band[split], final.train) for band in low_rank]
         valid = varying(responses[final.train])
@@ -94,7 +94,9 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
             if not (any_varies(y, fold.train) and any_varies(y, fold.other)):
                 raise InputError(f"encoding/split: split {split}, inner fold {number}: no response varies")
         narrow = sum(band.shape[1] for band in bands) <= LOW_RANK * len(final.train) or not len(final.eigenvalues)
-        fitted = _fit_lowrank if solver == "lowrank" or (solver == "auto" and narrow) else _fit_himalaya
+        used = solver if solver != "auto" else "lowrank" if narrow else "himalaya"
+        fit["solvers"].add(used)
+        fitted = {"lowrank": _fit_lowrank, "himalaya": _fit_himalaya}[used]
         made, alpha, weight, best = fitted(library, final, folds, bands, y, alphas, weights, score)
         for place, part in zip(predictions, made, strict=True):
             place[final.other[:, None] if isinstance(valid, np.ndarray) else final.other, valid] = part

@@ -73,11 +73,11 @@ def simulate_power(alignment, behaviour, settings, rng):
     except Undetermined as problem:
         facts["fall"] = str(problem)
     try:
-        powers["lag"] = lag_power(known(alignment), known(behaviour), settings.power, rng)
+        powers["lag"] = lag_power(known(alignment), known(behaviour), settings.simulations, rng)
     except Undetermined as problem:
         facts["lag"] = str(problem)
     rows = [
-        (quantity, size, share, settings.power if np.isfinite(share) else 0)
+        (quantity, size, share, settings.simulations if np.isfinite(share) else 0)
         for quantity, sizes in (("fall", FALLS), ("lag", LAGS))
         for size, share in zip(sizes, powers[quantity], strict=True)
     ]

@@ -40,6 +40,9 @@ COLUMNS = dict.fromkeys(TEXT, "string") | {"depth": "float64", "power": "float64
                                            "n_checkpoints": "int64", "headline": "bool"}  # fmt: skip
 OWN, RAW, NORMALISED = "headline", "raw", "normalised"
 NUISANCE = ("none", "N1", "N2", "step 0")
+# There are hundreds of analyses: the fewest simulations that can be significant at 0.05, and the fewest breakpoints
+# that a triple needs where a plateau comes first.
+SIMULATIONS, MAX_BREAKPOINTS = 40, 3
 VERDICTS = ("supported", "not supported", "undetermined")
 
 

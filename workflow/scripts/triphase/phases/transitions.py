@@ -29,23 +29,26 @@ LARGER = 20  # simulated margins beyond the observed one after which a rival is 
 class Settings:
     """How curves are judged.
 
-    confidence : interval of a leg's change; smallest_leg : share of the curve's range below which a segment is flat;
-    smallest_fall : detachment that must be detectable, as a share of the first rise; significance : of the test against
-    each rival; needed_power : for the verdict "not supported"; draws, calibration, power : numbers of replicates;
-    shrinkage : weight of the constant-correlation target; floor_tokens : up to here a task's scores are its floor.
+    What the config's section `phases` says: smallest_fall : detachment that must be detectable, as a share of the first
+    rise; draws : of the bootstrap of intervals; simulations : replicates under each rival, and of its power;
+    floor_tokens : up to here a task's scores are its floor.
+
+    What is the same in every study [ours]: confidence : interval of a leg's change; smallest_leg : share of the curve's
+    range below which a segment is flat; significance : of the test against each rival; needed_power : for the verdict
+    "not supported"; max_breakpoints : of a fit, of which a triple with two plateaus needs four; shrinkage : weight of
+    the constant-correlation target in the covariance over checkpoints, whose draws are few beside its entries.
     """
 
+    smallest_fall: float = 0.2
+    draws: int = 1000
+    simulations: int = 200
+    floor_tokens: float = 0.0
     confidence: float = 0.99
     smallest_leg: float = 0.1
-    smallest_fall: float = 0.2
     significance: float = 0.05
     needed_power: float = 0.8
     max_breakpoints: int = 4
-    draws: int = 1000
-    calibration: int = 200
-    power: int = 200
     shrinkage: float = 0.2
-    floor_tokens: float = 0.0
 
 
 def merged(signs):
@@ -247,7 +250,7 @@ def simulated_margins(curve, mean, observed, rng, correlation):
     Biometrika 78): after LARGER margins as large as the observed one, and where none is among half of all. A curve that
     is no triple needs the threshold, and all draws.
     """
-    total, found = curve.settings.calibration, np.empty(0)
+    total, found = curve.settings.simulations, np.empty(0)
     triple, tau = is_triple(curve.signs), curve.bearable_tau(correlation)
     # The threshold of all is their rank-th largest, no lower than that of those drawn so far: below it (and below what
     # was observed) margins need not be exact.
@@ -302,7 +305,7 @@ def power(curve, tests, rng, fall=None):
         return None
     course = [0] * floored + [0, size, (1 - size_of_fall) * size, size]
     planted = [np.interp(bank.t, bank.t[[0, *knots, -1]], course) for knots in places]
-    total, tried, found = settings.power, 0, 0
+    total, tried, found = settings.simulations, 0, 0
     limit = max(0, *(test["threshold"] for test in tests.values()))
     while tried < total:
         number = min(max(total // 4, 1), total - tried)

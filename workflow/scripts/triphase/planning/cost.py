@@ -10,6 +10,7 @@ from triphase.activations.tokens import least_context
 from triphase.checkpoints.snapshots import weight_files
 from triphase.core.units import in_units
 from triphase.planning.records import MODEL_RULES
+from triphase.states.mechanism.inputs import SEQUENCES
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # Floating-point operations per second of one device in a forward pass, and of one core.
@@ -65,7 +66,7 @@ def words_heard(n_words, runs, simulate, tr):
     return WORDS_PER_MINUTE * minutes * n_stimuli
 
 
-def tokens_of(words, context, task_jobs, mechanism):
+def tokens_of(words, context, task_jobs, mechanism_length):
     """Tokens that one checkpoint is run on, by rule: dict. A window of max + 1 tokens serves max - min + 1 of them."""
     text = TOKENS_PER_WORD * words
     longest = context["max"] + 1
@@ -74,8 +75,8 @@ def tokens_of(words, context, task_jobs, mechanism):
         "extract_activations": text * overlap,
         "evaluate_tasks": TOKENS_PER_ITEM * sum(job.get("limit") or ITEMS for job in task_jobs),
     }
-    if mechanism:
-        tokens["measure_mechanism"] = text + 2 * mechanism["sequences"] * mechanism["length"]
+    if mechanism_length:
+        tokens["measure_mechanism"] = text + 2 * SEQUENCES * mechanism_length
     return tokens
 
 

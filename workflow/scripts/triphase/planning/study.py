@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from triphase.config.lockfile import apply_lock, missing_lines, read_lock
-from triphase.config.resolve import in_order, resolve_config, tokens_seen
-from triphase.config.rules import absent_concepts
+from triphase.config.merging import merged
+from triphase.config.places import Sources
+from triphase.config.resolve import in_order, resolve_config
+from triphase.config.rules import absent_concepts, tokens_seen
 from triphase.config.selection import shared_lines
+from triphase.sources.local_data import below_local_data
 from triphase.sources.manifest import (
     check_local,
     existing_files,
@@ -39,15 +42,16 @@ class Study:
     models: dict[str, dict[str, Any]]
 
     @classmethod
-    def load(cls, config: dict[str, Any], project: str) -> "Study":
-        """The study of a config as merged from its files, pinned by its lock.
+    def load(cls, config: dict[str, Any], project: str, sources: Sources) -> "Study":
+        """The study of a config as Snakemake has merged it from its sources, pinned by its lock.
 
         Raises
         ------
         InputError : the config, the lock or the user's own folder is not what it should be
         """
+        config = merged(config, sources.arguments)
         own = config.get("local_data") or os.environ.get("TRIPHASE_TEST_DATA") or None
-        config = in_order(resolve_config({**config, "local_data": own}, project))
+        config = in_order(resolve_config({**config, "local_data": own}, project, sources))
         models = apply_lock(config["models"], read_lock(config["lock"]), config["integrity"])
         check_local(study_files(config), own, config["dataset"].get("local_data_hint"))
         study = cls(config, {model["name"]: model for model in models})
@@ -107,10 +111,10 @@ class Study:
 
     def unseen_text(self) -> list[str]:
         """Path of the text that surprisal of the stimulus is compared with, in a list that is empty without one."""
-        text = (self.config["states"]["mechanism"] or {}).get("unseen")
-        if not text:
-            return []
-        return self._own_files("local_data", [text["path"]]) if text.get("root") else [text["path"]]
+        path = (self.config["states"]["mechanism"] or {}).get("unseen")
+        if below := below_local_data(path):
+            return self._own_files("local_data", [below])
+        return [path] if path else []
 
     @cached_property
     def task_jobs(self) -> list[dict[str, Any]]:
@@ -123,7 +127,7 @@ class Study:
     def text_corpus(self, model: str) -> list[str]:
         """Path of the user's text that a model is trained on, in a list that is empty for other models."""
         corpus = (self.models[model].get("train") or {}).get("corpus") or {}
-        return self._own_files("local_data", [corpus["path"]]) if corpus.get("kind") == "text" else []
+        return self._own_files("local_data", [corpus["path"]]) if "path" in corpus else []
 
     @cached_property
     def checkpoints(self) -> dict[str, dict[str, dict[str, Any]]]:
@@ -168,7 +172,7 @@ class Study:
         names = list(self.checkpoints[model])
         at = names.index(checkpoint)
         places, roles = {"first": 0, "previous": at - 1, "last": len(names) - 1}, {}
-        for role in self.config["states"]["cka"]["references"]:
+        for role in self.config["states"]["references"]:
             if places[role] >= 0 and places[role] != at:
                 roles.setdefault(names[places[role]], []).append(role)
         return roles

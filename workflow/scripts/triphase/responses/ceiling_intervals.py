@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 LEVEL = 0.95
 RESAMPLED_SUBJECTS = 10  # from this number on subjects are a sample and are resampled; below it they are fixed
+DRAWS = 1000  # of the bootstrap
+# Length of the blocks of time that are drawn, s: several times the 10 to 15 s over which responses are correlated.
+BLOCK_SECONDS = 40
 # Voxels per bootstrap: bounds the memory of draws x voxels.
 VOXEL_BATCH = 2048
 
@@ -141,7 +144,9 @@ class Collected:
             return self.sums / self.counts, self.draws / self.counts
 
 
-def measure_ceiling(open_runs, layouts, runs, *, rois, tr, draws, block_seconds, seed, common_space=True):
+def measure_ceiling(
+    open_runs, layouts, runs, *, rois, tr, seed, common_space=True, draws=DRAWS, block_seconds=BLOCK_SECONDS
+):
     """The ceiling of every subject, voxel and region, with intervals.
 
     Parameters

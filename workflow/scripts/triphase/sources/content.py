@@ -6,7 +6,7 @@ For a rule that turns raw files into a result (`clean_responses`)::
         ...read manifest["files"], write the result...
 
 The files are there within the block, also where an earlier run dropped them; when the block ends well and
-`retrieve.keep_raw` is false, their content is dropped. Any other rule that opens raw files uses `ensure_content` first.
+`execution/keep_raw` is false, their content is dropped. Another rule that opens raw files uses `ensure_content` first.
 """
 
 import logging
@@ -40,7 +40,7 @@ def raw_content(manifest, *, user, retrieve):
     manifest : dict, as `manifest.fetch_files` returns it; of files of the user's own folder nothing is done
     user : str
         `study/subject`, the same as when the files were fetched.
-    retrieve : dict with jobs, retries, keep_raw
+    retrieve : dict with transfers, retries, keep_raw (the config's `execution`)
     """
     ensure_content(manifest, user=user, retrieve=retrieve)
     yield
@@ -65,7 +65,7 @@ def ensure_content(manifest, *, user, retrieve):
         check_present(clone, paths)
         entries = look_up(clone, [path for group in paths.values() for path in group.values()])
         claim(clone, user, [entry.key for entry in entries.values() if entry.key])
-    get_content(clone, list(entries.values()), user=user, jobs=retrieve["jobs"], retries=retrieve["retries"])
+    get_content(clone, list(entries.values()), user=user, transfers=retrieve["transfers"], retries=retrieve["retries"])
 
 
 def release_content(manifest, *, user):

@@ -90,7 +90,7 @@ def fetch_dataset(files, *, name, url, version, user, retrieve, folder="resource
     name, url, version, folder : as in `triphase.sources.clones.opened`
     user : str
         `study/subject`, for whom the content is kept until `triphase.sources.content.release_content`.
-    retrieve : dict with jobs (transfers at a time) and retries (further tries after a passing failure)
+    retrieve : dict with transfers (at a time) and retries (further tries after a passing failure)
 
     Returns
     -------
@@ -107,7 +107,7 @@ def fetch_dataset(files, *, name, url, version, user, retrieve, folder="resource
         check_present(clone, files)
         entries = look_up(clone, [path for group in files.values() for path in group.values()])
         claim(clone, user, [entry.key for entry in entries.values() if entry.key])
-    get_content(clone, list(entries.values()), user=user, jobs=retrieve["jobs"], retries=retrieve["retries"])
+    get_content(clone, list(entries.values()), user=user, transfers=retrieve["transfers"], retries=retrieve["retries"])
     described = {
         role: {key: describe(clone, entries[path]) for key, path in group.items()} for role, group in files.items()
     }
@@ -121,7 +121,7 @@ def describe(clone, entry):
     return {"path": str(file), "key": entry.key or f"GIT-{entry.blob}", "bytes": file.stat().st_size}
 
 
-def get_content(clone, entries, *, user, jobs, retries):
+def get_content(clone, entries, *, user, transfers, retries):
     """`datalad get` of the files whose content is not all there yet, for a `user`; InputError when it cannot be had.
 
     git-annex verifies the checksum of what comes, continues where an interrupted transfer ended, and moves a file into
@@ -143,7 +143,7 @@ def get_content(clone, entries, *, user, jobs, retries):
         git(clone.path, "fetch", "--quiet", "origin", check=False)
         tried = 0
         while True:
-            texts = run_get(clone, absent, jobs)
+            texts = run_get(clone, absent, transfers)
             absent = [entry for entry in absent if not entry.present(clone)]
             if not absent:
                 return
@@ -178,12 +178,12 @@ def set_aside_damaged(clone, absent):
         git(clone.path, "annex", "fsck", "--quiet", "--", *damaged, check=False)
 
 
-def run_get(clone, absent, jobs):
+def run_get(clone, absent, transfers):
     """Run `datalad get` once, showing progress; return all that was said of each file that failed, by path."""
     from tqdm import tqdm
 
     root = clone.path.resolve()
-    request = {"dataset": str(root), "paths": [str(root / entry.path) for entry in absent], "jobs": jobs}
+    request = {"dataset": str(root), "paths": [str(root / entry.path) for entry in absent], "jobs": transfers}
     command = [sys.executable, "-P", str(Path(getter.__file__))]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     total, before = sum(entry.bytes for entry in absent), arrived(clone, absent)

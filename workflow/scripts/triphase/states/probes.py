@@ -23,6 +23,12 @@ from triphase.states.labels import (
     word_types,
 )
 
+FOLDS = 5  # of sentences: each classifier sees four fifths of the words
+CONTROL_DRAWS = 10  # random labellings of word types: their mean is known to a third of one labelling's spread
+MIN_COUNT = 20  # words of a class, of which each fold then tests about four
+# From almost no shrinkage of standardised features to little left of them; one is chosen on training words.
+ALPHAS = (1, 100, 10000)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -39,7 +45,7 @@ class Plan:
     splits: dict
 
 
-def plan_probes(words, probes, seed):
+def plan_probes(words, probes, seed, control_draws=CONTROL_DRAWS):
     """Labels, control labels and folds of every concept: all that does not depend on the model.
 
     Parameters
@@ -47,17 +53,18 @@ def plan_probes(words, probes, seed):
     words : pandas.DataFrame
         One row per word of the activations.
     probes : dict
-        `states/probes` of the config.
+        `states/probes` of the config: concepts, learning_curve.
     seed : int
+    control_draws : int, random labellings of word types of each concept
     """
     groups, types = sentence_groups(words), word_types(words)
-    sentences = held_out_sentences(groups, probes["folds"], np.random.default_rng(seed))
+    sentences = held_out_sentences(groups, FOLDS, np.random.default_rng(seed))
     splits = {"sentences": sentences}
     if min(len(np.unique(groups)), len(np.unique(types))) >= THIRDS:
         splits["types"] = held_out_types(groups, types, np.random.default_rng([seed, 1]))
     concepts = []
     for number, concept in enumerate(probes["concepts"]):
-        codes, classes, skipped, reason = concept_classes(words, concept, probes["min_count"])
+        codes, classes, skipped, reason = concept_classes(words, concept, MIN_COUNT)
         if reason:
             logging.warning("concept %s is not probed: %s", concept["name"], reason)
             concepts.append(Concept(concept["name"], classes, skipped=skipped, reason=reason))
@@ -67,7 +74,7 @@ def plan_probes(words, probes, seed):
         scored = {scheme: trained_classes(codes, _of(rows, parts)) for scheme, parts in splits.items()}
         skipped |= {f"untrained_{scheme}": int((~known).sum()) for scheme, known in scored.items()}
         logging.info("concept %s: %d words, classes %s, left out %s", concept["name"], len(rows), classes, skipped)
-        controls = control_codes(codes, types[rows], probes["control_draws"], np.random.default_rng([seed, number + 2]))
+        controls = control_codes(codes, types[rows], control_draws, np.random.default_rng([seed, number + 2]))
         codes = np.concatenate([codes[None], controls])
         concepts.append(Concept(concept["name"], classes, rows, codes, scored, skipped))
     curve = {share: learning_splits(sentences, groups, share, seed) for share in probes["learning_curve"]}
@@ -79,7 +86,7 @@ def _of(rows, splits):
     return [(train[rows], test[rows]) for train, test in splits]
 
 
-def predict(features, columns, splits, groups, alphas, classifier="ridge"):
+def predict(features, columns, splits, groups, alphas=ALPHAS, classifier="ridge"):
     """Classes of held-out words.
 
     Parameters
@@ -108,7 +115,7 @@ def predict(features, columns, splits, groups, alphas, classifier="ridge"):
     return predicted
 
 
-def probe_scores(points, plan, alphas, classifier="ridge", schemes=None):
+def probe_scores(points, plan, classifier="ridge", schemes=None):
     """Scores of every concept on one set of features.
 
     Concepts with the same labelled words share a decomposition. Standard errors are of the tested words, clustered by
@@ -118,7 +125,7 @@ def probe_scores(points, plan, alphas, classifier="ridge", schemes=None):
     ----------
     points : array (n words, features)
     plan : Plan
-    alphas, classifier : see `predict`
+    classifier : see `predict`
     schemes : collection of the plan's schemes to use, by default all
 
     Returns
@@ -146,7 +153,7 @@ def probe_scores(points, plan, alphas, classifier="ridge", schemes=None):
             # Control tasks go with the whole training set and with word types that it knows.
             used = [concept.codes if scheme == "sentences" else concept.codes[:1] for concept in concepts]
             columns = [codes for several in used for codes in several]
-            found = iter(predict(points[rows], columns, splits, plan.groups[rows], alphas, classifier))
+            found = iter(predict(points[rows], columns, splits, plan.groups[rows], classifier=classifier))
             for concept, codes in zip(concepts, used, strict=True):
                 tested = concept.scored["types" if scheme == "types" else "sentences"]
                 parts = [balanced_influence(own[tested], next(found)[tested], folds[tested]) for own in codes]

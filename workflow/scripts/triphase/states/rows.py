@@ -93,9 +93,9 @@ def layer_similarity_rows(clouds):
     return rows
 
 
-def probe_rows(layer, points, plan, alphas, classifier):
+def probe_rows(layer, points, plan, classifier):
     """Every probe of one layer; see `triphase.states.probes.probe_scores`."""
-    scores = probe_scores(points, plan, alphas, classifier)
+    scores = probe_scores(points, plan, classifier)
     return [(layer, _probe_measure(concept, kind), *rest) for concept, kind, *rest in scores]
 
 
@@ -104,11 +104,11 @@ def _probe_measure(concept, kind):
     return f"{names[kind]}/{concept}" if kind in names else f"probe_learning/{concept}/{kind:g}"
 
 
-def identity_rows(plan, alphas, classifier):
+def identity_rows(plan, classifier):
     """The same probes on static word identity, one column per word type: what a concept owes to words alone."""
     identity = np.eye(plan.types.max() + 1, dtype=np.float32)[plan.types]
     names = {"sentences": "probe_identity", "selectivity": "selectivity_identity"}
-    scores = probe_scores(identity, plan, alphas, classifier, schemes={"sentences"})
+    scores = probe_scores(identity, plan, classifier, schemes={"sentences"})
     return [(None, f"{names[kind]}/{concept}", *rest) for concept, kind, *rest in scores]
 
 

@@ -9,6 +9,8 @@ from triphase.core.errors import InputError
 
 # Tokens of a window: what a model is given, and what it should go on with (Carlini et al. 2023 have 50 and 50).
 PROMPT, CONTINUATION = 32, 16
+SEQUENCES = 16  # of random tokens: a head's score is their mean over all positions, some hundreds
+WINDOWS = 64  # of a text at most: 3,072 tokens, whose attention takes seconds
 
 
 def repeated_tokens(tokenizer, sequences, length, seed, limit=None):
