@@ -6,6 +6,8 @@
 from triphase.tasks.plan import HUB, hub_tasks, missing_data, task_sources, unfetched
 
 TASK_JOBS = STUDY.task_jobs
+# None where the study has no task: then no checkpoint is loaded for them.
+TASKS = [f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet"] if TASK_JOBS else []
 if MISSING := missing_data(TASK_JOBS):
     raise WorkflowError("\n".join(MISSING))
 # Told before any job starts, but to those that prepare a study. Targets are known to no rule file, so the command is read.

@@ -14,7 +14,7 @@ rule join_checkpoint:
         encoding=lambda w: STUDY.layer_paths(ENCODING, w.model, w.checkpoint),
         states=f"{OUT}/states/{{model}}/{{checkpoint}}.parquet",
         mechanism=MECHANISM,
-        tasks=f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet",
+        tasks=TASKS,
         ceiling=f"{OUT}/responses/ceiling.parquet",
         # Not read here: it needs the weights, which go when the checkpoint is joined.
         fingerprint=f"{OUT}/models/{{model}}/{{checkpoint}}.fingerprint.zarr.zip",
@@ -38,7 +38,7 @@ rule join_trajectories:
         checkpoints=STUDY.paths(f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet"),
         encoding=STUDY.layer_paths(ENCODING),
         pairs=[SIMILARITY.format(**pair) for pair in PAIRS],
-        tasks=STUDY.paths(f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet"),
+        tasks=[path for pattern in TASKS for path in STUDY.paths(pattern)],
         shared=SHARED,
         ceiling=f"{OUT}/responses/ceiling.parquet",
         identity=f"{OUT}/states/identity.parquet",

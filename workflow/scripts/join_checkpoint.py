@@ -15,9 +15,9 @@ def main(job: Job[JoinCheckpoint]) -> None:
     fits = [read_arrays(path) for path in paths.encoding]
     ceiling = read_table(paths.ceiling)
     frames = [encoding_rows(fit, settings.rois, ceiling) for fit in fits]
-    items = read_table(paths.tasks)
     states, mechanism = read_table(paths.states), [read_table(path) for path in paths.mechanism]
-    frames += [states, *mechanism, summarise(items, settings.adherence)]
+    tasks = [read_table(path) for path in paths.tasks]
+    frames += [states, *mechanism, *(summarise(items, settings.adherence) for items in tasks)]
     keys = {
         "study": settings.study,
         "model": job.wildcards.model,
@@ -29,7 +29,7 @@ def main(job: Job[JoinCheckpoint]) -> None:
     manifest = read_json(paths.checkpoint)
     # Why measures have no value.
     missing = {
-        "tasks": items.attrs["missing"],
+        "tasks": {name: reason for table in tasks for name, reason in table.attrs["missing"].items()},
         "concepts": {name: about["reason"] for name, about in states.attrs["concepts"].items() if about["reason"]},
         "mechanism": {measure: reason for table in mechanism for measure, reason in table.attrs["missing"].items()},
     }

@@ -21,8 +21,9 @@ def main(job: Job[JoinTrajectories]) -> None:
     findings, encodings = read_table(paths.integrity), iter(paths.encoding)
     excluded = enforce(findings, settings.integrity)
     files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in settings.series for layer in s["layers"]}
-    kept, checkpoints, tasks = leave_out(excluded, settings.series, paths.checkpoints, paths.tasks)
-    series, entries = kept, {(s["model"], s["checkpoint"]): {key: s[key] for key in KEYS} for s in kept}
+    lists = [paths.checkpoints, *([paths.tasks] if paths.tasks else [])]
+    series, checkpoints, *tasks = leave_out(excluded, settings.series, *lists)
+    entries = {(s["model"], s["checkpoint"]): {key: s[key] for key in KEYS} for s in series}
     tables = [read_table(path) for path in checkpoints]
     lost = []
     for path, (model, name, reference) in zip(paths.pairs, map(dict.values, settings.pairs), strict=True):
@@ -46,7 +47,8 @@ def main(job: Job[JoinTrajectories]) -> None:
     write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from, excluded=left_out, lost_pairs=lost)
 
     n_draws = drawn[0]["boot"].size
-    drawn += task_series(series, [read_table(path) for path in tasks], settings.adherence, n_draws, settings.seed)
+    for items in tasks:
+        drawn += task_series(series, [read_table(path) for path in items], settings.adherence, n_draws, settings.seed)
     keys = ["model", "checkpoint", "subject", "roi", "measure"]
     dataset = xr.Dataset(
         {"boot": (("series", "draw"), np.stack([row["boot"] for row in drawn])),

@@ -76,7 +76,7 @@ def learning_rates(schedule, steps):
 def schedule_of_recipe(recipe):
     """Schedule of a model that the demo stage trains (`train:` in the config); see triphase.demo.training."""
     return {
-        "kind": "cosine", "peak": recipe["learning_rate"], "warmup": recipe["warmup"], "total": recipe["steps"],
+        "kind": "cosine", "peak": recipe["learning_rate"], "warmup": recipe["warmup"], "total": max(recipe["saves"]),
         "final": 0.1, "betas": [0.9, 0.98], "weight_decay": 0.01,
     }  # fmt: skip
 
