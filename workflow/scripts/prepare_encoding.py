@@ -26,10 +26,9 @@ def main(job: Job[PrepareEncoding]) -> None:
     with Cohort(paths.responses) as cohort:
         check_regions(cohort.targets["roi"].to_numpy(str), settings.rois)
         told = asdict(settings) | {"alphas": np.logspace(*settings.alphas)}
-        alone = {key: told.pop(key) for key in ("alphas", "band_weights")}
+        alone = {key: told.pop(key) for key in ("alphas", "band_weights", "boot_draws")} | {"seed": settings.seed}
         rois, runs = told.pop("rois"), told.pop("runs")
         design, floor = make_design(cohort, words, sound, runs, **told)
-        alone |= {key: told[key] for key in ("boot_draws", "seed")}
         alone = Alone(design, floor, cohort.targets, rois, **alone)
         shape = len(cohort.runs), len(cohort.targets)
         with stream_arrays(
