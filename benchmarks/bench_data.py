@@ -67,7 +67,7 @@ def alice_figures():
         return [figure(name, f"no data in {TEST_DATA}", goal, None) for name, goal in zip(names, goals, strict=True)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         project = Project(Path(folder))
-        overlay = {"dataset": {"url": str(bundle_of("ds002322"))}}
+        overlay = {"dataset": {"overrides": {"url": str(bundle_of("ds002322"))}}}
         done = project.snakemake("results/alice/data.html", study="alice", overlay=overlay, env=OFFLINE)
         if done.returncode:
             sys.exit(done.stdout[-5000:])
@@ -112,7 +112,7 @@ def dataset_figures(name):
         project = Project(Path(folder))
 
         def run(target, choice):
-            overlay = {"dataset": {**choice, "url": str(bundle_of(name))}}
+            overlay = {"dataset": {**choice, "overrides": {"url": str(bundle_of(name))}}}
             # The regions of the study's own source need not be those of another.
             overlay |= {"phases": {"headline": {"roi": "all"}}}
             begin = time.monotonic()

@@ -71,7 +71,7 @@ def main():
     rows = study("tiny", 45) + study("embedded", 480)
     bundle = TEST_DATA.resolve() / "openneuro" / "ds002322.bundle"
     if bundle.is_file():
-        rows += study("alice", 480, {"dataset": {"url": str(bundle)}})
+        rows += study("alice", 480, {"dataset": {"overrides": {"url": str(bundle)}}})
     else:
         rows.append(figure("alice: wall time, s", f"no data in {TEST_DATA}", "<= 480", None))
     return report("studies", rows, LIBRARIES)

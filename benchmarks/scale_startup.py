@@ -35,7 +35,7 @@ sys.path.append({scripts!r})
 {before}
 exec(compile(open({script!r}).read(), {script!r}, "exec"), {{"__name__": "job"}})
 from triphase.core.job import start
-named = dict(input={{}}, output={{}}, params={{}}, config={{"retrieve": {{}}}})
+named = dict(input={{}}, output={{}}, params={{}}, config={{"execution": {{}}}})
 with start(SimpleNamespace(log=[{log!r}], threads=1, **named)):
     {after}
     os._exit(0)

@@ -116,7 +116,7 @@ def stream(folder, runs):
         "mask": {"": {"path": f"{folder}/mask.nii.gz"}},
     }
     source = {"name": "voxels", "reader": "hdf5", "space": "native", "key": "data", "dropped_volumes": DROPPED}
-    cleaning = {"detrend": True, "high_pass": 0.01, "confounds": True, "standardize": True}
+    cleaning = {"high_pass": 0.01, "confounds": True, "confound_expansion": []}
     words = pd.DataFrame({"run": [], "index": [], "word": [], "onset": [], "offset": []})
     target = Path(folder, "subject.zarr.zip")
     begin = time.perf_counter()

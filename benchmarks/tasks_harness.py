@@ -213,7 +213,7 @@ def job_figure():
 
     study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     model = study["models"][0]
-    model["train"] |= {"steps": STEPS[-1], "saves": STEPS}
+    model["train"] |= {"saves": STEPS}
     model["checkpoints"] = [{"name": f"step{step}", "revision": f"step{step}", "step": step} for step in STEPS]
     name, last = model["name"], f"step{STEPS[-1]}"
     targets = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from triphase.sources.clones import prepare_environment
 from triphase.sources.downloads import fetch_dataset
 
-RETRIEVE = {"jobs": 2, "retries": 0, "keep_raw": False}
+RETRIEVE = {"transfers": 2, "retries": 0, "keep_raw": False}
 FILES = {"words": {"": "words.tsv"}, "response": {"run-1": "bold_run-1.nii"}}
 BOTH = {"response": {"run-1": "bold_run-1.nii", "run-2": "bold_run-2.nii"}}
 

@@ -37,9 +37,13 @@ class Project:
         return project
 
     def snakemake(self, *arguments, study=None, overlay=None, env=None, program=("-m", "snakemake")):
-        """Run snakemake; `overlay` is merged over the study. Returns the finished process, output as text."""
+        """Run snakemake; `overlay` is merged over the study, which is the embedded one where none is named.
+
+        Returns the finished process, output as text.
+        """
         configs = [f"config/studies/{study}.yaml"] if study else []
         if overlay:
+            configs = configs or ["config/config.yaml"]
             (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
             configs.append("overlay.yaml")
         configfiles = ["--configfile", *configs] if configs else []

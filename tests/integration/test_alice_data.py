@@ -12,12 +12,13 @@ import fetch_stimuli
 import measure_ceiling
 import numpy as np
 import pytest
-import yaml
 from jobs import run
 from project import ROOT
 from scipy.stats import gamma
 
 from triphase.config.datasets import load_registry, resolve_dataset
+from triphase.config.schema import Study
+from triphase.config.schema.overlay import defaults, json_schema
 from triphase.core.artefacts import read_arrays, read_json, read_table
 from triphase.core.errors import InputError
 from triphase.responses.description import describe_timing, subject_series
@@ -25,12 +26,11 @@ from triphase.sources.clones import git
 from triphase.stimuli.transcripts import read_transcript
 from triphase.stimuli.words import read_words
 
-SCHEMA = ROOT / "workflow/schemas/datasets.schema.json"
-REGISTRY = load_registry(ROOT / "resources/registry/datasets.yaml", SCHEMA)
-SELECTION = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["dataset"] | {"name": "ds002322"}
-DATASET = resolve_dataset(SELECTION, REGISTRY, SCHEMA, study="alice")
+REGISTRY = load_registry(ROOT / "resources/registry/datasets.yaml")
+SELECTION = defaults(json_schema(Study))["dataset"] | {"name": "ds002322"}
+DATASET = resolve_dataset(SELECTION, REGISTRY, study="alice")
 SOURCES = {source["name"]: source for source in REGISTRY["datasets"]["ds002322"]["sources"]}
-CLEANING = {"detrend": True, "high_pass": 0.01, "confounds": True, "standardize": True}
+CLEANING = {"high_pass": 0.01, "confounds": True, "confound_expansion": []}
 SUBJECTS = [subject["name"] for subject in DATASET["subjects"]]
 
 
@@ -45,11 +45,7 @@ def alice(real_data, tmp_path_factory):
         patch.setenv("GIT_CONFIG_VALUE_0", "true")
         dataset = {"name": DATASET["name"], "url": str(real_data / "openneuro/ds002322.bundle")}
         dataset |= {"version": DATASET["version"], "local_data_hint": DATASET["local_data_hint"]}
-        config = {
-            "study": "alice",
-            "seed": 0,
-            "responses": CLEANING | {"ceiling": {"draws": 1000, "block_seconds": 40}},
-        }
+        config = {"study": "alice", "seed": 0, "responses": CLEANING}
         config["dataset"] = DATASET | dataset | {"source": SOURCES["roi"]}
         paths = {"manifest": "stimuli.json", "words": "words.parquet"}
         run(fetch_stimuli, paths, config=config, audio=None, local_data=str(real_data))

@@ -7,7 +7,6 @@ from project import Project
 from triphase.core.artefacts import read_json, read_table
 
 SMALL = {
-    "responses": {"ceiling": {"draws": 199}},
     "encoding": {"nuisance": ["word_rate"]},
     "states": {"probes": {"concepts": []}},
     "tasks": {"evaluations": [], "adherence": []},
@@ -18,7 +17,7 @@ SMALL = {
 def reported(folder, study, dataset):
     """The description of a made-up data set, after the report's rules have run on it."""
     project = Project(folder)
-    overlay = SMALL | {"study": study, "dataset": dataset | {"url": str(folder / "data")}}
+    overlay = SMALL | {"study": study, "dataset": dataset | {"overrides": {"url": str(folder / "data")}}}
     done = project.snakemake(f"results/{study}/data.html", overlay=overlay)
     assert done.returncode == 0, done.stdout[-4000:]
     page = (folder / f"results/{study}/data.html").read_text(encoding="utf-8")

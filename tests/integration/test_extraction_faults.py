@@ -12,15 +12,15 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from jobs import run
+from jobs import EXECUTION, run
 from small_models import checkpoint, write
 
 from triphase.core.artefacts import read_arrays, write_json, write_table
 from triphase.core.errors import InputError
 
 OPTIONS = {
-    "context": {"min": None, "max": 24, "stride": None}, "batch_size": 4, "dtype": "float32", "storage": "float32",
-    "pool": "mean", "surprisal": True, "device": "cpu",
+    "context": {"min": None, "max": 24, "stride": None}, "dtype": "float32", "storage": "float32",
+    "pool": "mean",
 }  # fmt: skip
 # Imports once, then forks a child for each run; kills some of them and prints how long a whole one took.
 FORKS = """
@@ -28,7 +28,7 @@ import json, os, random, signal, sys, time
 import torch
 torch.set_num_threads(1)
 import extract_activations, transformers, zarr, xarray
-from jobs import run
+from jobs import EXECUTION, run
 from transformers import AutoModel, AutoModelForCausalLM
 from transformers.models.gpt_neox import modeling_gpt_neox
 
@@ -38,7 +38,8 @@ def child(output):
     if not pid:
         code = 1
         try:
-            run(extract_activations, {**paths, "activations": output}, **options)
+            batch = EXECUTION | {"activation_batch": 4}
+            run(extract_activations, {**paths, "activations": output}, execution=batch, **options)
             code = 0
         finally:
             os._exit(code)
@@ -93,10 +94,11 @@ def paths_of(study, output):
     )
 
 
-def extract(study, output, **options):
+def extract(study, output, batch=4, **options):
     import extract_activations
 
-    run(extract_activations, paths_of(study, output), **OPTIONS | options)
+    execution = EXECUTION | {"activation_batch": batch}
+    run(extract_activations, paths_of(study, output), execution=execution, **OPTIONS | options)
     return read_arrays(output)
 
 
@@ -152,9 +154,9 @@ def test_what_is_written(study, tmp_path):
     assert dict(found.sizes) == {"layer": 5, "word": 550, "feature": 32}
     assert found.attrs["context"] == {"min": 18, "max": 24, "stride": None}
     assert found.attrs["repository"] == "org/name" and found["context"].max() == 24
-    bare = extract(study, tmp_path / "b.zarr.zip", surprisal=False, batch_size="auto")
-    assert "surprisal" not in bare
-    np.testing.assert_allclose(bare["activations"], found["activations"], rtol=1e-4, atol=1e-5)
+    other = extract(study, tmp_path / "b.zarr.zip", batch="auto")
+    np.testing.assert_allclose(other["activations"], found["activations"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(other["surprisal"], found["surprisal"], rtol=1e-4)
 
 
 def test_a_full_disk_is_one_message_and_leaves_nothing(study, tmp_path):

@@ -1,4 +1,4 @@
-"""`retrieve.keep_raw: false` in a real run: raw files go once the responses are whole, and come back when needed."""
+"""`execution/keep_raw: false` in a real run: raw files go once the responses are whole, and come back when needed."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def raw_files(tiny):
 
 
 def test_raw_files_are_dropped_and_fetched_again(tiny):
-    overlay = {"retrieve": {"keep_raw": False}}
+    overlay = {"execution": {"keep_raw": False}}
     done = tiny.snakemake(TARGET, study="tiny", overlay=overlay)
     assert done.returncode == 0, done.stdout
     assert raw_files(tiny) and not any(raw_files(tiny).values())
@@ -36,7 +36,7 @@ def test_raw_files_are_dropped_and_fetched_again(tiny):
     # How files are fetched changes no result, so another choice makes nothing anew.
     assert (
         tiny.planned(
-            "--nocolor", TARGET, study="tiny", overlay={"retrieve": {"keep_raw": True, "jobs": 1, "retries": 0}}
+            "--nocolor", TARGET, study="tiny", overlay={"execution": {"keep_raw": True, "transfers": 1, "retries": 0}}
         )
         == {}
     )

@@ -15,7 +15,6 @@ SMALL = {
     "states": {"probes": {"concepts": []}},
     "tasks": {"evaluations": [], "adherence": []},
     "phases": {"headline": {"roi": "all", "tasks": [], "adherence": []}},
-    "responses": {"ceiling": {"draws": 99}},
 }
 
 
@@ -27,7 +26,7 @@ def stories(tmp_path_factory):
     overlay = SMALL | {
         "study": "stories",
         "dataset": {
-            "name": "ds003020", "url": str(project.folder / "data"), "subjects": ["UTS01", "UTS04"],
+            "name": "ds003020", "overrides": {"url": str(project.folder / "data")}, "subjects": ["UTS01", "UTS04"],
             "runs": ["souls", "legacy", "naked", *(f"wheretheressmoke-{k}" for k in (1, 2, 3))],
         },
         "encoding": {"nuisance": ["word_rate", "envelope", "position"], "permutations": 99, "boot_draws": 99},
@@ -42,9 +41,10 @@ def movie(tmp_path_factory):
     write_movie(project.folder / "data")
     overlay = SMALL | {
         "study": "movie",
-        "retrieve": {"keep_raw": False},
+        "execution": {"keep_raw": False},
         "dataset": {
-            "name": "ds005531", "url": str(project.folder / "data"), "transcript": "speech_en", "subjects": ["S01"],
+            "name": "ds005531", "overrides": {"url": str(project.folder / "data")}, "transcript": "speech_en",
+            "subjects": ["S01"],
             "runs": ["suits_run-01", "suits_run-02", "suits_run-03"],
         },
         "encoding": {

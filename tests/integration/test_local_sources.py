@@ -60,7 +60,7 @@ def clean(project, source, **dataset):
         "study": source,
         "local_data": "mine",
         "dataset": {"name": "local", "source": source, "overrides": {"tr": TR}, "test_runs": ["two"], **dataset},
-        "responses": {"confound_columns": ["trans_?", "rot_?", "csf*"], "confound_expansion": ["derivatives"]},
+        "responses": {"confounds": ["trans_?", "rot_?", "csf*"], "confound_expansion": ["derivatives"]},
         "encoding": {"nuisance": ["word_rate", "position"]},
         "models": TINY["models"],
         "states": {"probes": {"concepts": []}},

@@ -18,16 +18,16 @@ import fetch_responses
 import fetch_stimuli
 import plan_download
 import pytest
-import yaml
 from jobs import run as run_script
 from project import ROOT
 
 from triphase.config.datasets import load_registry, resolve_dataset
+from triphase.config.schema import Study
+from triphase.config.schema.overlay import defaults, json_schema
 from triphase.core.errors import InputError
 
-SCHEMA = ROOT / "workflow/schemas/datasets.schema.json"
-REGISTRY = load_registry(ROOT / "resources/registry/datasets.yaml", SCHEMA)
-SELECTION = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["dataset"]
+REGISTRY = load_registry(ROOT / "resources/registry/datasets.yaml")
+SELECTION = defaults(json_schema(Study))["dataset"]
 COMMITS = {
     "ds002322": "5642f45d9c1997f9fe825f698b6f20fa94e6df29",
     "ds003020": "f74eb2bc95b827d359de338f9086743824d2d906",
@@ -116,8 +116,9 @@ def dataset(request, real_data, tmp_path_factory):
 
 def study(dataset, **chosen):
     source, of_subject, of_run = STUDIES[dataset.name]
-    selection = SELECTION | {"name": dataset.name, "url": dataset.bundle, "source": source, **chosen}
-    return resolve_dataset(selection, REGISTRY, SCHEMA, study="test"), of_subject, of_run
+    own = {"overrides": {"url": dataset.bundle}}
+    selection = SELECTION | {"name": dataset.name, "source": source, **own, **chosen}
+    return resolve_dataset(selection, REGISTRY, study="test"), of_subject, of_run
 
 
 def expected_rows(dataset, resolved, of_subject, of_run):
@@ -204,7 +205,7 @@ def test_a_plan_counts_what_is_there(dataset):
 def test_content_offline_ends_in_one_clear_error_per_file_set(dataset):
     resolved, of_subject, of_run = study(dataset)
     common = {"config": {"study": "test", "dataset": resolved}, "local_data": None}
-    common |= {"retrieve": {"jobs": 2, "retries": 2, "keep_raw": True}}
+    common |= {"execution": {"transfers": 2, "retries": 2, "keep_raw": True}}
     subject = resolved["subjects"][-1]
     sets = {
         subject["name"]: (fetch_responses, {"subject": subject, "wildcards": {"subject": subject["name"]}}),
@@ -239,7 +240,12 @@ def test_both_through_snakemake(dataset, project):
     subject = everything["subjects"][0]["name"]
     overlay = {
         "study": dataset.name,
-        "dataset": {"name": dataset.name, "url": dataset.bundle, "source": source, "subjects": [subject]},
+        "dataset": {
+            "name": dataset.name,
+            "source": source,
+            "subjects": [subject],
+            "overrides": {"url": dataset.bundle},
+        },
         "encoding": {"nuisance": ["word_rate"], "split": {"kind": "outer_cv", "folds": 2}},
         "states": {"probes": {"concepts": []}},
         "phases": {"headline": {"roi": "all"}},

@@ -116,7 +116,7 @@ def test_adding_a_layer_runs_its_fits_and_the_joins(run):
 
 
 def test_mechanism_joins_a_checkpoint_where_the_study_measures_it(run):
-    mechanism = {"sequences": 4, "length": 32, "prompts": 8, "unseen": {"path": "resources/texts/embedded_unseen.txt"}}
+    mechanism = {"length": 32, "unseen": "resources/texts/embedded_unseen.txt"}
     overlay = {"states": {"mechanism": mechanism}}
     path = "results/tiny/states/mechanism/neox/step64.parquet"
     done = run.snakemake(path, study="tiny", overlay=overlay)
@@ -161,7 +161,7 @@ STEP_99 = {"name": "step99", "revision": "step99", "step": 99}
          "revision 'step99' of 'triphase/neox' is not in results/tiny/demo/hub; there are: step0, step16"),
         ("encoding/neox/step16/7.zarr.zip", {"models": [FROM_CACHE | {"layers": [1, 7]}]},
          "layer 7 of 'triphase/neox' does not exist; it has 0 (embedding) to 1"),
-        ("sources/stimuli.json", {"dataset": HERE | {"version": "9.9.9"}}, "9.9.9"),
+        ("sources/stimuli.json", {"dataset": {"overrides": {"simulate": None, "version": "9.9.9"}}}, "9.9.9"),
         ("responses/sub-01.zarr.zip", {"dataset": {"overrides": {"simulate": None, "tr": 1.5}}}, "1.5"),
         ("encoding/shared.zarr.zip", {"dataset": HERE, "encoding": {"delays": [2, 40]}},
          "too short for delays up to 20 scans"),
@@ -193,7 +193,7 @@ TWICE = FROM_CACHE | {"checkpoints": [
 
 
 def test_a_series_that_is_not_what_its_names_say_stops_or_is_told_of(run):
-    overlay = {"study": "twice", "dataset": {"url": None}, "models": [TWICE], "integrity": "error"}
+    overlay = {"study": "twice", "models": [TWICE], "integrity": "error"}
     done = run.snakemake("results/twice/trajectories.parquet", "-k", study="tiny", overlay=overlay)
     assert done.returncode != 0
     (line,) = {line for line in done.stdout.splitlines() if "join_trajectories: error: integrity" in line}

@@ -69,11 +69,11 @@ def test_nothing_changed(made_study):
         }),
         ({"encoding": {"alphas": [-2, 6, 12]}}, FITS | {"prepare_encoding": 1}),
         ({"phases": {"smallest_fall": 0.3}}, {key: n for key, n in JOINS.items() if key != "join_trajectories"}),
-        ({"states": {"intrinsic_dimension": {"n": 500}}},
-         JOINS | {"measure_states": SERIES, "join_checkpoint": SERIES}),
-        ({"retrieve": {"jobs": 8, "disk_gb": 100}}, {}),
+        ({"states": {"words": 500}},
+         JOINS | {"measure_states": SERIES, "join_checkpoint": SERIES, "compare_checkpoints": PAIRS}),
+        ({"execution": {"transfers": 8, "disk_gb": 100, "task_batch": 8, "solver": "himalaya"}}, {}),
     ],
-    ids=["checkpoint", "layer", "alphas", "smallest fall", "dimension", "retrieve"],
+    ids=["checkpoint", "layer", "alphas", "smallest fall", "words", "execution"],
 )  # fmt: skip
 def test_a_change_of_the_config_reruns_what_it_changes(made_study, overlay, expected):
     assert made_study.planned(overlay=overlay) == expected
@@ -117,7 +117,7 @@ def test_a_change_of_the_library_reruns_its_users(made_study, module, old, new, 
 def test_a_new_subject_reruns_fits_and_no_model(tmp_path):
     # The data set as one from outside: one that is simulated is made anew with its listeners.
     def study(*subjects):
-        return {"dataset": {"subjects": list(subjects), "url": "demo", "overrides": {"simulate": None}}}
+        return {"dataset": {"subjects": list(subjects), "overrides": {"simulate": None, "url": "demo"}}}
 
     project = Project(tmp_path / "project")
     make(project, overlay=study("sub-01", "sub-02"))

@@ -130,7 +130,7 @@ def test_files_of_the_own_folder_are_inputs(project, real_data):
         assert f"{real_data}/alice/roi/{name}" in plan
     plan = inputs("results/alice/demo/models/alice-neox.json")
     assert f"{real_data}/alice/alice-gutenberg.txt, results/alice/stimuli/words.parquet" in plan
-    unseen = {"states": {"mechanism": {"unseen": {"path": "alice/alice-gutenberg.txt", "root": "local_data"}}}}
+    unseen = {"states": {"mechanism": {"unseen": "{local_data}/alice/alice-gutenberg.txt"}}}
     target = "results/alice/states/mechanism/alice-neox/step8.parquet"
     plan = inputs(target, overlay=unseen)
     assert f"results/alice/stimuli/words.parquet, {real_data}/alice/alice-gutenberg.txt" in plan

@@ -142,7 +142,7 @@ with start(snakemake) as job:
 def test_libraries_have_as_many_threads_as_the_rule(tmp_path):
     (tmp_path / "count.py").write_text(THREADS)
     (tmp_path / "Snakefile").write_text("""
-config["retrieve"] = {}
+config["execution"] = {}
 rule count:
     output: found="found"
     log: "log"

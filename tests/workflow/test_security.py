@@ -237,7 +237,7 @@ with start(snakemake) as job:
 def test_tokens_are_in_no_log_and_no_message(tmp_path):
     (tmp_path / "tell.py").write_text(TELLING)
     (tmp_path / "Snakefile").write_text("""
-config["retrieve"] = {}
+config["execution"] = {}
 rule tell:
     output: "{known}"
     log: "{known}.log"

@@ -3,7 +3,7 @@
 #         activations/{model}/{checkpoint}.zarr.zip, integrity.parquet
 # Writes: encoding/shared.zarr.zip                        what does not depend on a model
 #         encoding/{model}/{checkpoint}/{layer}.zarr.zip  scores per voxel, draws per region
-#         encoding/{model}/changes/{checkpoint}_to_{reference}.zarr.zip  maps, for the references in states/cka/references
+#         encoding/{model}/changes/{checkpoint}_to_{reference}.zarr.zip  maps, for the references in states/references
 #         encoding/{model}/changes/{checkpoint}_to_{reference}.parquet   their regions
 #         changes.parquet                                                tidy, the whole study
 

@@ -4,7 +4,7 @@
 # Writes: states/{model}/{checkpoint}.parquet
 #         states/identity.parquet                                    probes on word identity, which know no model
 #         states/mechanism/{model}/{checkpoint}.parquet              only where the config has states/mechanism
-#         states/pairs/{model}/{checkpoint}_to_{reference}.parquet   for the references in states/cka/references
+#         states/pairs/{model}/{checkpoint}_to_{reference}.parquet   for the references in states/references
 
 MECHANISM = [f"{OUT}/states/mechanism/{{model}}/{{checkpoint}}.parquet"] if config["states"]["mechanism"] else []
 SIMILARITY = f"{OUT}/states/pairs/{{model}}/{{checkpoint}}_to_{{reference}}.parquet"

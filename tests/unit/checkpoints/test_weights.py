@@ -137,7 +137,7 @@ def test_remains_of_killed_runs_do_not_keep_two_jobs_from_going_on_under_a_small
 
 def test_a_checkpoint_larger_than_the_budget_is_refused_at_once(served):
     (manifest,) = manifests(0)
-    with pytest.raises(InputError, match="retrieve/disk_gb: .* too little: the weights of org/m at step0 alone have"):
+    with pytest.raises(InputError, match="execution/disk_gb: .* too little: the weights of org/m at step0 alone have"):
         ensure_weights(manifest, budget(0.5))
     assert on_disk() == 0 and not present()
 
@@ -233,7 +233,7 @@ def test_a_full_disk_is_one_clear_error(served, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
-    with pytest.raises(InputError, match="cannot be written .*No space left.*make room, or bound .* retrieve/disk_gb"):
+    with pytest.raises(InputError, match="cannot be written .*No space left.*make room, or bound .* execution/disk_gb"):
         ensure_weights(manifest)
 
 

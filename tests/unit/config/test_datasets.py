@@ -1,7 +1,6 @@
 """The registry of data sets: what a study's choice resolves to, and what is refused with a name."""
 
 import copy
-import json
 import re
 
 import pytest
@@ -11,11 +10,14 @@ from hypothesis import strategies as st
 from project import ROOT
 
 from triphase.config.datasets import load_registry, resolve_dataset
+from triphase.config.schema import Study
+from triphase.config.schema.overlay import defaults, json_schema, keys
+from triphase.config.schema.registries import Datasets, Families
 from triphase.core.errors import InputError
 
-FILE, SCHEMA = ROOT / "resources/registry/datasets.yaml", ROOT / "workflow/schemas/datasets.schema.json"
-REGISTRY = load_registry(FILE, SCHEMA)
-NOTHING = yaml.safe_load((ROOT / "config/config.yaml").read_text())["dataset"]
+FILE = ROOT / "resources/registry/datasets.yaml"
+REGISTRY = load_registry(FILE)
+NOTHING = defaults(json_schema(Study))["dataset"]
 CONTENT = yaml.safe_load(FILE.read_text())
 TWO = {"subjects": [{"name": "a"}], "runs": [{"name": "b"}]}
 SMALL = {"datasets": [CONTENT["datasets"][0]]}
@@ -23,7 +25,7 @@ SMALL = {"datasets": [CONTENT["datasets"][0]]}
 
 def resolve(name, local_data=None, **choices):
     selection = NOTHING | {"name": name} | choices
-    return resolve_dataset(selection, REGISTRY, SCHEMA, study="mine", local_data=local_data)
+    return resolve_dataset(selection, REGISTRY, study="mine", local_data=local_data)
 
 
 def names(entries):
@@ -78,11 +80,11 @@ def test_overrides_merge_mappings_and_replace_lists():
         ("ds002322", {"test_runs": ["run-2"]}, "dataset/test_runs: 'run-2' is not among the study's runs: run-1"),
         ("ds002322", {"atlas": "schaefer400"}, "source 'roi' is in space 'none'"),
         ("ds002322", {"atlas": "aal"}, "dataset/atlas: 'aal' is not in the registry; there are: schaefer400"),
-        ("ds002322", {"overrides": {"tr": "2 s"}}, 'dataset/overrides/tr: "2 s" must be number or null'),
-        ("ds002322", {"overrides": {"TR": 2}}, "dataset/overrides: unknown key 'TR'; known here: .*tr"),
+        ("ds002322", {"overrides": {"tr": "2 s"}}, 'dataset/overrides/tr: "2 s" must be a number > 0 or null'),
+        ("ds002322", {"overrides": {"TR": 2}}, "dataset/overrides/TR: no such key .here 2.; there are .*tr"),
         ("local", {"overrides": TWO}, "'local' has no tr in the registry; set tr, in seconds"),
         ("local", {}, "local_data: not set, but the subjects and runs of the source 'bids' are found by its files"),
-        ("embedded", {"url": "data"}, "dataset/url: 'data' must be results/mine/demo/dataset"),
+        ("embedded", {"overrides": {"url": "data"}}, "dataset/overrides/url: 'data' must be results/mine/demo/dataset"),
     ],
 )
 def test_a_choice_that_there_is_not_is_named_with_what_there_is(name, choices, message):
@@ -124,7 +126,7 @@ EMBEDDED, TRANSCRIPT, SOURCE = ("datasets", 0), ("datasets", 0, "transcripts", 0
 @pytest.mark.parametrize(
     ("path", "values", "message"),
     [
-        (EMBEDDED, {"speed": 1}, "datasets/0: unknown key 'speed'"),
+        (EMBEDDED, {"speed": 1}, "datasets/embedded/speed: no such key .here 1."),
         ((*TRANSCRIPT, "labels", 0), {"name": "run"}, "transcripts/words/labels: 'run' is taken"),
         ((*TRANSCRIPT, "labels", 0), {"name": "word_rate"}, "transcripts/words/labels: 'word_rate' is taken"),
         (TRANSCRIPT, {"path": "{story}.tsv"}, "words/path: .*'{story}' is unknown; it may use: {stimulus}"),
@@ -144,7 +146,7 @@ EMBEDDED, TRANSCRIPT, SOURCE = ("datasets", 0), ("datasets", 0, "transcripts", 0
         (SOURCE, {"reader": "hdf5"}, "voxels: reader 'hdf5' needs the key 'key'"),
         (SOURCE, {"rois": None}, "voxels/regions: the source has no label image"),
         ((*EMBEDDED, "subjects", 0), {"runs": ["run-9"]}, "subjects/sub-01/runs: 'run-9' is not a run; there are"),
-        ((*EMBEDDED, "subjects", 1), {"name": "sub-01"}, "subjects: name 'sub-01' is used more than once"),
+        ((*EMBEDDED, "subjects", 1), {"name": "sub-01"}, "embedded/subjects: name 'sub-01' is used more than once"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_registry_is_named(tmp_path, path, values, message):
@@ -156,17 +158,17 @@ def test_a_mistake_in_a_registry_is_named(tmp_path, path, values, message):
     file = tmp_path / "own.yaml"
     file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     with pytest.raises(InputError, match=message) as caught:
-        load_registry(file, SCHEMA)
+        load_registry(file)
     assert "own.yaml" in str(caught.value)
 
 
 def test_a_file_that_is_no_registry(tmp_path):
     with pytest.raises(InputError, match="dataset/registry: .*missing.yaml cannot be read"):
-        load_registry(tmp_path / "missing.yaml", SCHEMA)
+        load_registry(tmp_path / "missing.yaml")
     for content in (b"datasets: [", b"\xff\xfe", b"", b"- 1", b"datasets: []", b"\x00"):
         (tmp_path / "own.yaml").write_bytes(content)
         with pytest.raises(InputError, match="own.yaml"):
-            load_registry(tmp_path / "own.yaml", SCHEMA)
+            load_registry(tmp_path / "own.yaml")
 
 
 @settings(max_examples=150, deadline=None)
@@ -192,22 +194,16 @@ def test_whatever_stands_in_a_registry_ends_well_or_in_one_clear_error(tmp_path_
         )  # fmt: skip
         file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     try:
-        registry = load_registry(file, SCHEMA)
+        registry = load_registry(file)
         for name in registry["datasets"]:
-            resolve_dataset(NOTHING | {"name": name}, registry, SCHEMA, study="mine")
+            resolve_dataset(NOTHING | {"name": name}, registry, study="mine")
     except InputError as error:
         assert str(error).strip()
 
 
-def keys_of(schema):
-    for name, part in schema.get("properties", {}).items():
-        yield name
-        yield from keys_of(part)
-        yield from keys_of(part.get("items", {}))
-
-
-def test_every_key_is_documented():
+@pytest.mark.parametrize("registry", [Datasets, Families])
+def test_every_key_is_documented(registry):
     text = (ROOT / "resources/registry/README.md").read_text()
-    keys = {key for part in json.loads(SCHEMA.read_text())["$defs"].values() for key in keys_of(part)}
-    missing = [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)]
+    names = {path.split("/")[-1] for path, *_ in keys(json_schema(registry))} - {"[]"}
+    missing = [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)]
     assert not missing, missing

@@ -97,7 +97,7 @@ def test_an_atlas_is_fetched_and_planned(origin):
     assert [place["name"] for place in summary["datasets"]] == ["mini", "parcels"]
     rows = {row["role"]: row["fetch_bytes"] for row in summary["rows"] if row["dataset"] == "parcels"}
     assert rows == {"image": 7, "table": 0}
-    run(fetch_atlas, {"manifest": "atlas.json"}, atlas=atlas, study="study", retrieve=RETRIEVE)
+    run(fetch_atlas, {"manifest": "atlas.json"}, atlas=atlas, study="study", execution=RETRIEVE)
     files = read_json("atlas.json")["files"]
     assert open(files["image"][""]["path"]).read() == "l" * 7 and files["table"][""]["bytes"] == 11
     summary, _ = plan(**study(origin, atlas=atlas))
@@ -108,7 +108,7 @@ def test_an_atlas_that_cannot_be_had_leaves_no_manifest(origin, tmp_path):
     atlas = {"name": "parcels", "url": str(origin), "version": "1.0.0", "image": "labels.nii", "table": "labels.tsv"}
     git(origin, "annex", "drop", "--force", "-q", "labels.nii")
     with pytest.raises(InputError, match="content of labels.nii of data set parcels .* cannot be had"):
-        run(fetch_atlas, {"manifest": "atlas.json"}, atlas=atlas, study="study", retrieve=RETRIEVE)
+        run(fetch_atlas, {"manifest": "atlas.json"}, atlas=atlas, study="study", execution=RETRIEVE)
     assert not (tmp_path / "atlas.json").exists()
 
 

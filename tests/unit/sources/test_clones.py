@@ -278,5 +278,5 @@ def test_a_clone_of_another_user_is_refused_and_not_deleted(origin, tmp_path):
         assert text in str(error.value)
     assert "\n" not in str(error.value) and read(first) == b"annexed"
     with pytest.raises(InputError, match="dubious ownership"):
-        content.ensure_content(first, user="study/s1", retrieve={"jobs": 1, "retries": 0})
+        content.ensure_content(first, user="study/s1", retrieve={"transfers": 1, "retries": 0})
     assert read(first) == b"annexed"

@@ -128,7 +128,7 @@ def test_manifest_of_local_files_has_no_commit(tmp_path):
         dataset={"name": "mini", "url": "https://nowhere.example/x.git", "version": "1"},
         local_data=str(tmp_path),
         user="study/s1",
-        retrieve={"jobs": 1, "retries": 0, "keep_raw": True},
+        retrieve={"transfers": 1, "retries": 0, "keep_raw": True},
     )
     assert [manifest[key] for key in ("dataset", "url", "version", "commit", "clone")] == ["mini", *[None] * 4]
     assert list(manifest["files"]) == ["response"]

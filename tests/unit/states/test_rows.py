@@ -50,7 +50,7 @@ def measure(study, concepts=PROBES["concepts"]):
         words=study / "words.parquet", activations=study / "late.zarr.zip", states=study / "out.parquet"
     )
     probes = PROBES | {"concepts": concepts}
-    run(measure_states, paths, probes=probes, dimension_words=300, similarity_words=200, seed=0)
+    run(measure_states, paths, probes=probes, words=300, seed=0)
     return read_table(paths.states)
 
 
@@ -67,7 +67,7 @@ def test_states_of_every_layer_with_provenance(study):
     probes = {"probe/pos", "selectivity/pos", "probe_types/pos", "probe_learning/pos/0.5"}
     assert set(table.loc[table["layer"].notna(), "measure"]) == geometry | probes | {"cka_layer/0"}
     assert table.loc[table["measure"] == "cka_layer/0", "layer"].tolist() == [1]
-    assert by_layer.loc[(1, "cka_layer/0"), "n"] == 200
+    assert by_layer.loc[(1, "cka_layer/0"), "n"] == 300
     assert table["layer"].dropna().unique().tolist() == [0, 1]
     assert table.loc[table["layer"].isna(), "measure"].tolist() == ["surprisal"]
     assert by_layer.loc[(0, "probe/pos"), "value"] > 0.95

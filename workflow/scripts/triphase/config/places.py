@@ -30,17 +30,19 @@ class Sources:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def place(self, path: tuple) -> tuple[int, int, str]:
-        """Where a key was last said, as (rank of its source, line, text); ("", where none of the sources has it).
+        """Where a key was last said, as (rank of its source, line, text).
 
         Parts of `path` are keys, and numbers or names of entries. Of a path that is only there in part (a key that is
-        missing, a value that is a default) it is the place of that part.
+        missing, a value that is a default) it is the place of that part; of one that no source has, the only file, if
+        there is but one.
         """
         found = [(_depth(self.arguments, path), len(self.files), 0, "--config")]
         for rank, file in enumerate(self.files):
             depth, line = _line(_composed(file), path)
             found.append((depth, rank, line, f"{_short(file)}, line {line}"))
         depth, rank, line, text = max(found)
-        return (rank, line, text) if depth else (len(self.files), 0, "")
+        only = str(_short(self.files[0])) if len(self.files) == 1 else ""
+        return (rank, line, text) if depth else (len(self.files), 0, only)
 
     def repeated(self) -> Problems:
         """Keys that a mapping of one file has twice, of which YAML would silently take the last: path and message."""
@@ -122,6 +124,8 @@ def _repeated(node, path):
         return
     first: dict[str, Any] = {}
     for key, value in node.value:
+        if key.id != "scalar":
+            continue
         place = (*path, key.value)
         if key.value in first and key.tag != MERGE:
             lines = f"{first[key.value].line + 1} and {key.start_mark.line + 1}"

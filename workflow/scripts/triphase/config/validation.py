@@ -35,7 +35,10 @@ def problems_of(content: Any, model: type["BaseModel"], place: tuple = ()) -> Pr
         model.model_validate(content)
     except ValidationError as error:
         found = _mistakes(error, content, model) + found
-    return [((*place, *path), f"{'/'.join((*place, _shown(path, content)))}: {text}") for path, text in found]
+    return [
+        ((*place, *path), f"{'/'.join([*place, *_shown(path, content)]) or 'top level'}: {text}")
+        for path, text in found
+    ]
 
 
 def _repeated_names(node, path):
@@ -52,15 +55,12 @@ def _repeated_names(node, path):
 
 
 def require_known(where, names, known, what):
-    """InputError for the first of `names` that is not in `known`; the nearest of those is named first."""
+    """InputError for the first of `names` that is not in `known`, with all of those and the nearest of them."""
     for name in names:
         if name not in known:
-            raise InputError(f"{where}: {name!r} {what}: {', '.join(_nearest_first(name, known)) or 'none'}")
-
-
-def _nearest_first(name, known):
-    near = get_close_matches(str(name), [str(other) for other in known], n=1)
-    return [*near, *(other for other in known if other not in near)]
+            near = get_close_matches(str(name), [str(other) for other in known], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"{where}: {name!r} {what}: {', '.join(known) or 'none'}{hint}")
 
 
 def _mistakes(error, content, model):
@@ -69,8 +69,9 @@ def _mistakes(error, content, model):
     schema, raised = json_schema(model), {}
     for detail in error.errors(include_url=False):
         path, value = _walked(content, detail)
-        raised.setdefault(path, (detail, value))
-    # Of a value that may have several forms each form complains; the one that got furthest was meant.
+        # Of a value that may have several forms each form complains; the one that got furthest was meant.
+        if path not in raised or detail["type"] == "value_error":
+            raised[path] = detail, value
     reached = {path[:depth] for path in raised for depth in range(len(path))}
     found = []
     for path, (detail, value) in raised.items():
@@ -84,21 +85,22 @@ def _walked(content, detail):
     """Path of one of pydantic's errors, without the forms of a value that were tried; and the value there."""
     path, value = [], content
     for part in detail["loc"]:
-        if isinstance(value, Mapping) and part in value or isinstance(value, list) and isinstance(part, int):
+        if part in value if isinstance(value, Mapping) else isinstance(value, list) and part in range(len(value)):
             value = value[part]
             path.append(part)
-    extra = detail["loc"][-1]
-    return (*path, extra) if extra == "[key]" or detail["type"] == "missing" else tuple(path), value
+    lacks = detail["type"] == "missing" and isinstance(value, Mapping)
+    last = detail["loc"][-1:]
+    return (*path, *last) if lacks or last == ("[key]",) else tuple(path), value
 
 
 def _shown(path, content):
-    """A path as text, with the names of entries that have one."""
+    """Parts of a path, with the names of entries that have one."""
     parts, value = [], content
     for place, part in enumerate(path):
         value = value[part] if isinstance(value, list) or isinstance(value, Mapping) and part in value else None
         named = isinstance(part, int) and isinstance(value, Mapping) and isinstance(value.get("name"), str)
         parts.append(value["name"] if named and path[place + 1 :] != ("name",) else str(part))
-    return "/".join(parts)
+    return parts
 
 
 def _said(schema, path, value, detail):
@@ -109,11 +111,11 @@ def _said(schema, path, value, detail):
         known = keys_at(schema, path[:-1])
         hint = _suggested(schema, path, known)
         return f"no such key (here {_text(value)}); {hint}there are {', '.join(sorted(known))}"
-    if path[-1] == "[key]":
+    if path[-1:] == ("[key]",):
         names = (node_at(schema, path[:-2]) or {}).get("propertyNames", {})
         return f"no such key; it must be {described(schema, names)}"
     node = node_at(schema, path) or {}
-    if detail["type"] == "missing":
+    if detail["type"] == "missing" and path[-1] == detail["loc"][-1]:
         return f"the key is missing; it must be {described(schema, node)}"
     if detail["type"] == "value_error":
         return f"{_text(value)} {detail['ctx']['error']}"
