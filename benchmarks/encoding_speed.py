@@ -59,7 +59,7 @@ def study(subjects, runs=RUNS, length=LENGTH, columns=COLUMNS, voxels=VOXELS):
         y += own.standard_normal(y.shape, dtype=np.float32)
         responses.append(y)
     labels = np.repeat([f"run{run}" for run in range(runs)], length)
-    outer, inner = make_splits(labels, labels, [labels[-1]], kind="fixed", outer_folds=2, inner_folds=runs - 1, gap=0)
+    outer, inner = make_splits(labels, labels, [labels[-1]], {"kind": "fixed", "folds": 2, "inner": runs - 1}, gap=0)
     return features, rows, nuisance, np.concatenate(responses, axis=1), outer, inner
 
 
@@ -73,12 +73,12 @@ def bands_and_weights(bands):
 def fit_ours(data, bands, backend="auto"):
     """From features to predictions of all voxels."""
     from triphase.encoding.kernels import decompose
-    from triphase.encoding.ridge import fit_bands
+    from triphase.encoding.ridge import Search, fit_bands
 
     features, rows, nuisance, y, outer, inner = data
     spectra = decompose(features, rows, DELAYS, outer, inner, backend=backend)
     low_rank = [nuisance] if bands == 2 else []
-    return fit_bands(spectra, low_rank, y, outer, inner, alphas=ALPHAS, weights=bands_and_weights(bands))
+    return fit_bands(spectra, low_rank, y, outer, inner, Search(ALPHAS, bands_and_weights(bands)))
 
 
 def child_ours(bands, rounds, path):

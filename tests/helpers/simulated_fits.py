@@ -8,7 +8,7 @@ from scipy.signal import lfilter
 from triphase.encoding.design import Design
 from triphase.encoding.folds import make_splits, needed_gap
 from triphase.encoding.kernels import decompose
-from triphase.encoding.ridge import fit_bands, weight_grid
+from triphase.encoding.ridge import Search, fit_bands, weight_grid
 from triphase.stats.autocorrelation import autocorrelation
 from triphase.stats.bootstrap import bootstrap_draws, freedom, prediction_sums, response_sums, seams
 from triphase.stats.paired import compare, swap_draws
@@ -90,7 +90,7 @@ class Simulated:
         acf = autocorrelation(responses[trained], self.runs[trained], LAGS)
         gap = needed_gap(acf, DELAYS, 20, TR)
         outer, inner = make_splits(
-            self.runs, self.runs, self.test_runs, kind="fixed", outer_folds=5, inner_folds=3, gap=gap
+            self.runs, self.runs, self.test_runs, {"kind": "fixed", "folds": 5, "inner": 3}, gap=gap
         )
         smooth = autocorrelation(self.nuisance[trained], self.runs[trained], LAGS)
         return Design(
@@ -103,7 +103,7 @@ class Simulated:
         """Predictions of a model's band and of the nuisance band beside it: array (2, n_scans, n_targets)."""
         spectra = decompose(self.models[model], self.rows, DELAYS, design.outer, design.inner, backend="numpy")
         y, weights = responses.astype(np.float32), weight_grid(shares)
-        return fit_bands(spectra, [self.nuisance], y, design.outer, design.inner, alphas=ALPHAS, weights=weights)[0]
+        return fit_bands(spectra, [self.nuisance], y, design.outer, design.inner, Search(ALPHAS, weights))[0]
 
 
 def permuted(data, responses, n_draws=1000):

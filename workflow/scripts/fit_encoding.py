@@ -1,8 +1,5 @@
 """Banded ridge of one layer of one checkpoint beside the nuisance bands, all subjects together; scores and draws."""
 
-from dataclasses import asdict
-
-import numpy as np
 import pandas as pd
 
 from triphase.config.jobs import FitEncoding
@@ -11,7 +8,8 @@ from triphase.core.devices import device_slot
 from triphase.core.job import Job, start
 from triphase.encoding.bands import word_scans
 from triphase.encoding.design import read_design
-from triphase.encoding.fitting import fit_layer
+from triphase.encoding.features import Timeline
+from triphase.encoding.fitting import Engine, fit_layer
 from triphase.encoding.kernels import backend_for
 from triphase.responses.targets import check_layer
 
@@ -29,13 +27,10 @@ def main(job: Job[FitEncoding]) -> None:
     heard = pd.DataFrame({"stimulus": picked["stimulus"].values, "index": picked["index"].values})
     with open_arrays(paths.shared) as shared:
         design, targets = read_design(shared), pd.DataFrame({name: shared[name].values for name in COORDINATES})
-        features, rows = word_scans(
-            picked["activations"].values, words, heard, design.runs, design.times, design.tr, design.delays,
-            shared.attrs["downsampling"],
-        )  # fmt: skip
-        how = asdict(settings) | {"alphas": np.logspace(*settings.alphas)}
-        how |= {"solver": job.execution["solver"], "backend": backend_for(job.execution["device"])}
-        dataset = fit_layer(features, rows, shared, design, targets, **how)
+        timeline = Timeline(design.runs, design.times, design.tr, design.delays, shared.attrs["downsampling"])
+        features, rows = word_scans(picked["activations"].values, words, heard, timeline)
+        engine = Engine(job.execution["solver"], backend_for(job.execution["device"]))
+        dataset = fit_layer(features, rows, shared, design, targets, settings, engine)
         dataset = dataset.assign_coords({name: ("target", values.to_numpy()) for name, values in targets.items()})
         dataset.attrs |= {
             **picked.attrs,

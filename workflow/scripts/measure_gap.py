@@ -9,7 +9,7 @@ from triphase.config.jobs import MeasureGap
 from triphase.core.artefacts import read_table, write_json
 from triphase.core.job import Job, start
 from triphase.encoding.bands import nuisance_band
-from triphase.encoding.features import shared_reach
+from triphase.encoding.features import Timeline, shared_reach
 from triphase.encoding.folds import needed_gap
 from triphase.encoding.gap import GAPS, gap_curve, gap_rows, possible_gaps
 from triphase.encoding.preparing import LAGS
@@ -37,17 +37,11 @@ def main(job: Job[MeasureGap]) -> None:
         left_out = [gap * settings.tr for gap in wanted if gap not in gaps]
         if left_out:
             log.warning("gaps of %s s leave a fold nothing to train on", left_out)
-        band = nuisance_band(words, runs, times, settings.tr, settings.nuisance, scans, sound, settings.downsampling)
+        timeline = Timeline(runs, times, settings.tr, scans, settings.downsampling)
+        band = nuisance_band(words, timeline, settings.nuisance, sound)
+        alphas = np.logspace(*settings.alphas)
         scores, training = gap_curve(
-            cohort.batches(),
-            band,
-            runs,
-            times,
-            settings.tr,
-            gaps=gaps,
-            lag=lag,
-            split=settings.split,
-            alphas=np.logspace(*settings.alphas),
+            cohort.batches(), band, timeline, gaps=gaps, lag=lag, split=settings.split, alphas=alphas
         )
         subjects, roi = (cohort.targets[name].to_numpy(str) for name in ("subject", "roi"))
     content = {

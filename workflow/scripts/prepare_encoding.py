@@ -1,9 +1,7 @@
 """All that does not depend on a model: responses, bands, folds, gap, blocks, and what the bands alone predict."""
 
 import logging
-from dataclasses import asdict
 
-import numpy as np
 import xarray as xr
 
 from triphase.config.jobs import PrepareEncoding
@@ -25,11 +23,8 @@ def main(job: Job[PrepareEncoding]) -> None:
     sound = read_table(*paths.sound) if paths.sound else None
     with Cohort(paths.responses) as cohort:
         check_regions(cohort.targets["roi"].to_numpy(str), settings.rois)
-        told = asdict(settings) | {"alphas": np.logspace(*settings.alphas)}
-        alone = {key: told.pop(key) for key in ("alphas", "band_weights", "boot_draws")} | {"seed": settings.seed}
-        rois, runs = told.pop("rois"), told.pop("runs")
-        design, floor = make_design(cohort, words, sound, runs, **told)
-        alone = Alone(design, floor, cohort.targets, rois, **alone)
+        design, floor = make_design(cohort, words, sound, settings)
+        alone = Alone(design, floor, cohort.targets, settings)
         shape = len(cohort.runs), len(cohort.targets)
         with stream_arrays(
             paths.shared, "responses", shape, dims=("time", "target"), attributes={}, chunks=(shape[0], VOXELS), axis=1,

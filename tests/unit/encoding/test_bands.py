@@ -6,10 +6,11 @@ import pytest
 
 from triphase.core.errors import InputError
 from triphase.encoding.bands import check_sound, nuisance_band, word_scans
-from triphase.encoding.features import delay, position_basis
+from triphase.encoding.features import Timeline, delay, position_basis
 
 TIMES = np.tile(np.arange(5) * 2.0, 2)
 RUNS = np.repeat(["r1", "r2"], 5)
+TIMELINE = Timeline(RUNS, TIMES, 2.0, [1, 2])
 
 
 def words():
@@ -24,7 +25,7 @@ VALUES = np.array([[9.0], [1.0], [5.0]])  # word 0 of s is 5, word 1 is 1
 
 
 def delayed(values, words, heard, runs, times, tr, delays, how="mean"):
-    features, rows = word_scans(values, words, heard, runs, times, tr, delays, how)
+    features, rows = word_scans(values, words, heard, Timeline(runs, times, tr, delays, how))
     assert features.dtype == np.float32
     return delay(features, rows, delays)
 
@@ -40,9 +41,9 @@ def test_delays_stay_inside_runs():
 
 
 def test_position_is_not_delayed():
-    assert nuisance_band(words(), RUNS, TIMES, 2.0, ["word_rate", "position"], [1, 2]).shape == (10, 5)
-    assert nuisance_band(words(), RUNS, TIMES, 2.0, ["word_rate"], [1, 2]).shape == (10, 2)
-    alone = nuisance_band(words(), RUNS, TIMES, 2.0, ["position"], [1, 2])
+    assert nuisance_band(words(), TIMELINE, ["word_rate", "position"]).shape == (10, 5)
+    assert nuisance_band(words(), TIMELINE, ["word_rate"]).shape == (10, 2)
+    alone = nuisance_band(words(), TIMELINE, ["position"])
     np.testing.assert_allclose(alone, np.tile(position_basis(5), (2, 1)))
 
 
@@ -71,7 +72,7 @@ def test_a_run_cut_at_its_start_has_the_rows_of_the_whole_run(cut, how):
 
         def design(rows, start=start):
             clock = times[rows] + start
-            nuisance = nuisance_band(said, runs[rows], clock, 2.0, names, delays, sound, how)
+            nuisance = nuisance_band(said, Timeline(runs[rows], clock, 2.0, delays, how), names, sound)
             return np.hstack([delayed(values, said, said, runs[rows], clock, 2.0, delays, how), nuisance])
 
         whole = design(np.arange(70))
@@ -119,7 +120,7 @@ def test_sampling_and_delays_are_those_of_their_definition(how, tr):
 def test_nuisance_of_words_is_sampled_as_their_vectors_are(how):
     said = story("r", 20, 5)
     runs, times, names = np.repeat("r", 20), np.arange(20) * 2.0, ["word_rate", "word_length"]
-    rate, length = nuisance_band(said, runs, times, 2.0, names, [0], how=how).T
+    rate, length = nuisance_band(said, Timeline(runs, times, 2.0, [0], how), names).T
     ones, lengths = np.ones((len(said), 1)), said["word"].str.len().to_numpy(float)[:, None]
     np.testing.assert_allclose(length, delayed(lengths, said, said, runs, times, 2.0, [0], how)[:, 0], atol=1e-5)
     counting = "lanczos" if how == "lanczos" else "sum"

@@ -1,30 +1,32 @@
 """All scores of a layer: the same in any batches, with lost voxels counted and sensitivity analyses beside."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
+from triphase.config.jobs import FitEncoding
 from triphase.core.errors import InputError
 from triphase.encoding.design import Alternative, Design, design_dataset, read_design
 from triphase.encoding.features import delay
-from triphase.encoding.fitting import fit_layer, voxel_batches
+from triphase.encoding.fitting import Engine, fit_layer, voxel_batches
 from triphase.encoding.folds import make_splits
 from triphase.encoding.kernels import decompose
 from triphase.encoding.preparing import Alone
-from triphase.encoding.ridge import fit_bands, weight_grid
+from triphase.encoding.ridge import Search, fit_bands, weight_grid
 from triphase.stats.bootstrap import bootstrap_draws, bootstrap_r
 from triphase.stats.scoring import correlate
 
 N_RUN, LEAD, DELAYS, OTHER = 130, 2, [1, 2], [1]
 RUNS = np.repeat(["r1", "r2", "r3"], N_RUN)
 ROIS = [{"name": "A", "language": True}, {"name": "B", "language": False}]
-SETTINGS = {
-    "alphas": np.logspace(-1, 3, 5), "band_weights": [0, 0.5, 1], "scalings": ["zscore", "center"], "components": 3,
-    "significance": "blocks", "permutations": 199, "boot_draws": 150, "solver": "auto", "backend": "numpy", "seed": 0,
-}  # fmt: skip
+SETTINGS = FitEncoding(
+    rois=ROIS, alphas=[-1, 3, 5], band_weights=[0, 0.5, 1], scalings=["zscore", "center"], components=3,
+    significance="blocks", permutations=199, boot_draws=150, seed=0,
+)  # fmt: skip
+ENGINE = Engine(backend="numpy")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -40,7 +42,7 @@ def study():
     features = generator.standard_normal((grid, 6)).astype(np.float32)
     rows = np.concatenate([np.arange(N_RUN) + LEAD + k * (N_RUN + LEAD) for k in range(3)])
     nuisance, other = (generator.standard_normal((len(rows), 3)).astype(np.float32) for _ in range(2))
-    outer, inner = make_splits(RUNS, RUNS, ["r3"], kind="fixed", outer_folds=2, inner_folds=2, gap=4)
+    outer, inner = make_splits(RUNS, RUNS, ["r3"], {"kind": "fixed", "folds": 2, "inner": 2}, gap=4)
     design = Design(
         runs=RUNS, times=np.tile(np.arange(N_RUN) * 2.0, 3), stimuli=RUNS, tr=2.0, delays=DELAYS, outer=outer,
         inner=inner, bands={"nuisance": nuisance, "lexical": np.stack([nuisance[:, :2] ** 2])}, gap=4, lag=2,
@@ -53,8 +55,7 @@ def study():
     y[RUNS == "r3", 7] = 0.5
     y = y.astype(np.float32)
     targets = pd.DataFrame({"subject": ["s1"] * 4 + ["s2"] * 4, "roi": list("AABBABAB")})
-    keys = ("alphas", "band_weights", "boot_draws", "seed")
-    alone = Alone(design, np.zeros((1, len(rows), 0)), targets, ROIS, **{key: SETTINGS[key] for key in keys})
+    alone = Alone(design, np.zeros((1, len(rows), 0)), targets, SETTINGS)
     alone.add(y[:, :5])
     alone.add(y[:, 5:])
     shared = xr.merge([design_dataset(design), alone.dataset()]).assign(responses=(("time", "target"), y))
@@ -78,15 +79,15 @@ def test_a_design_is_read_as_it_was_written(study):
 
 
 def test_batches_change_nothing(study, monkeypatch):
-    whole = fit_layer(*study, ROIS, **SETTINGS)
+    whole = fit_layer(*study, SETTINGS, ENGINE)
     monkeypatch.setattr("triphase.encoding.memory.BATCH_VOXELS", (1, 3))
-    pieces = fit_layer(*study, ROIS, **SETTINGS)
+    pieces = fit_layer(*study, SETTINGS, ENGINE)
     xr.testing.assert_allclose(whole, pieces, rtol=1e-4, atol=1e-4)
     assert whole.attrs == pieces.attrs
 
 
 def test_what_follows_the_features_is_found_and_a_constant_voxel_keeps_its_place(study):
-    found = fit_layer(*study, ROIS, **SETTINGS)
+    found = fit_layer(*study, SETTINGS, ENGINE)
     good, lost = np.array([0, 1, 3, 4, 5]), 7
     assert (
         (found["gain"][good] > 0.1).all() and (found["q"][good] < 0.05).all() and (found["p_fwer"][good] < 0.05).all()
@@ -100,7 +101,7 @@ def test_what_follows_the_features_is_found_and_a_constant_voxel_keeps_its_place
 
 
 def test_draws_of_regions_stand_around_their_means(study):
-    found = fit_layer(*study, ROIS, **SETTINGS)
+    found = fit_layer(*study, SETTINGS, ENGINE)
     assert found["measure"].values.tolist() == [
         "r", "gain", "gain_over_lexical", "gain_center", "gain_delays_2_2"
     ]  # fmt: skip
@@ -120,16 +121,16 @@ def test_draws_of_regions_stand_around_their_means(study):
 )  # fmt: skip
 def test_draws_of_a_gain_are_those_of_both_fits_voxel_by_voxel(study, gain, delays, names):
     features, rows, shared, design, targets = study
-    y, weights, alphas = shared["responses"].values, SETTINGS["band_weights"], SETTINGS["alphas"]
+    y, weights, alphas = shared["responses"].values, SETTINGS.band_weights, np.logspace(*SETTINGS.alphas)
     bands = [design.bands[name] if name in design.bands else design.alternatives[name].nuisance for name in names]
-    counts = bootstrap_draws(design.block_sizes, design.groups, SETTINGS["boot_draws"], SETTINGS["seed"])
+    counts = bootstrap_draws(design.block_sizes, design.groups, SETTINGS.boot_draws, SETTINGS.seed)
     spectra, r, draws = decompose(features, rows, delays, design.outer, design.inner, backend="numpy"), [], []
     for wide in (spectra, None):
         grid = weight_grid(weights, len(bands) + (wide is not None))
-        made = fit_bands(wide, bands, y, design.outer, design.inner, alphas=alphas, weights=grid)[0]
+        made = fit_bands(wide, bands, y, design.outer, design.inner, Search(alphas, grid))[0]
         r.append(correlate(made, y, design.segments)[0])
         draws.append(bootstrap_r(made.sum(0), y, design.blocks, counts))
-    found = fit_layer(*study, ROIS, **SETTINGS)
+    found = fit_layer(*study, SETTINGS, ENGINE)
     np.testing.assert_allclose(found[gain], r[0] - r[1], atol=1e-6)
     difference = draws[0] - draws[1]
     for listener, region, voxels in (("s1", "A", [0, 1]), ("s2", "all", [4, 5, 6]), ("s2", "B", [5])):
@@ -141,14 +142,14 @@ def test_draws_of_a_gain_are_those_of_both_fits_voxel_by_voxel(study, gain, dela
 
 
 def test_both_solvers_give_the_same_scores(study):
-    ours, himalaya = (fit_layer(*study, ROIS, **SETTINGS | {"solver": name}) for name in ("lowrank", "himalaya"))
+    ours, himalaya = (fit_layer(*study, SETTINGS, replace(ENGINE, solver=name)) for name in ("lowrank", "himalaya"))
     for name in ("r", "gain", "gain_over_lexical", "cv_score"):
         np.testing.assert_allclose(ours[name], himalaya[name], atol=2e-4, err_msg=name)
 
 
 def test_shifts_are_used_where_asked_and_need_room(study):
     with pytest.raises(InputError, match=r"stretches of \[130\] scans have 127 circular shifts .* fewer than 500"):
-        fit_layer(*study, ROIS, **SETTINGS | {"significance": "shifts"})
+        fit_layer(*study, replace(SETTINGS, significance="shifts"), ENGINE)
 
 
 @pytest.mark.parametrize(

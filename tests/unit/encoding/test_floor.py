@@ -44,7 +44,7 @@ def test_stretches_that_do_not_train_have_no_column():
 @pytest.mark.parametrize("gap", [0, 32])
 def test_a_run_that_is_cut_is_covered_by_the_stretches_of_others(gap):
     outer, _ = make_splits(
-        np.repeat("r", 400), np.repeat("s", 400), [], kind="outer_cv", outer_folds=5, inner_folds=4, gap=gap
+        np.repeat("r", 400), np.repeat("s", 400), [], {"kind": "outer_cv", "folds": 5, "inner": 4}, gap=gap
     )
     band = floor_band(np.repeat("r", 400), np.arange(400) * 2.0, 2.0, outer, 6)
     reached = [band[split][mask == HELD_OUT].max() for split, mask in enumerate(outer)]

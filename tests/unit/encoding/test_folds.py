@@ -18,7 +18,7 @@ STIMULI = np.repeat(["a", "b", "c", "c"], 50)
 
 
 def test_fixed_split_holds_out_whole_runs_and_inner_folds_whole_stimuli():
-    outer, inner = make_splits(RUNS, STIMULI, ["r3", "r4"], kind="fixed", outer_folds=5, inner_folds=4, gap=5)
+    outer, inner = make_splits(RUNS, STIMULI, ["r3", "r4"], {"kind": "fixed", "folds": 5, "inner": 4}, gap=5)
     assert set(RUNS[outer[0] == HELD_OUT]) == {"r3", "r4"}
     assert len(inner[0]) == 2
     for mask in inner[0]:
@@ -29,17 +29,17 @@ def test_fixed_split_holds_out_whole_runs_and_inner_folds_whole_stimuli():
 
 def test_a_stimulus_on_both_sides_is_refused():
     with pytest.raises(InputError, match=r"\['c'\]"):
-        make_splits(RUNS, STIMULI, ["r4"], kind="fixed", outer_folds=5, inner_folds=4, gap=5)
+        make_splits(RUNS, STIMULI, ["r4"], {"kind": "fixed", "folds": 5, "inner": 4}, gap=5)
 
 
 def test_repeats_of_a_stimulus_stay_together_in_cross_validation():
-    outer, _ = make_splits(RUNS, STIMULI, [], kind="outer_cv", outer_folds=3, inner_folds=2, gap=5)
+    outer, _ = make_splits(RUNS, STIMULI, [], {"kind": "outer_cv", "folds": 3, "inner": 2}, gap=5)
     for mask in outer:
         assert len(set(mask[STIMULI == "c"])) == 1
 
 
 def test_few_stimuli_are_held_out_whole():
-    outer, inner = make_splits(RUNS, STIMULI, [], kind="outer_cv", outer_folds=5, inner_folds=4, gap=5)
+    outer, inner = make_splits(RUNS, STIMULI, [], {"kind": "outer_cv", "folds": 5, "inner": 4}, gap=5)
     assert len(outer) == 3
     for masks in (outer, *inner):
         for mask in masks:
@@ -48,7 +48,7 @@ def test_few_stimuli_are_held_out_whole():
 
 def test_single_run_uses_gapped_blocks_that_cover_every_scan_once():
     runs, stimuli = np.array(["r"] * 300), np.array(["s"] * 300)
-    outer, inner = make_splits(runs, stimuli, [], kind="outer_cv", outer_folds=5, inner_folds=4, gap=14)
+    outer, inner = make_splits(runs, stimuli, [], {"kind": "outer_cv", "folds": 5, "inner": 4}, gap=14)
     assert ((outer == HELD_OUT).sum(0) == 1).all()
     for mask in [*outer, *(m for masks in inner for m in masks)]:
         train, held = np.flatnonzero(mask == TRAIN), np.flatnonzero(mask == HELD_OUT)
@@ -68,7 +68,7 @@ def test_the_guard_finds_a_missing_gap_and_a_shared_stimulus():
 
 
 def test_segments_are_contiguous_and_inside_runs():
-    outer, _ = make_splits(RUNS, STIMULI, ["r3", "r4"], kind="fixed", outer_folds=5, inner_folds=4, gap=5)
+    outer, _ = make_splits(RUNS, STIMULI, ["r3", "r4"], {"kind": "fixed", "folds": 5, "inner": 4}, gap=5)
     segments = held_out_segments(outer, RUNS)
     assert [(rows[0], rows[-1]) for rows in segments] == [(100, 149), (150, 199)]
 
@@ -90,14 +90,14 @@ def test_runs_of_a_group_stay_in_one_fold():
     runs, titles = np.repeat([f"r{k}" for k in range(6)], 30), np.repeat(["x", "y", "z"], 60)
     episodes = np.repeat(list("abcdef"), 30)
     outer, inner = make_splits(
-        runs, episodes, ["r1", "r3"], kind="fixed", outer_folds=5, inner_folds=9, gap=5, groups=titles
+        runs, episodes, ["r1", "r3"], {"kind": "fixed", "folds": 5, "inner": 9}, gap=5, groups=titles
     )
     assert set(runs[outer[0] == HELD_OUT]) == {"r1", "r3"}, "a test run's group may train"
     held = [set(titles[mask == HELD_OUT]) for mask in inner[0]]
     assert sorted(map(tuple, held)) == [("x",), ("y",), ("z",)]
     for mask in inner[0]:
         assert not set(titles[mask == HELD_OUT]) & set(titles[mask == TRAIN])
-    outer, _ = make_splits(runs, episodes, [], kind="outer_cv", outer_folds=9, inner_folds=2, gap=5, groups=titles)
+    outer, _ = make_splits(runs, episodes, [], {"kind": "outer_cv", "folds": 9, "inner": 2}, gap=5, groups=titles)
     assert len(outer) == 3
     for mask in outer:
         assert not set(titles[mask == HELD_OUT]) & set(titles[mask == TRAIN])
@@ -106,6 +106,6 @@ def test_runs_of_a_group_stay_in_one_fold():
 def test_a_single_group_is_split_by_stimulus():
     runs = np.repeat(["r1", "r2", "r3"], 40)
     _, inner = make_splits(
-        runs, runs, ["r3"], kind="fixed", outer_folds=5, inner_folds=4, gap=5, groups=np.array(["x"] * 120)
+        runs, runs, ["r3"], {"kind": "fixed", "folds": 5, "inner": 4}, gap=5, groups=np.array(["x"] * 120)
     )
     assert [set(runs[mask == HELD_OUT]) for mask in inner[0]] == [{"r1"}, {"r2"}]

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from triphase.encoding.features import Timeline
 from triphase.encoding.folds import HELD_OUT, TRAIN, check_masks, needed_gap
 from triphase.encoding.gap import gap_curve, gap_rows, gapped_splits, possible_gaps
 from triphase.stats.autocorrelation import autocorrelation, first_below
 
 SPLIT = {"folds": 3, "inner": 2}
-RUNS, TIMES = np.repeat("r", 240), np.arange(240) * 2.0
+RUNS = np.repeat("r", 240)
+TIMELINE = Timeline(RUNS, np.arange(240) * 2.0, 2.0, [0])
 
 
 @pytest.mark.parametrize("gap", [0, 7, 20])
@@ -28,9 +30,7 @@ def test_every_gap_trains_on_as_many_scans_the_nearest_beyond_it(gap):
 def test_gaps_that_leave_nothing_to_train_on_are_left_out():
     assert possible_gaps(RUNS, [20, 0, 20, 200], SPLIT) == [0, 20]
     with pytest.raises(ValueError, match="without scans to train on"):
-        gap_curve(
-            np.zeros((240, 1)), np.ones((240, 1)), RUNS, TIMES, 2.0, gaps=[0, 200], lag=1, split=SPLIT, alphas=[1]
-        )
+        gap_curve(np.zeros((240, 1)), np.ones((240, 1)), TIMELINE, gaps=[0, 200], lag=1, split=SPLIT, alphas=[1])
 
 
 def test_autocorrelation_alone_predicts_beside_a_block_and_a_feature_at_any_distance():
@@ -40,7 +40,7 @@ def test_autocorrelation_alone_predicts_beside_a_block_and_a_feature_at_any_dist
     responses = np.hstack([smooth, white, 0.7 * feature + white]).astype(np.float32)
     lag = first_below(autocorrelation(smooth, RUNS, 60), 0.1)
     options = {"gaps": [0, 40], "lag": lag, "split": SPLIT, "alphas": np.logspace(-1, 4, 4)}
-    scores, training = gap_curve([responses], feature, RUNS, TIMES, 2.0, **options)
+    scores, training = gap_curve([responses], feature, TIMELINE, **options)
     assert scores.shape == (2, 2, 120) and training == [120, 80, 120]
     nuisance, floor = scores.reshape(2, 2, 3, 40).mean(-1)
     assert floor[0, 0] > 0.1 and abs(floor[1, 0]) < 0.06  # the smooth responses
@@ -49,7 +49,7 @@ def test_autocorrelation_alone_predicts_beside_a_block_and_a_feature_at_any_dist
     assert np.abs(nuisance[:, :2]).max() < 0.06
     # No column of the floor reaches over a gap of six lags.
     options |= {"gaps": [12], "lag": 2}
-    assert not gap_curve([responses], feature, RUNS, TIMES, 2.0, **options)[0][1].any()
+    assert not gap_curve([responses], feature, TIMELINE, **options)[0][1].any()
 
 
 def test_the_gap_holds_the_longest_delay_and_the_autocorrelation():

@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from triphase.encoding.features import scan_grid, words_to_scans
+from triphase.encoding.features import Timeline, scan_grid, words_to_scans
 from triphase.encoding.folds import HELD_OUT, TRAIN
 from triphase.encoding.lexical import lexical_band, word_forms, word_vector
 
 RUNS = np.repeat(["r1", "r2"], [30, 40])
 TIMES = np.r_[np.arange(30), np.arange(40)] * 2.0
 OUTER = np.where(RUNS == "r1", [[TRAIN], [HELD_OUT]], [[HELD_OUT], [TRAIN]]).astype(np.int8)
-SIZES = {"dimensions": 12, "components": 5, "seed": 1}
+SIZE, SEED = {"dimensions": 12, "components": 5}, 1
 
 
 def said(vocabulary="a b c d e f g h The the", seed=0):
@@ -54,7 +54,7 @@ def test_word_forms(text, language, unit, forms):
 def test_without_reduction_the_band_is_the_scans_mean_word_vector():
     """Inner products do not depend on the turn that the components are: those of the band are the vectors' own."""
     words = said()
-    band = lexical_band(words, RUNS, TIMES, 2.0, [2], OUTER, dimensions=6, components=6, seed=3)[0]
+    band = lexical_band(words, Timeline(RUNS, TIMES, 2.0, [2]), OUTER, {"dimensions": 6, "components": 6}, seed=3)[0]
     expected = []
     for run in ("r1", "r2"):
         mine = words[words["run"] == run]
@@ -68,16 +68,18 @@ def test_without_reduction_the_band_is_the_scans_mean_word_vector():
 
 def test_each_split_reduces_on_its_own_training_rows():
     words = said()
-    band = lexical_band(words, RUNS, TIMES, 2.0, [1, 3], OUTER, **SIZES)
+    band = lexical_band(words, Timeline(RUNS, TIMES, 2.0, [1, 3]), OUTER, SIZE, seed=SEED)
     assert band.shape == (2, 70, 10) and band.dtype == np.float32
     # Other words in the run that is held out change nothing in the one that trains.
     other = words.assign(word=np.where(words["run"] == "r2", "z", words["word"]))
-    changed = lexical_band(other, RUNS, TIMES, 2.0, [1, 3], OUTER, **SIZES)
+    changed = lexical_band(other, Timeline(RUNS, TIMES, 2.0, [1, 3]), OUTER, SIZE, seed=SEED)
     np.testing.assert_array_equal(changed[0][RUNS == "r1"], band[0][RUNS == "r1"])
     assert not np.allclose(changed[1][RUNS == "r1"], band[1][RUNS == "r1"])
 
 
 def test_upper_and_lower_case_are_one_word():
     words = said()
-    lower = lexical_band(words.assign(word=words["word"].str.lower()), RUNS, TIMES, 2.0, [1], OUTER, **SIZES)
-    np.testing.assert_array_equal(lexical_band(words, RUNS, TIMES, 2.0, [1], OUTER, **SIZES), lower)
+    lower = lexical_band(
+        words.assign(word=words["word"].str.lower()), Timeline(RUNS, TIMES, 2.0, [1]), OUTER, SIZE, seed=SEED
+    )
+    np.testing.assert_array_equal(lexical_band(words, Timeline(RUNS, TIMES, 2.0, [1]), OUTER, SIZE, seed=SEED), lower)

@@ -1,24 +1,25 @@
 """Memory that a fit asks for, against what it takes."""
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
+from triphase.config.jobs import FitEncoding
 from triphase.core.artefacts import write_arrays
 from triphase.encoding.design import Design, design_dataset
-from triphase.encoding.fitting import fit_layer
+from triphase.encoding.fitting import Engine, fit_layer
 from triphase.encoding.folds import make_splits
 from triphase.encoding.memory import LIBRARIES, UNKNOWN, batch_size, fit_megabytes, spectra_floats
 from triphase.encoding.preparing import Alone
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROIS = [{"name": "A", "language": True}]
-GRID = {"alphas": np.logspace(0, 3, 4), "band_weights": [0, 0.5, 1], "boot_draws": 100, "seed": 0}
-REST = {"scalings": ["zscore", "center"], "components": 3, "significance": "blocks", "permutations": 99,
-        "solver": "auto", "backend": "numpy"}  # fmt: skip
+GRID = {"rois": ROIS, "alphas": [0, 3, 4], "band_weights": [0, 0.5, 1], "boot_draws": 100, "seed": 0}
+REST = {"scalings": ["zscore", "center"], "components": 3, "significance": "blocks", "permutations": 99}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_a_fit_takes_what_it_asks_for(tmp_path, n_scans, n_features, n_targets):
     generator, delays = np.random.default_rng(0), [1, 2]
     runs = np.repeat(["r1", "r2", "r3", "r4"], n_scans // 4)
     features = generator.standard_normal((n_scans + 2, n_features)).astype(np.float32)
-    outer, inner = make_splits(runs, runs, ["r4"], kind="fixed", outer_folds=2, inner_folds=3, gap=4)
+    outer, inner = make_splits(runs, runs, ["r4"], {"kind": "fixed", "folds": 2, "inner": 3}, gap=4)
     nuisance = generator.standard_normal((n_scans, 5)).astype(np.float32)
     design = Design(
         runs=runs, times=np.arange(n_scans) * 2.0, stimuli=runs, tr=2.0, delays=delays, outer=outer, inner=inner,
@@ -37,7 +38,7 @@ def test_a_fit_takes_what_it_asks_for(tmp_path, n_scans, n_features, n_targets):
     )  # fmt: skip
     y = generator.standard_normal((n_scans, n_targets)).astype(np.float32)
     targets = pd.DataFrame({"subject": "s1", "roi": np.repeat("A", n_targets)})
-    alone = Alone(design, np.zeros((1, n_scans, 0)), targets, ROIS, **GRID)
+    alone = Alone(design, np.zeros((1, n_scans, 0)), targets, SimpleNamespace(**GRID))
     alone.add(y)
     shared = xr.merge([design_dataset(design), alone.dataset()]).assign(responses=(("time", "target"), y))
     shared.attrs = design_dataset(design).attrs
@@ -47,7 +48,9 @@ def test_a_fit_takes_what_it_asks_for(tmp_path, n_scans, n_features, n_targets):
     write_arrays(tmp_path / "activations.zarr.zip", xr.Dataset(layer))
 
     tracemalloc.start()
-    fit_layer(features, np.arange(n_scans) + 2, shared, design, targets, ROIS, **GRID, **REST)
+    fit_layer(
+        features, np.arange(n_scans) + 2, shared, design, targets, FitEncoding(**GRID, **REST), Engine(backend="numpy")
+    )
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     asked = fit_megabytes(tmp_path / "shared.zarr.zip", tmp_path / "activations.zarr.zip", n_alphas=4, n_draws=100)

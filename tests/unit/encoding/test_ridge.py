@@ -13,7 +13,7 @@ from triphase.encoding import ridge
 from triphase.encoding.features import delay
 from triphase.encoding.folds import HELD_OUT, TRAIN, UNUSED, make_splits
 from triphase.encoding.kernels import decompose
-from triphase.encoding.ridge import GivenFolds, fit_bands, standardise, weight_grid
+from triphase.encoding.ridge import GivenFolds, Search, fit_bands, standardise, weight_grid
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LENGTHS, DELAYS = [34, 45, 38, 41], [0, 1, 3]
@@ -33,7 +33,7 @@ def make(dtype=np.float64, n_features=70, widths=(4,), n_targets=12, seed=1):
     rows = np.concatenate([begin + lead + np.arange(n) for begin, n in zip(begins, LENGTHS, strict=False)])
     features = generator.standard_normal((begins[-1], n_features)).astype(dtype)
     runs = np.repeat(["r1", "r2", "r3", "r4"], LENGTHS)
-    outer, inner = make_splits(runs, runs, ["r4"], kind="fixed", outer_folds=2, inner_folds=3, gap=0)
+    outer, inner = make_splits(runs, runs, ["r4"], {"kind": "fixed", "folds": 2, "inner": 3}, gap=0)
     bands = [generator.standard_normal((len(rows), width)).astype(dtype) for width in widths]
     wide = delay(features, rows, DELAYS)
     y = wide @ generator.standard_normal((wide.shape[1], n_targets)) / np.sqrt(wide.shape[1])
@@ -76,9 +76,7 @@ def himalayas(data, weights, score=r2_score, alphas=ALPHAS):
 
 def ours(data, weights, scale=zscore, alphas=ALPHAS, backend="numpy", **options):
     spectra = decompose(data.features, data.rows, DELAYS, data.outer, data.inner, backend=backend, scale=scale)
-    made, fit = fit_bands(
-        spectra, data.bands, data.y, data.outer, data.inner, alphas=alphas, weights=weights, **options
-    )
+    made, fit = fit_bands(spectra, data.bands, data.y, data.outer, data.inner, Search(alphas, weights, **options))
     assert np.isnan(made[:, data.train]).all()
     return made[:, data.test], fit
 
@@ -163,7 +161,7 @@ def test_one_wide_band_is_scikit_learns_ridge(n_features):
 
 def test_low_rank_bands_alone_equal_himalayas_kernel_ridge():
     data = make(widths=(5,))
-    made, fit = fit_bands(None, data.bands, data.y, data.outer, data.inner, alphas=ALPHAS, weights=[[1.0]])
+    made, fit = fit_bands(None, data.bands, data.y, data.outer, data.inner, Search(ALPHAS, [[1.0]]))
     band = standardise(data.bands[0], data.train)
     rows = np.flatnonzero(data.train)
     folds = [(np.searchsorted(rows, np.flatnonzero(m == TRAIN)), np.searchsorted(rows, np.flatnonzero(m == HELD_OUT)))
@@ -182,11 +180,11 @@ def test_bands_may_differ_by_split():
     inner = [np.stack([np.where(mask == HELD_OUT, UNUSED, np.where(data.runs == run, HELD_OUT, TRAIN))
                        for run in ("r3", "r4")]) for mask in outer]  # fmt: skip
     other = np.random.default_rng(5).standard_normal(data.bands[0].shape)
-    keys = {"alphas": ALPHAS, "weights": [[1.0]]}
-    both, _ = fit_bands(None, [np.stack([data.bands[0], other])], data.y, outer, inner, **keys)
+    search = Search(ALPHAS, [[1.0]])
+    both, _ = fit_bands(None, [np.stack([data.bands[0], other])], data.y, outer, inner, search)
     for split, band in enumerate((data.bands[0], other)):
         one = slice(split, split + 1)
-        alone, _ = fit_bands(None, [band], data.y, outer[one], inner[one], **keys)
+        alone, _ = fit_bands(None, [band], data.y, outer[one], inner[one], search)
         held = outer[split] == HELD_OUT
         np.testing.assert_array_equal(both[0, held], alone[0, held])
 
@@ -208,9 +206,7 @@ def test_held_out_responses_and_batches_of_voxels_change_no_prediction(monkeypat
     data.y[data.test] = 1e3
     spectra = decompose(data.features, data.rows, DELAYS, data.outer, data.inner, backend="numpy", scale=zscore)
     for voxels in (slice(0, 5), slice(5, 12)):
-        part, _ = fit_bands(
-            spectra, data.bands, data.y[:, voxels], data.outer, data.inner, alphas=ALPHAS, weights=weights
-        )
+        part, _ = fit_bands(spectra, data.bands, data.y[:, voxels], data.outer, data.inner, Search(ALPHAS, weights))
         np.testing.assert_allclose(part[:, data.test], before[..., voxels], atol=1e-12)
 
 
@@ -223,7 +219,7 @@ def test_voxels_without_a_fit_are_kept_in_place():
     made, fit = ours(data, weights)
     lost = np.isin(np.arange(12), [3, 5])
     assert np.isnan(made[..., lost]).all() and np.isfinite(made[..., ~lost]).all()
-    for name in fit:
+    for name in ("alpha", "weight", "cv_score"):
         assert np.isnan(fit[name][..., lost]).all() and np.isfinite(fit[name][..., ~lost]).all()
     same = ~lost & (np.arange(12) != 8)
     np.testing.assert_allclose(made[..., same], before[..., same], atol=1e-12)

@@ -1,9 +1,10 @@
 """Bands of features as they enter a fit: nuisance features, and a layer's vectors of the words."""
 
 import numpy as np
+import pandas as pd
 
 from triphase.core.errors import InputError
-from triphase.encoding.features import delay, nuisance_of_run, position_basis, scan_grid, words_to_scans
+from triphase.encoding.features import Timeline, delay, nuisance_of_run, position_basis, scan_grid, words_to_scans
 
 # Seconds by which a sound may end before the last word: its tail is often cut.
 SOUND_TOLERANCE = 1.0
@@ -19,7 +20,9 @@ def check_sound(sound, words, run):
         )
 
 
-def nuisance_band(words, runs, times, tr, names, delays, sound=None, how="mean"):
+def nuisance_band(
+    words: pd.DataFrame, timeline: Timeline, names: list[str], sound: pd.DataFrame | None = None
+) -> np.ndarray:
     """The nuisance features as they enter a fit, of every run.
 
     Features are made on the run's whole grid of scans, delayed there, and then cut to the rows that there are. So is
@@ -28,32 +31,33 @@ def nuisance_band(words, runs, times, tr, names, delays, sound=None, how="mean")
     Parameters
     ----------
     words : DataFrame, the words table
-    runs, times : arrays (n_scans,), run and acquisition (s) of each row of the responses
-    tr : float
+    timeline : Timeline
     names : list of str, see `nuisance_of_run`, and `position`
-    delays : list of int, scans
     sound : DataFrame, optional: stimulus, time_s, envelope
-    how : str, see `triphase.encoding.features.words_to_scans`
 
     Returns
     -------
     float array (n_scans, n_columns)
     """
     delayable, bands = [name for name in names if name != "position"], []
-    for run in dict.fromkeys(runs):
-        heard, lead = words[words["run"] == run], max(delays)
-        grid, rows = scan_grid(times[runs == run], tr, lead)
+    tr, lead = timeline.tr, max(timeline.delays)
+    for run in dict.fromkeys(timeline.runs):
+        heard = words[words["run"] == run]
+        grid, rows = scan_grid(timeline.times[timeline.runs == run], tr, lead)
         mine = None
         if sound is not None:
             mine = sound[sound["stimulus"].isin(heard["stimulus"])]
             check_sound(mine, heard, run)
-        band = delay(nuisance_of_run(heard, grid, tr, delayable, mine, how), rows, delays)
+        features = nuisance_of_run(heard, grid, tr, delayable, mine, timeline.downsampling)
+        band = delay(features, rows, timeline.delays)
         position = position_basis(len(grid) - lead)[rows - lead]
         bands.append(np.column_stack([band, position]) if "position" in names else band)
     return np.concatenate(bands)
 
 
-def word_scans(values, words, activation_words, runs, times, tr, delays, how="mean"):
+def word_scans(
+    values: np.ndarray, words: pd.DataFrame, activation_words: pd.DataFrame, timeline: Timeline
+) -> tuple[np.ndarray, np.ndarray]:
     """Word vectors on the scanner's clock, not delayed yet: every run's grid of scans, one run after the other.
 
     A delay of d scans takes the rows `rows - d`. Each run's grid begins as many scans before its first row as the
@@ -66,11 +70,7 @@ def word_scans(values, words, activation_words, runs, times, tr, delays, how="me
         The words table, all runs.
     activation_words : DataFrame
         Columns stimulus, index: the words that the rows of `values` belong to, each stimulus once.
-    runs, times : arrays (n_scans,)
-        Run and acquisition (s) of each row of the responses.
-    tr : float
-    delays : list of int, scans
-    how : str, see `triphase.encoding.features.words_to_scans`
+    timeline : Timeline
 
     Returns
     -------
@@ -81,12 +81,13 @@ def word_scans(values, words, activation_words, runs, times, tr, delays, how="me
     keys = zip(activation_words["stimulus"], activation_words["index"], strict=True)
     places = {key: row for row, key in enumerate(keys)}
     values = np.asarray(values, dtype=np.float32)
-    features, rows, begin = [], np.zeros(len(runs), int), 0
+    runs, features, begin = timeline.runs, [], 0
+    rows = np.zeros(len(runs), int)
     for run in dict.fromkeys(runs):
         heard, here = words[words["run"] == run], runs == run
         picked = values[[places[key] for key in zip(heard["stimulus"], heard["index"], strict=True)]]
-        grid, on_grid = scan_grid(times[here], tr, max(delays))
-        sampling = words_to_scans(heard["onset"], heard["offset"], grid, tr, how)
+        grid, on_grid = scan_grid(timeline.times[here], timeline.tr, max(timeline.delays))
+        sampling = words_to_scans(heard["onset"], heard["offset"], grid, timeline.tr, timeline.downsampling)
         features.append(sampling.astype(np.float32) @ picked)
         rows[here] = begin + on_grid
         begin += len(grid)

@@ -1,5 +1,7 @@
 """From words to design matrices on the scanner's clock."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sp
 from pandas.api.types import is_numeric_dtype
@@ -71,6 +73,25 @@ def words_to_scans(onsets, offsets, times, tr, how="mean"):
     else:
         weight = 1.0 / np.bincount(scan)[scan] if how == "mean" else np.ones(len(scan))
     return sp.csr_array((weight, (scan, word)), shape=(len(times), len(midpoints)))
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """When the rows of the responses were acquired, and how what was heard is laid on them.
+
+    Attributes
+    ----------
+    runs, times : arrays (n_scans,), run and acquisition (s, on the words' clock) of each row
+    tr : float, s
+    delays : list of int, scans
+    downsampling : str, see `words_to_scans`
+    """
+
+    runs: np.ndarray
+    times: np.ndarray
+    tr: float
+    delays: list[int]
+    downsampling: str = "mean"
 
 
 def shared_reach(how):

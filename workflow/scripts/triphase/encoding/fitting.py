@@ -4,12 +4,15 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from triphase.config.jobs import FitEncoding
+from triphase.encoding.design import Design
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
-from triphase.encoding.ridge import fit_bands, weight_grid
+from triphase.encoding.ridge import Search, fit_bands, weight_grid
 from triphase.responses.targets import RegionMeans
 from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, seams
 from triphase.stats.permutation import permutation_draws, permutation_test
@@ -19,14 +22,29 @@ from triphase.stats.shifts import shift_draws, shift_test
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Engine:
+    """How a fit is computed, which changes nothing of what it finds: solver and backend, see `triphase.encoding.ridge`."""
+
+    solver: str = "auto"
+    backend: str = "auto"
+
+
 def voxel_batches(n_targets, n_scans, n_draws):
     """Slices of the targets whose predictions and draws fit in memory together."""
     size = batch_size(n_scans, n_draws)
     return [slice(begin, min(begin + size, n_targets)) for begin in range(0, n_targets, size)]
 
 
-def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_weights, scalings, components,
-              significance, permutations, boot_draws, solver, backend, seed):  # fmt: skip
+def fit_layer(
+    features: np.ndarray,
+    rows: np.ndarray,
+    shared: xr.Dataset,
+    design: Design,
+    targets: pd.DataFrame,
+    settings: FitEncoding,
+    engine: Engine,
+) -> xr.Dataset:
     """Fit one layer to all voxels of all subjects, batch by batch.
 
     Parameters
@@ -38,48 +56,39 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
         `encoding/shared.zarr.zip`, opened: its responses are read in batches.
     design : triphase.encoding.design.Design
     targets : DataFrame with subject and roi of every target
-    rois : list of dict
-    alphas : float array (n_alphas,), penalties on the layer's band
-    band_weights : list of float, shares of the layer's band
-    scalings : list of str
-        Of `triphase.encoding.guards.SCALINGS`; the first is the headline, the others are sensitivity analyses, as are
-        the design's alternative delays with the first scaling.
-    components : int, of the scaling pca
-    significance : str, "blocks" or "shifts", see `triphase.stats.permutation` and `triphase.stats.shifts`
-    permutations, boot_draws : int
-    solver, backend : str, see `triphase.encoding.ridge`
-    seed : int
+    settings : FitEncoding
+        Of its scalings the first is the headline; the others are sensitivity analyses, as are the design's alternative
+        delays with the first scaling.
+    engine : Engine
 
     Returns
     -------
     xarray.Dataset
         Scores (target), with r and its split over bands, gains, p, q (FDR) and p_fwer (maximum statistic) per subject;
         alpha and weight of every split; `blocks`, sums from which `compare_alignment` draws; `boot` (listener, region,
-        measure, draw). Attributes: shape of the layer's kernel, smallest p, voxels without a score, solver and backend.
+        measure, draw). Attributes: shape of the layer's kernel, smallest p, voxels without a score, solver
+        and backend.
     """
     subjects = list(dict.fromkeys(targets["subject"]))
     family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
-    test, draws = _null(design, significance, permutations, seed)
-    drawn = bootstrap_draws(design.block_sizes, design.groups, boot_draws, seed)
-    columns, means, largest, shapes = _Columns(len(targets)), RegionMeans(targets, rois), -np.inf, {}
-    solvers = set()
+    test, draws = _null(design, settings)
+    drawn = bootstrap_draws(design.block_sizes, design.groups, settings.boot_draws, settings.seed)
+    columns, means, largest, shapes = _Columns(len(targets)), RegionMeans(targets, settings.rois), -np.inf, {}
+    alphas, backend, solvers = np.logspace(*settings.alphas), engine.backend, set()
     measured, below = shared["response_blocks"].values, {}
-    for variant in _variants(design, scalings):
+    for variant in _variants(design, settings.scalings):
         spectra = decompose(
             features, rows, variant.delays, design.outer, design.inner, backend=backend,
-            scale=lambda values, training, scaling=variant.scaling: scaled(values, training, scaling, components),
+            scale=lambda values, training, how=variant.scaling: scaled(values, training, how, settings.components),
         )  # fmt: skip
         backend = spectra.backend  # what "auto" is on this machine
         shapes |= {f"{key}{variant.suffix}": value for key, value in _shape(spectra).items()}
         for gain, (bands, alone) in variant.fits.items():
-            weights, r_alone = weight_grid(band_weights, len(bands) + 1), shared[f"r_{alone}"].values
-            below[gain] = alone
-            for batch in voxel_batches(len(targets), len(rows), boot_draws):
+            weights, r_alone = weight_grid(settings.band_weights, len(bands) + 1), shared[f"r_{alone}"].values
+            search, below[gain] = Search(alphas, weights, engine.solver, names=["llm", *bands]), alone
+            for batch in voxel_batches(len(targets), len(rows), settings.boot_draws):
                 y = shared["responses"][:, batch].values
-                predicted, fit = fit_bands(
-                    spectra, list(bands.values()), y, design.outer, design.inner, alphas=alphas, weights=weights,
-                    solver=solver, names=["llm", *bands],
-                )  # fmt: skip
+                predicted, fit = fit_bands(spectra, list(bands.values()), y, design.outer, design.inner, search)
                 solvers |= fit["solvers"]
                 joint, split = correlate(predicted, y, design.segments)
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)
@@ -110,8 +119,8 @@ def fit_layer(features, rows, shared, design, targets, rois, *, alphas, band_wei
         | {"boot": (("listener", "region", "measure", "draw"), boot)},
         coords={"band": ["llm", "nuisance"], "sum": ["x", "xx", "xy"], "listener": subjects, "region": means.regions,
                 "measure": ["r", *gains]},
-        attrs={**shapes, "smallest_p": 1 / (len(draws[0]) + 1), "without_score": lost, "significance": significance,
-               "solver": sorted(solvers), "backend": backend},
+        attrs={**shapes, "smallest_p": 1 / (len(draws[0]) + 1), "without_score": lost,
+               "significance": settings.significance, "solver": sorted(solvers), "backend": backend},
     )  # fmt: skip
 
 
@@ -167,9 +176,10 @@ class _Columns:
             self.values[name][..., batch] = part
 
 
-def _null(design, kind, n_draws, seed):
+def _null(design, settings):
     """The test of r > 0 and its draws."""
-    if kind == "shifts":
+    n_draws, seed = settings.permutations, settings.seed
+    if settings.significance == "shifts":
         return shift_test, shift_draws(design.segments, design.groups, design.lag, n_draws, seed)
     return permutation_test, permutation_draws(design.counts, design.groups, n_draws, seed)
 

@@ -3,6 +3,8 @@
 Codes in every mask: 1 the scan trains, 2 it is held out (validated or tested), 0 it is in a gap and used for nothing.
 """
 
+from typing import Any
+
 import numpy as np
 
 from triphase.core.errors import InputError
@@ -11,19 +13,28 @@ from triphase.stats.autocorrelation import first_below
 TRAIN, HELD_OUT, UNUSED = 1, 2, 0
 
 
-def make_splits(runs, stimuli, test_runs, *, kind, outer_folds, inner_folds, gap, groups=None):
+def make_splits(
+    runs: np.ndarray,
+    stimuli: np.ndarray,
+    test_runs: list[str],
+    split: dict[str, Any],
+    *,
+    gap: int,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Outer masks and their inner masks, both checked by the leakage guard.
 
-    `groups`, a label per scan ("" for none), names runs that stay in one fold, such as the episodes of a title. Test
-    runs are as the data set has them, whatever their group.
+    `split` is the config's: kind, folds (outer) and inner. `groups`, a label per scan ("" for none), names runs that
+    stay in one fold, such as the episodes of a title. Test runs are as the data set has them, whatever their group.
     """
     units = stimuli if groups is None else fold_units(stimuli, groups)
-    outer = split_outer(runs, stimuli if kind == "fixed" else units, test_runs, kind=kind, n_folds=outer_folds, gap=gap)
+    kept = stimuli if split["kind"] == "fixed" else units
+    outer = split_outer(runs, kept, test_runs, kind=split["kind"], n_folds=split["folds"], gap=gap)
     inner = []
     for mask in outer:
         # Where all that trains is one group, its stimuli are the folds.
         labels = units if len(set(units[mask == TRAIN])) > 1 else stimuli
-        inner.append(split_inner(mask, runs, labels, n_folds=inner_folds, gap=gap))
+        inner.append(split_inner(mask, runs, labels, n_folds=split["inner"], gap=gap))
     for masks in (outer, *inner):
         check_masks(masks, runs, stimuli, gap)
     return outer, inner

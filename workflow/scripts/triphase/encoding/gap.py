@@ -1,10 +1,14 @@
 """Score against gap: how far held-out scans of a run must lie from those that train, measured without any model."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
+from triphase.encoding.features import Timeline
 from triphase.encoding.floor import floor_band
 from triphase.encoding.folds import HELD_OUT, TRAIN, UNUSED, held_out_segments, hold_out_blocks, split_inner
-from triphase.encoding.ridge import fit_bands
+from triphase.encoding.ridge import Search, fit_bands
 from triphase.responses.targets import region_masks
 from triphase.stats.scoring import correlate
 
@@ -13,7 +17,16 @@ BANDS = ("nuisance", "floor")
 GAPS = (0, 10, 20, 40, 60)
 
 
-def gap_curve(batches, nuisance, runs, times, tr, *, gaps, lag, split, alphas):
+def gap_curve(
+    batches: Iterable[np.ndarray],
+    nuisance: np.ndarray,
+    timeline: Timeline,
+    *,
+    gaps: list[int],
+    lag: int,
+    split: dict[str, Any],
+    alphas: np.ndarray,
+) -> tuple[np.ndarray, list[int]]:
     """Scores of the nuisance features alone and of the autocorrelation floor alone, at every gap.
 
     Only for one run that is held out in contiguous blocks. A wider gap leaves fewer scans to train on, which costs a
@@ -23,8 +36,7 @@ def gap_curve(batches, nuisance, runs, times, tr, *, gaps, lag, split, alphas):
     ----------
     batches : iterable of float arrays (n_scans, n_batch_targets), the responses
     nuisance : float array (n_scans, n_columns), delayed
-    runs, times : arrays (n_scans,)
-    tr : float
+    timeline : Timeline
     gaps : list of int, scans
     lag : int, scans at which the response's autocorrelation falls below 0.1
     split : dict with folds and inner
@@ -40,6 +52,7 @@ def gap_curve(batches, nuisance, runs, times, tr, *, gaps, lag, split, alphas):
     ValueError
         A gap is none of `possible_gaps`.
     """
+    runs = timeline.runs
     if possible_gaps(runs, gaps, split) != list(gaps):
         raise ValueError("a gap leaves a fold without scans to train on")
     splits = [gapped_splits(runs, gap, max(gaps), split) for gap in gaps]
@@ -48,7 +61,7 @@ def gap_curve(batches, nuisance, runs, times, tr, *, gaps, lag, split, alphas):
         found = np.zeros((len(BANDS), len(gaps), responses.shape[1]))
         for place, (outer, inner) in enumerate(splits):
             segments = held_out_segments(outer, runs)
-            for row, band in enumerate((nuisance, floor_band(runs, times, tr, outer, lag))):
+            for row, band in enumerate((nuisance, floor_band(runs, timeline.times, timeline.tr, outer, lag))):
                 predicted = _predict(band, responses, outer, inner, alphas)
                 found[row, place] = correlate(predicted, responses, segments)[0]
         scores.append(found)
@@ -92,7 +105,7 @@ def gapped_splits(runs, gap, largest, split):
 
 def _predict(band, responses, outer, inner, alphas):
     """Held-out predictions of one band, which may differ by split: array (1, n_scans, n_targets)."""
-    predicted, _ = fit_bands(None, [band], responses, outer, inner, alphas=alphas, weights=[[1.0]])
+    predicted, _ = fit_bands(None, [band], responses, outer, inner, Search(alphas, np.ones((1, 1))))
     for split, mask in enumerate(outer):
         held = mask == HELD_OUT
         # A band that does not reach the block predicts nothing there but the noise of its rounding.

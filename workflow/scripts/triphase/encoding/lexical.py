@@ -5,17 +5,25 @@ from functools import cache
 from hashlib import blake2b
 
 import numpy as np
+import pandas as pd
 
 from triphase.encoding.bands import word_scans
-from triphase.encoding.features import delay
+from triphase.encoding.features import Timeline, delay
 from triphase.encoding.folds import TRAIN
 from triphase.encoding.guards import reduce_columns
 from triphase.stimuli.words import spaced
 
 
 def lexical_band(
-    words, runs, times, tr, delays, outer, *, dimensions, components, seed, language="en", unit="word", how="mean"
-):
+    words: pd.DataFrame,
+    timeline: Timeline,
+    outer: np.ndarray,
+    size: dict[str, int],
+    *,
+    seed: int,
+    language: str = "en",
+    unit: str = "word",
+) -> np.ndarray:
     """Word identity as it enters a fit: projected at random, reduced on the rows that train, delayed.
 
     A word's vector is drawn from its own name (`word_vector`), so the projection of the one-hot identity is fixed and
@@ -26,29 +34,27 @@ def lexical_band(
     Parameters
     ----------
     words : DataFrame, the words table
-    runs, times : arrays (n_scans,), run and acquisition (s) of each row of the responses
-    tr : float
-    delays : list of int, scans
+    timeline : Timeline
     outer : int8 array (n_splits, n_scans) of codes
-    dimensions, components : int
-        Of the random projection, and kept of it (before delays).
+    size : dict
+        `dimensions` of the random projection, and `components` kept of it (before delays).
     seed : int
     language, unit : str, as in the words table's metadata, see `word_forms`
-    how : str, see `triphase.encoding.features.words_to_scans`: as the language model's band
 
     Returns
     -------
-    float32 array (n_splits, n_scans, min(components, dimensions) * len(delays))
+    float32 array (n_splits, n_scans, min(components, dimensions) * n_delays)
     """
     texts = words["word"].tolist()
     forms = {text: word_forms(text, language, unit) for text in dict.fromkeys(texts)}
     vectors = {
-        text: np.mean([word_vector(form, dimensions, seed) for form in each], axis=0) for text, each in forms.items()
+        text: np.mean([word_vector(form, size["dimensions"], seed) for form in each], axis=0)
+        for text, each in forms.items()
     }
     values = np.stack([vectors[text] for text in texts])
-    features, rows = word_scans(values, words, words, runs, times, tr, delays, how)
-    reduced = (reduce_columns(features, rows[mask == TRAIN], components) for mask in outer)
-    return np.stack([delay(columns, rows, delays) for columns in reduced])
+    features, rows = word_scans(values, words, words, timeline)
+    reduced = (reduce_columns(features, rows[mask == TRAIN], size["components"]) for mask in outer)
+    return np.stack([delay(columns, rows, timeline.delays) for columns in reduced])
 
 
 @cache

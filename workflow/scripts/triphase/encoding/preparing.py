@@ -1,19 +1,22 @@
 """What is made once of a data set before a layer is fitted: its design, and scores that need no language model."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from triphase.config.delays import alternative_delays, delays_in_scans
+from triphase.config.jobs import PrepareEncoding
 from triphase.encoding.bands import nuisance_band
 from triphase.encoding.design import Alternative, Design
-from triphase.encoding.features import shared_reach
+from triphase.encoding.features import Timeline, shared_reach
 from triphase.encoding.floor import floor_band
 from triphase.encoding.folds import make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
-from triphase.encoding.ridge import fit_bands, weight_grid
-from triphase.responses.targets import RegionMeans, check_lengths
+from triphase.encoding.ridge import Search, fit_bands, weight_grid
+from triphase.responses.targets import Cohort, RegionMeans, check_lengths
 from triphase.stats.autocorrelation import autocorrelation, autocovariance, first_below
 from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, response_sums
 from triphase.stats.resampling import block_length, decorrelation
@@ -26,8 +29,9 @@ LAGS = 60  # scans over which autocorrelations are followed
 MINIMUM_BLOCK = 20
 
 
-def make_design(cohort, words, sound, runs, *, tr, delays, delay_alternatives, downsampling, nuisance, lexical, split,
-                gap_seconds, seed):  # fmt: skip
+def make_design(
+    cohort: Cohort, words: pd.DataFrame, sound: pd.DataFrame | None, settings: PrepareEncoding
+) -> tuple[Design, np.ndarray]:
     """Folds, bands and blocks of a data set, and the band of its autocorrelation floor.
 
     Parameters
@@ -35,58 +39,44 @@ def make_design(cohort, words, sound, runs, *, tr, delays, delay_alternatives, d
     cohort : triphase.responses.targets.Cohort
     words : DataFrame, the words table
     sound : DataFrame, or None where no nuisance feature is of the sound
-    runs : list of dict with name, stimulus, test and, optionally, group
-    tr : float
-    delays : list of float, s
-    delay_alternatives : list of [first, last], s, see `triphase.config.delays.alternative_delays`
-    downsampling : str, see `triphase.encoding.features.words_to_scans`
-    nuisance : list of str, see `triphase.encoding.bands.nuisance_band`
-    lexical : dict with dimensions and components, or None
-    split : dict with kind, folds, inner
-    gap_seconds : float
-    seed : int
+    settings : PrepareEncoding
 
     Returns
     -------
     design : triphase.encoding.design.Design
     floor : float32 array (n_splits, n_scans, n_columns), see `triphase.encoding.floor.floor_band`
     """
-    labels, times, scans = cohort.runs, cohort.times, delays_in_scans(delays, tr)
+    tr, scans = settings.tr, delays_in_scans(settings.delays, settings.tr)
+    timeline = Timeline(cohort.runs, cohort.times, tr, scans, settings.downsampling)
+    labels = timeline.runs
     check_lengths(labels, scans, tr)
-    entry = {run["name"]: run for run in runs}
+    entry = {run["name"]: run for run in settings.runs}
     # Stimuli are known by their content, so that one story under two names still stands on one side of every split.
     stimuli = np.array([words.attrs["hashes"][entry[run]["stimulus"]] for run in labels])
     groups = np.array([entry[run].get("group") or "" for run in labels])
-    test_runs = [run["name"] for run in runs if run["test"]]
+    test_runs = [run["name"] for run in settings.runs if run["test"]]
     trained = ~np.isin(labels, test_runs)
     covariance = sum(autocovariance(y[trained], labels[trained], LAGS) for y in cohort.batches())
     acf = covariance / covariance[0]
-    gap = needed_gap(acf, scans, gap_seconds, tr, shared_reach(downsampling))
-    outer, inner = make_splits(
-        labels, stimuli, test_runs, kind=split["kind"], outer_folds=split["folds"], inner_folds=split["inner"],
-        gap=gap, groups=groups,
-    )  # fmt: skip
+    gap = needed_gap(acf, scans, settings.gap_seconds, tr, shared_reach(settings.downsampling))
+    outer, inner = make_splits(labels, stimuli, test_runs, settings.split, gap=gap, groups=groups)
 
-    def nuisance_with(scans):
-        return nuisance_band(words, labels, times, tr, nuisance, scans, sound, downsampling)
+    def nuisance_with(delays):
+        return nuisance_band(words, replace(timeline, delays=delays), settings.nuisance, sound)
 
     bands = {"nuisance": nuisance_with(scans)}
-    if lexical:
-        bands["lexical"] = lexical_band(
-            words, labels, times, tr, scans, outer, **lexical, seed=seed, unit=words.attrs["unit"],
-            language=words.attrs["language"], how=downsampling,
-        )  # fmt: skip
+    if settings.lexical:
+        about = {key: words.attrs[key] for key in ("language", "unit")}
+        bands["lexical"] = lexical_band(words, timeline, outer, settings.lexical, seed=settings.seed, **about)
     predicted = autocorrelation(bands["nuisance"][trained], labels[trained], LAGS)
+    others = alternative_delays(settings.delay_alternatives, settings.delays, tr)
     design = Design(
-        runs=labels, times=times, stimuli=stimuli, tr=tr, delays=scans, outer=outer, inner=inner, bands=bands, gap=gap,
-        lag=decorrelation(acf, predicted), block_length=block_length(acf, predicted, MINIMUM_BLOCK),
-        alternatives={
-            name: Alternative(other, nuisance_with(other))
-            for name, other in alternative_delays(delay_alternatives, delays, tr).items()
-        },
+        runs=labels, times=timeline.times, stimuli=stimuli, tr=tr, delays=scans, outer=outer, inner=inner, bands=bands,
+        gap=gap, lag=decorrelation(acf, predicted), block_length=block_length(acf, predicted, MINIMUM_BLOCK),
+        alternatives={name: Alternative(other, nuisance_with(other)) for name, other in others.items()},
     )  # fmt: skip
     log.info("gap %d scans, %s blocks of %d scans per held-out stretch", gap, design.counts, design.block_length)
-    return design, floor_band(labels, times, tr, outer, first_below(acf, 0.1))
+    return design, floor_band(labels, timeline.times, tr, outer, first_below(acf, 0.1))
 
 
 class Alone:
@@ -97,10 +87,7 @@ class Alone:
     design : triphase.encoding.design.Design
     floor : float32 array (n_splits, n_scans, n_columns)
     targets : DataFrame with subject and roi of every target
-    rois : list of dict
-    alphas : float array (n_alphas,)
-    band_weights : list of float, see `triphase.encoding.ridge.weight_grid`
-    boot_draws, seed : int, of the block bootstrap
+    settings : PrepareEncoding
 
     Attributes
     ----------
@@ -109,15 +96,19 @@ class Alone:
         every alternative; `floor`.
     """
 
-    def __init__(self, design, floor, targets, rois, *, alphas, band_weights, boot_draws, seed):
-        names, self.design, self.alphas, self._parts, self._targets = list(design.bands), design, alphas, {}, 0
+    def __init__(self, design: Design, floor: np.ndarray, targets: pd.DataFrame, settings: PrepareEncoding):
+        names, self.design, self._parts, self._targets = list(design.bands), design, {}, 0
         self.fits = {f"{name}_alone": {b: design.bands[b] for b in names[: n + 1]} for n, name in enumerate(names)}
         for name, alternative in design.alternatives.items():
             self.fits[f"nuisance_alone_{name}"] = {"nuisance": alternative.nuisance}
         self.fits["floor"] = {"floor": floor}
-        self.weights = {name: weight_grid(band_weights, len(bands)) for name, bands in self.fits.items()}
-        self.draws = bootstrap_draws(design.block_sizes, design.groups, boot_draws, seed)
-        self.means = RegionMeans(targets, rois)
+        alphas = np.logspace(*settings.alphas)
+        self.searches = {
+            name: Search(alphas, weight_grid(settings.band_weights, len(bands)), names=list(bands))
+            for name, bands in self.fits.items()
+        }
+        self.draws = bootstrap_draws(design.block_sizes, design.groups, settings.boot_draws, settings.seed)
+        self.means = RegionMeans(targets, settings.rois)
 
     def add(self, y):
         """Fit the next batch of responses (n_scans, n_batch_targets)."""
@@ -128,10 +119,7 @@ class Alone:
             if name == "floor" and not bands["floor"].shape[-1]:  # where no run is cut
                 found["r_floor"] = np.zeros(y.shape[1])
                 continue
-            predicted, _ = fit_bands(
-                None, list(bands.values()), y, design.outer, design.inner, alphas=self.alphas,
-                weights=self.weights[name], names=list(bands),
-            )  # fmt: skip
+            predicted, _ = fit_bands(None, list(bands.values()), y, design.outer, design.inner, self.searches[name])
             found[f"r_{name}"] = correlate(predicted, y, design.segments)[0]
             if name != "floor":
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)

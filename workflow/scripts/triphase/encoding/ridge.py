@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,10 +31,41 @@ def standardise(band, training):
     return scaled / np.sqrt(max(band.shape[1], 1))
 
 
-def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, solver="auto", names=None, score="r2"):
+@dataclass(frozen=True, eq=False)
+class Search:
+    """The grid of hyperparameters that a fit searches, and how.
+
+    Attributes
+    ----------
+    alphas : array (n_alphas,)
+    weights : array (n_weightings, n_bands)
+        Kernel weights, as himalaya's `gammas`: the fit has kernel sum(weight * kernel) and penalty alpha. Weightings
+        with the same weight of the wide band share its products.
+    solver : str
+        "lowrank" (`triphase.encoding.lowrank`), "himalaya" (its random search, the reference), or "auto": himalaya
+        where the bands beside the wide one are not of low rank.
+    score : str, "r2" or "correlation", by which hyperparameters are chosen
+    names : list of str, optional, of the bands in messages
+    """
+
+    alphas: np.ndarray
+    weights: np.ndarray
+    solver: str = "auto"
+    score: str = "r2"
+    names: list[str] | None = None
+
+
+def fit_bands(
+    spectra: Spectra | None,
+    low_rank: list[np.ndarray],
+    responses: np.ndarray,
+    outer: np.ndarray,
+    inner: list[np.ndarray],
+    search: Search,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Fit banded ridge on every outer split and predict its held-out scans, band by band.
 
-    Penalty and band weights are chosen per voxel on the inner folds, over the full grid `weights` x `alphas`, as
+    Penalty and band weights are chosen per voxel on the inner folds, over the full grid of weights and alphas, as
     himalaya's `solve_multiple_kernel_ridge_random_search` does it (Dupre la Tour et al. 2022). To be called once per
     batch of voxels with the same spectra.
 
@@ -46,15 +78,7 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
         A voxel that is constant or not finite in an outer split's training rows gets NaN there.
     outer : int8 array (n_splits, n_scans)
     inner : list of int8 arrays (n_folds, n_scans), one per outer split
-    alphas : array (n_alphas,)
-    weights : array (n_weightings, n_bands)
-        Kernel weights, as himalaya's `gammas`: the fit has kernel sum(weight * kernel) and penalty alpha. Weightings
-        with the same weight of the wide band share its products.
-    solver : str
-        "lowrank" (`triphase.encoding.lowrank`), "himalaya" (its random search, the reference), or "auto": himalaya
-        where the bands beside the wide one are not of low rank.
-    names : list of str, optional, of the bands in messages
-    score : str, "r2" or "correlation", by which hyperparameters are chosen
+    search : Search
 
     Returns
     -------
@@ -69,8 +93,8 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
     InputError
         A band without columns, a penalty or weight that is not possible, a fold without scans or variance.
     """
-    weights, alphas = np.atleast_2d(np.asarray(weights, float)), np.asarray(alphas, float)
-    _check(spectra, low_rank, alphas, weights, names)
+    weights, alphas = np.atleast_2d(np.asarray(search.weights, float)), np.asarray(search.alphas, float)
+    _check(spectra, low_rank, alphas, weights, search.names)
     library = set_backend(spectra.backend if spectra else "numpy")
     if spectra is None:
         # A wide band without a weight, so that there is one way for all.
@@ -78,6 +102,7 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
         weights = np.column_stack([np.zeros(len(weights)), weights])
     else:
         found = slice(None)
+    search = replace(search, alphas=alphas, weights=weights)
     shape = responses.shape[1]
     predictions = np.full((len(weights.T), *responses.shape), np.nan, dtype_name(spectra.finals[0].vectors))
     fit = {"alpha": np.full((len(outer), shape), np.nan), "cv_score": np.full((len(outer), shape), np.nan),
@@ -94,10 +119,10 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
             if not (any_varies(y, fold.train) and any_varies(y, fold.other)):
                 raise InputError(f"encoding/split: split {split}, inner fold {number}: no response varies")
         narrow = sum(band.shape[1] for band in bands) <= LOW_RANK * len(final.train) or not len(final.eigenvalues)
-        used = solver if solver != "auto" else "lowrank" if narrow else "himalaya"
+        used = search.solver if search.solver != "auto" else "lowrank" if narrow else "himalaya"
         fit["solvers"].add(used)
         fitted = {"lowrank": _fit_lowrank, "himalaya": _fit_himalaya}[used]
-        made, alpha, weight, best = fitted(library, final, folds, bands, y, alphas, weights, score)
+        made, alpha, weight, best = fitted(library, final, folds, bands, y, search)
         for place, part in zip(predictions, made, strict=True):
             place[final.other[:, None] if isinstance(valid, np.ndarray) else final.other, valid] = part
         fit["alpha"][split, valid], fit["cv_score"][split, valid] = alpha, best
@@ -109,10 +134,10 @@ def fit_bands(spectra, low_rank, responses, outer, inner, *, alphas, weights, so
     return predictions[found], fit | {"weight": fit["weight"][:, found]}
 
 
-def _fit_lowrank(library, final, folds, bands, y, alphas, weights, score):
+def _fit_lowrank(library, final, folds, bands, y, search):
     """One outer split by `triphase.encoding.lowrank`; see `_fit_himalaya`."""
-    grid = Grid(library, bands, alphas, weights, y)
-    penalty, weighting, highest = grid.search(folds, score)
+    grid = Grid(library, bands, search.alphas, search.weights, y)
+    penalty, weighting, highest = grid.search(folds, search.score)
     made = np.empty((len(bands) + 1, len(final.other), y.shape[1]), y.dtype)
 
     def predict(solution, voxels, *chosen):
@@ -122,10 +147,10 @@ def _fit_lowrank(library, final, folds, bands, y, alphas, weights, score):
             made[band, :, voxels] = library.to_numpy(solution.across[:, columns] @ beta[columns]).T
 
     grid.refit(final, penalty, weighting, predict)
-    return made, alphas[penalty], weights[weighting].T, highest[weighting, np.arange(len(weighting))]
+    return made, search.alphas[penalty], search.weights[weighting].T, highest[weighting, np.arange(len(weighting))]
 
 
-def _fit_himalaya(library, final, folds, bands, y, alphas, weights, score):
+def _fit_himalaya(library, final, folds, bands, y, search):
     """One outer split by himalaya's random search over kernels.
 
     Returns
@@ -150,9 +175,9 @@ def _fit_himalaya(library, final, folds, bands, y, alphas, weights, score):
         deltas, dual, scores, chosen, _ = solve_multiple_kernel_ridge_random_search(
             library.stack(kernels),
             library.asarray(y[final.train]),
-            n_iter=library.asarray(weights, dtype=str(y.dtype)),
-            alphas=library.asarray(alphas, dtype=str(y.dtype)),
-            score_func={"r2": scoring.r2_score, "correlation": scoring.correlation_score}[score],
+            n_iter=library.asarray(search.weights, dtype=str(y.dtype)),
+            alphas=library.asarray(search.alphas, dtype=str(y.dtype)),
+            score_func={"r2": scoring.r2_score, "correlation": scoring.correlation_score}[search.score],
             cv=GivenFolds(final, folds),
             fit_intercept=True,
             return_weights="dual",
