@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Engine:
-    """How a fit is computed, which changes nothing of what it finds: solver and backend, see `triphase.encoding.ridge`."""
+    """Solver and backend of a fit, see `triphase.encoding.ridge`: how it is computed, and nothing of what it finds."""
 
     solver: str = "auto"
     backend: str = "auto"
