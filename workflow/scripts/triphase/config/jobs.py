@@ -8,8 +8,7 @@ params, which is why `triphase.core.digest` leaves this module out. Snakemake im
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-Entries = list[dict[str, Any]]
-Section = dict[str, Any]
+from triphase.core.types import Entries, Section
 
 
 def key(path: str, *only: str) -> Any:
@@ -23,7 +22,7 @@ def _at(config, path):
     return config
 
 
-def settings_values(rule: str, config: Section, **given: Any) -> dict[str, Any]:
+def settings_values(rule: str, config: Section, **given: Any) -> Section:
     """Values of the fields of a rule's settings, from the config and, for fields without a key, from the rule file.
 
     Raises

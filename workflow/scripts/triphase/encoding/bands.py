@@ -10,7 +10,7 @@ from triphase.encoding.features import Timeline, delay, nuisance_of_run, positio
 SOUND_TOLERANCE = 1.0
 
 
-def check_sound(sound, words, run):
+def check_sound(sound: pd.DataFrame, words: pd.DataFrame, run: str) -> None:
     """Raise InputError when a run's sound ends before what is said in it."""
     end, last = sound["time_s"].max(), words["offset"].max()
     if end + SOUND_TOLERANCE < last:

@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 from triphase.responses.targets import region_masks
 from triphase.stats.bootstrap import bootstrap_draws, freedom
 from triphase.stats.paired import compare, swap_draws
@@ -17,7 +18,7 @@ COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "reference", "layer
 FAMILY = ["model", "measure", "subject", "layer"]
 
 
-def paired_draws(shared, *, boot_draws, permutations, seed):
+def paired_draws(shared: xr.Dataset, *, boot_draws: int, permutations: int, seed: int) -> Section:
     """Draws that every pair of checkpoints shares, as arguments of `triphase.stats.paired.compare`.
 
     Parameters
@@ -33,7 +34,9 @@ def paired_draws(shared, *, boot_draws, permutations, seed):
     }
 
 
-def layer_changes(ours, theirs, shared, draws, rois):
+def layer_changes(
+    ours: xr.Dataset, theirs: xr.Dataset, shared: xr.Dataset, draws: Section, rois: Entries
+) -> xr.Dataset:
     """Differences of r, ours minus theirs, in one layer of two checkpoints.
 
     Parameters
@@ -86,7 +89,7 @@ def layer_changes(ours, theirs, shared, draws, rois):
     )
 
 
-def change_rows(changes, roles):
+def change_rows(changes: xr.Dataset, roles: list[str]) -> pd.DataFrame:
     """Rows of the regions' differences, as measure r_change_<role> for each role that the reference plays.
 
     Parameters
@@ -105,7 +108,7 @@ def change_rows(changes, roles):
     return pd.concat([table.assign(measure=f"r_change_{role}") for role in roles], ignore_index=True)
 
 
-def study_changes(tables):
+def study_changes(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """All pairs' rows with q, Benjamini-Hochberg over the checkpoints and regions of each of `FAMILY`, in `COLUMNS`."""
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
     table = table.assign(q=np.nan).reindex(columns=COLUMNS)

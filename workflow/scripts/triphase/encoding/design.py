@@ -69,42 +69,42 @@ class Design:
     alternatives: dict = field(default_factory=dict)
 
     @cached_property
-    def segments(self):
+    def segments(self) -> list[np.ndarray]:
         """Rows of each held-out stretch."""
         return held_out_segments(self.outer, self.runs)
 
     @cached_property
-    def groups(self):
+    def groups(self) -> list[list[int]]:
         """Group of each stretch: those that heard the same thing are resampled alike."""
         return segment_groups(self.segments, self.runs, self.stimuli)
 
     @cached_property
-    def counts(self):
+    def counts(self) -> list[int]:
         """Blocks of each stretch that are permuted."""
         return block_counts(self.segments, self.groups, self.block_length)
 
     @cached_property
-    def blocks(self):
+    def blocks(self) -> list[list[np.ndarray]]:
         """Rows of the blocks of each stretch that are bootstrapped."""
         return cut_blocks(self.segments, self.boot_length)
 
     @property
-    def boot_length(self):
+    def boot_length(self) -> int:
         """Scans of a block that is bootstrapped, at least."""
         return stored_length(self.segments, self.block_length)
 
     @property
-    def block_scans(self):
+    def block_scans(self) -> np.ndarray:
         """Scans of every block, all stretches' one after the other."""
         return np.array([len(rows) for stretch in self.blocks for rows in stretch])
 
     @property
-    def block_sizes(self):
+    def block_sizes(self) -> list[int]:
         """Bootstrapped blocks of each stretch."""
         return [len(stretch) for stretch in self.blocks]
 
 
-def design_dataset(design):
+def design_dataset(design: Design) -> xr.Dataset:
     """A design as an xarray Dataset, from which `read_design` makes it again."""
     folds = max(len(masks) for masks in design.inner)
     inner = np.stack([np.pad(masks, ((0, folds - len(masks)), (0, 0))) for masks in design.inner])
@@ -131,7 +131,7 @@ def design_dataset(design):
     return xr.Dataset(variables, coords={name: ("time", values) for name, values in coords.items()}, attrs=attrs)
 
 
-def read_design(dataset):
+def read_design(dataset: xr.Dataset) -> Design:
     """The design that an opened `encoding/shared.zarr.zip` holds."""
     at = dataset.attrs
     return Design(

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from pandas.api.types import is_numeric_dtype
 
 from triphase.core.errors import InputError
@@ -17,7 +19,9 @@ LOBES = 3
 CLOCK_TOLERANCE = 1e-6
 
 
-def words_to_scans(onsets, offsets, times, tr, how="mean"):
+def words_to_scans(
+    onsets: ArrayLike, offsets: ArrayLike, times: np.ndarray, tr: float, how: str = "mean"
+) -> sp.csr_array:
     """Matrix that takes the words of one run to its scans.
 
     A word stands at its midpoint. `mean`, `sum` and `last` look at the words whose midpoint lies in the scan's interval
@@ -94,12 +98,12 @@ class Timeline:
     downsampling: str = "mean"
 
 
-def shared_reach(how):
+def shared_reach(how: str) -> int:
     """Scans by which two scans can lie apart and still hold a common word: what sampling adds to a gap."""
     return 2 * LOBES - 1 if how == "lanczos" else 0
 
 
-def scan_grid(times, tr, lead=0):
+def scan_grid(times: ArrayLike, tr: float, lead: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Every scan of a run that what was heard can reach, beside the rows that the responses hold.
 
     Volumes may be dropped at the start of a run, and rows be cut there. What was heard during them still drives the
@@ -136,7 +140,7 @@ def scan_grid(times, tr, lead=0):
     return times[0] + (np.arange(first + rows[-1] + 1) - first) * tr, rows + first
 
 
-def delay(features, rows, delays):
+def delay(features: np.ndarray, rows: np.ndarray, delays: list[int]) -> np.ndarray:
     """Finite-impulse-response delays of one run: features as many scans before each row as its delay is long.
 
     Parameters
@@ -157,13 +161,20 @@ def delay(features, rows, delays):
     return np.concatenate([np.asarray(features)[np.asarray(rows) - lag] for lag in delays], axis=1)
 
 
-def position_basis(n_scans):
+def position_basis(n_scans: int) -> np.ndarray:
     """Low-order cosines over one run (DCT-II without the constant), shape (n_scans, POSITION_ORDER)."""
     phase = (np.arange(n_scans) + 0.5) / n_scans
     return np.cos(np.pi * phase[:, None] * np.arange(1, POSITION_ORDER + 1))
 
 
-def nuisance_of_run(words, times, tr, names, sound=None, how="mean"):
+def nuisance_of_run(
+    words: pd.DataFrame,
+    times: np.ndarray,
+    tr: float,
+    names: list[str],
+    sound: pd.DataFrame | None = None,
+    how: str = "mean",
+) -> np.ndarray:
     """Undelayed nuisance features of one run, by name.
 
     What belongs to words is sampled as the words' vectors are: a band that was sampled otherwise could gain by that

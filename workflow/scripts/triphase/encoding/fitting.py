@@ -30,7 +30,7 @@ class Engine:
     backend: str = "auto"
 
 
-def voxel_batches(n_targets, n_scans, n_draws):
+def voxel_batches(n_targets: int, n_scans: int, n_draws: int) -> list[slice]:
     """Slices of the targets whose predictions and draws fit in memory together."""
     size = batch_size(n_scans, n_draws)
     return [slice(begin, min(begin + size, n_targets)) for begin in range(0, n_targets, size)]

@@ -9,7 +9,7 @@ SCALES = (1, 4)
 CUT = 4
 
 
-def floor_band(runs, times, tr, outer, lag):
+def floor_band(runs: np.ndarray, times: np.ndarray, tr: float, outer: np.ndarray, lag: int) -> np.ndarray:
     """Smoothed identities of short stretches of time, fitted alone: what autocorrelation by itself predicts.
 
     After the "orthogonal autocorrelated sequences" of Feghhi et al. (2024): one column per stretch of a run, blurred by

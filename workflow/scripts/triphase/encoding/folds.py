@@ -3,11 +3,10 @@
 Codes in every mask: 1 the scan trains, 2 it is held out (validated or tested), 0 it is in a gap and used for nothing.
 """
 
-from typing import Any
-
 import numpy as np
 
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 from triphase.stats.autocorrelation import first_below
 
 TRAIN, HELD_OUT, UNUSED = 1, 2, 0
@@ -17,7 +16,7 @@ def make_splits(
     runs: np.ndarray,
     stimuli: np.ndarray,
     test_runs: list[str],
-    split: dict[str, Any],
+    split: Section,
     *,
     gap: int,
     groups: np.ndarray | None = None,
@@ -40,7 +39,7 @@ def make_splits(
     return outer, inner
 
 
-def fold_units(stimuli, groups):
+def fold_units(stimuli: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Label per scan of what stays in one fold: stimuli, joined where runs of theirs are of one group.
 
     Parameters
@@ -59,7 +58,9 @@ def fold_units(stimuli, groups):
     return np.array([unit[stimulus] for stimulus in stimuli])
 
 
-def split_outer(runs, stimuli, test_runs, *, kind, n_folds, gap):
+def split_outer(
+    runs: np.ndarray, stimuli: np.ndarray, test_runs: list[str], *, kind: str, n_folds: int, gap: int
+) -> np.ndarray:
     """Outer splits.
 
     Parameters
@@ -104,7 +105,7 @@ def split_outer(runs, stimuli, test_runs, *, kind, n_folds, gap):
     return masks.astype(np.int8)
 
 
-def split_inner(outer, runs, stimuli, *, n_folds, gap):
+def split_inner(outer: np.ndarray, runs: np.ndarray, stimuli: np.ndarray, *, n_folds: int, gap: int) -> np.ndarray:
     """Inner splits of one outer split's training scans: whole stimuli when there are two or more, else gapped blocks.
 
     Parameters
@@ -122,7 +123,7 @@ def split_inner(outer, runs, stimuli, *, n_folds, gap):
     return hold_out_blocks(runs, training, n_folds, gap).astype(np.int8)
 
 
-def hold_out_stimuli(stimuli, available, n_folds):
+def hold_out_stimuli(stimuli: np.ndarray, available: np.ndarray, n_folds: int) -> np.ndarray:
     """Folds of whole stimuli, balanced by scans: the longest goes to the fold that has least so far."""
     names, counts = np.unique(stimuli[available], return_counts=True)
     folds, load = {}, np.zeros(n_folds)
@@ -135,7 +136,7 @@ def hold_out_stimuli(stimuli, available, n_folds):
     return np.where(available, masks, UNUSED)
 
 
-def hold_out_blocks(runs, available, n_folds, gap):
+def hold_out_blocks(runs: np.ndarray, available: np.ndarray, n_folds: int, gap: int) -> np.ndarray:
     """Contiguous blocks of the available scans, each with a gap to its training scans on both sides, within its run."""
     rows = np.flatnonzero(available)
     masks = np.zeros((n_folds, len(runs)), dtype=np.int8)
@@ -150,7 +151,7 @@ def hold_out_blocks(runs, available, n_folds, gap):
     return masks
 
 
-def check_masks(masks, runs, stimuli, gap):
+def check_masks(masks: np.ndarray, runs: np.ndarray, stimuli: np.ndarray, gap: int) -> None:
     """Guard against leakage: InputError when a mask lets held-out scans touch training scans.
 
     Scans of one run must be more than `gap` apart across the sides, and a stimulus may stand on both sides only inside
@@ -175,7 +176,7 @@ def check_masks(masks, runs, stimuli, gap):
             raise InputError(f"encoding/split: stimuli {sorted(map(str, across))} stand on both sides of a split")
 
 
-def held_out_segments(outer, runs):
+def held_out_segments(outer: np.ndarray, runs: np.ndarray) -> list[np.ndarray]:
     """Stretches of held-out scans, each inside one run and one split, in time order: list of int arrays of rows."""
     segments = []
     for mask in outer:
@@ -186,7 +187,7 @@ def held_out_segments(outer, runs):
     return sorted(segments, key=lambda rows: rows[0])
 
 
-def needed_gap(acf, delays, seconds, tr, reach=0):
+def needed_gap(acf: np.ndarray, delays: list[int], seconds: float, tr: float, reach: int = 0) -> int:
     """Scans between held-out and training scans of one run: the longest delay, and the response's autocorrelation.
 
     Parameters

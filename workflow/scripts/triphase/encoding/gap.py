@@ -1,10 +1,10 @@
 """Score against gap: how far held-out scans of a run must lie from those that train, measured without any model."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
+from triphase.core.types import Entries, Section
 from triphase.encoding.features import Timeline
 from triphase.encoding.floor import floor_band
 from triphase.encoding.folds import HELD_OUT, TRAIN, UNUSED, held_out_segments, hold_out_blocks, split_inner
@@ -24,7 +24,7 @@ def gap_curve(
     *,
     gaps: list[int],
     lag: int,
-    split: dict[str, Any],
+    split: Section,
     alphas: np.ndarray,
 ) -> tuple[np.ndarray, list[int]]:
     """Scores of the nuisance features alone and of the autocorrelation floor alone, at every gap.
@@ -68,7 +68,7 @@ def gap_curve(
     return np.concatenate(scores, axis=-1), (splits[0][0] == TRAIN).sum(1).tolist()
 
 
-def possible_gaps(runs, gaps, split):
+def possible_gaps(runs: np.ndarray, gaps: list[int], split: Section) -> list[int]:
     """Those of the gaps that leave every fold, outer and inner, scans to train on; in order, each once."""
     possible = []
     for gap in sorted(set(gaps)):
@@ -78,7 +78,7 @@ def possible_gaps(runs, gaps, split):
     return possible
 
 
-def gapped_splits(runs, gap, largest, split):
+def gapped_splits(runs: np.ndarray, gap: int, largest: int, split: Section) -> tuple[np.ndarray, list[np.ndarray]]:
     """Blocks of one run that are held out in turn, as `outer_cv` does it, each with equally many scans at every gap.
 
     Parameters
@@ -114,7 +114,7 @@ def _predict(band, responses, outer, inner, alphas):
     return predicted
 
 
-def gap_rows(scores, subjects, roi_of_target, rois):
+def gap_rows(scores: np.ndarray, subjects: np.ndarray, roi_of_target: np.ndarray, rois: Entries) -> Entries:
     """Mean score over the voxels of every subject and region.
 
     Parameters

@@ -17,7 +17,7 @@ CONSTANT = 1e-6
 CHUNK = 2048
 
 
-def kernel_shape(eigenvalues):
+def kernel_shape(eigenvalues: np.ndarray) -> dict[str, float]:
     """How evenly a kernel spreads its variance.
 
     Parameters
@@ -38,7 +38,7 @@ def kernel_shape(eigenvalues):
     return {"top_share": float(shares.max()), "effective_rank": float(np.exp(-(shares * np.log(shares)).sum()))}
 
 
-def outlier_columns(features):
+def outlier_columns(features: np.ndarray) -> np.ndarray:
     """Columns whose deviation is more than 6 times the median of all columns that vary.
 
     Kovaleva et al. (2021) call parameters beyond 3 standard deviations outliers, Dettmers et al. (2022) activations of
@@ -59,7 +59,7 @@ def outlier_columns(features):
     return deviation > OUTLIER_RATIO * np.median(deviation[varying]) if varying.any() else varying
 
 
-def reduce_columns(features, training, n_components):
+def reduce_columns(features: np.ndarray, training: np.ndarray, n_components: int) -> np.ndarray:
     """Principal components of the training rows, and all rows in them.
 
     Exact: the eigenvectors of whichever Gram matrix is smaller, rows or columns, in float64. The sign of a component is
@@ -93,7 +93,9 @@ def reduce_columns(features, training, n_components):
     return scores
 
 
-def scaled(features, training, scaling="zscore", n_components=None):
+def scaled(
+    features: np.ndarray, training: np.ndarray, scaling: str = "zscore", n_components: int | None = None
+) -> np.ndarray:
     """A layer's columns as they enter its kernel, centred on the training rows and with a total variance of about 1.
 
     zscore, the headline: every column has the same variance. center: columns keep their scale, so that those with large

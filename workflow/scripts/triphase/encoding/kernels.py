@@ -5,8 +5,11 @@ the undelayed one, so the wide matrix is never made.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +49,7 @@ class Spectrum:
     eigenvalues: np.ndarray
     cross: object
 
-    def empty(self):
+    def empty(self) -> "Spectrum":
         """The same rows, and no kernel."""
         return replace(self, vectors=self.vectors[:, :0], eigenvalues=self.eigenvalues[:0], cross=self.cross[:, :0])
 
@@ -67,7 +70,7 @@ class Spectra:
     backend: str
 
     @classmethod
-    def empty(cls, outer, inner, dtype):
+    def empty(cls, outer: np.ndarray, inner: list[np.ndarray], dtype: Any) -> "Spectra":
         """Spectra of a band that there is not, on numpy."""
 
         def nothing(train, other, _):
@@ -83,7 +86,7 @@ def backend_for(device: str) -> str:
     return {"auto": "auto", "cpu": "numpy"}.get(device) or f"torch_{device.split(':')[0]}"
 
 
-def set_backend(name="auto"):
+def set_backend(name: str = "auto") -> ModuleType:
     """The library for arrays of a himalaya backend.
 
     "auto" is CUDA where a GPU is visible and numpy elsewhere, whose import takes a second less than torch's. numpy
@@ -94,14 +97,14 @@ def set_backend(name="auto"):
     return numpy_arrays if name == "numpy" else himalaya_backend(name)
 
 
-def himalaya_backend(name):
+def himalaya_backend(name: str) -> ModuleType:
     """Set the backend of himalaya's own functions and return it."""
     from himalaya.backend import set_backend as choose
 
     return choose(name, on_error="warn")
 
 
-def gram(features, rows, delays):
+def gram(features: Any, rows: np.ndarray, delays: list[int]) -> Any:
     """Gram matrix of delayed features by adding shifted copies of the undelayed one.
 
     Parameters
@@ -126,7 +129,16 @@ def gram(features, rows, delays):
     return kernel
 
 
-def decompose(features, rows, delays, outer, inner, *, backend="auto", scale=scaled):
+def decompose(
+    features: np.ndarray,
+    rows: np.ndarray,
+    delays: list[int],
+    outer: np.ndarray,
+    inner: list[np.ndarray],
+    *,
+    backend: str = "auto",
+    scale: Callable[..., np.ndarray] = scaled,
+) -> Spectra:
     """Decompose the kernel of a layer's delayed features for every outer split and inner fold.
 
     Columns are scaled on the outer split's training rows, delayed, and centred on the training rows of each fold, as
@@ -165,7 +177,9 @@ def decompose(features, rows, delays, outer, inner, *, backend="auto", scale=sca
     return Spectra(*_per_mask(of_split, outer, inner), library.name)
 
 
-def spectrum_maker(library, values, rows, delays, fewest):
+def spectrum_maker(
+    library: ModuleType, values: np.ndarray, rows: np.ndarray, delays: list[int], fewest: int
+) -> Callable[..., Spectrum]:
     """Function that decomposes the kernel of delayed columns, centred on training rows, for any such rows and others.
 
     Parameters
@@ -223,7 +237,7 @@ def _of_columns(library, columns, train, other, name):
     return Spectrum(train, other, cast(inside @ loadings / root), eigenvalues, cast(across @ loadings * root))
 
 
-def eigen(library, matrix, name):
+def eigen(library: ModuleType, matrix: Any, name: str) -> tuple[Any, Any]:
     """Eigenvalues, ascending (numpy, float64), and eigenvectors of a symmetric matrix on himalaya's backend.
 
     Where float32 fails, or leaves negative eigenvalues that are more than rounding, the matrix is decomposed in
@@ -261,6 +275,6 @@ def _sides(mask, name):
     return train, other
 
 
-def dtype_name(array):
+def dtype_name(array: Any) -> str:
     """Name of a dtype, the same for numpy and torch."""
     return str(array.dtype).removeprefix("torch.")

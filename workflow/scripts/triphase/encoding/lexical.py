@@ -58,13 +58,13 @@ def lexical_band(
 
 
 @cache
-def word_vector(form, dimensions, seed):
+def word_vector(form: str, dimensions: int, seed: int) -> np.ndarray:
     """Standard normal vector of a word form: that of its name and the seed, the same in every study."""
     name = blake2b(f"{seed} {form}".encode(), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(name, "big")).standard_normal(dimensions)
 
 
-def word_forms(text, language="en", unit="word"):
+def word_forms(text: str, language: str = "en", unit: str = "word") -> list[str]:
     """Lower-cased words of a text whose identities are averaged.
 
     A word is itself, with what the transcript writes in it. An annotation is its words; in a language without spaces

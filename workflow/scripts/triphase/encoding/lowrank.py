@@ -17,9 +17,12 @@ Hyperparameters are chosen as himalaya's random search does it (Dupre la Tour et
 backends.
 """
 
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 
-from triphase.encoding.kernels import dtype_name
+from triphase.encoding.kernels import Spectrum, dtype_name
 
 # Share of the penalties up to which combining products beats making each by itself.
 WORTH = 0.8
@@ -52,7 +55,9 @@ class Solution:
     weights : float64 array (a, w, q, q), W
     """
 
-    def __init__(self, library, spectrum, low_rank, penalties, scales):
+    def __init__(
+        self, library: ModuleType, spectrum: Spectrum, low_rank: Any, penalties: np.ndarray, scales: np.ndarray
+    ):
         self.library, self.spectrum, self.penalties, self.dtype = library, spectrum, penalties, dtype_name(low_rank)
         mean = library.mean_float64(low_rank[spectrum.train], 0)
         self.inside, self.across = low_rank[spectrum.train] - mean, low_rank[spectrum.other] - mean
@@ -68,19 +73,19 @@ class Solution:
         self.weights = root[:, :, None] * inverse * root[:, None]
 
     @property
-    def damped(self):
+    def damped(self) -> Any:
         """(L + alpha)^-1 U' Z: array (a, rank, q)."""
         return self.tensor(self.damping)[:, :, None] * self.projected
 
-    def tensor(self, values):
+    def tensor(self, values: Any) -> Any:
         """A numpy array on the backend."""
         return self.library.asarray(values, dtype=self.dtype)
 
-    def array(self, values):
+    def array(self, values: Any) -> np.ndarray:
         """An array of the backend in numpy, float64."""
         return np.asarray(self.library.to_numpy(values), dtype=np.float64)
 
-    def solve(self, responses, penalty, weighting):
+    def solve(self, responses: Any, penalty: np.ndarray, weighting: np.ndarray) -> tuple[Any, Any]:
         """Solve each voxel with its own penalty and weighting.
 
         Parameters
@@ -119,7 +124,7 @@ class Scorer:
     batch : int, penalties that are scored at a time
     """
 
-    def __init__(self, solution, score, batch):
+    def __init__(self, solution: Solution, score: str, batch: int):
         self.solution, self.score, self.batch = solution, score, batch
         spectrum, tensor = solution.spectrum, solution.tensor
         self.impossible = solution.penalties < -2 * min(spectrum.eigenvalues, default=0)
@@ -139,7 +144,7 @@ class Scorer:
         self.shape = len(factors), len(stacked)
         self.products = (tensor(factors)[:, None] * stacked).reshape(len(factors) * len(stacked), len(sizes))
 
-    def scores(self, inside, across):
+    def scores(self, inside: Any, across: Any) -> Any:
         """Score one tile of voxels.
 
         Parameters
@@ -201,7 +206,7 @@ class Scorer:
         return form.sum(2)
 
 
-def factorise(damping, sizes, dtype):
+def factorise(damping: Any, sizes: Any, dtype: Any) -> Any:
     """Few vectors of which all rows of `damping` are combined up to rounding.
 
     Parameters
@@ -225,7 +230,7 @@ def factorise(damping, sizes, dtype):
     return left[:, :k].T @ unit / singular[:k, None], left[:, :k] * singular[:k] * lengths
 
 
-def choose(scores, alphas):
+def choose(scores: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Best penalty and weighting per voxel, with ties as in himalaya: the earlier weighting, the larger penalty.
 
     Parameters

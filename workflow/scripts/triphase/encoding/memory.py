@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 # Delayed columns per training row below which the covariance is decomposed, and the kernel above.
 PRIMAL = 0.5
@@ -13,7 +14,7 @@ LIBRARIES = 600e6
 UNKNOWN = 4000
 
 
-def batch_size(n_scans, n_draws):
+def batch_size(n_scans: int, n_draws: int) -> int:
     """Voxels whose predictions and draws fit in memory together."""
     lowest, highest = BATCH_VOXELS
     return min(max(BATCH_BYTES // _bytes_of_voxel(n_scans, n_draws), lowest), highest)
@@ -24,7 +25,7 @@ def _bytes_of_voxel(n_scans, n_draws):
     return 4 * (6 * n_scans + 4 * n_draws)
 
 
-def fit_megabytes(shared, activations, *, n_alphas, n_draws):
+def fit_megabytes(shared: str | Path, activations: str | Path, *, n_alphas: int, n_draws: int) -> int:
     """Memory that `fit_encoding` asks for, from the sizes in its inputs: MB.
 
     Parameters
@@ -53,7 +54,9 @@ def fit_megabytes(shared, activations, *, n_alphas, n_draws):
     return round((LIBRARIES + 4 * floats + 2 * batch + 12 * n_targets * (20 + 4 * n_blocks)) / 1e6)
 
 
-def spectra_floats(n_scans, n_train, n_splits, n_folds, n_columns, n_narrow, n_alphas):
+def spectra_floats(
+    n_scans: float, n_train: float, n_splits: int, n_folds: int, n_columns: int, n_narrow: int, n_alphas: int
+) -> float:
     """Numbers in the eigendecompositions of a layer and in what comes and goes around them.
 
     Parameters

@@ -110,7 +110,7 @@ class Alone:
         self.draws = bootstrap_draws(design.block_sizes, design.groups, settings.boot_draws, settings.seed)
         self.means = RegionMeans(targets, settings.rois)
 
-    def add(self, y):
+    def add(self, y: np.ndarray) -> None:
         """Fit the next batch of responses (n_scans, n_batch_targets)."""
         design, measured = self.design, response_sums(y, self.design.blocks)
         batch = slice(self._targets, self._targets + y.shape[1])
@@ -127,7 +127,7 @@ class Alone:
         for name, values in found.items():
             self._parts.setdefault(name, []).append(values)
 
-    def dataset(self):
+    def dataset(self) -> xr.Dataset:
         """All batches together: r_… (target) of each fit; `boot` (listener, region, fit, draw), draws of r averaged
         over each region's voxels; response_blocks (response_sum, block, target).
         """

@@ -2,9 +2,12 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from triphase.core.errors import InputError
 from triphase.encoding.kernels import Spectra, dtype_name, himalaya_backend, set_backend
@@ -20,7 +23,7 @@ EDGE = 0.05
 DRAWS = 20
 
 
-def standardise(band, training):
+def standardise(band: np.ndarray, training: np.ndarray) -> np.ndarray:
     """Z-score columns with the mean and deviation of the training rows, then divide by the root of their number.
 
     The division gives every band's kernel a mean training diagonal of 1, so that band weights and penalties mean the
@@ -192,19 +195,19 @@ def _fit_himalaya(library, final, folds, bands, y, search):
 class GivenFolds:
     """himalaya's cross-validation interface over folds that are given, counted in training rows."""
 
-    def __init__(self, final, folds):
+    def __init__(self, final: Any, folds: list[Any]):
         self.folds = [tuple(np.searchsorted(final.train, rows) for rows in (f.train, f.other)) for f in folds]
 
-    def get_n_splits(self, *_):
+    def get_n_splits(self, *_) -> int:
         """Number of folds."""
         return len(self.folds)
 
-    def split(self, *_):
+    def split(self, *_) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (train, validation) rows."""
         yield from self.folds
 
 
-def weight_grid(shares, n_bands=2, seed=0):
+def weight_grid(shares: ArrayLike, n_bands: int = 2, seed: int = 0) -> np.ndarray:
     """Kernel weights to try, over the shares that the first band may have.
 
     Two bands: the rest is the second's. Three: the rest is divided between the others by the same shares. Four and
@@ -239,13 +242,13 @@ def weight_grid(shares, n_bands=2, seed=0):
     return np.concatenate(rows)
 
 
-def varying(responses):
+def varying(responses: np.ndarray) -> np.ndarray:
     """Voxels (n_targets,) that are finite and not constant over the rows."""
     low, high = responses.min(0), responses.max(0)
     return np.isfinite(low) & np.isfinite(high) & (high > low)
 
 
-def any_varies(y, rows, size=256):
+def any_varies(y: np.ndarray, rows: np.ndarray, size: int = 256) -> bool:
     """Whether any voxel varies over the rows; the first few tell it as a rule."""
     return any(varying(y[rows, begin : begin + size]).any() for begin in range(0, y.shape[1], size))
 
@@ -260,7 +263,7 @@ def _check(spectra, low_rank, alphas, weights, names):
     check_grid(alphas, weights, count)
 
 
-def check_grid(alphas, weights, count):
+def check_grid(alphas: np.ndarray, weights: np.ndarray, count: int) -> None:
     """Refuse penalties (n_alphas,) and weights (n_weightings, n_bands) that are not possible for `count` bands."""
     if alphas.ndim != 1 or not len(alphas) or not (np.isfinite(alphas) & (alphas > 0)).all():
         raise InputError(f"encoding/alphas: {alphas.tolist()}; each penalty must be a number above 0")

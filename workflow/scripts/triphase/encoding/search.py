@@ -1,9 +1,12 @@
 """Search of a grid of penalties and band weights by `triphase.encoding.lowrank`, in tiles of voxels."""
 
+from collections.abc import Callable
 from itertools import pairwise
+from types import ModuleType
 
 import numpy as np
 
+from triphase.encoding.kernels import Spectrum
 from triphase.encoding.lowrank import Scorer, Solution, choose
 from triphase.encoding.tiles import in_tiles, tile_size
 
@@ -25,7 +28,14 @@ class Grid:
     columns : list of slice, place of each low-rank band among the columns of all
     """
 
-    def __init__(self, library, bands, alphas, weights, responses):
+    def __init__(
+        self,
+        library: ModuleType,
+        bands: list[np.ndarray],
+        alphas: np.ndarray,
+        weights: np.ndarray,
+        responses: np.ndarray,
+    ):
         self.library, self.alphas, self.weights, self.responses = library, alphas, weights, responses
         self.widths = [band.shape[1] for band in bands]
         self.columns = [slice(begin, end) for begin, end in pairwise(np.cumsum([0, *self.widths]))]
@@ -34,7 +44,7 @@ class Grid:
         # Weightings with one weight of the wide band share the large products.
         self.groups = [(wide, np.flatnonzero(weights[:, 0] == wide)) for wide in np.unique(weights[:, 0])]
 
-    def search(self, folds, score):
+    def search(self, folds: list[Spectrum], score: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Score the grid on inner folds and choose each voxel's best point.
 
         Parameters
@@ -60,7 +70,7 @@ class Grid:
                 in_tiles(library, y.shape[1], size, score_tile)
         return choose(scores, self.alphas)
 
-    def refit(self, spectrum, penalty, weighting, work):
+    def refit(self, spectrum: Spectrum, penalty: np.ndarray, weighting: np.ndarray, work: Callable[..., None]) -> None:
         """Call `work` with the solution of every voxel's own grid point, tile by tile.
 
         Parameters

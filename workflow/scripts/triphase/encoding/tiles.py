@@ -1,7 +1,10 @@
 """Voxels in tiles that fit in the caches of a CPU or the memory of a GPU."""
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -14,7 +17,9 @@ CPU_BYTES, GPU_SHARE = 2**25, 0.4
 FEWEST = 256
 
 
-def tile_size(library, spectrum, n_penalties, n_weightings, q, y):
+def tile_size(
+    library: ModuleType, spectrum: Any, n_penalties: int, n_weightings: int, q: int, y: np.ndarray
+) -> tuple[int, int]:
     """Voxels to work on at a time, and penalties, from the memory that there is."""
     n, m = len(spectrum.train), len(spectrum.other) + q
     if library.name == "torch_cuda":
@@ -28,7 +33,7 @@ def tile_size(library, spectrum, n_penalties, n_weightings, q, y):
     return int(np.clip(budget // (floats * y.dtype.itemsize), FEWEST, max(y.shape[1], FEWEST))), batch
 
 
-def in_tiles(library, n_targets, size, work):
+def in_tiles(library: ModuleType, n_targets: int, size: int, work: Callable[[slice], None]) -> None:
     """Call `work` with slices of up to `size` targets that cover them all.
 
     On numpy every core has a tile of its own, since most of numpy's operations keep only one core busy. Where a GPU's

@@ -8,6 +8,7 @@ import math
 
 from triphase.activations.tokens import least_context
 from triphase.checkpoints.snapshots import weight_files
+from triphase.core.types import Entries, Section
 from triphase.core.units import in_units
 from triphase.planning.records import MODEL_RULES
 from triphase.states.mechanism.inputs import SEQUENCES
@@ -33,7 +34,7 @@ ASSUMED = (
 )
 
 
-def weights_of(model, locked=None):
+def weights_of(model: Section, locked: Section | None = None) -> tuple[int, int]:
     """Size of one checkpoint of a model: dict with bytes, files, parameters; None where nobody knows yet.
 
     Parameters
@@ -57,7 +58,7 @@ def weights_of(model, locked=None):
     return None
 
 
-def words_heard(n_words, runs, simulate, tr):
+def words_heard(n_words: int | None, runs: Entries, simulate: Section | None, tr: float) -> int:
     """Words of all stimuli: those counted, else 150 a minute of what is simulated, or of ten minutes a stimulus."""
     if n_words is not None:
         return n_words
@@ -66,7 +67,7 @@ def words_heard(n_words, runs, simulate, tr):
     return WORDS_PER_MINUTE * minutes * n_stimuli
 
 
-def tokens_of(words, context, task_jobs, mechanism_length):
+def tokens_of(words: int, context: Section, task_jobs: Entries, mechanism_length: int) -> dict[str, float]:
     """Tokens that one checkpoint is run on, by rule: dict. A window of max + 1 tokens serves max - min + 1 of them."""
     text = TOKENS_PER_WORD * words
     longest = context["max"] + 1
@@ -80,12 +81,12 @@ def tokens_of(words, context, task_jobs, mechanism_length):
     return tokens
 
 
-def devices_for(parameters, dtype, memory):
+def devices_for(parameters: float, dtype: str, memory: float | None) -> int:
     """GPUs that hold a model: int."""
     return math.ceil(HELD * BYTES[dtype] * parameters / memory)
 
 
-def thumb_seconds(rule, size, tokens, dtype, on_gpu):
+def thumb_seconds(rule: str, size: float, tokens: dict[str, float], dtype: str, on_gpu: bool) -> float:
     """Seconds of one job by rules of thumb; `size` and `tokens` of its checkpoint where it runs one.
 
     Several devices hold a large model one part each and take turns: they are no faster than one.
@@ -99,7 +100,15 @@ def thumb_seconds(rule, size, tokens, dtype, on_gpu):
     return START_SECONDS + size["bytes"] / READ_RATE + 2 * size["parameters"] * tokens[rule] / rate
 
 
-def model_rows(models, lock, tokens, dtype, *, memory, has_gpu):
+def model_rows(
+    models: Entries,
+    lock: Section | None,
+    tokens: dict[str, float],
+    dtype: str,
+    *,
+    memory: float | None,
+    has_gpu: bool,
+) -> Entries:
     """One row per model: size, devices and seconds by rule of each of its checkpoints; list of dict.
 
     Parameters
@@ -134,7 +143,13 @@ def model_rows(models, lock, tokens, dtype, *, memory, has_gpu):
     return rows
 
 
-def rule_rows(jobs, left, models, records, others):
+def rule_rows(
+    jobs: dict[str, int],
+    left: dict[str, int],
+    models: Entries,
+    records: dict[str, float],
+    others: dict[str, float],
+) -> Entries:
     """One row per rule: jobs, those left, planned and measured seconds per job, where the plan has them from.
 
     Parameters
@@ -172,7 +187,7 @@ def rule_rows(jobs, left, models, records, others):
     return rows
 
 
-def totals(rows):
+def totals(rows: Entries) -> dict[str, float]:
     """Core and GPU hours planned for all jobs, measured so far, and to come (measured seconds, else planned): dict."""
     hours = {f"{kind}_{of}_hours": 0.0 for kind in ("planned", "measured", "left") for of in ("core", "gpu")}
     for row in rows:
@@ -185,7 +200,7 @@ def totals(rows):
     return hours
 
 
-def disk_bytes(models, words, storage, disk_gb, data_bytes):
+def disk_bytes(models: Entries, words: int, storage: str, disk_gb: float | None, data_bytes: int) -> dict[str, float]:
     """Bytes on the disk at the worst: data set and responses made of it, weights, activations, fits; dict.
 
     Activations are of all layers. A transformer's depth and width are taken from its parameters, 12 L w^2 with a width
@@ -201,7 +216,7 @@ def disk_bytes(models, words, storage, disk_gb, data_bytes):
     return {"data": 2 * data_bytes, "weights": kept, "activations": activations, "fits": fits}
 
 
-def as_text(plan):
+def as_text(plan: Section) -> str:
     """The plan as lines of text for the terminal."""
     lines = [f"study {plan['study']}: {sum(r['jobs'] for r in plan['rules'])} jobs, "
              f"{sum(r['left'] for r in plan['rules'])} of them to run"]  # fmt: skip

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+from triphase.core.types import Entries, Section
 from triphase.core.units import in_units
 from triphase.sources.clones import check_present, opened
 from triphase.sources.downloads import look_up
@@ -38,7 +39,7 @@ def plan_study(*, dataset, words, audio, source, subjects, runs, local_data, fol
     return planned
 
 
-def plan_atlas(atlas, folder=FOLDER):
+def plan_atlas(atlas: Section, folder: str = FOLDER) -> Section:
     """What an atlas' image and table are made of; as `plan_study`."""
     files = {role: {"": atlas[role]} for role in ("image", "table")}
     rows, place = _look_up([("", files)], {key: str(atlas[key]) for key in ("name", "url", "version")}, folder)
@@ -86,7 +87,7 @@ def _local_rows(who, files, local_data):
     return rows
 
 
-def summarise(planned):
+def summarise(planned: Entries) -> Section:
     """Sums of what `plan_study` and `plan_atlas` return.
 
     Returns
@@ -125,7 +126,7 @@ def _sums(files):
     return sums
 
 
-def as_table(summary):
+def as_table(summary: Section) -> str:
     """The plan as lines of text for the terminal."""
     lines = [("data set", "subject", "role", "files", "size", "here", "to fetch")]
     for row in [*summary["rows"], {"dataset": "total", "subject": "-", "role": "", **summary["total"]}]:

@@ -18,7 +18,7 @@ MODEL_RULES = ("extract_activations", "evaluate_tasks", "measure_mechanism")
 
 
 @cache
-def count_jobs(*arguments):
+def count_jobs(*arguments: str) -> dict[str, int]:
     """Jobs that a dry run with these arguments plans, by rule, without the target that runs nothing: dict.
 
     Raises
@@ -33,7 +33,7 @@ def count_jobs(*arguments):
     return {rule: int(n) for rule, n in rows if rule not in ("total", "all")}
 
 
-def measured_seconds(study):
+def measured_seconds(study: str | Path) -> dict[str, float]:
     """Mean seconds of each rule's jobs by the records below `study`/benchmarks: dict."""
     folder, seconds = Path(study) / "benchmarks", {}
     for path in sorted(folder.rglob("*.tsv")):
@@ -43,7 +43,7 @@ def measured_seconds(study):
     return {rule: sum(values) / len(values) for rule, values in seconds.items() if values}
 
 
-def other_studies(study):
+def other_studies(study: str | Path) -> dict[str, float]:
     """Measured seconds by rule of the other studies beside this one's folder that were planned, the latest first.
 
     Jobs that run a checkpoint have what they took as a share of that study's rule of thumb, so that the model's size

@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from triphase.config.lockfile import apply_lock, missing_lines, read_lock
 from triphase.config.merging import merged
@@ -15,6 +14,7 @@ from triphase.config.places import Sources
 from triphase.config.resolve import in_order, resolve_config
 from triphase.config.rules import absent_concepts, tokens_seen
 from triphase.config.selection import shared_lines
+from triphase.core.types import Entries, Section
 from triphase.sources.local_data import below_local_data
 from triphase.sources.manifest import (
     check_local,
@@ -38,11 +38,11 @@ class Study:
     models : dict of name to model, with the commits of the lock
     """
 
-    config: dict[str, Any]
-    models: dict[str, dict[str, Any]]
+    config: Section
+    models: dict[str, Section]
 
     @classmethod
-    def load(cls, config: dict[str, Any], project: str, sources: Sources) -> "Study":
+    def load(cls, config: Section, project: str, sources: Sources) -> "Study":
         """The study of a config as Snakemake has merged it from its sources, pinned by its lock.
 
         Raises
@@ -61,12 +61,12 @@ class Study:
     # ---- the data set
 
     @cached_property
-    def subjects(self) -> dict[str, dict[str, Any]]:
+    def subjects(self) -> dict[str, Section]:
         """Subjects by name."""
         return {subject["name"]: subject for subject in self.config["dataset"]["subjects"]}
 
     @property
-    def source(self) -> dict[str, Any]:
+    def source(self) -> Section:
         """The source of the responses."""
         return self.config["dataset"]["source"]
 
@@ -76,7 +76,7 @@ class Study:
         return "envelope" in self.config["encoding"]["nuisance"]
 
     @property
-    def audio(self) -> dict[str, Any] | None:
+    def audio(self) -> Section | None:
         """The sound of the stimuli, where it is used."""
         return self.config["dataset"]["audio"] if self.hears_sound else None
 
@@ -86,7 +86,7 @@ class Study:
         return [entry["root"] for entry in (self.config["dataset"]["words"], self.audio) if entry]
 
     @property
-    def atlas(self) -> dict[str, Any] | None:
+    def atlas(self) -> Section | None:
         """The atlas that is fetched; None where regions are the source's own or spheres around coordinates."""
         atlas = self.config["dataset"]["atlas"]
         return atlas if atlas and atlas.get("kind") == "image" else None
@@ -117,7 +117,7 @@ class Study:
         return [path] if path else []
 
     @cached_property
-    def task_jobs(self) -> list[dict[str, Any]]:
+    def task_jobs(self) -> Entries:
         """The tasks of the study, as `triphase.tasks.plan.plan` returns them; InputError as there."""
         tasks = self.config["tasks"]
         return plan.plan(tasks["evaluations"], tasks["adherence"], tasks["include_path"], self.config["local_data"])
@@ -130,7 +130,7 @@ class Study:
         return self._own_files("local_data", [corpus["path"]]) if "path" in corpus else []
 
     @cached_property
-    def checkpoints(self) -> dict[str, dict[str, dict[str, Any]]]:
+    def checkpoints(self) -> dict[str, dict[str, Section]]:
         """Checkpoints by model and name. One that the lock says to be missing has no jobs, and is not among them."""
         return {
             name: {entry["name"]: entry for entry in model["checkpoints"] if "missing" not in entry}
@@ -138,7 +138,7 @@ class Study:
         }
 
     @cached_property
-    def series(self) -> list[dict[str, Any]]:
+    def series(self) -> Entries:
         """Every checkpoint in the order of the config: model, checkpoint, step, tokens, layers."""
         return [
             {
@@ -152,7 +152,7 @@ class Study:
             for checkpoint, entry in entries.items()
         ]
 
-    def entry(self, model: str, checkpoint: str) -> dict[str, Any]:
+    def entry(self, model: str, checkpoint: str) -> Section:
         """The entry of `series` of one checkpoint."""
         return next(e for e in self.series if (e["model"], e["checkpoint"]) == (model, checkpoint))
 
@@ -207,7 +207,7 @@ class Study:
         folder = self.checkpoints[model][checkpoint].get("folder")
         return sorted(str(path) for path in Path(folder).iterdir() if path.is_file()) if folder else []
 
-    def checkpoint_source(self, model: str, checkpoint: str, demo_hub: str) -> dict[str, Any]:
+    def checkpoint_source(self, model: str, checkpoint: str, demo_hub: str) -> Section:
         """Where a checkpoint comes from: the fields of `triphase.config.jobs.FetchCheckpoint`."""
         about, entry = self.models[model], self.checkpoints[model][checkpoint]
         return {
@@ -220,7 +220,7 @@ class Study:
             "trust_remote_code": about.get("trust_remote_code", False),
         }
 
-    def runs_by_seed(self) -> dict[str, dict[str, Any]]:
+    def runs_by_seed(self) -> dict[str, Section]:
         """Group, seed and share of the language of every model; runs that differ in their seed alone are one group."""
         return {
             name: {
