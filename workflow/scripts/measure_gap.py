@@ -13,6 +13,7 @@ from triphase.encoding.features import Timeline, shared_reach
 from triphase.encoding.folds import needed_gap
 from triphase.encoding.gap import GAPS, gap_curve, gap_rows, possible_gaps
 from triphase.encoding.preparing import LAGS
+from triphase.encoding.ridge import penalties
 from triphase.responses.targets import Cohort, check_lengths
 from triphase.stats.autocorrelation import autocovariance, first_below
 
@@ -39,7 +40,7 @@ def main(job: Job[MeasureGap]) -> None:
             log.warning("gaps of %s s leave a fold nothing to train on", left_out)
         timeline = Timeline(runs, times, settings.tr, scans, settings.downsampling)
         band = nuisance_band(words, timeline, settings.nuisance, sound)
-        alphas = np.logspace(*settings.alphas)
+        alphas = penalties(settings.alphas)
         scores, training = gap_curve(
             cohort.batches(), band, timeline, gaps=gaps, lag=lag, split=settings.split, alphas=alphas
         )

@@ -1,5 +1,7 @@
 """Where alignment changes between two checkpoints: one layer's differences of r, and the study's table of them."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -80,7 +82,7 @@ def layer_changes(
     for name in subjects:
         q[subject == name] = benjamini_hochberg(voxels["p"][subject == name])
     shape = masks.shape[:2]
-    values = {name: ("target", voxels[name].astype(np.float32)) for name in FOUND}
+    values: dict[str, Any] = {name: ("target", voxels[name].astype(np.float32)) for name in FOUND}
     values |= {f"region_{name}": (("listener", "region"), means[name].reshape(shape)) for name in FOUND}
     return xr.Dataset(
         values | {"q": ("target", q.astype(np.float32)), "n_voxels": (("listener", "region"), (masks & known).sum(2))},

@@ -217,7 +217,7 @@ def nuisance_of_run(
             values = words[name].to_numpy(float)
             columns.append(sampling @ np.where(np.isfinite(values), values, np.nanmean(values)))
         else:
-            numeric = [column for column in words if is_numeric_dtype(words[column])]
+            numeric = [str(column) for column in words if is_numeric_dtype(words[column])]
             raise InputError(
                 f"encoding/nuisance: {name!r} is neither word_rate, word_length, envelope, position nor a numeric "
                 f"column of the words table; numeric columns: {', '.join(numeric)}"

@@ -12,7 +12,7 @@ from triphase.encoding.design import Design
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
-from triphase.encoding.ridge import Search, fit_bands, weight_grid
+from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.responses.targets import RegionMeans
 from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, seams
 from triphase.stats.permutation import permutation_draws, permutation_test
@@ -73,8 +73,10 @@ def fit_layer(
     family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
     test, draws = _null(design, settings)
     drawn = bootstrap_draws(design.block_sizes, design.groups, settings.boot_draws, settings.seed)
-    columns, means, largest, shapes = _Columns(len(targets)), RegionMeans(targets, settings.rois), -np.inf, {}
-    alphas, backend, solvers = np.logspace(*settings.alphas), engine.backend, set()
+    columns, means, largest = _Columns(len(targets)), RegionMeans(targets, settings.rois), -np.inf
+    shapes: dict[str, float] = {}
+    solvers: set[str] = set()
+    alphas, backend = penalties(settings.alphas), engine.backend
     measured, below = shared["response_blocks"].values, {}
     for variant in _variants(design, settings.scalings):
         spectra = decompose(

@@ -93,9 +93,7 @@ def reduce_columns(features: np.ndarray, training: np.ndarray, n_components: int
     return scores
 
 
-def scaled(
-    features: np.ndarray, training: np.ndarray, scaling: str = "zscore", n_components: int | None = None
-) -> np.ndarray:
+def scaled(features: np.ndarray, training: np.ndarray, scaling: str = "zscore", n_components: int = 0) -> np.ndarray:
     """A layer's columns as they enter its kernel, centred on the training rows and with a total variance of about 1.
 
     zscore, the headline: every column has the same variance. center: columns keep their scale, so that those with large

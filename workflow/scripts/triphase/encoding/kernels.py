@@ -45,9 +45,9 @@ class Spectrum:
 
     train: np.ndarray
     other: np.ndarray
-    vectors: object
+    vectors: Any
     eigenvalues: np.ndarray
-    cross: object
+    cross: Any
 
     def empty(self) -> "Spectrum":
         """The same rows, and no kernel."""
@@ -65,8 +65,8 @@ class Spectra:
     backend : str
     """
 
-    finals: list
-    folds: list
+    finals: list[Spectrum]
+    folds: list[list[Spectrum]]
     backend: str
 
     @classmethod
@@ -174,7 +174,8 @@ def decompose(
         values = values.astype(features.dtype, copy=False)
         return spectrum_maker(library, values, rows, delays, (inner[split] == TRAIN).sum(1).min())
 
-    return Spectra(*_per_mask(of_split, outer, inner), library.name)
+    finals, folds = _per_mask(of_split, outer, inner)
+    return Spectra(finals, folds, library.name)
 
 
 def spectrum_maker(

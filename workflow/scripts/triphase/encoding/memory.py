@@ -70,7 +70,7 @@ def spectra_floats(
     """
     fold = n_train / n_folds
     if n_columns <= PRIMAL * (n_train - fold):
-        rank = n_columns
+        rank: float = n_columns
         # The columns, twice in float64 while they are centred; their covariance and its decomposition.
         making = 5 * n_scans * rank + 12 * rank**2
     else:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from triphase.encoding.features import Timeline, shared_reach
 from triphase.encoding.floor import floor_band
 from triphase.encoding.folds import make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
-from triphase.encoding.ridge import Search, fit_bands, weight_grid
+from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.responses.targets import Cohort, RegionMeans, check_lengths
 from triphase.stats.autocorrelation import autocorrelation, autocovariance, first_below
 from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, response_sums
@@ -97,12 +98,13 @@ class Alone:
     """
 
     def __init__(self, design: Design, floor: np.ndarray, targets: pd.DataFrame, settings: PrepareEncoding):
-        names, self.design, self._parts, self._targets = list(design.bands), design, {}, 0
+        names, self.design, self._targets = list(design.bands), design, 0
+        self._parts: dict[str, list[np.ndarray]] = {}
         self.fits = {f"{name}_alone": {b: design.bands[b] for b in names[: n + 1]} for n, name in enumerate(names)}
         for name, alternative in design.alternatives.items():
             self.fits[f"nuisance_alone_{name}"] = {"nuisance": alternative.nuisance}
         self.fits["floor"] = {"floor": floor}
-        alphas = np.logspace(*settings.alphas)
+        alphas = penalties(settings.alphas)
         self.searches = {
             name: Search(alphas, weight_grid(settings.band_weights, len(bands)), names=list(bands))
             for name, bands in self.fits.items()
@@ -133,7 +135,9 @@ class Alone:
         """
         joined = {name: np.concatenate(parts, axis=-1).astype(np.float32) for name, parts in self._parts.items()}
         fits, boot = self.means.means()
-        variables = {name: ("target", values) for name, values in joined.items() if name != "response_blocks"}
+        variables: dict[str, Any] = {
+            name: ("target", values) for name, values in joined.items() if name != "response_blocks"
+        }
         variables["response_blocks"] = ("response_sum", "block", "target"), joined["response_blocks"]
         variables["boot"] = ("listener", "region", "fit", "draw"), boot
         coords = {"response_sum": ["y", "yy"], "listener": self.means.subjects, "region": self.means.regions}

@@ -23,6 +23,12 @@ EDGE = 0.05
 DRAWS = 20
 
 
+def penalties(alphas: list[float]) -> np.ndarray:
+    """The grid that `encoding/alphas` stands for: [exponent of the least, of the largest, number], base 10."""
+    low, high, number = alphas
+    return np.logspace(low, high, int(number))
+
+
 def standardise(band: np.ndarray, training: np.ndarray) -> np.ndarray:
     """Z-score columns with the mean and deviation of the training rows, then divide by the root of their number.
 
@@ -65,7 +71,7 @@ def fit_bands(
     outer: np.ndarray,
     inner: list[np.ndarray],
     search: Search,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Fit banded ridge on every outer split and predict its held-out scans, band by band.
 
     Penalty and band weights are chosen per voxel on the inner folds, over the full grid of weights and alphas, as
@@ -108,13 +114,13 @@ def fit_bands(
     search = replace(search, alphas=alphas, weights=weights)
     shape = responses.shape[1]
     predictions = np.full((len(weights.T), *responses.shape), np.nan, dtype_name(spectra.finals[0].vectors))
-    fit = {"alpha": np.full((len(outer), shape), np.nan), "cv_score": np.full((len(outer), shape), np.nan),
-           "weight": np.full((len(outer), len(weights.T), shape), np.nan), "solvers": set()}  # fmt: skip
+    fit: dict[str, Any] = {name: np.full((len(outer), shape), np.nan) for name in ("alpha", "cv_score")}
+    fit |= {"weight": np.full((len(outer), len(weights.T), shape), np.nan), "solvers": set()}
     for split, (final, folds) in enumerate(zip(spectra.finals, spectra.folds, strict=True)):
         bands = [standardise(band if band.ndim == 2 else band[split], final.train) for band in low_rank]
-        valid = varying(responses[final.train])
+        varies = varying(responses[final.train])
         # A slice where all are valid, so that nothing is copied.
-        valid = slice(None) if valid.all() else np.flatnonzero(valid)
+        valid: Any = slice(None) if varies.all() else np.flatnonzero(varies)
         y = responses[:, valid].astype(predictions.dtype, copy=False)
         if not y.shape[1]:
             continue

@@ -34,7 +34,7 @@ ASSUMED = (
 )
 
 
-def weights_of(model: Section, locked: Section | None = None) -> tuple[int, int]:
+def weights_of(model: Section, locked: Section | None = None) -> Section | None:
     """Size of one checkpoint of a model: dict with bytes, files, parameters; None where nobody knows yet.
 
     Parameters
@@ -81,12 +81,12 @@ def tokens_of(words: int, context: Section, task_jobs: Entries, mechanism_length
     return tokens
 
 
-def devices_for(parameters: float, dtype: str, memory: float | None) -> int:
+def devices_for(parameters: float, dtype: str, memory: float) -> int:
     """GPUs that hold a model: int."""
     return math.ceil(HELD * BYTES[dtype] * parameters / memory)
 
 
-def thumb_seconds(rule: str, size: float, tokens: dict[str, float], dtype: str, on_gpu: bool) -> float:
+def thumb_seconds(rule: str, size: Section | None, tokens: dict[str, float], dtype: str, on_gpu: bool) -> float:
     """Seconds of one job by rules of thumb; `size` and `tokens` of its checkpoint where it runs one.
 
     Several devices hold a large model one part each and take turns: they are no faster than one.
@@ -162,7 +162,7 @@ def rule_rows(
     """
     rows = []
     for rule, n in jobs.items():
-        thumb = FIT_SECONDS if rule == "fit_encoding" else JOB_SECONDS
+        thumb: float = FIT_SECONDS if rule == "fit_encoding" else JOB_SECONDS
         gpus = float(rule == "fit_encoding" and any(any(row["gpus"].values()) for row in models))
         if rule in MODEL_RULES:
             seconds = [row["checkpoints"] * row["seconds"][rule] for row in models]

@@ -98,7 +98,7 @@ def summarise(planned: Entries) -> Section:
         content that several files have once; `disk_bytes`: what all of it takes on the disk when it is there.
     """
     files = [file for plan in planned for file in plan["files"]]
-    groups = {}
+    groups: dict[tuple[str, str, str], Entries] = {}
     for file in files:
         groups.setdefault((file["dataset"], file["subject"], file["role"]), []).append(file)
     rows = [
@@ -128,7 +128,7 @@ def _sums(files):
 
 def as_table(summary: Section) -> str:
     """The plan as lines of text for the terminal."""
-    lines = [("data set", "subject", "role", "files", "size", "here", "to fetch")]
+    lines: list[tuple[str, ...]] = [("data set", "subject", "role", "files", "size", "here", "to fetch")]
     for row in [*summary["rows"], {"dataset": "total", "subject": "-", "role": "", **summary["total"]}]:
         names = (row["dataset"], row["subject"] or "(all)", row["role"], str(row["files"]))
         lines.append(names + tuple(in_units(row[key]) for key in ("bytes", "present_bytes", "fetch_bytes")))

@@ -35,7 +35,8 @@ def count_jobs(*arguments: str) -> dict[str, int]:
 
 def measured_seconds(study: str | Path) -> dict[str, float]:
     """Mean seconds of each rule's jobs by the records below `study`/benchmarks: dict."""
-    folder, seconds = Path(study) / "benchmarks", {}
+    folder = Path(study) / "benchmarks"
+    seconds: dict[str, list[float]] = {}
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         with open(path, encoding="utf-8", newline="") as file:
@@ -50,7 +51,7 @@ def other_studies(study: str | Path) -> dict[str, float]:
     and the tokens of the study to come still count.
     """
     plans = [path for path in Path(study).parent.glob("*/plan.json") if path.parent != Path(study)]
-    found = {}
+    found: dict[str, float] = {}
     for path in sorted(plans, key=lambda path: path.stat().st_mtime, reverse=True):
         rows = {row["rule"]: row for row in json.loads(path.read_text(encoding="utf-8"))["rules"]}
         for rule, seconds in measured_seconds(path.parent).items():

@@ -171,7 +171,8 @@ class Study:
         """Checkpoints that one is compared with, each with what it is to it: first, previous, last in the series."""
         names = list(self.checkpoints[model])
         at = names.index(checkpoint)
-        places, roles = {"first": 0, "previous": at - 1, "last": len(names) - 1}, {}
+        places = {"first": 0, "previous": at - 1, "last": len(names) - 1}
+        roles: dict[str, list[str]] = {}
         for role in self.config["states"]["references"]:
             if places[role] >= 0 and places[role] != at:
                 roles.setdefault(names[places[role]], []).append(role)
