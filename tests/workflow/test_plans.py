@@ -155,9 +155,9 @@ TASK_X = {"phases": {"headline": {"tasks": ["x"]}}}
 @pytest.mark.parametrize(
     ("overlay", "message"),
     [
-        ({"modles": []}, "unknown key 'modles'"),
-        ({"models": []}, "models: [] needs at least 1 entries"),
-        ({"encoding": {"delays": "2"}}, 'encoding/delays: "2" must be array'),
+        ({"modles": []}, "overlay.yaml, line 1: modles: no such key (here []); did you mean models?"),
+        ({"models": []}, "models: [] must be a list of mappings (at least 1)"),
+        ({"encoding": {"delays": "2"}}, 'encoding/delays: "2" must be a list of numbers >= 0'),
         ({"states": {"mechanism": {"length": 40}}}, "do not fit models/neox/train/context, 80: at most 39"),
         (
             {"tasks": {"evaluations": [{"name": "x", "task": "no_such_task", "metric": "acc"}]}, **TASK_X},

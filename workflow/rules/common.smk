@@ -70,6 +70,11 @@ def roles(wildcards):
     return STUDY.reference_roles(wildcards.model, wildcards.checkpoint)[wildcards.reference]
 
 
+def floor_tokens(wildcards):
+    """Tokens up to which the scores of a model's tasks are its floor."""
+    return MODELS[wildcards.model]["floor_tokens"]
+
+
 def in_turn(wildcards):
     """Priority function: all jobs of a checkpoint before those of the next, so that its weights are needed in one go."""
     return STUDY.turns[wildcards.model, wildcards.checkpoint]

@@ -10,13 +10,6 @@
 POWER = expand(f"{OUT}/power/{{model}}.parquet", model=MODELS)
 RUNS = STUDY.runs_by_seed()
 # Models that differ in their seed alone are judged together, from the tables.
-
-
-def floor_tokens(wildcards):
-    """Tokens up to which the scores of a model's tasks are its floor."""
-    return MODELS[wildcards.model]["floor_tokens"]
-
-
 SEEDED = len({run["group"] for run in RUNS.values()}) < len(RUNS)
 
 
