@@ -80,8 +80,8 @@ def test_a_value_is_looked_for_where_it_was_said_last(tmp_path):
 def test_what_is_missing_is_looked_for_where_it_should_be(tmp_path):
     text = STUDY.replace("    checkpoints: {log_spaced: 12}\n", "").replace("{roi: all}", "{tasks: []}")
     assert said(tmp_path, text)[1:] == [
-        "0.yaml, line 5: models/p/checkpoints: the key is missing; it must be all or a list of mappings (at least 1) or "
-        "a mapping (log_spaced, tokens, steps)",
+        "0.yaml, line 5: models/p/checkpoints: the key is missing; it must be all or a list of mappings (at least 1) "
+        "or a mapping (log_spaced, tokens, steps)",
         "0.yaml, line 9: phases/headline/roi: the key is missing; it must be text",
     ]
     assert said(tmp_path, STUDY.replace("study: mine\n", ""))[0].startswith("0.yaml: study: the key is missing")
@@ -142,7 +142,8 @@ def test_a_key_of_before_says_where_it_went(tmp_path):
     )
     assert said(tmp_path, text)[1:] == [
         "0.yaml, line 8: models/p/checkpoints/all: no key any more (here true): write `checkpoints: all`",
-        '0.yaml, line 10: phases/headline/measure: no key any more (here "alignment"): the headline is always alignment',
+        '0.yaml, line 10: phases/headline/measure: no key any more (here "alignment"): '
+        "the headline is always alignment",
         "0.yaml, line 11: retrieve/jobs: no key any more (here 4): it is execution/transfers",
         "0.yaml, line 11: retrieve/keep_raw: no key any more (here false): it is execution/keep_raw",
         "0.yaml, line 13: responses/detrend: no key any more (here true): it is always true",
