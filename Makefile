@@ -1,5 +1,5 @@
 # Each target is one line over a command that the README shows too; every one makes what it needs first.
-.PHONY: run test report lint bench
+.PHONY: run test report lint bench reference
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 STUDY ?=
@@ -18,6 +18,10 @@ report: run
 
 lint: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile workflow
+
+# The config's schema for editors and its reference, from the typed sections; a test says when they are stale.
+reference: .venv/installed
+	$(BIN)/python -m triphase.config.generate
 
 bench: $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
 

@@ -23,6 +23,21 @@ def test_every_shipped_study_is_valid_alone_and_named_like_its_file(study):
     assert resolve_config(read(study), ROOT)["study"] == study.stem
 
 
+BOLD = "derivatives/sub-01/func/sub-01_task-story_{}_space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz"
+FILES = {"arrays": "responses/A/{}.npy", "fmriprep": BOLD, "registry": "unused-{}"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config/templates").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_template_is_a_valid_study(tmp_path, path):
+    """With a folder that has the files which its first lines tell of."""
+    for run in ("run-1", "run-4"):
+        file = tmp_path / FILES[path.stem].format(run)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    config = resolve_config(yaml.safe_load(path.read_text()) | {"local_data": str(tmp_path)}, ROOT)
+    assert sum(run["test"] for run in config["dataset"]["runs"]) >= 1 and config["models"][0]["layers"] == [3, 6, 9, 12]
+
+
 def test_the_embedded_study_is_valid():
     resolve_config(EMBEDDED, ROOT)
 
