@@ -14,6 +14,7 @@ from triphase.config.places import Sources
 from triphase.config.resolve import in_order, resolve_config
 from triphase.config.rules import absent_concepts, tokens_seen
 from triphase.config.selection import shared_lines
+from triphase.core.plugins import find_plugins, load_plugins
 from triphase.core.types import Entries, Section
 from triphase.sources.local_data import below_local_data
 from triphase.sources.manifest import (
@@ -47,9 +48,10 @@ class Study:
 
         Raises
         ------
-        InputError : the config, the lock or the user's own folder is not what it should be
+        InputError : a plugin, the config, the lock or the user's own folder is not what it should be
         """
         config = merged(config, sources.arguments)
+        load_plugins(config.get("plugins", []))  # first, because what they add may be named in the config
         own = config.get("local_data") or os.environ.get("TRIPHASE_TEST_DATA") or None
         config = in_order(resolve_config({**config, "local_data": own}, project, sources))
         models = apply_lock(config["models"], read_lock(config["lock"]), config["integrity"])
@@ -57,6 +59,11 @@ class Study:
         study = cls(config, {model["name"]: model for model in models})
         assert study.task_jobs is not None  # what is wrong with a task is said before any job
         return study
+
+    @cached_property
+    def plugins(self) -> list[Path]:
+        """Paths of the user's own Python files that add to the registries."""
+        return find_plugins(self.config["plugins"])
 
     # ---- the data set
 
