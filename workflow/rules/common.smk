@@ -10,6 +10,7 @@ from triphase.checkpoints.snapshots import weight_bytes
 from triphase.config.jobs import settings_values
 from triphase.config.merging import as_values
 from triphase.config.places import Sources
+from triphase.config.readers import READERS
 from triphase.core.digest import script_digest
 from triphase.core.errors import InputError
 from triphase.encoding.memory import fit_megabytes

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from triphase.core.errors import InputError
-from triphase.stimuli.annotations import read_annotations
+from triphase.stimuli.transcripts import read_transcript
 
 RELAXED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MARKER, UNKNOWN = "メイン#", ["不明", "..", "."]
@@ -22,6 +22,10 @@ SPEECH = [
     "[00:00:03]サブ#no/メイン#Howard:What?メイン#other",
     "[00:00:04]メイン#..",
 ]
+
+
+def read_annotations(path, spaced=True, **options):
+    return read_transcript(path, {"format": "annotations", "language": "en" if spaced else "ja", **options})
 
 
 def write(tmp_path, lines, encoding="utf-8", end="\n"):

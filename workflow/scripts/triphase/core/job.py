@@ -44,9 +44,10 @@ class Job(Generic[Settings]):
 def start(snakemake, settings: type[Settings]) -> Iterator[Job[Settings]]:
     """Run a script's body with its log open.
 
-    The study's plugins that concern the script are loaded. Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
+    Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
     the one line that its message is; other exceptions leave their traceback in the log and on the terminal. Both end
-    the job with exit status 1. What is secret is taken out of all of them (see `redaction`).
+    the job with exit status 1. What is secret is taken out of all of them (see `redaction`). The study's plugins that
+    concern the script are loaded first.
 
     Parameters
     ----------

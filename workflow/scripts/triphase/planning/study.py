@@ -21,7 +21,6 @@ from triphase.sources.manifest import (
     check_local,
     existing_files,
     paths_of,
-    response_roles,
     stimulus_files,
     study_files,
     wanted_files,
@@ -113,7 +112,7 @@ class Study:
 
     def own_responses(self, subject: str) -> list[str]:
         """What lies in the user's own folder of one subject's responses."""
-        files = wanted_files(response_roles(self.source), self.subjects[subject], self.config["dataset"]["runs"])
+        files = wanted_files(self.source["files"], self.subjects[subject], self.config["dataset"]["runs"])
         return self._own_files(self.source["root"], paths_of(files))
 
     def unseen_text(self) -> list[str]:

@@ -2,9 +2,8 @@
 
 import warnings
 
-import numpy as np
-
 from triphase.core.errors import InputError
+from triphase.core.lazy import np
 from triphase.responses.readers.images import open_image, read_part
 from triphase.responses.readers.recording import SLAB_BYTES
 

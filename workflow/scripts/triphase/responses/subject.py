@@ -11,7 +11,7 @@ from triphase.responses.cleaning import clean_run, usable_voxels
 from triphase.responses.confounds import motion_summary, run_confounds
 from triphase.responses.readers import open_reader, open_run, paths_of
 from triphase.sources.manifest import of_run
-from triphase.stimuli.words import check_duration
+from triphase.stimuli.checks import check_duration
 
 log = logging.getLogger(__name__)
 

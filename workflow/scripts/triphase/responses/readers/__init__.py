@@ -6,12 +6,12 @@ volumes, its TR where the file has one, and `read()`, which loads (time, voxel) 
 cut to the mask at once, so that no more than the masked run is ever in memory.
 """
 
-from triphase.core.errors import InputError
+from triphase.config.readers import READERS
 from triphase.sources.manifest import of_run
 
 
 def open_reader(source, files, *, brain="template"):
-    """The reader of a subject's responses, chosen by `source.reader`.
+    """The reader of a subject's responses, chosen by `source["reader"]`.
 
     Parameters
     ----------
@@ -19,33 +19,9 @@ def open_reader(source, files, *, brain="template"):
     files : dict of role to dict of key to {path}: `files` of the subject's manifest
     brain : "template", "gray_matter" or "computed"; which voxels of a NIfTI image are read without a mask or ROIs
     """
-    kind = source["reader"]
+    reader = READERS.find(source["reader"], "dataset/source/reader")
     example = response_paths(files, next(iter(files["response" if "response" in files else "response_L"])))
-    if kind == "nifti":
-        from triphase.responses.readers.nifti import NiftiReader
-
-        return NiftiReader(example[0], paths_of(files), space=source.get("space", "mni"), brain=brain)
-    if kind == "gifti":
-        from triphase.responses.readers.gifti import GiftiReader
-
-        return GiftiReader(example, paths_of(files), space=source.get("space", "none"))
-    if kind == "cifti":
-        from triphase.responses.readers.cifti import CiftiReader
-
-        return CiftiReader(example[0], paths_of(files))
-    if kind == "hdf5":
-        from triphase.responses.readers.hdf5 import Hdf5Reader
-
-        return Hdf5Reader(example[0], paths_of(files), source)
-    if kind == "text":
-        from triphase.responses.readers.text import TextReader
-
-        return TextReader(source.get("columns"))
-    if kind == "npy":
-        from triphase.responses.readers.npy import NpyReader
-
-        return NpyReader(example[0], source.get("columns"))
-    raise InputError(f"dataset.source.reader: {kind!r} is not nifti, gifti, cifti, hdf5, text or npy")
+    return reader.function(example, paths_of(files), {**source, "brain": brain})
 
 
 def open_run(reader, files, run):

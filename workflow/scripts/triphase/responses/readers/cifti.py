@@ -1,8 +1,10 @@
 """CIFTI-2 dense time series (.dtseries.nii): (time, grayordinate), surfaces and subcortical voxels in one file."""
 
-import numpy as np
+from __future__ import annotations
 
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
 from triphase.responses.readers.images import open_image, read_part
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
 
@@ -78,6 +80,12 @@ class CiftiReader:
         for start in range(0, len(series), step):
             values[start : start + step] = read_part(image, path, slice(start, start + step))[:, self.inside]
         return values
+
+
+@READERS.register(name="cifti", suffixes=(".dtseries.nii",), files=("mask", "rois", "roi_table"))
+def open_cifti(example, paths, source):
+    """A `CiftiReader`; see `triphase.config.readers.Reader`."""
+    return CiftiReader(example[0], paths)
 
 
 def _open(path):

@@ -1,8 +1,10 @@
 """GIFTI surfaces: (vertex) per time point, one file per hemisphere (`{hemi}` in the path: L and R) or a single one."""
 
-import numpy as np
+from __future__ import annotations
 
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
 from triphase.responses.readers.images import open_image
 from triphase.responses.readers.recording import Recording, refuse_repeat, roi_names, table_of, unlabelled
 
@@ -80,6 +82,12 @@ class GiftiReader:
     def _read(self, paths):
         whole = np.concatenate([_series(path)[0] for path in paths])
         return np.ascontiguousarray(whole[self.inside].T, dtype=np.float32)
+
+
+@READERS.register(name="gifti", suffixes=(".gii",), files=("mask", "rois", "roi_table"), hemispheres=True)
+def open_gifti(example, paths, source):
+    """A `GiftiReader`; see `triphase.config.readers.Reader`."""
+    return GiftiReader(example, paths, space=source["space"])
 
 
 def _series(path):

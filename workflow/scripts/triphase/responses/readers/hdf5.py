@@ -3,15 +3,17 @@
 Columns are the voxels of a mask, or of the whole grid that the mask cuts, with x fastest: how many there are tells.
 """
 
+from __future__ import annotations
+
 import pickle
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
 from triphase.responses.readers.images import read_volume
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, roi_names, table_of, unlabelled
 
@@ -31,8 +33,6 @@ class Hdf5Reader:
         source : dict with `key`, the name of the data (time, voxel), and optionally `repeats_key` (hearing, time,
             voxel), `mask_key`, and `first_index`, what the first voxel is called there (1, as in MATLAB, or 0)
         """
-        if not source.get("key"):
-            raise InputError("dataset.source.key: reader hdf5 needs the name of the data in the file, (time, voxel)")
         self.key, self.repeats_key = source["key"], source.get("repeats_key")
         one = {role: entries[0] for role, entries in paths.items()}
         shape = affine = None
@@ -130,6 +130,18 @@ class Hdf5Reader:
                     first, last = np.searchsorted(columns, (wide.start, wide.stop))
                     values[rows, first:last] = part[:, columns[first:last] - wide.start]
         return values
+
+
+@READERS.register(
+    name="hdf5",
+    suffixes=(".hdf5", ".hf5", ".h5", ".mat"),
+    files=("mask", "reference", "rois", "roi_table"),
+    needs={"key": "Text"},
+    accepts={"repeats_key": "Text", "mask_key": "Text", "first_index": "Literal[0, 1]"},
+)
+def open_hdf5(example, paths, source):
+    """An `Hdf5Reader`; see `triphase.config.readers.Reader`."""
+    return Hdf5Reader(example[0], paths, source)
 
 
 def tiles(shape, chunks, itemsize):

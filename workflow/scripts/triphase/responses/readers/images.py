@@ -1,10 +1,11 @@
 """Images through nibabel: opened, and read as volumes, with errors that name the file."""
 
+from __future__ import annotations
+
 import zlib
 
-import numpy as np
-
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
 
 
 def open_image(path, kind="NIfTI image"):

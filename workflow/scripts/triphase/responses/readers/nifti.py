@@ -1,8 +1,10 @@
 """NIfTI images: (x, y, z, time), on the grid of one mask."""
 
-import numpy as np
+from __future__ import annotations
 
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError
+from triphase.core.lazy import np
 from triphase.responses.masks import brain_mask
 from triphase.responses.readers.images import common_mask, open_image, read_part, read_volume, same_grid
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
@@ -73,3 +75,9 @@ class NiftiReader:
             for i in range(flat.shape[1]):
                 values[start + i] = flat[:, i][self.offsets]
         return values
+
+
+@READERS.register(name="nifti", suffixes=(".nii", ".nii.gz"), files=("mask", "rois", "roi_table"))
+def open_nifti(example, paths, source):
+    """A `NiftiReader`; see `triphase.config.readers.Reader`."""
+    return NiftiReader(example[0], paths, space=source["space"], brain=source["brain"])

@@ -1,8 +1,10 @@
 """Arrays of NumPy: (time, voxel), mapped into memory and not read before they are needed."""
 
-import numpy as np
+from __future__ import annotations
 
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, table_of, unlabelled
 
 
@@ -36,6 +38,12 @@ class NpyReader:
                 f"{path}: {array.shape[1]} voxels, but {self.where} has {self.voxels}; all runs need the same"
             )
         return Recording(path, len(array), None, lambda: _read(path))
+
+
+@READERS.register(name="npy", suffixes=(".npy",), accepts={"columns": "SomeNames"})
+def open_npy(example, paths, source):
+    """An `NpyReader`; see `triphase.config.readers.Reader`."""
+    return NpyReader(example[0], source.get("columns"))
 
 
 def _mapped(path):

@@ -1,13 +1,13 @@
 """What a reader gives of one run, and what the readers share."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
-
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np, pd
 
 # Bytes that are read at a time.
 SLAB_BYTES = 64_000_000

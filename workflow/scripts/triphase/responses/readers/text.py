@@ -1,10 +1,12 @@
 """Plain text: one row per volume, one column per ROI, separated by white space."""
 
+from __future__ import annotations
+
 import warnings
 
-import numpy as np
-
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
 from triphase.responses.readers.recording import Recording, refuse_repeat, table_of
 
 
@@ -13,8 +15,6 @@ class TextReader:
 
     def __init__(self, columns):
         """Columns : list of str, names of the ROIs in order."""
-        if not columns:
-            raise InputError("dataset.source.columns: reader text needs the names of the columns, in order")
         self.columns = list(columns)
         self.table = table_of(self.columns)
 
@@ -29,6 +29,12 @@ class TextReader:
                 + ", ".join(self.columns)
             )
         return Recording(path, len(values), None, lambda: values.astype(np.float32))
+
+
+@READERS.register(name="text", needs={"columns": "SomeNames"}, megabytes=2000)
+def open_text(example, paths, source):
+    """A `TextReader`; see `triphase.config.readers.Reader`."""
+    return TextReader(source["columns"])
 
 
 def read_numbers(path):

@@ -8,19 +8,20 @@ A reader of our own, because praatio 6.2 takes a file that was cut short for a s
 negative times, knows no chronological form, and names neither line nor interval of what it refuses.
 """
 
+from __future__ import annotations
+
 import codecs
 import re
 from bisect import bisect
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
-
+from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
+from triphase.core.lazy import np, pd
+from triphase.stimuli.checks import OVERLAP_TOLERANCE
 
-# Boundaries are moved by hand and written with rounding: neighbours may overlap by this many seconds.
-OVERLAP_TOLERANCE = 0.001
 VALUE = re.compile(
     r"""(?P<text>"[^"]*(?:""[^"]*)*")(?=\s|$)
     | (?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?=\s|$)
@@ -47,41 +48,45 @@ class Tier(NamedTuple):
     until: float | None = None
 
 
-def read_textgrid(path, tier, ignored=()):
-    """Words and times of one tier of a TextGrid.
+@TRANSCRIPTS.register(
+    name="textgrid",
+    suffixes=(".TextGrid",),
+    needs={"tier": "Text | Count"},
+    accepts={"ignored": "Texts"},
+)
+def read_textgrid(path: str | Path, words: Mapping[str, Any]) -> tuple[pd.DataFrame, None]:
+    """Words of one tier of a TextGrid, as `triphase.config.transcripts.TranscriptFormat` says.
 
     Parameters
     ----------
     path : path of a TextGrid in any of Praat's text forms: UTF-8, or UTF-16 with its byte order mark
-    tier : str or int
-        Name of an interval tier, or its number, from 1.
-    ignored : list of str
-        Labels that are no words (pauses, breath); case and enclosing braces mean nothing. Empty labels are none either.
-
-    Returns
-    -------
-    DataFrame : word, onset, offset (s), indexed by the line of the file where the interval begins
+    words : dict
+        tier : str or int
+            Name of an interval tier, or its number, from 1.
+        ignored : list of str, optional
+            Labels that are no words (pauses, breath); case and enclosing braces mean nothing. Empty labels are none
+            either.
 
     Raises
     ------
     InputError : names the file and its line or interval
     """
     tiers = read_tiers(path)
-    chosen = find_tier(path, tiers, tier)
+    chosen = find_tier(path, tiers, words["tier"])
     check_intervals(path, chosen)
-    silent = {bare(label) for label in ignored} | {""}
-    words = [
+    silent = {bare(label) for label in words.get("ignored", ())} | {""}
+    rows = [
         (line, " ".join(label.split()), begin, end)
         for line, begin, end, label in chosen.entries
         if bare(label) not in silent
     ]
-    if not words:
+    if not rows:
         raise InputError(
             f"{path}: tier {chosen.name!r} has no word: all of its {len(chosen.entries)} intervals are empty or "
             "among the labels that are no words (words.ignored); name another tier"
         )
-    lines, labels, begin, end = zip(*words, strict=True)
-    return pd.DataFrame({"word": labels, "onset": begin, "offset": end}, index=np.array(lines))
+    lines, labels, begin, end = zip(*rows, strict=True)
+    return pd.DataFrame({"word": labels, "onset": begin, "offset": end}, index=np.array(lines)), None
 
 
 def bare(label):
