@@ -77,7 +77,7 @@ def _check_source(where, source, subjects):
     regions = [region["name"] for region in source.get("regions", [])]
     if "columns" in source:
         require_known(f"{where}/regions", regions, source["columns"], "is not among its columns; there are")
-    elif regions and not source.get("rois"):
+    elif regions and not source.get("rois") and not reader.names_regions:
         raise InputError(f"{where}/regions: the source has no label image (rois), so it has no regions; use an atlas")
 
 

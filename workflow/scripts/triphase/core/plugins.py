@@ -72,13 +72,8 @@ def _load(name, path):
     sys.modules[name] = module = module_from_spec(spec_from_loader(name, loader))
     try:
         loader.exec_module(module)
-        touched = [
-            registry for registry in Registry.every if any(p.file == str(path) for p in registry.places.values())
-        ]
-        if not touched:
+        if not any(place.file == str(path) for registry in Registry.every for place in registry.places.values()):
             raise InputError(f"{path}: adds nothing to a registry; `add` or `register` a row for its function")
-        for registry in touched:
-            registry.fill()  # so that a name of the library's own is found now
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         for registry in Registry.every:

@@ -116,6 +116,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         if not callable(values.get("function")):
             refuse(f"has {values.get('function')!r} as its function, which cannot be called")
         name = values["name"]
+        if not Path(place.file).is_relative_to(LIBRARY):
+            self.fill()  # so that of two entries of a name it is the user's that is refused
         if name in self._entries:
             refuse(f"has the name of the one at {self.places[name]}; give one of them another name")
         entry = self._entries[name] = self.entry(**values)

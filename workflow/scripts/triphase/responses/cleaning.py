@@ -67,8 +67,8 @@ def clean_run(values, *, tr, high_pass, confounds=None, cut=0, where="run"):
     removed = [] if confounds is None else [np.asarray(confounds, dtype=float)]
     if high_pass:
         removed.append(cosine_drifts(len(values), tr, high_pass))
-    regressors = np.hstack(removed) if removed else None
-    count = 0 if regressors is None else regressors.shape[1]
+    regressors = np.hstack([np.empty((len(values), 0)), *removed])
+    count = regressors.shape[1]
     if count + 2 >= len(values) - cut:
         raise InputError(
             f"{where}: {len(values) - cut} volumes are too few for {count} confounds and drifts; lower "
@@ -107,7 +107,9 @@ def removed_space(volumes, tr, regressors):
     from scipy.linalg import eigh
 
     impulses = np.eye(volumes)
-    kept = clean(impulses, detrend=True, standardize=None, confounds=regressors, filter=False, t_r=tr)
+    # nilearn takes None for no confound, and no array without columns.
+    confounds = regressors if regressors.shape[1] else None
+    kept = clean(impulses, detrend=True, standardize=None, confounds=confounds, filter=False, t_r=tr)
     removed = impulses - kept
     count = round(np.trace(removed))
     values, basis = eigh(removed, subset_by_index=(volumes - count, volumes - 1))
