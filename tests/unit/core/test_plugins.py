@@ -4,11 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 from plugin_files import loaded
+from project import ROOT
 
+from triphase.core.digest import concerns
 from triphase.core.errors import InputError
 from triphase.core.plugins import load_plugins
 from triphase.core.registry import Registry
 
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 ROW = "from gadgets import GADGETS\n\n\n@GADGETS.register(name='own', unit='m')\ndef own(x):\n    return x + 1\n"
 
 
@@ -81,3 +84,16 @@ def test_a_faulty_plugin_is_named_with_its_line(gadgets, plugin, text, message):
 def test_a_path_that_names_no_file_is_refused(paths, message):
     with pytest.raises(InputError, match=f"^plugins: .*{message}"):
         load_plugins(paths)
+
+
+@pytest.mark.parametrize(
+    ("registry", "scripts"),
+    [
+        ("triphase.config.readers", {"clean_responses", "measure_ceiling", "describe_data"}),
+        ("triphase.config.transcripts", {"build_words"}),
+        ("triphase.config.initialisations", {"check_integrity", "join_changes", "join_trajectories", "write_summary"}),
+    ],
+)
+def test_a_plugin_concerns_the_scripts_that_use_its_registry_and_what_follows(plugin, registry, scripts):
+    path = plugin(f"from {registry} import *\n")
+    assert {script.stem for script in SCRIPTS if concerns(path, script)} == scripts
