@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.demo.listeners import Simulation
 from triphase.sources.clones import prepare_environment, remove
 
 GRID = 8  # mm
@@ -121,44 +123,51 @@ def write_image(path, values, affine, tr=None):
     nib.save(image, path)
 
 
-def write_common(folder, *, name, version, license, citation, tr, subjects, runs, stories):
+def write_common(folder: Path, simulation: Simulation, stories: Mapping[str, pd.DataFrame]) -> None:
     """What describes the whole data set: description, participants, README and the stories' transcripts."""
+    common = {"BIDSVersion": "1.10.0"}
+    common["GeneratedBy"] = [{"Name": "triphase", "Description": "simulated", "Version": simulation.version}]
     description = {
-        "Name": name,
-        "BIDSVersion": "1.10.0",
+        "Name": simulation.name,
         "DatasetType": "raw",
-        "License": license,
-        "HowToAcknowledge": citation,
-        "GeneratedBy": [{"Name": "triphase", "Description": "simulated", "Version": version}],
+        "License": simulation.license,
+        "HowToAcknowledge": simulation.citation,
     }
-    write_json_text(folder / "dataset_description.json", description)
-    derivative = {"Name": f"{name} preprocessed", "BIDSVersion": "1.10.0", "DatasetType": "derivative"}
-    derivative["GeneratedBy"] = description["GeneratedBy"]
-    write_json_text(folder / "derivatives" / "preproc" / "dataset_description.json", derivative)
-    write_json_text(folder / f"task-{TASK}_bold.json", {"TaskName": TASK, "RepetitionTime": tr})
-    write_tsv(folder / "participants.tsv", pd.DataFrame({"participant_id": subjects}))
-    text = README.format(subjects=len(subjects), runs=len(runs), stories=", ".join(stories), grid=GRID, tr=tr)
-    (folder / "README").write_text(text, encoding="utf-8")
+    write_json_text(folder / "dataset_description.json", description | common)
+    derivative = {"Name": f"{simulation.name} preprocessed", "DatasetType": "derivative"}
+    write_json_text(folder / "derivatives" / "preproc" / "dataset_description.json", derivative | common)
+    write_json_text(folder / f"task-{TASK}_bold.json", {"TaskName": TASK, "RepetitionTime": simulation.tr})
+    write_tsv(folder / "participants.tsv", pd.DataFrame({"participant_id": simulation.subjects}))
+    counts = {"subjects": len(simulation.subjects), "runs": len(simulation.runs), "grid": GRID, "tr": simulation.tr}
+    (folder / "README").write_text(README.format(stories=", ".join(stories), **counts), encoding="utf-8")
     for stimulus, words in stories.items():
         write_tsv(folder / "stimuli" / f"{stimulus}_words.tsv", words)
 
 
-def write_listener(folder, subject, runs, responses, motion, placed, rois, *, tr, duration):
-    """One listener's images, confounds, masks and events."""
+def write_listener(
+    folder: Path,
+    subject: str,
+    simulation: Simulation,
+    placed: tuple[np.ndarray, np.ndarray, list[np.ndarray]],
+    responses: Mapping[str, np.ndarray],
+    motion: Mapping[str, np.ndarray],
+) -> None:
+    """One listener's images, confounds, masks and events; `placed` is what `place_rois` returns."""
     labels, affine, order = placed
     cells = tuple(np.concatenate(order).T)
     preprocessed = folder / "derivatives" / "preproc" / subject / "func"
     stem = f"{subject}_task-{TASK}"
     write_image(preprocessed / f"{stem}_desc-brain_mask.nii.gz", (labels > 0).astype(np.uint8), affine)
     write_image(preprocessed / f"{stem}_dseg.nii.gz", labels, affine)
-    table = pd.DataFrame({"index": range(1, len(rois) + 1), "name": [roi["name"] for roi in rois]})
-    write_tsv(preprocessed / f"{stem}_dseg.tsv", table)
-    for run in runs:
+    names = [roi["name"] for roi in simulation.rois]
+    write_tsv(preprocessed / f"{stem}_dseg.tsv", pd.DataFrame({"index": range(1, len(names) + 1), "name": names}))
+    for run in simulation.runs:
         series = responses[run["name"]]
         image = np.zeros((*labels.shape, len(series)), dtype=np.float32)
         image[cells] = series.T
-        write_image(preprocessed / f"{stem}_{run['name']}_desc-preproc_bold.nii.gz", image, affine, tr)
+        write_image(preprocessed / f"{stem}_{run['name']}_desc-preproc_bold.nii.gz", image, affine, simulation.tr)
         confounds = pd.DataFrame(motion[run["name"]], columns=MOTION)
         write_tsv(preprocessed / f"{stem}_{run['name']}_desc-confounds_timeseries.tsv", confounds)
-        event = {"onset": 0.0, "duration": duration, "trial_type": "story", "stim_file": f"{run['stimulus']}_words.tsv"}
+        event = {"onset": 0.0, "duration": simulation.duration, "trial_type": "story"}
+        event["stim_file"] = f"{run['stimulus']}_words.tsv"
         write_tsv(folder / subject / "func" / f"{stem}_{run['name']}_events.tsv", pd.DataFrame([event]))

@@ -7,7 +7,12 @@ differ between voxels and listeners. Every function is a pure function of its se
 again; nothing of it is written to the data set.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+import pandas as pd
 
 from triphase.demo.grammar import TOPICS
 from triphase.demo.stories import random_state
@@ -18,6 +23,38 @@ SHARES = {"topic": 0.4, "number": 0.25, "depth": 0.1, "role": 0.25}  # of the si
 SIGNAL = {"language": 0.5, "sensory": 0.5, "control": 0.0}  # share of a voxel's variance (without drift and motion)
 AUTOCORRELATION = (0.2, 0.5)
 DRIFT, MOTION = 0.6, 0.3  # standard deviations relative to the noise's
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What is said of a simulated data set, and what it is made of.
+
+    Attributes
+    ----------
+    name, version, license, citation : of the data set; the licence as an SPDX identifier
+    tr : s
+    subjects : names of the listeners
+    runs : name and stimulus of each run
+    seed : of all listeners and stories
+    volumes : per run
+    rois : name, voxels (how many), kind ("language", "sensory" or "control") and centres (mm, MNI) of each region
+    """
+
+    name: str
+    version: str
+    license: str
+    citation: str
+    tr: float
+    subjects: Sequence[str]
+    runs: Sequence[Mapping[str, Any]]
+    seed: int
+    volumes: int
+    rois: Sequence[Mapping[str, Any]]
+
+    @property
+    def duration(self) -> float:
+        """Of a run, s."""
+        return self.volumes * self.tr
 
 
 def haemodynamic_response(peak=5.0, undershoot=0.1):
@@ -74,25 +111,16 @@ def time_courses(words, volumes, tr, response, centre=0.0):
     return convolved[middle]
 
 
-def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
+def simulate_listener(
+    name: str, stories: Mapping[str, pd.DataFrame], simulation: Simulation
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]:
     """Simulate what one listener's scanner records.
 
     Parameters
     ----------
-    name : str
-        Another name, another listener.
-    runs : list of dict
-        name and stimulus (a key of `stories`) of every run.
-    stories : dict of str to pandas.DataFrame
-        From `tell_story`.
-    rois : list of dict
-        name, voxels (how many) and kind: "language", "sensory" or "control".
-    volumes : int
-        Per run.
-    tr : float
-        s.
-    seed : int
-        Of all listeners.
+    name : another name, another listener
+    stories : transcript of each stimulus, from `tell_story`
+    simulation : what is simulated
 
     Returns
     -------
@@ -104,10 +132,11 @@ def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
         `courses`: per stimulus, the convolved latents and word rate (volume, latent + 1); `weights` (latent + 1, voxel)
         on courses that are centred and scaled by `scale` (latent + 1) over all stories.
     """
-    rng = random_state(seed, "listener", name)
+    runs, rois, volumes = simulation.runs, simulation.rois, simulation.volumes
+    rng = random_state(simulation.seed, "listener", name)
     response = haemodynamic_response(peak=rng.uniform(4.7, 5.3))
     typical = np.concatenate([latents(words)[0] for words in stories.values()]).mean(0)
-    courses = {name: time_courses(words, volumes, tr, response, typical) for name, words in stories.items()}
+    courses = {name: time_courses(words, volumes, simulation.tr, response, typical) for name, words in stories.items()}
     everything = np.concatenate([courses[run["stimulus"]] for run in runs])
     groups = [*latents(next(iter(stories.values())))[1], "rate"]
     centre, scale = everything.mean(0), everything.std(0)

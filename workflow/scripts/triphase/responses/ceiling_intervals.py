@@ -144,9 +144,7 @@ class Collected:
             return self.sums / self.counts, self.draws / self.counts
 
 
-def measure_ceiling(
-    open_runs, layouts, runs, *, rois, tr, seed, common_space=True, draws=DRAWS, block_seconds=BLOCK_SECONDS
-):
+def measure_ceiling(open_runs, layouts, runs, *, rois, tr, seed, common_space=True):
     """The ceiling of every subject, voxel and region, with intervals.
 
     Parameters
@@ -159,8 +157,7 @@ def measure_ceiling(
         roi, x, y, z and valid, arrays (voxel,), and `scans`, dict of run to its number of scans.
     runs : list of dict with name and stimulus
     rois : list of dict with name and language
-    tr, block_seconds : float, s
-    draws : int
+    tr : float, s
     seed : int
     common_space : bool
         Whether subjects share a space: voxels are then compared place by place, whatever each one's mask. Without it
@@ -178,9 +175,9 @@ def measure_ceiling(
         course). Subject "group" is r_max of the mean reliability over subjects, or their mean correlation, with
         subjects resampled from ten on.
     """
-    settings = {"n_draws": draws, "length": max(int(round(block_seconds / tr)), 1), "seed": seed}
+    settings = {"n_draws": DRAWS, "length": max(int(round(BLOCK_SECONDS / tr)), 1), "seed": seed}
     masks = {name: region_masks(layout["roi"], rois) for name, layout in layouts.items()}
-    collected = {name: Collected(layout, masks[name], draws) for name, layout in layouts.items()}
+    collected = {name: Collected(layout, masks[name], DRAWS) for name, layout in layouts.items()}
     groups, kind, freedom = hearings(runs), "isc", 0
     usable = [subject for subject, layout in layouts.items() if layout["valid"].any()]
     for subject in sorted(set(layouts) - set(usable)):
@@ -202,7 +199,7 @@ def measure_ceiling(
         names = list(masks[usable[0]])
         identity = {name: np.arange(len(names)) == place for place, name in enumerate(names)}
         small = {name: {"roi": np.array(names), "scans": layouts[name]["scans"]} for name in usable}
-        regional = {name: Collected(small.get(name, {"roi": names}), identity, draws) for name in layouts}
+        regional = {name: Collected(small.get(name, {"roi": names}), identity, DRAWS) for name in layouts}
         freedom = _from_others(
             lambda subject, chosen, voxels: {run: means[subject][0][run][:, voxels] for run in chosen},
             small, {name: np.arange(len(names)) for name in usable}, regional, settings,
