@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 from triphase.demo.listeners import Simulation
 from triphase.sources.clones import prepare_environment, remove
 
@@ -25,7 +26,7 @@ the regions.
 
 
 @contextmanager
-def new_dataset(path, version, message):
+def new_dataset(path: str | Path, version: str, message: str) -> Iterator[tuple[Path, dict[str, str]]]:
     """Make a DataLad data set: fill the folder that is yielded; it stands at `path`, saved and tagged, afterwards.
 
     A folder that an interrupted attempt left beside `path`, and a data set that stands at `path`, are removed.
@@ -59,7 +60,7 @@ def new_dataset(path, version, message):
         remove(part)
 
 
-def place_rois(rois):
+def place_rois(rois: Entries) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Give every ROI its voxels: the nearest to its centre that are inside the brain and not taken by an ROI before it.
 
     Parameters
@@ -99,19 +100,19 @@ def place_rois(rois):
     return labels, brain.affine, order
 
 
-def write_json_text(path, content):
+def write_json_text(path: Path, content: Section) -> None:
     """A small JSON file inside the data set."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def write_tsv(path, table):
+def write_tsv(path: Path, table: pd.DataFrame) -> None:
     """A tab-separated file as BIDS has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
 
 
-def write_image(path, values, affine, tr=None):
+def write_image(path: Path, values: np.ndarray, affine: np.ndarray, tr: float | None = None) -> None:
     """A compressed NIfTI; `tr` in s for a time series."""
     import nibabel as nib
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from triphase.core.types import Entries, Section
 from triphase.demo.grammar import TOPICS
 from triphase.demo.stories import random_state
 
@@ -46,10 +47,10 @@ class Simulation:
     citation: str
     tr: float
     subjects: Sequence[str]
-    runs: Sequence[Mapping[str, Any]]
+    runs: Entries
     seed: int
     volumes: int
-    rois: Sequence[Mapping[str, Any]]
+    rois: Entries
 
     @property
     def duration(self) -> float:
@@ -57,7 +58,7 @@ class Simulation:
         return self.volumes * self.tr
 
 
-def haemodynamic_response(peak=5.0, undershoot=0.1):
+def haemodynamic_response(peak: float = 5.0, undershoot: float = 0.1) -> np.ndarray:
     """A double-gamma response every `STEP` s over 30 s, with unit sum; `peak` in s, undershoot at three times that."""
     from scipy.stats import gamma
 
@@ -66,7 +67,7 @@ def haemodynamic_response(peak=5.0, undershoot=0.1):
     return shape / shape.sum()
 
 
-def latents(words):
+def latents(words: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
     """Latent variables of every word.
 
     Returns
@@ -84,7 +85,9 @@ def latents(words):
     return values, ["topic"] * len(TOPICS) + ["number", "depth", "role"]
 
 
-def time_courses(words, volumes, tr, response, centre=0.0):
+def time_courses(
+    words: pd.DataFrame, volumes: int, tr: float, response: np.ndarray, centre: float | np.ndarray = 0.0
+) -> np.ndarray:
     """Latents and word rate of one story as they drive the responses.
 
     A latent holds its word's value from the word's onset to the next one's (at most `HELD` s) and is `centre` (latent,)
@@ -160,7 +163,7 @@ def simulate_listener(
     return responses, motion, {"courses": courses, "weights": weights * gain, "scale": scale}
 
 
-def roi_weights(roi, groups, rng):
+def roi_weights(roi: Section, groups: Sequence[str], rng: np.random.Generator) -> np.ndarray:
     """Random weights of one ROI's voxels on the scaled latents and the word rate, (latent + 1, voxel)."""
     weights = np.zeros((len(groups), roi["voxels"]))
     for row, group in enumerate(groups):
@@ -171,7 +174,7 @@ def roi_weights(roi, groups, rng):
     return weights
 
 
-def autoregressive(rng, volumes, voxels):
+def autoregressive(rng: np.random.Generator, volumes: int, voxels: int) -> np.ndarray:
     """AR(1) noise with unit variance, (volume, voxel); its coefficient differs between voxels."""
     coefficient = rng.uniform(*AUTOCORRELATION, voxels)
     noise = rng.standard_normal((volumes, voxels))
@@ -180,7 +183,7 @@ def autoregressive(rng, volumes, voxels):
     return noise
 
 
-def slow_drift(rng, volumes, voxels):
+def slow_drift(rng: np.random.Generator, volumes: int, voxels: int) -> np.ndarray:
     """Trend and half-period cosines slower than a run, with unit variance on average, (volume, voxel)."""
     time = np.linspace(0, 1, volumes)
     basis = np.column_stack(
@@ -189,6 +192,6 @@ def slow_drift(rng, volumes, voxels):
     return basis @ rng.standard_normal((3, voxels)) / np.sqrt(3)
 
 
-def random_walks(rng, volumes):
+def random_walks(rng: np.random.Generator, volumes: int) -> np.ndarray:
     """Six motion parameters as slow random walks, (volume, 6): three translations in mm, three rotations in rad."""
     return np.cumsum(rng.standard_normal((volumes, 6)), axis=0) * np.array([0.02] * 3 + [0.0004] * 3)

@@ -3,6 +3,8 @@
 Both kinds lose no character, so text -> tokens -> text is the identity and every word has character offsets.
 """
 
+from collections.abc import Iterable
+
 import tokenizers as tk
 from transformers import PreTrainedTokenizerFast
 
@@ -11,7 +13,7 @@ from triphase.core.errors import InputError
 END = "<|endoftext|>"
 
 
-def train_tokenizer(kind, texts, vocabulary):
+def train_tokenizer(kind: str, texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
     """Train a fast tokenizer.
 
     Parameters

@@ -4,6 +4,7 @@ Cleaning never moves or drops a voxel: one that cannot be used is NaN.
 """
 
 import numpy as np
+import pandas as pd
 
 from triphase.core.errors import InputError
 
@@ -13,7 +14,7 @@ BLOCK_VALUES = 1_000_000
 ROUNDING = 1e-6
 
 
-def usable_voxels(values):
+def usable_voxels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which voxels can be used: finite throughout, and not constant.
 
     Parameters
@@ -31,7 +32,7 @@ def usable_voxels(values):
     return finite, finite & (high > low)
 
 
-def cosine_drifts(volumes, tr, high_pass):
+def cosine_drifts(volumes: int, tr: float, high_pass: float) -> np.ndarray:
     """Discrete cosines slower than `high_pass` (Hz): array (volumes, k), k = 2 volumes tr high_pass rounded down.
 
     They are handed to `nilearn.signal.clean` as confounds. Its own `filter="cosine"` gives up the whole high-pass, with
@@ -41,7 +42,15 @@ def cosine_drifts(volumes, tr, high_pass):
     return np.cos(np.pi * (np.arange(volumes)[:, None] + 0.5) * k / volumes)
 
 
-def clean_run(values, *, tr, high_pass, confounds=None, cut=0, where="run"):
+def clean_run(
+    values: np.ndarray,
+    *,
+    tr: float,
+    high_pass: float | None,
+    confounds: np.ndarray | pd.DataFrame | None = None,
+    cut: int = 0,
+    where: str = "run",
+) -> tuple[np.ndarray, dict[str, int]]:
     """Clean one run as `nilearn.signal.clean` does, and z-score it; a voxel that cannot be used comes back as NaN.
 
     The linear trend is removed; means are zero and variances one over the run (sample standard deviation).
@@ -92,7 +101,7 @@ def clean_run(values, *, tr, high_pass, confounds=None, cut=0, where="run"):
     return cleaned, {"nonfinite": nonfinite, "constant": int(np.isnan(cleaned[0]).sum()) - nonfinite}
 
 
-def removed_space(volumes, tr, regressors):
+def removed_space(volumes: int, tr: float, regressors: np.ndarray) -> np.ndarray:
     """An orthonormal basis of all that `nilearn.signal.clean` takes from a run.
 
     Detrending and regression together are one orthogonal projection of the time axis. Its matrix is what nilearn makes

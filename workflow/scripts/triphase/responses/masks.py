@@ -1,6 +1,7 @@
 """The brain on the grid of an image, where a data set gives no mask."""
 
 import warnings
+from pathlib import Path
 
 from triphase.core.errors import InputError
 from triphase.core.lazy import np
@@ -11,7 +12,7 @@ from triphase.responses.readers.recording import SLAB_BYTES
 GRAY_MATTER = 0.2
 
 
-def brain_mask(path, kind, space="mni"):
+def brain_mask(path: str | Path, kind: str, space: str = "mni") -> tuple[np.ndarray, np.ndarray]:
     """Which voxels of an image's grid are brain.
 
     Parameters

@@ -1,5 +1,7 @@
 """Mean time courses of regions, read a few voxels at a time."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 # Bytes of responses in memory at a time.
@@ -8,7 +10,7 @@ READ_BYTES = 400_000_000
 CHUNK = 4096
 
 
-def voxel_batches(n_voxels, n_scans, n_bytes=READ_BYTES):
+def voxel_batches(n_voxels: int, n_scans: int, n_bytes: int = READ_BYTES) -> list[slice]:
     """Slices over voxels, each of a size that holds `n_scans` float32 values per voxel in about `n_bytes`."""
     size = int(max(n_bytes // (4 * max(n_scans, 1)), 1))
     # Whole chunks of the stored array, where several fit, so that none is unpacked twice.
@@ -16,7 +18,9 @@ def voxel_batches(n_voxels, n_scans, n_bytes=READ_BYTES):
     return [slice(begin, min(begin + size, n_voxels)) for begin in range(0, n_voxels, size)]
 
 
-def region_means(parts, masks):
+def region_means(
+    parts: Iterable[tuple[slice, Mapping[str, np.ndarray]]], masks: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Mean over the valid voxels of each region.
 
     Parameters

@@ -1,10 +1,10 @@
 """Brain responses of a subject: read and cleaned run by run, streamed into one file, and read again."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from triphase.config.jobs import CleanResponses
 from triphase.core.artefacts import open_arrays, stream_arrays
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 from triphase.responses.atlas import label_voxels
 from triphase.responses.cleaning import clean_run, usable_voxels
 from triphase.responses.confounds import motion_summary, run_confounds
@@ -20,12 +21,17 @@ from triphase.responses.readers.recording import Recording
 from triphase.sources.manifest import of_run
 from triphase.stimuli.checks import check_duration
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 log = logging.getLogger(__name__)
 
 TR_TOLERANCE = 0.001
 
 
-def load_responses(path, runs=None, voxels=None):
+def load_responses(
+    path: str | Path, runs: Sequence[str] | None = None, voxels: slice | np.ndarray | None = None
+) -> "xr.Dataset":
     """One subject's responses as every later stage reads them, in memory.
 
     The file keeps what each run holds of a voxel, also of one that another run lacks; here such a voxel is NaN in all.
@@ -54,7 +60,7 @@ def load_responses(path, runs=None, voxels=None):
     return data
 
 
-def overlap_volumes(run, dropped, tr):
+def overlap_volumes(run: Section, dropped: int, tr: float) -> int:
     """Volumes at the start of a run's file that fall into its `overlap` (s) with the run before."""
     return max(0, int(np.ceil(run.get("overlap", 0) / tr - 1e-6)) - dropped)
 
@@ -63,7 +69,7 @@ def overlap_volumes(run, dropped, tr):
 class Part:
     """A run before it is read; `cut`: volumes at its start that are cleaned with the others and then left out."""
 
-    run: Mapping[str, Any]
+    run: Section
     recording: Recording
     cut: int
 
@@ -71,10 +77,10 @@ class Part:
 def clean_subject(
     path: str | Path,
     subject: str,
-    files: Mapping[str, Mapping[str, Any]],
+    files: Mapping[str, Section],
     words: pd.DataFrame,
     settings: CleanResponses,
-    attributes: Mapping[str, Any],
+    attributes: Section,
 ) -> None:
     """Read and clean all runs of a subject, one after the other, into one file.
 
@@ -201,7 +207,7 @@ def _frame(table, parts, usable, dropped, tr):
     )
 
 
-def report(subject, valid, records):
+def report(subject: str, valid: np.ndarray, records: Entries) -> None:
     """Say in the log how much of a subject can be used."""
     for record in records:
         if record["nonfinite"] or record["constant"]:

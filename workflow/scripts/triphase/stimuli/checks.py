@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from triphase.core.errors import InputError
-from triphase.core.lazy import np
+from triphase.core.lazy import np, pd
 
 # Times are written with three decimals or more, or moved by hand: neighbours may overlap by rounding, seconds.
 OVERLAP_TOLERANCE = 0.001
@@ -11,7 +13,7 @@ OVERLAP_TOLERANCE = 0.001
 ANNOTATION_TOLERANCE = 5.0
 
 
-def check_words(words, where):
+def check_words(words: pd.DataFrame, where: str | Path) -> None:
     """InputError unless words have text, end after they begin, are in order and do not overlap.
 
     Parameters
@@ -39,7 +41,7 @@ def check_words(words, where):
     refuse(np.r_[False, offset[:-1] - onset[1:] > OVERLAP_TOLERANCE], "words must not overlap")
 
 
-def check_duration(words, run, scan_end):
+def check_duration(words: pd.DataFrame, run: str, scan_end: float) -> None:
     """InputError when a run's transcript does not fit its scan.
 
     Words may not end after the scan. The file of annotations may end up to `ANNOTATION_TOLERANCE` before or after it:

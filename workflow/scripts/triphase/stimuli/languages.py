@@ -4,6 +4,6 @@
 UNSPACED = {"ja", "zh", "th", "lo", "km", "my"}
 
 
-def spaced(language):
+def spaced(language: str) -> bool:
     """Whether a language (its code) sets spaces between words."""
     return language.split("-")[0].lower() not in UNSPACED

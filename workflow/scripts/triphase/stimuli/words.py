@@ -5,15 +5,17 @@ of the transcript plus its shift. Characters are Unicode code points of the stim
 """
 
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries
 from triphase.stimuli.languages import spaced
 
 
-def running_text(words, language="en", unit="word"):
+def running_text(words: Sequence[str], language: str = "en", unit: str = "word") -> tuple[str, np.ndarray]:
     """Join words to the text that a model reads, or annotations, which it reads one by one, to lines.
 
     Returns
@@ -27,12 +29,14 @@ def running_text(words, language="en", unit="word"):
     return glue.join(words), np.stack([ends - lengths, ends], axis=1)
 
 
-def stimulus_hash(words):
+def stimulus_hash(words: Iterable[str]) -> str:
     """SHA-256 of what is said, without when: two recordings of one story are one stimulus."""
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
-def build_words(tables, runs, language="en", unit="word"):
+def build_words(
+    tables: Mapping[str, pd.DataFrame], runs: Entries, language: str = "en", unit: str = "word"
+) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
     """The word table of a study.
 
     Parameters
@@ -65,13 +69,13 @@ def build_words(tables, runs, language="en", unit="word"):
     return pd.concat(parts, ignore_index=True).assign(language=language), texts, hashes
 
 
-def unique_stimuli(words):
+def unique_stimuli(words: pd.DataFrame) -> pd.DataFrame:
     """The rows of each stimulus once: those of the first run that it was heard in, in the order of those runs."""
     first = words.drop_duplicates("stimulus").set_index("stimulus")["run"]
     return words[words["run"] == words["stimulus"].map(first)].reset_index(drop=True)
 
 
-def check_split(runs, hashes):
+def check_split(runs: Entries, hashes: Mapping[str, str]) -> None:
     """InputError when runs of one stimulus stand on both sides of the train/test split.
 
     Stimuli are compared by what is said, not by name, so that a story cannot leak under a second name.

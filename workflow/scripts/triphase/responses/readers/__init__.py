@@ -6,11 +6,15 @@ volumes, its TR where the file has one, and `read()`, which loads (time, voxel) 
 cut to the mask at once, so that no more than the masked run is ever in memory.
 """
 
+from collections.abc import Mapping
+
 from triphase.config.readers import READERS
+from triphase.core.types import Section
+from triphase.responses.readers.recording import Recording, ResponseReader
 from triphase.sources.manifest import of_run
 
 
-def open_reader(source, files, *, brain="template"):
+def open_reader(source: Section, files: Mapping[str, Section], *, brain: str = "template") -> ResponseReader:
     """The reader of a subject's responses, chosen by `source["reader"]`.
 
     Parameters
@@ -24,7 +28,7 @@ def open_reader(source, files, *, brain="template"):
     return reader.function(example, paths_of(files), {**source, "brain": brain})
 
 
-def open_run(reader, files, run):
+def open_run(reader: ResponseReader, files: Mapping[str, Section], run: Section) -> Recording:
     """The `Recording` of one run.
 
     Parameters
@@ -36,7 +40,7 @@ def open_run(reader, files, run):
     return reader.open(response_paths(files, run), run)
 
 
-def response_paths(files, run):
+def response_paths(files: Mapping[str, Section], run: Section | str) -> list[str]:
     """Paths of one run's responses: one file, or those of the left and right hemisphere.
 
     Parameters
@@ -49,6 +53,6 @@ def response_paths(files, run):
     return [entry["path"] for entry in entries]
 
 
-def paths_of(files):
+def paths_of(files: Mapping[str, Section]) -> dict[str, list[str]]:
     """Paths of each role: dict of role to list of path, each once."""
     return {role: list(dict.fromkeys(entry["path"] for entry in entries.values())) for role, entries in files.items()}

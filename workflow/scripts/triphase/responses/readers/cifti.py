@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
+from triphase.core.types import Section
 from triphase.responses.readers.images import open_image, read_part
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
 
@@ -12,7 +15,7 @@ from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_r
 class CiftiReader:
     """Dense time series of a subject."""
 
-    def __init__(self, example, paths):
+    def __init__(self, example: str, paths: Mapping[str, list[str]]):
         """Settle which grayordinates are read.
 
         Parameters
@@ -60,7 +63,7 @@ class CiftiReader:
                 "all files of a subject need the same"
             )
 
-    def open(self, paths, run):
+    def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run: `paths` holds its one file."""
         import nibabel as nib
 
@@ -83,7 +86,7 @@ class CiftiReader:
 
 
 @READERS.register(name="cifti", suffixes=(".dtseries.nii",), files=("mask", "rois", "roi_table"))
-def open_cifti(example, paths, source):
+def open_cifti(example: list[str], paths: Mapping[str, list[str]], source: Section) -> CiftiReader:
     """A `CiftiReader`; see `triphase.config.readers.Reader`."""
     return CiftiReader(example[0], paths)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from triphase.config.readers import READERS
 from triphase.core.errors import InputError
 from triphase.core.lazy import np
+from triphase.core.types import Section
 from triphase.responses.masks import brain_mask
 from triphase.responses.readers.images import common_mask, open_image, read_part, read_volume, same_grid
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
@@ -13,7 +16,7 @@ from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_r
 class NiftiReader:
     """4D images of a subject."""
 
-    def __init__(self, example, paths, *, space="mni", brain="template"):
+    def __init__(self, example: str, paths: Mapping[str, list[str]], *, space: str = "mni", brain: str = "template"):
         """Settle which voxels are read, and where they lie.
 
         Parameters
@@ -50,7 +53,7 @@ class NiftiReader:
             names = roi_names(np.rint(labels[inside]).astype(int), rois[0], table[0] if table else None)
         self.table = table_of(names, indices @ affine[:3, :3].T + affine[:3, 3])
 
-    def open(self, paths, run):
+    def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run: `paths` holds its one image."""
         (path,) = paths
         refuse_repeat(run, path)
@@ -78,6 +81,6 @@ class NiftiReader:
 
 
 @READERS.register(name="nifti", suffixes=(".nii", ".nii.gz"), files=("mask", "rois", "roi_table"))
-def open_nifti(example, paths, source):
+def open_nifti(example: list[str], paths: Mapping[str, list[str]], source: Section) -> NiftiReader:
     """A `NiftiReader`; see `triphase.config.readers.Reader`."""
     return NiftiReader(example[0], paths, space=source["space"], brain=source["brain"])

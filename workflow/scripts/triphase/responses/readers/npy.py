@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
+from triphase.core.types import Section
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, table_of, unlabelled
 
 
 class NpyReader:
     """One .npy file per run."""
 
-    def __init__(self, example, columns=None):
+    def __init__(self, example: str, columns: Sequence[str] | None = None):
         """Settle the voxels.
 
         Parameters
@@ -28,7 +31,7 @@ class NpyReader:
             )
         self.table = table_of(columns or unlabelled(self.voxels))
 
-    def open(self, paths, run):
+    def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run; the file says nothing of its TR."""
         (path,) = paths
         refuse_repeat(run, path)
@@ -41,7 +44,7 @@ class NpyReader:
 
 
 @READERS.register(name="npy", suffixes=(".npy",), accepts={"columns": "SomeNames"})
-def open_npy(example, paths, source):
+def open_npy(example: list[str], paths: Mapping[str, list[str]], source: Section) -> NpyReader:
     """An `NpyReader`; see `triphase.config.readers.Reader`."""
     return NpyReader(example[0], source.get("columns"))
 

@@ -1,11 +1,16 @@
 """Transcripts of every format to one form, on the words' clock: a module per format."""
 
+from pathlib import Path
+
+import pandas as pd
+
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 from triphase.stimuli.checks import check_words
 
 
-def read_transcript(path, words):
+def read_transcript(path: str | Path, words: Section) -> tuple[pd.DataFrame, float | None]:
     """Read and check the transcript of one stimulus.
 
     Parameters

@@ -8,13 +8,13 @@ speaker. An ideographic space is blank.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
 from triphase.core.lazy import pd
+from triphase.core.types import Section
 from triphase.stimuli.languages import spaced
 
 # What annotators write where there is nothing to say, in the annotations of Narrative Movie.
@@ -28,7 +28,7 @@ IDEOGRAPHIC_SPACE = "\u3000"
     accepts={"marker": "Text | None", "unknown": "Texts"},
     unit="annotation",
 )
-def read_annotations(path: str | Path, words: Mapping[str, Any]) -> tuple[pd.DataFrame, int]:
+def read_annotations(path: str | Path, words: Section) -> tuple[pd.DataFrame, int]:
     """Annotations of one stimulus, as `triphase.config.transcripts.TranscriptFormat` says.
 
     Parameters
@@ -80,7 +80,7 @@ def read_annotations(path: str | Path, words: Mapping[str, Any]) -> tuple[pd.Dat
     return pd.DataFrame(rows).set_index("line").rename_axis(None), len(lines)
 
 
-def read_lines(path):
+def read_lines(path: str | Path) -> list[str]:
     """Lines of a UTF-8 file without blank ones at its end; InputError for another encoding."""
     raw = Path(path).read_bytes()
     try:
@@ -98,7 +98,7 @@ def read_lines(path):
     return lines
 
 
-def split_speaker(piece):
+def split_speaker(piece: str) -> tuple[str, str]:
     """(speaker, text) of one line spoken; the colon of a time such as 10:30 names nobody."""
     name, colon, text = piece.partition(":")
     if not colon or (name[-1:].isdigit() and text[:1].isdigit()):
@@ -106,18 +106,18 @@ def split_speaker(piece):
     return name, text
 
 
-def clean(text, spaced):
+def clean(text: str, spaced: bool) -> str:
     """A text on one line, with single spaces."""
     return " ".join(text.replace(IDEOGRAPHIC_SPACE, " " if spaced else "").split())
 
 
-def is_blank(text, unknown):
+def is_blank(text: str, unknown: Sequence[str]) -> bool:
     """Whether nothing is left of a text without the marks that mean nothing."""
     for mark in sorted(unknown, key=len, reverse=True):
         text = text.replace(mark, "")
     return not text.strip()
 
 
-def shown(line):
+def shown(line: str) -> str:
     """The beginning of a line, for a message."""
     return repr(line if len(line) <= 40 else line[:40] + "...")

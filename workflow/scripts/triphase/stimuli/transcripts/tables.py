@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
 from triphase.core.lazy import np, pd
+from triphase.core.types import Section
 
 MISSING_LABELS = {"", "n/a"}
 # A label is a number where more than this share of what is there is one: then the rest are mistakes.
@@ -28,7 +27,7 @@ def _check(words):
     accepts={"labels": "list[Label]", "joined": "list[Joined]", "corrections": "list[Correction]"},
     check=_check,
 )
-def read_words(path: str | Path, words: Mapping[str, Any]) -> tuple[pd.DataFrame, None]:
+def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
     """Words of a table, as `triphase.config.transcripts.TranscriptFormat` says.
 
     Parameters
