@@ -62,5 +62,5 @@ def test_an_incomplete_entry_is_refused(gadgets, values, message):
 def test_an_unknown_name_is_told_with_the_nearest_and_all_others(gadgets):
     gadgets.add(name="sum", unit="m", function=sum)
     gadgets.add(name="max", unit="m", function=max)
-    with pytest.raises(InputError, match="plots: there is no gadget 'sun'; did you mean 'sum'. there are max, sum"):
+    with pytest.raises(InputError, match="plots: there is no gadget 'sun'; there are max, sum; did you mean 'sum'"):
         gadgets.find("sun", "plots")

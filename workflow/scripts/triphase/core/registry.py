@@ -75,8 +75,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         """The entry of this name; InputError, beginning with `where`, that names the others when there is none."""
         if name not in self:
             near = get_close_matches(str(name), self, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise InputError(f"{where}: there is no {self.kind} {name!r}; {hint}there are {', '.join(sorted(self))}")
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"{where}: there is no {self.kind} {name!r}; there are {', '.join(sorted(self))}{hint}")
         return self[name]
 
     def fill(self) -> None:

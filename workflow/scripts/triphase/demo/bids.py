@@ -45,7 +45,7 @@ def new_dataset(path: str | Path, version: str, message: str) -> Iterator[tuple[
     part = path.with_name(f".{path.name}.part")
     remove(part)
     part.mkdir(parents=True)
-    report = {}
+    report: dict[str, str] = {}
     try:
         repository = GitRepo(str(part), create=True)
         dl.create(path=str(part), force=True, result_renderer="disabled")
@@ -126,8 +126,8 @@ def write_image(path: Path, values: np.ndarray, affine: np.ndarray, tr: float | 
 
 def write_common(folder: Path, simulation: Simulation, stories: Mapping[str, pd.DataFrame]) -> None:
     """What describes the whole data set: description, participants, README and the stories' transcripts."""
-    common = {"BIDSVersion": "1.10.0"}
-    common["GeneratedBy"] = [{"Name": "triphase", "Description": "simulated", "Version": simulation.version}]
+    by = {"Name": "triphase", "Description": "simulated", "Version": simulation.version}
+    common: Section = {"BIDSVersion": "1.10.0", "GeneratedBy": [by]}
     description = {
         "Name": simulation.name,
         "DatasetType": "raw",

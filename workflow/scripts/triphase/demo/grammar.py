@@ -69,7 +69,7 @@ def lexicon() -> dict[str, Any]:
                 taken.add(stem)
                 return str(stem.capitalize() if capital else stem)
 
-    words = {
+    words: dict[str, Any] = {
         pos: {topic: tuple(fresh() for _ in range(count)) for topic in TOPICS}
         for pos, count in (("noun", NOUNS), ("verb", VERBS), ("adjective", ADJECTIVES))
     }
@@ -119,7 +119,7 @@ class Speaker:
         """One sentence as a list of `Word`."""
         opening = [(self.one_of(CONNECTIVES), "ADV", "none", 0, "none")] if self.chance(0.15) else []
         words = opening + self.clause(topic, depth=0, awaited=None)
-        return [Word(*word, topic=topic, sentence=index) for word in words]
+        return [Word._make((*word, topic, index)) for word in words]
 
     def clause(self, topic: str, depth: int, awaited: str | None) -> list[tuple]:
         """Subject and verb phrase. `awaited`: number of an outer subject whose verb is still to come, or None."""
@@ -197,7 +197,8 @@ class Speaker:
 
     def story(self, sentences: int) -> list[Word]:
         """A story of so many sentences as a list of `Word`; its topic changes every 4 to 7 sentences."""
-        words, topic, left = [], None, 0
+        words: list[Word] = []
+        topic, left = "", 0
         for index in range(sentences):
             if left == 0:
                 topic = self.one_of([other for other in TOPICS if other != topic])

@@ -21,7 +21,7 @@ class Repository:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self.revisions = {}
+        self.revisions: dict[str, str] = {}
 
     def add(self, revision: str, source: str | Path) -> None:
         """Add a folder of files as a revision; equal files of two revisions share one blob.

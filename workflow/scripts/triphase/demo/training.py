@@ -51,7 +51,7 @@ def build(
     architecture: str, *, vocabulary: int, layers: int, width: int, heads: int, context: int, end: int
 ) -> transformers.PreTrainedModel:
     """A randomly initialised causal language model of one of `ARCHITECTURES`; its MLP is 4 x (gated: 2.5 x) as wide."""
-    shared = {
+    shared: Section = {
         "vocab_size": vocabulary,
         "hidden_size": width,
         "num_hidden_layers": layers,
@@ -63,7 +63,7 @@ def build(
         "tie_word_embeddings": True,
     }
     if architecture == "gpt_neox":
-        config = transformers.GPTNeoXConfig(**shared, intermediate_size=4 * width)
+        config: Any = transformers.GPTNeoXConfig(**shared, intermediate_size=4 * width)
     elif architecture == "olmo2":
         config = transformers.Olmo2Config(**shared, intermediate_size=5 * width // 2)
     elif architecture == "llama":

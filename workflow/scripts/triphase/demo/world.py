@@ -13,7 +13,7 @@ import numpy as np
 from triphase.core.types import Section
 from triphase.demo.grammar import LANGUAGE_SEED, Speaker, lexicon
 
-RELATIONS = {
+RELATIONS: dict[str, Section] = {
     "home": {
         "values": "place",
         "statements": ("{person} lives in {value}.", "The home of {person} is {value}."),

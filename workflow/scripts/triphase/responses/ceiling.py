@@ -59,7 +59,7 @@ def spearman_brown(reliability: float | np.ndarray, k: float) -> float | np.ndar
 
 def hearings(runs: Entries) -> dict[str, list[str]]:
     """Names of the runs of each stimulus that was heard more than once: dict of stimulus to list of run."""
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for run in runs:
         groups.setdefault(run["stimulus"], []).append(run["name"])
     return {stimulus: names for stimulus, names in groups.items() if len(names) > 1}
@@ -97,7 +97,7 @@ def reliability_from_repeats(by_run: Mapping[str, np.ndarray], groups: Mapping[s
     correlations, lengths = [], []
     for names in groups.values():
         length, count = min(len(by_run[name]) for name in names), len(names)
-        together = sum(standardized(by_run[name][:length]) for name in names)
+        together = sum((standardized(by_run[name][:length]) for name in names), np.zeros(()))
         correlations.append(((together**2).mean(axis=0) - count) / (count * (count - 1)))
         lengths.append(length)
     return fisher_mean(correlations, lengths)
@@ -119,16 +119,17 @@ class Others:
     """
 
     def __init__(self, series: Iterable[Mapping[str, np.ndarray]]):
-        self.total, self.count = {}, 0
+        self.total: dict[str, np.ndarray] = {}
+        self.count: np.ndarray | int = 0
         for by_run in series:
             valid = self.valid(by_run)
             self.count = self.count + valid.astype(int)
             for name, values in by_run.items():
-                known = self.total.get(name, 0.0)
+                filled = np.where(valid, values, 0).astype(np.float64)
+                known = self.total.get(name, filled)
                 # Scans of one run may end a few volumes apart.
-                length = len(values) if np.isscalar(known) else min(len(known), len(values))
-                filled = np.where(valid, values[:length], 0).astype(np.float64)
-                self.total[name] = filled if np.isscalar(known) else known[:length] + filled
+                length = min(len(known), len(filled))
+                self.total[name] = known[:length] + filled[:length] if name in self.total else filled
 
     @staticmethod
     def valid(by_run: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -98,13 +98,13 @@ def repeat_draws(by_run: Mapping[str, np.ndarray], groups: Mapping[str, Sequence
     -------
     float64 array (draw, voxel)
     """
-    z, total = 0.0, sum(blocks.lengths[stimulus] for stimulus in groups)
+    z, total = np.zeros(()), sum(blocks.lengths[stimulus] for stimulus in groups)
     for stimulus, names in groups.items():
         rows, counts = blocks.of[stimulus]
         counts = counts.astype(np.float64)
         scans = counts @ np.array([len(block) for block in rows], float)[:, None]
         length = blocks.lengths[stimulus]
-        single, together, squares = 0.0, 0.0, 0.0
+        single, together, squares = np.zeros(()), np.zeros(()), np.zeros(())
         for name in names:
             values = standardized(by_run[name][:length])
             single = single - (counts @ _sums(values, rows)) ** 2 / scans

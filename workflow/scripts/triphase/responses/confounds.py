@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ def read_confounds(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def choose_columns(table: pd.DataFrame, patterns: Sequence[str] | bool, path: str | Path) -> pd.DataFrame:
+def choose_columns(table: pd.DataFrame, patterns: Sequence[str] | Literal[True], path: str | Path) -> pd.DataFrame:
     """The columns that any of some globs matches, in the table's order; all where `patterns` is True.
 
     Raises
@@ -179,8 +180,7 @@ def motion_summary(path: str | Path, volumes: int, dropped: tuple[int, int]) -> 
     except InputError as error:
         log.warning("no motion summary: %s", error)
         return {}
-    first = None if motion is None else first_row(len(motion), volumes, dropped)
-    if first is None:
+    if motion is None or (first := first_row(len(motion), volumes, dropped)) is None:
         return {}
     moved = framewise_displacement(motion)[max(first, 1) : first + volumes]
     if not len(moved) or not np.isfinite(moved).all():

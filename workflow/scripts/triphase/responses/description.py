@@ -70,7 +70,9 @@ def sound_onsets(manifest: Section, template: str | None, subject: Section, runs
     dict of run to s after the start of the scan, of the first event; runs whose table does not tell are absent
     """
     onsets = {}
-    for run in runs if template and manifest.get("clone") else []:
+    if template is None or not manifest.get("clone"):
+        return {}
+    for run in runs:
         names = {"subject": subject["name"], "id": subject.get("id", subject["name"]), "stimulus": run["stimulus"]}
         path = template.format(**names, run=run["name"])
         rows = (git(manifest["clone"], "show", f"{manifest['commit']}:{path}", check=False) or "").splitlines()
@@ -212,7 +214,7 @@ def describe_timing(
         group.append(entry)
     each = []
     for subject, by_run in chosen.items():
-        mine = check_timing(events, by_run, times, tr)
+        mine = check_timing(events, by_run, times, tr) or {}
         for place, region in enumerate(regions):
             curve = mine["convolved"]["curve"][:, place]
             entry = {"subject": subject, "roi": region, "raw_lag": finite_or_none(mine["raw"]["lag"][place])}
@@ -292,6 +294,6 @@ def ceilings_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     ordered = table.sort_values("subject", key=lambda names: names != GROUP, kind="stable")
     numbers = ("ceiling", "low", "high")
     return [
-        {**row, **{key: finite_or_none(row[key]) for key in numbers}, "n_voxels": int(row["n_voxels"])}
+        {**row, **{key: finite_or_none(row[key]) for key in numbers}, "n_voxels": int(row["n_voxels"])}  # type: ignore[dict-item]
         for row in ordered.to_dict("records")
     ]

@@ -34,13 +34,14 @@ def region_means(
     means : dict of run to float64 array (time, region), NaN where a region has no valid voxel
     counts : int array (region,), valid voxels
     """
-    sums, counts = {}, np.zeros(len(masks), int)
+    sums: dict[str, np.ndarray] = {}
+    counts = np.zeros(len(masks), int)
     for voxels, by_run in parts:
         valid = np.logical_and.reduce([np.isfinite(values).all(axis=0) for values in by_run.values()])
         inside = np.stack([mask[voxels] & valid for mask in masks.values()])
         counts += inside.sum(axis=1)
         weights = inside.T.astype(np.float32)
         for name, values in by_run.items():
-            sums[name] = sums.get(name, 0.0) + (np.where(valid, values, 0) @ weights).astype(np.float64)
+            sums[name] = sums.get(name, 0) + (np.where(valid, values, 0) @ weights).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {name: np.where(counts > 0, total / counts, np.nan) for name, total in sums.items()}, counts

@@ -200,7 +200,8 @@ class RegionMeans:
         self.subjects, self.regions = list(dict.fromkeys(subject)), list(regions)
         names = np.array(self.subjects)[:, None] == subject
         self._masks = (names[:, None] & np.stack(list(regions.values()))).reshape(-1, len(subject))
-        self._sums, self._counts = {}, {}
+        self._sums: dict[str, np.ndarray] = {}
+        self._counts: dict[str, np.ndarray] = {}
 
     def add(self, measure: str, batch: slice, draws: np.ndarray) -> None:
         """Add draws (n_draws, n_batch_targets) of a slice of the targets; a voxel that has a NaN there is left out."""

@@ -91,7 +91,7 @@ def chance_of_peak(runs: Sequence[tuple[np.ndarray, np.ndarray]], tr: float, see
     float array (region,)
     """
     rng = np.random.default_rng(seed)
-    total, null = sum(len(responses) for _, responses in runs), 0.0
+    total, null = sum(len(responses) for _, responses in runs), np.zeros(())
     for rates, responses in runs:
         scans = len(responses)
         # No longer than a third of a short run, so that there is something to draw from.

@@ -6,7 +6,7 @@ recordings use, and SciPy's holds a 24-bit file in memory.
 
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -68,7 +68,7 @@ def read_envelope(path: str | Path) -> pd.DataFrame:
 def read_header(path: str | Path) -> Wav:
     """Header of a WAV file as a `Wav`; InputError for what is none, is cut short or holds no plain samples."""
 
-    def refuse(trouble):
+    def refuse(trouble: str) -> NoReturn:
         raise InputError(f"{path}: {trouble}; the sound must be a whole WAV file with PCM or float samples")
 
     size = Path(path).stat().st_size

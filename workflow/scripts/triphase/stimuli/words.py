@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
-from triphase.core.types import Entries
+from triphase.core.types import Entries, Section
 from triphase.stimuli.languages import spaced
 
 
@@ -85,7 +85,7 @@ def check_split(runs: Entries, hashes: Mapping[str, str]) -> None:
     runs : list of dict with name, stimulus and test (bool)
     hashes : dict of stimulus to `stimulus_hash`
     """
-    sides = {}
+    sides: dict[str, Section] = {}
     for run in runs:
         other = sides.setdefault(hashes[run["stimulus"]], run)
         if other["test"] != run["test"]:

@@ -38,7 +38,8 @@ class Hdf5Reader:
         """
         self.key, self.repeats_key = source["key"], source.get("repeats_key")
         one = {role: entries[0] for role, entries in paths.items()}
-        shape = affine = None
+        shape: tuple[int, ...] | None = None
+        affine = np.eye(4)
         self.masked = "mask" in one
         if "reference" in one:
             values, affine = read_volume(one["reference"])
@@ -56,7 +57,7 @@ class Hdf5Reader:
             mask, own = read_volume(self.where)
             if shape is not None and mask.shape != shape:
                 raise InputError(f"{self.where}: shape {mask.shape}, but the reference {one['reference']} has {shape}")
-            shape, affine = mask.shape, own if affine is None else affine
+            shape, affine = mask.shape, own if shape is None else affine
             self.offsets, self.grid = np.flatnonzero(mask.ravel(order="F")), mask.size
             if not len(self.offsets):
                 raise InputError(f"{self.where}: no voxel is inside the mask")

@@ -27,11 +27,11 @@ class NiftiReader:
             Without a mask the voxels that `rois` labels, without both the `brain` on the grid of `example`
         space, brain : str, as in `masks.brain_mask`
         """
-        labels = None
-        if rois := paths.get("rois"):
+        rois, masks, labels = paths.get("rois", []), paths.get("mask", []), None
+        if rois:
             labels, affine = read_volume(rois[0])
             self.where = rois[0]
-        if masks := paths.get("mask"):
+        if masks:
             inside, affine = common_mask(masks)
             self.where = masks[0]
             if labels is not None and labels.shape != inside.shape:
@@ -49,8 +49,8 @@ class NiftiReader:
         self.offsets = np.ravel_multi_index(indices.T, self.shape, order="F")
         names = unlabelled(len(indices))
         if labels is not None:
-            table = paths.get("roi_table")
-            names = roi_names(np.rint(labels[inside]).astype(int), rois[0], table[0] if table else None)
+            table = paths.get("roi_table", [None])[0]
+            names = roi_names(np.rint(labels[inside]).astype(int), rois[0], table)
         self.table = table_of(names, indices @ affine[:3, :3].T + affine[:3, 3])
 
     def open(self, paths: list[str], run: Section) -> Recording:

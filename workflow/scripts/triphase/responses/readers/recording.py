@@ -70,9 +70,9 @@ def roi_names(
     ------
     InputError : the table has no such columns, or lacks a label
     """
-    if roi_table is None and not known:
+    names = read_label_table(roi_table) if roi_table else known or {}
+    if not roi_table and not names:
         return np.array([f"roi-{value}" if value else "" for value in labels], dtype=object)
-    names = read_label_table(roi_table) if roi_table else known
     if unnamed := sorted(set(labels.tolist()) - set(names) - {0}):
         raise InputError(f"{roi_table or rois}: no row for the label {unnamed[0]}, which {rois} holds")
     return np.array([names[value] if value else "" for value in labels], dtype=object)

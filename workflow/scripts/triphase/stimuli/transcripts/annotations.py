@@ -70,7 +70,7 @@ def read_annotations(path: str | Path, words: Section) -> tuple[pd.DataFrame, in
             # As the authors do: of a marker that comes again, what follows is no speech of the main track.
             content = content.split(marker)[1]
         for place, piece in enumerate(content.split("/"), 1):
-            speaker, text = split_speaker(piece) if marker else (None, piece)
+            speaker, text = split_speaker(piece) if marker else ("", piece)
             text = clean(text, spaces)
             if not is_blank(text, unknown):
                 known = {"speaker": clean(speaker, spaces) or None} if marker else {"annotator": place}

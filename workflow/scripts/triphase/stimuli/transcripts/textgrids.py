@@ -15,7 +15,7 @@ import re
 from bisect import bisect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
@@ -162,7 +162,7 @@ class Values:
     def __init__(self, path: str | Path, text: str):
         self.path, self.at, self.line = path, 0, 1
         self.breaks = [match.start() for match in re.finditer("\n", text)]
-        self.found = []
+        self.found: list[tuple[Any, int]] = []
         for match in VALUE.finditer(text):
             kind, raw = match.lastgroup, match.group()
             if kind == "quote":
