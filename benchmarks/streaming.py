@@ -108,6 +108,7 @@ def stream(folder, runs):
     """Seconds that a subject takes from its files to its .zarr.zip."""
     import pandas as pd
 
+    from triphase.config.jobs import CleanResponses
     from triphase.responses.subject import clean_subject
 
     names = [f"story-{number:02d}" for number in range(runs)]
@@ -121,7 +122,8 @@ def stream(folder, runs):
     target = Path(folder, "subject.zarr.zip")
     begin = time.perf_counter()
     entries = [{"name": name, "stimulus": name} for name in names]
-    clean_subject(target, "subject", files, source, entries, words, tr=TR, cleaning=cleaning)
+    dataset = {"source": source, "runs": entries, "tr": TR, "brain": "template", "atlas": None, "rois": []}
+    clean_subject(target, "subject", files, words, CleanResponses(study="", cleaning=cleaning, **dataset), {})
     taken = time.perf_counter() - begin
     target.unlink()
     return taken

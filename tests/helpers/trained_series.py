@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from triphase.checkpoints.integrity.fingerprint import fingerprint_tensors
-from triphase.checkpoints.integrity.initialisation import NEOX
 from triphase.checkpoints.integrity.schedule import learning_rates
 
 SCHEDULES = ("cosine", "constant", "restart", "annealing", "jump", "spikes")
@@ -84,7 +83,7 @@ def train_group(group, count, seed=0):
         _update(weights, moments, gradients, 1 / norm.clamp(min=1), rates[:, step - 1], step)
         if step in SAVES or step in LATE:
             kept[step] = _copies(weights)
-    initialisation = {"gains": 1, "biases": 0, **({"weights": NEOX} if start == "neox" else {"std": 0.02})}
+    initialisation = {"gains": 1, "biases": 0, **({"weights": "gpt-neox"} if start == "neox" else {"std": 0.02})}
     config = {"hidden_size": width, "num_hidden_layers": layers, "vocab_size": VOCABULARY}
     files = {name: file_of(name, layers, n_files) for name in weights}
     runs = []

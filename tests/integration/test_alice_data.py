@@ -24,12 +24,13 @@ from triphase.core.errors import InputError
 from triphase.responses.description import describe_timing, subject_series
 from triphase.sources.clones import git
 from triphase.stimuli.transcripts import read_transcript
-from triphase.stimuli.words import read_words
 
 REGISTRY = load_registry(ROOT / "resources/registry/datasets.yaml")
 SELECTION = defaults(json_schema(Study))["dataset"] | {"name": "ds002322"}
 DATASET = resolve_dataset(SELECTION, REGISTRY, study="alice")
-SOURCES = {source["name"]: source for source in REGISTRY["datasets"]["ds002322"]["sources"]}
+SOURCES = {
+    name: resolve_dataset(SELECTION | {"source": name}, REGISTRY, study="alice")["source"] for name in ("roi", "voxels")
+}
 CLEANING = {"high_pass": 0.01, "confounds": True, "confound_expansion": []}
 SUBJECTS = [subject["name"] for subject in DATASET["subjects"]]
 
@@ -106,9 +107,9 @@ def test_the_table_as_published_is_refused_at_its_bad_row(alice):
     table = clone_of(alice) / "code/annotations.tsv"
     words = DATASET["words"]
     with pytest.raises(InputError, match="annotations.tsv, row 104: 'suddenly' has onset 53.1846, offset 52.4036"):
-        read_words(table, words["columns"], joined=words["joined"])
+        read_transcript(table, {**words, "corrections": []})
     with pytest.raises(InputError, match="row 47: the word '’s' has no onset and no offset"):
-        read_words(table, words["columns"])
+        read_transcript(table, {**words, "corrections": [], "joined": []})
 
 
 def test_27_listeners_are_usable(responses):
@@ -217,7 +218,7 @@ def test_images_exist_for_the_listeners_that_the_study_names(alice):
     source = SOURCES["voxels"]
     tree = set(git(clone_of(alice), "ls-tree", "-r", "--name-only", "HEAD").splitlines())
     ids = {subject["name"]: subject["id"] for subject in DATASET["subjects"]}
-    assert {source["path"].format(id=ids[name]) for name in source["subjects"]} == {
+    assert {source["files"]["response"].format(id=ids[name]) for name in source["subjects"]} == {
         path for path in tree if path.startswith("derivatives/") and path.endswith(".nii.gz")
     }
 

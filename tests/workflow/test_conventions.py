@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 
 import pytest
 from project import ROOT
@@ -93,3 +95,25 @@ def test_the_root_of_the_library_holds_packages_alone():
     folder = ROOT / "workflow/scripts/triphase"
     assert [path.name for path in folder.glob("*.py")] == ["__init__.py"]
     assert {path.parent.name for path in folder.glob("*/__init__.py")} == set(ORDER)
+
+
+HEAVY = ["numpy", "pandas", "scipy", "torch", "nibabel", "h5py", "xarray"]
+START = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        assert name not in {heavy}, name
+
+sys.meta_path.insert(0, Refuse())
+{imports}
+from triphase.core.registry import Registry
+assert all(len(registry) for registry in Registry.every)
+"""
+
+
+def test_what_snakemake_imports_at_every_start_is_light():
+    lines = [line for path in RULES for line in path.read_text().splitlines() if line.startswith("from triphase")]
+    code = START.format(heavy=HEAVY, imports="\n".join(lines))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=LIBRARY[0].parents[1])
+    assert done.returncode == 0, done.stderr

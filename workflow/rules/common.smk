@@ -10,6 +10,7 @@ from triphase.checkpoints.snapshots import weight_bytes
 from triphase.config.jobs import settings_values
 from triphase.config.merging import as_values
 from triphase.config.places import Sources
+from triphase.config.readers import READERS
 from triphase.core.digest import script_digest
 from triphase.core.errors import InputError
 from triphase.encoding.memory import fit_megabytes
@@ -54,12 +55,12 @@ wildcard_constraints:
 
 
 def settings(rule, **given):
-    """Param function: what a rule's jobs are told (`triphase.config.jobs`), and a digest of the library code that they run.
+    """Param function: what a rule's jobs are told (`triphase.config.jobs`), and a digest of the code that they run.
 
     Values `given` may be functions of the wildcards; `asked`, the time, makes a rule run whenever it is asked for. It is a
     function even where no wildcard counts, since Snakemake would fill in the names of a path's template itself.
     """
-    code = script_digest(Path(workflow.basedir) / "workflow/scripts" / f"{rule}.py")
+    code = script_digest(Path(workflow.basedir) / "workflow/scripts" / f"{rule}.py", STUDY.plugins)
     fixed = settings_values(rule, config, **given) | {"code": code}
     changing = {name: value for name, value in given.items() if callable(value)}
     return lambda wildcards: fixed | {name: value(wildcards) for name, value in changing.items()}

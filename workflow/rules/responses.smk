@@ -19,7 +19,7 @@ rule clean_responses:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=lambda w, attempt: attempt * (2000 if SOURCE["reader"] == "text" else 6000),
+        mem_mb=lambda w, attempt: attempt * READERS[SOURCE["reader"]].megabytes,
         runtime=lambda w, attempt: 240 * attempt,
     params:
         settings=settings("clean_responses", rois=DATASET["rois"] if DATASET["atlas"] else []),

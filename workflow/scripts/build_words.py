@@ -21,7 +21,7 @@ def main(job: Job[BuildWords]) -> None:
         if stimulus not in tables:
             path = of_run(manifest["files"]["words"], run)["path"]
             corrections = [entry for entry in settings.words.get("corrections", []) if entry["stimulus"] == stimulus]
-            tables[stimulus], seconds[stimulus] = read_transcript(path, settings.words, corrections)
+            tables[stimulus], seconds[stimulus] = read_transcript(path, {**settings.words, "corrections": corrections})
     table, texts, hashes = build_words(tables, settings.runs, language, unit)
     check_split(settings.runs, hashes)
     about = {"language": language, "unit": unit, "seconds": seconds}

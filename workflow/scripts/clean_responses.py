@@ -25,11 +25,7 @@ def main(job: Job[CleanResponses]) -> None:
     }
     subject = job.wildcards.subject
     with raw_content(manifest, user=f"{settings.study}/{subject}", retrieve=job.execution):
-        clean_subject(
-            paths.responses, subject, files, settings.source, settings.runs, words,
-            tr=settings.tr, cleaning=settings.cleaning, brain=settings.brain, atlas=settings.atlas, rois=settings.rois,
-            attributes=attributes,
-        )  # fmt: skip
+        clean_subject(paths.responses, subject, files, words, settings, attributes)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from triphase.config.jobs import SimulateDataset
 from triphase.core.artefacts import write_json
 from triphase.core.job import Job, start
 from triphase.demo.dataset import make_dataset
+from triphase.demo.listeners import Simulation
 
 
 def main(job: Job[SimulateDataset]) -> None:
@@ -14,9 +15,10 @@ def main(job: Job[SimulateDataset]) -> None:
     manifest = Path(paths.dataset)
     manifest.unlink(missing_ok=True)
     folder = manifest.parent / "dataset"
-    names, about = [subject["name"] for subject in settings.subjects], settings.dataset
-    commit = make_dataset(folder, **about, subjects=names)
-    facts = {"version": about["version"], "commit": commit, "seed": about["simulate"]["seed"]}
+    about, simulate = {**settings.dataset}, settings.dataset["simulate"]
+    del about["simulate"]
+    simulation = Simulation(subjects=[subject["name"] for subject in settings.subjects], **about, **simulate)
+    facts = {"version": simulation.version, "commit": make_dataset(folder, simulation), "seed": simulation.seed}
     write_json(manifest, {"path": str(folder)} | facts)
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from triphase.checkpoints.find import find_checkpoint
 from triphase.checkpoints.integrity.fingerprint import POINTS, coordinates, fingerprint_folder, fingerprint_tensors
-from triphase.checkpoints.integrity.initialisation import NEOX, Start
+from triphase.checkpoints.integrity.initialisation import Start
 from triphase.checkpoints.integrity.recipe import series_entry
 from triphase.checkpoints.integrity.schedule import SLACK, learning_rates, reach_of, schedule_of_recipe, update_bound
 from triphase.checkpoints.integrity.storage import read_fingerprint, write_fingerprint
@@ -221,7 +221,7 @@ def test_initialisation_of_gpt_neox():
     def worst(changed, reach=0.0):
         mark = fingerprint_tensors([(n, "f", t.to(torch.float16)) for n, t in (drawn | vectors | changed).items()])
         config = {"hidden_size": width, "num_hidden_layers": layers}
-        start = Start({"gains": 1, "biases": 0, "weights": NEOX}, config, mark.names, mark.shapes)
+        start = Start({"gains": 1, "biases": 0, "weights": "gpt-neox"}, config, mark.names, mark.shapes)
         return max(start.departures(mark, reach))
 
     assert worst({})[0] < 1

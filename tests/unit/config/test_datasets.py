@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from project import ROOT
 
 from triphase.config.datasets import load_registry, resolve_dataset
+from triphase.config.readers import READERS
 from triphase.config.schema import Study
 from triphase.config.schema.overlay import defaults, json_schema, keys
 from triphase.config.schema.registries import Datasets, Families
+from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
 
 FILE = ROOT / "resources/registry/datasets.yaml"
@@ -61,6 +63,21 @@ def test_a_study_chooses_its_runs_and_test_runs():
         resolve("ds003020", subjects=["UTS02", "UTS04"], runs=["life"])
 
 
+def test_a_source_says_the_path_of_every_role_of_its_files():
+    entry = copy.deepcopy(SMALL)
+    entry["datasets"][0]["sources"][0] |= {
+        "reader": "gifti", "path": "{subject}_{run}_{hemi}.gii", "mask": "mask_{hemi}.gii", "confounds": "c.tsv",
+        "rois": "rois.gii", "roi_table": None,
+    }  # fmt: skip
+    registry = {"datasets": {"embedded": entry["datasets"][0]}, "atlases": {}}
+    source = resolve_dataset(NOTHING | {"name": "embedded"}, registry, study="mine")["source"]
+    assert source["files"] == {
+        "response_L": "{subject}_{run}_L.gii", "response_R": "{subject}_{run}_R.gii", "mask_L": "mask_L.gii",
+        "mask_R": "mask_R.gii", "confounds": "c.tsv", "rois": "rois.gii",
+    }  # fmt: skip
+    assert "path" not in source and "mask" not in source
+
+
 def test_overrides_merge_mappings_and_replace_lists():
     changed = resolve("embedded", overrides={"tr": 1.5, "simulate": {"volumes": 99}, "subjects": [{"name": "x"}]})
     assert changed["tr"] == 1.5 and changed["simulate"]["volumes"] == 99 and changed["simulate"]["seed"] == 1
@@ -74,7 +91,11 @@ def test_overrides_merge_mappings_and_replace_lists():
         ("ds1", {}, "dataset/name: 'ds1' is not in the registry; there are: embedded, ds002322"),
         ("ds002322", {"source": "surface"}, "source: 'surface' is not among the sources: roi, roi_10mm, voxels"),
         ("ds002322", {"transcript": "srt"}, "dataset/transcript: 'srt' is not a transcript; there are: annotations"),
-        ("ds002322", {"subjects": ["s17"]}, "dataset/subjects: 's17' is not a subject of ds002322; there are: s18"),
+        (
+            "ds002322",
+            {"subjects": ["s17"]},
+            "dataset/subjects: 's17' is not a subject of ds002322; there are: s18, .* did you mean 's51'",
+        ),
         ("ds002322", {"source": "voxels", "subjects": ["s33"]}, "'s33' has no responses of source 'voxels'"),
         ("ds002322", {"runs": ["run-2"]}, "dataset/runs: 'run-2' is not a run of ds002322; there are: run-1"),
         ("ds002322", {"test_runs": ["run-2"]}, "dataset/test_runs: 'run-2' is not among the study's runs: run-1"),
@@ -120,6 +141,8 @@ def test_subjects_and_runs_of_an_own_folder_are_found_by_their_files(tmp_path):
         resolve("local", tmp_path / "responses", overrides={"tr": 1.5})
 
 
+TEXT = {"name": "rois", "root": "local_data", "reader": "text", "space": "none", "path": "a.txt", "columns": ["LTemp"]}
+TEXT |= {"dropped_volumes": 0, "regions": [{"name": "LFront"}]}
 EMBEDDED, TRANSCRIPT, SOURCE = ("datasets", 0), ("datasets", 0, "transcripts", 0), ("datasets", 0, "sources", 0)
 
 
@@ -131,8 +154,10 @@ EMBEDDED, TRANSCRIPT, SOURCE = ("datasets", 0), ("datasets", 0, "transcripts", 0
         ((*TRANSCRIPT, "labels", 0), {"name": "word_rate"}, "transcripts/words/labels: 'word_rate' is taken"),
         (TRANSCRIPT, {"path": "{story}.tsv"}, "words/path: .*'{story}' is unknown; it may use: {stimulus}"),
         (TRANSCRIPT, {"path": "{stimulus.tsv"}, "words/path: .* is not a path template"),
-        (TRANSCRIPT, {"format": "textgrid"}, "transcripts/words: format 'textgrid' needs the key 'tier'"),
-        (TRANSCRIPT, {"tier": 1}, "words/tier: format 'table' has no such key; it has columns, labels"),
+        (TRANSCRIPT, {"format": "textgrid"}, "transcripts/words/tier: the key is missing; it must be text or"),
+        (TRANSCRIPT, {"tier": 1}, "words/tier: no such key .here 1.; there are columns, corrections"),
+        (TRANSCRIPT, {"format": "srt"}, "words/format: there is no transcript format 'srt'; there are anno"),
+        (TRANSCRIPT, {"columns": {"word": "w"}}, "words/columns/onset: the key is missing"),
         ((*TRANSCRIPT, "columns"), {"duration": "d"}, "words/columns: give either offset or duration"),
         (TRANSCRIPT, {"corrections": [{"stimulus": "chapel", "row": 2, "column": "w", "found": "a", "value": "b"}]},
          "words/corrections: 'chapel' is not a stimulus"),
@@ -141,9 +166,13 @@ EMBEDDED, TRANSCRIPT, SOURCE = ("datasets", 0), ("datasets", 0, "transcripts", 0
         (SOURCE, {"mask": "{subj}"}, "voxels/mask: .*'{subj}' is unknown"),
         (SOURCE, {"path": "{id}_{run}.nii"}, "voxels/path: .* uses {id}, but the subject 'sub-01' has no id"),
         (SOURCE, {"subjects": ["sub-1"]}, "voxels/subjects: 'sub-1' is not a subject; there are: sub-01"),
-        (SOURCE, {"reader": "text", "columns": ["LTemp"]}, "voxels/regions: 'LFront' is not among its columns"),
-        (SOURCE, {"reader": "text"}, "voxels: reader 'text' needs the key 'columns'"),
-        (SOURCE, {"reader": "hdf5"}, "voxels: reader 'hdf5' needs the key 'key'"),
+        ((*EMBEDDED, "sources"), {0: TEXT}, "rois/regions: 'LFront' is not among its columns"),
+        (SOURCE, {"reader": "text"}, "voxels/columns: the key is missing; it must be a list of names"),
+        (SOURCE, {"reader": "niffti"}, "voxels/reader: there is no reader 'niffti'; there are .*; did you mean 'nifti'"),
+        (SOURCE, {"masks": "m.nii"}, "voxels/masks: no such key .*; did you mean mask. there are confounds"),
+        (SOURCE, {"mask": 1}, "voxels/mask: 1 must be text or null"),
+        (SOURCE, {"path": "{run}.npy"}, "voxels/path: '{run}.npy' must end in .nii or .nii.gz to be read as 'nifti'"),
+        (SOURCE, {"reader": "hdf5"}, "voxels/key: the key is missing; it must be text"),
         (SOURCE, {"rois": None}, "voxels/regions: the source has no label image"),
         ((*EMBEDDED, "subjects", 0), {"runs": ["run-9"]}, "subjects/sub-01/runs: 'run-9' is not a run; there are"),
         ((*EMBEDDED, "subjects", 1), {"name": "sub-01"}, "embedded/subjects: name 'sub-01' is used more than once"),
@@ -154,7 +183,8 @@ def test_a_mistake_in_a_registry_is_named(tmp_path, path, values, message):
     at = content
     for part in path:
         at = at[part]
-    at.update(values)
+    for key, value in values.items():
+        at[key] = value
     file = tmp_path / "own.yaml"
     file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     with pytest.raises(InputError, match=message) as caught:
@@ -201,9 +231,9 @@ def test_whatever_stands_in_a_registry_ends_well_or_in_one_clear_error(tmp_path_
         assert str(error).strip()
 
 
-@pytest.mark.parametrize("registry", [Datasets, Families])
-def test_every_key_is_documented(registry):
+def test_every_key_is_documented():
     text = (ROOT / "resources/registry/README.md").read_text()
-    names = {path.split("/")[-1] for path, *_ in keys(json_schema(registry))} - {"[]"}
-    missing = [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)]
+    known = {path.split("/")[-1] for part in (Datasets, Families) for path, *_ in keys(json_schema(part))} - {"[]"}
+    known |= {key for declared in (*READERS.values(), *TRANSCRIPTS.values()) for key in declared.keys()}
+    missing = [key for key in sorted(known) if not re.search(rf"\b{key}\b", text)]
     assert not missing, missing

@@ -15,21 +15,27 @@ FILES = {
     "triphase/more/__init__.py": "def m():\n    return 3\n",
     "triphase/more/shared.py": "def s():\n    return 4\n",
     "triphase/unused.py": "X = 1\n",
+    "triphase/table.py": "from triphase.core import Registry\n\nROWS = Registry('r', R, package='triphase.rows')\n",
+    "triphase/rows/one.py": "def one():\n    return 1\n",
+    "row.py": "from triphase.table import ROWS\nfrom triphase.more.shared import s\n\n\ndef own():\n    return s\n",
 }
+PLUGIN = ("row.py", "triphase/table.py", "triphase/rows/one.py")
+# A script that reads the registry, deep in what it imports.
+READING = {"triphase/b.py": FILES["triphase/b.py"] + "from triphase.table import ROWS\n"}
 
 
 @pytest.fixture
 def digest_after(tmp_path, monkeypatch):
-    def compute(**changes):
+    def compute(plugins=(), **changes):
         shutil.rmtree(tmp_path / "w", ignore_errors=True)
         for name, text in {**FILES, **changes}.items():
             path = tmp_path / "w" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         monkeypatch.setattr(digest, "LIBRARY", tmp_path / "w" / "triphase")
-        for cached in (digest._tree, digest._imports, digest._code):
+        for cached in (digest._tree, digest._imports, digest._code, digest._closure, digest._registries):
             cached.cache_clear()
-        return digest.script_digest(tmp_path / "w" / "script.py")
+        return digest.script_digest(tmp_path / "w" / "script.py", [tmp_path / "w" / name for name in plugins])
 
     return compute
 
@@ -39,7 +45,7 @@ def test_comments_and_docstrings_rerun_nothing(digest_after):
     assert digest_after() == digest_after(**{"triphase/a.py": changed})
 
 
-@pytest.mark.parametrize("module", [name for name, text in FILES.items() if "return" in text])
+@pytest.mark.parametrize("module", [name for name in FILES if "return" in FILES[name] and name not in PLUGIN])
 def test_code_of_any_module_in_the_closure_counts(digest_after, module):
     changed = FILES[module].replace("return", "print(); return")
     assert digest_after() != digest_after(**{module: changed})
@@ -47,3 +53,25 @@ def test_code_of_any_module_in_the_closure_counts(digest_after, module):
 
 def test_other_modules_do_not_count(digest_after):
     assert digest_after() == digest_after(**{"triphase/unused.py": "X = 2\n"})
+
+
+def test_a_plugin_counts_where_its_registry_is_used(digest_after):
+    changed = {"row.py": FILES["row.py"].replace("return s", "return 2 * s")}
+    assert digest_after() == digest_after(["row.py"]) == digest_after(["row.py"], **changed)
+    before = digest_after(**READING)
+    added, edited = digest_after(["row.py"], **READING), digest_after(["row.py"], **READING, **changed)
+    assert len({before, added, edited}) == 3
+
+
+def test_a_plugin_of_no_registry_and_its_comments_count_for_nothing(digest_after):
+    other = {"row.py": FILES["row.py"].replace("from triphase.table import ROWS", "")}
+    assert digest_after(["row.py"], **READING, **other) == digest_after(**READING)
+    noted = {"row.py": "# why\n" + FILES["row.py"]}
+    assert digest_after(["row.py"], **READING, **noted) == digest_after(["row.py"], **READING)
+
+
+@pytest.mark.parametrize("module", ["triphase/more/shared.py", "triphase/rows/one.py"])
+def test_what_a_plugin_imports_and_what_fills_its_registry_count(digest_after, module):
+    files = {"triphase/c.py": "def g():\n    return 2\n"} | READING  # shared.py through the plugin alone
+    changed = {module: FILES[module].replace("return", "print(); return")}
+    assert digest_after(["row.py"], **files) != digest_after(["row.py"], **{**files, **changed})

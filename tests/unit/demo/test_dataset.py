@@ -11,17 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import simulate_dataset
+from jobs import run
 
 from triphase.core.errors import InputError
 from triphase.demo.bids import new_dataset, place_rois
-from triphase.demo.dataset import listen, tell_stories
+from triphase.demo.dataset import tell_stories
+from triphase.demo.listeners import Simulation, simulate_listener
 
 RUNS = [{"name": "run-1", "stimulus": "one", "test": False}, {"name": "run-2", "stimulus": "two", "test": True}]
 ROIS = [
     {"name": "Lang", "voxels": 12, "kind": "language", "centres": [[-56, -34, 2]]},
     {"name": "Aud", "voxels": 8, "kind": "sensory", "centres": [[-44, -16, 8], [44, -16, 8]]},
 ]
-SIMULATE = {"seed": 2, "volumes": 40, "rois": ROIS}
+SIMULATION = Simulation("small", "0.1.0", "CC0", "nobody", 2.0, ["sub-01"], RUNS, seed=2, volumes=40, rois=ROIS)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,9 @@ def made(tmp_path_factory):
     """A small data set: (folder, manifest)."""
     folder = tmp_path_factory.mktemp("demo")
     paths = SimpleNamespace(dataset=str(folder / "dataset.json"))
-    about = {"name": "small", "version": "0.1.0", "license": "CC0", "citation": "nobody", "tr": 2.0}
-    simulate_dataset.main(paths, **about, subjects=[{"name": "sub-01"}], runs=RUNS, simulate=SIMULATE)
+    about = {"name": "small", "version": "0.1.0", "license": "CC0", "citation": "nobody", "tr": 2.0, "runs": RUNS}
+    simulate = {"seed": 2, "volumes": 40, "rois": ROIS}
+    run(simulate_dataset, paths, dataset=about | {"simulate": simulate}, subjects=[{"name": "sub-01"}])
     return folder / "dataset", json.loads((folder / "dataset.json").read_text())
 
 
@@ -62,8 +65,7 @@ def test_images_hold_the_simulated_responses(made):
     import nibabel as nib
 
     folder, _ = made
-    stories = tell_stories(RUNS, SIMULATE, 2.0)
-    responses, motion, _ = listen("sub-01", RUNS, stories, SIMULATE, 2.0)
+    responses, motion, _ = simulate_listener("sub-01", tell_stories(SIMULATION), SIMULATION)
     labels, affine, order = place_rois(ROIS)
     base = folder / "derivatives" / "preproc" / "sub-01" / "func" / "sub-01_task-listening"
     assert np.isfinite(responses["run-2"]).all()

@@ -19,7 +19,8 @@ from triphase.demo.hub import new_repository
 from triphase.demo.novel import check_held_out, later_chapters
 from triphase.demo.tokenizers import train_tokenizer
 from triphase.demo.training import build, corpus, learning_rate, train, windows
-from triphase.stimuli.words import build_words, read_words
+from triphase.stimuli.transcripts import read_transcript
+from triphase.stimuli.words import build_words
 
 RECIPE = {
     "seed": 3,
@@ -216,9 +217,7 @@ def transcript(real_data, tmp_path):
     subprocess.run(["git", "clone", "-q", str(real_data / "openneuro/ds002322.bundle"), str(clone)], check=True)
     registry = yaml.safe_load((ROOT / "resources/registry/datasets.yaml").read_text())["datasets"]
     (words,) = [entry["transcripts"][0] for entry in registry if entry["name"] == "ds002322"]
-    table = read_words(
-        clone / words["path"], words["columns"], corrections=words["corrections"], joined=words["joined"]
-    )
+    table, _ = read_transcript(clone / words["path"], words)
     table, texts, _ = build_words({"alice-1": table}, [{"name": "run-1", "stimulus": "alice-1"}])
     write_table(tmp_path / "words.parquet", table, texts=texts)
     return str(tmp_path / "words.parquet")

@@ -46,7 +46,7 @@ def origin(tmp_path):
 def study(origin, **changes):
     about = {"name": "mini", "url": str(origin), "version": "1.0.0", "local_data_hint": None}
     words = {"root": "dataset", "path": "{stimulus}.tsv"}
-    source = {"root": "dataset", "path": "{subject}_{run}.nii", "mask": "mask.nii"}
+    source = {"root": "dataset", "files": {"response": "{subject}_{run}.nii", "mask": "mask.nii"}}
     parts = {"dataset": about, "words": words, "audio": None, "source": source, "subjects": SUBJECTS, "runs": RUNS}
     return parts | {"atlas": None, "local_data": None} | changes
 
@@ -85,7 +85,7 @@ def test_files_of_the_own_folder_are_there(origin, tmp_path):
     summary, _ = plan(**study(origin, words=CLOSE, local_data=str(tmp_path)))
     row = summary["rows"][0]
     assert (row["dataset"], row["files"], row["present_bytes"], row["fetch_bytes"]) == ("local_data", 2, 8, 0)
-    source = {"root": "local_data", "path": "{stimulus}.tsv"}
+    source = {"root": "local_data", "files": {"response": "{stimulus}.tsv"}}
     summary, printed = plan(**study(origin, words=CLOSE, source=source, local_data=str(tmp_path)))
     assert summary["datasets"] == [] and summary["disk_bytes"] == 0 and summary["total"]["fetch_bytes"] == 0
     assert "0 B are to come" in printed
@@ -113,6 +113,6 @@ def test_an_atlas_that_cannot_be_had_leaves_no_manifest(origin, tmp_path):
 
 
 def test_a_file_that_the_data_set_lacks_is_named_with_the_number_of_others(origin):
-    source = {"root": "dataset", "path": "{subject}_{run}_bold.nii"}
+    source = {"root": "dataset", "files": {"response": "{subject}_{run}_bold.nii"}}
     with pytest.raises(InputError, match=r"has no file s1_run-1_bold.nii \(role response\) and 3 other files"):
         plan(**study(origin, source=source))

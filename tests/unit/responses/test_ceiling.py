@@ -23,7 +23,7 @@ from triphase.stats.scoring import LARGEST_R
 
 ONCE = [{"name": "run-1", "stimulus": "one"}, {"name": "run-2", "stimulus": "two"}]
 TWICE = [*ONCE, {"name": "run-3", "stimulus": "one"}]
-SETTINGS = {"rois": [{"name": "A", "language": True}], "tr": 2.0, "draws": 200, "block_seconds": 20, "seed": 0}
+SETTINGS = {"rois": [{"name": "A", "language": True}], "tr": 2.0, "seed": 0}
 
 
 @pytest.fixture
@@ -37,14 +37,18 @@ def series(rng, n, voxels, share=1.0, smooth=0.5):
     return lfilter([1], [1, -smooth], noise, axis=0)[50:]
 
 
-def measured(data, layouts, runs, **keywords):
+def measured(data, layouts, runs, *, draws=200, block_seconds=20, **keywords):
     """Ceilings of arrays in memory; voxels and regions."""
     for name, layout in layouts.items():
         layout.setdefault("scans", {run: len(values) for run, values in data[name].items()})
-    return measure_ceiling(
-        lambda subject, names, voxels: {run: data[subject][run][:, voxels] for run in names},
-        layouts, runs, **{**SETTINGS, **keywords},
-    )  # fmt: skip
+
+    def open_runs(subject, names, voxels):
+        return {run: data[subject][run][:, voxels] for run in names}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ceiling_intervals, "DRAWS", draws)
+        patch.setattr(ceiling_intervals, "BLOCK_SECONDS", block_seconds)
+        return measure_ceiling(open_runs, layouts, runs, **{**SETTINGS, **keywords})
 
 
 def layout(roi=("A", "B", "C"), valid=True, shift=0.0):

@@ -77,6 +77,12 @@ def test_without_a_high_pass_only_the_trend_goes(rng):
     np.testing.assert_allclose(cleaned, zscore(residuals(values, np.arange(60)[:, None])), atol=1e-4)
 
 
+def test_a_run_may_be_too_short_for_any_drift(rng):
+    values = rng.normal(size=(20, 3))
+    cleaned, _ = clean_run(values, tr=0.5, high_pass=0.01)
+    np.testing.assert_allclose(cleaned, zscore(residuals(values, np.arange(20)[:, None])), atol=1e-4)
+
+
 def test_unusable_voxels_stay_in_place_and_change_no_other(rng):
     values = rng.normal(size=(80, 6))
     clean_alone, _ = clean_run(values, tr=TR, high_pass=HIGH_PASS)

@@ -221,7 +221,6 @@ def test_text_responses(tmp_path):
     assert (recording.volumes, recording.tr, recording.path) == (2, None, str(path))
     assert reader.table["roi"].tolist() == ["LATL", "RATL"] and reader.table["x"].isna().all()
     refused(lambda: read(TextReader(["LATL"]), path), str(path), "2 columns", "LATL")
-    refused(lambda: TextReader(None), "columns")
     for content, expected in {"1 2\n3 x\n": "table of numbers", "1 2\n3\n": "equal length", "": "empty"}.items():
         path.write_text(content)
         refused(lambda: read(reader, path), str(path), expected)
@@ -254,4 +253,4 @@ def test_arrays_of_numpy(tmp_path, monkeypatch):
 
 
 def test_reader_that_there_is_not(tmp_path):
-    refused(lambda: open_reader({"reader": "mgh"}, {"response": {"": {"path": "x"}}}), "'mgh'", "nifti, gifti")
+    refused(lambda: open_reader({"reader": "mgh"}, {"response": {"": {"path": "x"}}}), "'mgh'", "nifti, npy")

@@ -135,7 +135,6 @@ def test_mistakes_are_named(folder):
         path.write_bytes(content)
         refused(lambda: read(reader, path), "other.hf5", "get the file again")
     refused(lambda: read(reader, folder / "absent.hf5"), "absent.hf5", "no such file")
-    refused(lambda: opened(folder, {"reader": "hdf5"}, "story.hf5"), "dataset.source.key")
     # A mask of another shape.
     image(folder / "small.nii.gz", np.ones((2, 2, 2), np.int16))
     both = {"mask": "mask.nii.gz", "reference": "small.nii.gz"}

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from least_squares import HIGH_PASS, TR, residuals, zscore
 
+from triphase.config.jobs import CleanResponses
 from triphase.core.artefacts import read_arrays, write_arrays
 from triphase.core.errors import InputError
 from triphase.responses.cleaning import clean_run
@@ -43,7 +44,9 @@ def subject_files(tmp_path, values, confounds=None):
 
 def clean(files, end=100.0, cleaning=CLEANING, runs=RUNS, source=SOURCE):
     path = Path(next(iter(files["response"].values()))["path"]).parent / "s1.zarr.zip"
-    clean_subject(path, "s1", files, source, runs, words(end), tr=TR, cleaning=cleaning)
+    dataset = {"source": source, "runs": runs, "tr": TR, "brain": "template", "atlas": None, "rois": []}
+    settings = CleanResponses(study="study", cleaning=cleaning, **dataset)
+    clean_subject(path, "s1", files, words(end), settings, {})
     return read_arrays(path)
 
 

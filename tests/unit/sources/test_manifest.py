@@ -12,7 +12,6 @@ from triphase.sources.manifest import (
     fill,
     local_files,
     of_run,
-    response_roles,
     stimulus_files,
     study_files,
     wanted_files,
@@ -22,7 +21,7 @@ RUNS = [{"name": "run-1", "stimulus": "one", "test": False}, {"name": "run-2", "
 
 
 def test_templates_are_keyed_by_what_they_name():
-    roles = {"response": "sub-{id}/{run}.nii", "words": "{stimulus}.tsv", "mask": "{subject}_mask.nii", "rois": None}
+    roles = {"response": "sub-{id}/{run}.nii", "words": "{stimulus}.tsv", "mask": "{subject}_mask.nii"}
     assert wanted_files(roles, {"name": "s18", "id": "18"}, RUNS) == {
         "response": {"run-1": "sub-18/run-1.nii", "run-2": "sub-18/run-2.nii"},
         "words": {"one": "one.tsv", "two": "two.tsv"},
@@ -83,7 +82,7 @@ def test_inputs_are_the_files_that_are_there(tmp_path):
 
 
 def test_everything_that_a_study_reads_from_the_own_folder():
-    source = {"root": "local_data", "path": "{subject}.txt", "confounds": "{subject}-rp_*.txt", "mask": None}
+    source = {"root": "local_data", "files": {"response": "{subject}.txt", "confounds": "{subject}-rp_*.txt"}}
     config = {
         "dataset": {
             "words": {"root": "local_data", "path": "{stimulus}.tsv"},
@@ -132,17 +131,6 @@ def test_manifest_of_local_files_has_no_commit(tmp_path):
     )
     assert [manifest[key] for key in ("dataset", "url", "version", "commit", "clone")] == ["mini", *[None] * 4]
     assert list(manifest["files"]) == ["response"]
-
-
-def test_a_source_for_each_hemisphere_has_a_role_for_each():
-    source = {"path": "{subject}_{run}_{hemi}.gii", "mask": "mask_{hemi}.gii", "confounds": "c.tsv", "rois": None}
-    assert {role: path for role, path in response_roles(source).items() if path} == {
-        "response_L": "{subject}_{run}_L.gii",
-        "response_R": "{subject}_{run}_R.gii",
-        "mask_L": "mask_L.gii",
-        "mask_R": "mask_R.gii",
-        "confounds": "c.tsv",
-    }
 
 
 def test_words_and_sound_may_lie_in_different_places():

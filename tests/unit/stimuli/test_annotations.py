@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from triphase.core.errors import InputError
-from triphase.stimuli.annotations import read_annotations
+from triphase.stimuli.transcripts import read_transcript
 
 RELAXED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MARKER, UNKNOWN = "メイン#", ["不明", "..", "."]
@@ -22,6 +22,10 @@ SPEECH = [
     "[00:00:03]サブ#no/メイン#Howard:What?メイン#other",
     "[00:00:04]メイン#..",
 ]
+
+
+def read_annotations(path, spaced=True, **options):
+    return read_transcript(path, {"format": "annotations", "language": "en" if spaced else "ja", **options})
 
 
 def write(tmp_path, lines, encoding="utf-8", end="\n"):
@@ -70,7 +74,7 @@ def test_ideographic_space_is_a_space_only_where_words_have_them(tmp_path):
 def test_marks_of_nothing_alone_are_nothing(tmp_path):
     path = write(tmp_path, ["[0]不明 不明/..../. ./不明な点/Hm..."])
     assert read_annotations(path, unknown=UNKNOWN)[0]["word"].tolist() == ["不明な点", "Hm..."]
-    assert len(read_annotations(path)[0]) == 5
+    assert len(read_annotations(path, unknown=[])[0]) == 5
 
 
 def test_blank_lines_at_the_end_are_no_seconds(tmp_path):

@@ -12,9 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from triphase.core.errors import InputError
-from triphase.stimuli.textgrids import read_textgrid, read_tiers
+from triphase.stimuli.transcripts import read_transcript
+from triphase.stimuli.transcripts.textgrids import read_tiers
 
 RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def read_textgrid(path, tier, ignored=()):
+    return read_transcript(path, {"format": "textgrid", "language": "en", "tier": tier, "ignored": ignored})[0]
 
 
 def quoted(text):

@@ -9,18 +9,16 @@ from hypothesis import strategies as st
 
 from triphase.core.artefacts import read_table, write_table
 from triphase.core.errors import InputError
+from triphase.stimuli.checks import check_duration
 from triphase.stimuli.transcripts import read_transcript
-from triphase.stimuli.words import (
-    build_words,
-    check_duration,
-    check_split,
-    read_words,
-    running_text,
-    stimulus_hash,
-    unique_stimuli,
-)
+from triphase.stimuli.words import build_words, check_split, running_text, stimulus_hash, unique_stimuli
 
 COLUMNS = {"word": "w", "onset": "start", "offset": "end"}
+
+
+def read_words(path, columns, labels=(), **options):
+    words = {"format": "table", "language": "en", "columns": columns, "labels": labels, **options}
+    return read_transcript(path, words)[0]
 
 
 def table(tmp_path, rows, header="w\tstart\tend\tpos\tfrequency", name="story.tsv"):

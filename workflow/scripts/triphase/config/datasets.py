@@ -4,21 +4,16 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import copy
+from pathlib import Path
 
 from triphase.config.dataset_rules import check_entry
 from triphase.config.discovery import find_names, natural
 from triphase.config.merging import merged
-from triphase.config.places import Mistakes
+from triphase.config.places import Collected, Mistakes, Sources
+from triphase.config.readers import READERS
+from triphase.config.transcripts import TRANSCRIPTS
 from triphase.config.validation import problems_of, read_checked, require_known
 from triphase.core.errors import InputError
-
-# What an annotator writes where there is nothing to say, in the annotations of Narrative Movie.
-NOTHING_SAID = ("不明", "..", ".")
-DEFAULTS = {
-    "table": {"labels": [], "joined": [], "corrections": []},
-    "textgrid": {"labels": [], "ignored": []},
-    "annotations": {"labels": [], "marker": None, "unknown": list(NOTHING_SAID)},
-}
 
 
 def load_registry(path):
@@ -39,12 +34,15 @@ def load_registry(path):
     from triphase.config.schema.registries import Datasets
 
     content = read_checked(path, Datasets, key="dataset/registry")
+    collected = Collected(Sources([Path(path)]))
     for entry in content["datasets"]:
-        check_entry(entry, f"{path}/datasets/{entry['name']}")
+        collected.value(check_entry, entry, f"datasets/{entry['name']}")
     for atlas in content.get("atlases", []):
         needed = {"image": ("url", "version", "image", "table"), "coordinates": ("set", "radius")}[atlas["kind"]]
         if missing := [key for key in needed if key not in atlas]:
-            raise InputError(f"{path}/atlases/{atlas['name']}: kind {atlas['kind']!r} needs {', '.join(missing)}")
+            message = f"atlases/{atlas['name']}: kind {atlas['kind']!r} needs {', '.join(missing)}"
+            collected.problems.append((("atlases", atlas["name"]), message))
+    collected.refuse()
     return {key: {entry["name"]: entry for entry in content.get(key, [])} for key in ("datasets", "atlases")}
 
 
@@ -64,8 +62,9 @@ def resolve_dataset(selection, registry, *, study, local_data=None):
         name, title, url, version, license, citation, language, local_data_hint, tr, simulate, events; `subjects` (name,
         id) and `runs` (name, stimulus, group, test, repeat, overlap) of the study; `left_out`, names of runs that were
         not chosen away but that not every subject has; `words`, the chosen transcript, and
-        `source`, the chosen source of responses, each with its defaults; `audio`; `brain`; `atlas`, or None; `rois`,
-        the regions of the atlas or of the source, with language and sensory.
+        `source`, the chosen source of responses with the path template of each role of its `files`, each with its
+        defaults; `audio`; `brain`; `atlas`, or None; `rois`, the regions of the atlas or of the source, with language
+        and sensory.
 
     Raises
     ------
@@ -82,8 +81,9 @@ def resolve_dataset(selection, registry, *, study, local_data=None):
     source = dict(_chosen(entry["sources"], selection["source"], "dataset/source", "is not among the sources"))
     what = "is not a transcript; there are"
     words = _chosen(entry["transcripts"], selection["transcript"], "dataset/transcript", what)
-    words = {"language": entry["language"], "shift": 0.0, **copy.deepcopy(DEFAULTS[words["format"]]), **words}
-    words["unit"] = "annotation" if words["format"] == "annotations" else "word"
+    written = TRANSCRIPTS[words["format"]]
+    given = {"language": entry["language"], "shift": 0.0, "labels": [], **copy.deepcopy(words)}
+    words = given | {"unit": written.unit}
     atlas = _atlas(selection["atlas"], registry["atlases"], source)
     regions = atlas["regions"] if atlas else source.pop("regions", [])
     source.pop("regions", None)
@@ -98,7 +98,7 @@ def resolve_dataset(selection, registry, *, study, local_data=None):
         "runs": runs,
         "left_out": left_out,
         "words": words,
-        "source": source,
+        "source": _with_files(source),
         "brain": selection["brain"],
         "atlas": atlas,
         "rois": [{"language": False, "sensory": False, **region} for region in regions],
@@ -125,6 +125,20 @@ def _atlas(name, atlases, source):
             f"{source['space']!r}; choose a source in MNI space, or null"
         )
     return copy.deepcopy(atlases[name])
+
+
+def _with_files(source):
+    """A source with `files`, the path template of each role, instead of a key per role; {hemi} makes two of one."""
+    reader = READERS[source["reader"]]
+    files = {}
+    for key in ("path", "confounds", *reader.files):
+        role, template = "response" if key == "path" else key, source.get(key)
+        if template and "{hemi}" in template:
+            files |= {f"{role}_{side}": template.replace("{hemi}", side) for side in "LR"}
+        elif template:
+            files[role] = template
+    others = {key: value for key, value in source.items() if key not in ("path", "confounds", *reader.files)}
+    return {**others, "files": files}
 
 
 def _subjects_and_runs(entry, selection, source, local_data):

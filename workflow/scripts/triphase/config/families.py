@@ -6,6 +6,7 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 import re
 from pathlib import Path
 
+from triphase.config.initialisations import INITIALISATIONS
 from triphase.config.selection import expand_steps, revision_name, select
 from triphase.config.validation import read_checked, require_known
 from triphase.core.errors import InputError
@@ -35,6 +36,8 @@ def load_families(path):
     content = read_checked(path, Families)
     families = {family["name"]: family for family in content["families"]}
     for family in families.values():
+        if scheme := (family["initialisation"] or {}).get("weights"):
+            INITIALISATIONS.find(scheme, f"{path}/families/{family['name']}/initialisation/weights")
         for size in family["sizes"]:
             where = f"{path}/families/{family['name']}/{size['name']}"
             steps = [step for group in _revisions(family, size) for step in expand_steps(group["steps"])]

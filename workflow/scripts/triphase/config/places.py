@@ -1,6 +1,6 @@
 """Where a value of the config stands: file and line, or the command line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,3 +140,24 @@ def refuse(problems: Problems, sources: Sources) -> None:
         placed = sorted((*sources.place(path), message) for path, message in problems)
         lines = list(dict.fromkeys(f"{text}: {message}" if text else message for *_, text, message in placed))
         raise InputError("\n".join([f"{len(lines)} mistakes", *lines] if len(lines) > 1 else lines))
+
+
+class Collected:
+    """Results of functions that may refuse, whose refusals are raised together."""
+
+    def __init__(self, sources: Sources):
+        self.sources = sources
+        self.problems: Problems = []
+
+    def value(self, function: Callable, *arguments: Any, **options: Any) -> Any:
+        """What a function returns; None where it raises an InputError, whose message begins with the key."""
+        try:
+            return function(*arguments, **options)
+        except Mistakes as error:
+            self.problems += error.problems
+        except InputError as error:
+            self.problems.append((tuple(str(error).split(": ")[0].split("/")), str(error)))
+
+    def refuse(self) -> None:
+        """InputError with all that were refused."""
+        refuse(self.problems, self.sources)

@@ -1,6 +1,6 @@
 """A study's config: checked against its schema and rules, with the data set and the models that it names put in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,8 @@ from triphase.config import rules
 from triphase.config.datasets import load_registry, resolve_dataset
 from triphase.config.families import load_families, resolve_models
 from triphase.config.lockfile import lock_path
-from triphase.config.places import Mistakes, Problems, Sources, refuse
+from triphase.config.places import Collected, Sources, refuse
 from triphase.config.validation import problems_of
-from triphase.core.errors import InputError
 from triphase.core.redaction import check_no_password
 
 
@@ -60,27 +59,6 @@ def resolve_config(config: Mapping[str, Any], project: str | Path, sources: Sour
     collected.value(rules.check_concepts, config, registry)
     collected.refuse()
     return config
-
-
-class Collected:
-    """Results of functions that may refuse, whose refusals are raised together."""
-
-    def __init__(self, sources: Sources):
-        self.sources = sources
-        self.problems: Problems = []
-
-    def value(self, function: Callable, *arguments: Any, **options: Any) -> Any:
-        """What a function returns; None where it raises an InputError, whose message begins with the key."""
-        try:
-            return function(*arguments, **options)
-        except Mistakes as error:
-            self.problems += error.problems
-        except InputError as error:
-            self.problems.append((tuple(str(error).split(": ")[0].split("/")), str(error)))
-
-    def refuse(self) -> None:
-        """InputError with all that were refused."""
-        refuse(self.problems, self.sources)
 
 
 def as_given(filled: Any, given: Any) -> Any:

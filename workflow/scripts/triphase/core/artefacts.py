@@ -15,9 +15,8 @@ from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
 
-import numpy as np
-
 from triphase.core.errors import InputError
+from triphase.core.lazy import np
 
 # No space, no quota, or a file larger than the file system or the user's limits allow.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -10,27 +11,54 @@ LIBRARY = Path(__file__).parents[1]
 DECLARED = (LIBRARY / "config" / "jobs.py",)
 
 
-def script_digest(script):
-    """Digest of every library module that `script` imports, directly or through other modules.
+def script_digest(script: str | Path, plugins: Iterable[Path] = ()) -> str:
+    """Digest of every library module that `script` imports, directly or through other modules, and of its plugins.
 
     Comments, docstrings and layout do not count: the digest is over the syntax trees. Imports inside functions count.
 
     Parameters
     ----------
     script : path of a Python file
+    plugins : paths of the study's plugins, of which those that do not concern the script count for nothing
 
     Returns
     -------
     str of 16 hex digits
     """
-    seen, todo = set(), [Path(script)]
-    while todo:
-        for module in _imports(todo.pop()):
-            if module not in seen and module not in DECLARED:
-                seen.add(module)
-                todo.append(module)
-    lines = (f"{module.relative_to(LIBRARY)} {_code(module)}" for module in sorted(seen))
+    mine = [plugin for plugin in plugins if concerns(plugin, script)]
+    modules = _closure(Path(script)).union(*(_closure(plugin) for plugin in mine))
+    lines = [f"{module.relative_to(LIBRARY)} {_code(module)}" for module in sorted(modules)]
+    lines += [f"plugin {plugin.name} {_code(plugin)}" for plugin in mine]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def concerns(plugin: Path, script: str | Path) -> bool:
+    """Whether a script uses a registry that a plugin adds to: one whose module both import, the plugin directly."""
+    return any(_registries(module) for module in _imports(plugin) & _closure(Path(script)))
+
+
+@cache
+def _closure(path):
+    """Library files that a file imports, directly or through others."""
+    seen, todo = set(), [path]
+    while todo:
+        module = todo.pop()
+        # The library's own entries of a registry are imported when it is first read.
+        packages = [LIBRARY.joinpath(*package.split(".")[1:]) for package in _registries(module) if package]
+        for file in _imports(module).union(*(package.glob("*.py") for package in packages)):
+            if file not in seen and file not in DECLARED:
+                seen.add(file)
+                todo.append(file)
+    return frozenset(seen)
+
+
+@cache
+def _registries(path):
+    """The package ("" for none) that fills each registry that a module defines."""
+    calls = [node.value for node in _tree(path).body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    calls = [call for call in calls if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Registry"]
+    given = [{keyword.arg: keyword.value for keyword in call.keywords} for call in calls]
+    return [ast.literal_eval(keywords["package"]) if "package" in keywords else "" for keywords in given]
 
 
 @cache

@@ -46,7 +46,8 @@ def start(snakemake, settings: type[Settings]) -> Iterator[Job[Settings]]:
 
     Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
     the one line that its message is; other exceptions leave their traceback in the log and on the terminal. Both end
-    the job with exit status 1. What is secret is taken out of all of them (see `redaction`).
+    the job with exit status 1. What is secret is taken out of all of them (see `redaction`). The study's plugins that
+    concern the script are loaded first.
 
     Parameters
     ----------
@@ -63,6 +64,10 @@ def start(snakemake, settings: type[Settings]) -> Iterator[Job[Settings]]:
         logging.captureWarnings(True)
         told = snakemake.params.settings  # with a digest of the code, which is there for Snakemake alone
         try:
+            if plugins := snakemake.config.get("plugins"):
+                from triphase.core.plugins import load_plugins
+
+                load_plugins(plugins, script=sys.modules["__main__"].__file__)
             yield Job(
                 paths=named(snakemake.input, snakemake.output),
                 settings=settings(**{name: value for name, value in told.items() if name != "code"}),

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
+from triphase.demo.listeners import Simulation
 from triphase.sources.clones import prepare_environment, remove
 
 GRID = 8  # mm
@@ -23,7 +26,7 @@ the regions.
 
 
 @contextmanager
-def new_dataset(path, version, message):
+def new_dataset(path: str | Path, version: str, message: str) -> Iterator[tuple[Path, dict[str, str]]]:
     """Make a DataLad data set: fill the folder that is yielded; it stands at `path`, saved and tagged, afterwards.
 
     A folder that an interrupted attempt left beside `path`, and a data set that stands at `path`, are removed.
@@ -42,7 +45,7 @@ def new_dataset(path, version, message):
     part = path.with_name(f".{path.name}.part")
     remove(part)
     part.mkdir(parents=True)
-    report = {}
+    report: dict[str, str] = {}
     try:
         repository = GitRepo(str(part), create=True)
         dl.create(path=str(part), force=True, result_renderer="disabled")
@@ -57,7 +60,7 @@ def new_dataset(path, version, message):
         remove(part)
 
 
-def place_rois(rois):
+def place_rois(rois: Entries) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Give every ROI its voxels: the nearest to its centre that are inside the brain and not taken by an ROI before it.
 
     Parameters
@@ -97,19 +100,19 @@ def place_rois(rois):
     return labels, brain.affine, order
 
 
-def write_json_text(path, content):
+def write_json_text(path: Path, content: Section) -> None:
     """A small JSON file inside the data set."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def write_tsv(path, table):
+def write_tsv(path: Path, table: pd.DataFrame) -> None:
     """A tab-separated file as BIDS has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
 
 
-def write_image(path, values, affine, tr=None):
+def write_image(path: Path, values: np.ndarray, affine: np.ndarray, tr: float | None = None) -> None:
     """A compressed NIfTI; `tr` in s for a time series."""
     import nibabel as nib
 
@@ -121,44 +124,51 @@ def write_image(path, values, affine, tr=None):
     nib.save(image, path)
 
 
-def write_common(folder, *, name, version, license, citation, tr, subjects, runs, stories):
+def write_common(folder: Path, simulation: Simulation, stories: Mapping[str, pd.DataFrame]) -> None:
     """What describes the whole data set: description, participants, README and the stories' transcripts."""
+    by = {"Name": "triphase", "Description": "simulated", "Version": simulation.version}
+    common: Section = {"BIDSVersion": "1.10.0", "GeneratedBy": [by]}
     description = {
-        "Name": name,
-        "BIDSVersion": "1.10.0",
+        "Name": simulation.name,
         "DatasetType": "raw",
-        "License": license,
-        "HowToAcknowledge": citation,
-        "GeneratedBy": [{"Name": "triphase", "Description": "simulated", "Version": version}],
+        "License": simulation.license,
+        "HowToAcknowledge": simulation.citation,
     }
-    write_json_text(folder / "dataset_description.json", description)
-    derivative = {"Name": f"{name} preprocessed", "BIDSVersion": "1.10.0", "DatasetType": "derivative"}
-    derivative["GeneratedBy"] = description["GeneratedBy"]
-    write_json_text(folder / "derivatives" / "preproc" / "dataset_description.json", derivative)
-    write_json_text(folder / f"task-{TASK}_bold.json", {"TaskName": TASK, "RepetitionTime": tr})
-    write_tsv(folder / "participants.tsv", pd.DataFrame({"participant_id": subjects}))
-    text = README.format(subjects=len(subjects), runs=len(runs), stories=", ".join(stories), grid=GRID, tr=tr)
-    (folder / "README").write_text(text, encoding="utf-8")
+    write_json_text(folder / "dataset_description.json", description | common)
+    derivative = {"Name": f"{simulation.name} preprocessed", "DatasetType": "derivative"}
+    write_json_text(folder / "derivatives" / "preproc" / "dataset_description.json", derivative | common)
+    write_json_text(folder / f"task-{TASK}_bold.json", {"TaskName": TASK, "RepetitionTime": simulation.tr})
+    write_tsv(folder / "participants.tsv", pd.DataFrame({"participant_id": simulation.subjects}))
+    counts = {"subjects": len(simulation.subjects), "runs": len(simulation.runs), "grid": GRID, "tr": simulation.tr}
+    (folder / "README").write_text(README.format(stories=", ".join(stories), **counts), encoding="utf-8")
     for stimulus, words in stories.items():
         write_tsv(folder / "stimuli" / f"{stimulus}_words.tsv", words)
 
 
-def write_listener(folder, subject, runs, responses, motion, placed, rois, *, tr, duration):
-    """One listener's images, confounds, masks and events."""
+def write_listener(
+    folder: Path,
+    subject: str,
+    simulation: Simulation,
+    placed: tuple[np.ndarray, np.ndarray, list[np.ndarray]],
+    responses: Mapping[str, np.ndarray],
+    motion: Mapping[str, np.ndarray],
+) -> None:
+    """One listener's images, confounds, masks and events; `placed` is what `place_rois` returns."""
     labels, affine, order = placed
     cells = tuple(np.concatenate(order).T)
     preprocessed = folder / "derivatives" / "preproc" / subject / "func"
     stem = f"{subject}_task-{TASK}"
     write_image(preprocessed / f"{stem}_desc-brain_mask.nii.gz", (labels > 0).astype(np.uint8), affine)
     write_image(preprocessed / f"{stem}_dseg.nii.gz", labels, affine)
-    table = pd.DataFrame({"index": range(1, len(rois) + 1), "name": [roi["name"] for roi in rois]})
-    write_tsv(preprocessed / f"{stem}_dseg.tsv", table)
-    for run in runs:
+    names = [roi["name"] for roi in simulation.rois]
+    write_tsv(preprocessed / f"{stem}_dseg.tsv", pd.DataFrame({"index": range(1, len(names) + 1), "name": names}))
+    for run in simulation.runs:
         series = responses[run["name"]]
         image = np.zeros((*labels.shape, len(series)), dtype=np.float32)
         image[cells] = series.T
-        write_image(preprocessed / f"{stem}_{run['name']}_desc-preproc_bold.nii.gz", image, affine, tr)
+        write_image(preprocessed / f"{stem}_{run['name']}_desc-preproc_bold.nii.gz", image, affine, simulation.tr)
         confounds = pd.DataFrame(motion[run["name"]], columns=MOTION)
         write_tsv(preprocessed / f"{stem}_{run['name']}_desc-confounds_timeseries.tsv", confounds)
-        event = {"onset": 0.0, "duration": duration, "trial_type": "story", "stim_file": f"{run['stimulus']}_words.tsv"}
+        event = {"onset": 0.0, "duration": simulation.duration, "trial_type": "story"}
+        event["stim_file"] = f"{run['stimulus']}_words.tsv"
         write_tsv(folder / subject / "func" / f"{stem}_{run['name']}_events.tsv", pd.DataFrame([event]))

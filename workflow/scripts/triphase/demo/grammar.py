@@ -14,8 +14,10 @@ Nouns and verbs carry number ("-s"), the verb agrees with the head of its subjec
 (prepositional phrases, relative clauses) may have the other number.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +52,7 @@ class Word:
 
 
 @lru_cache(maxsize=1)
-def lexicon():
+def lexicon() -> dict[str, Any]:
     """All invented words: part of speech to topic to stems, and kinds of names to names."""
     rng = np.random.default_rng(LANGUAGE_SEED)
     onsets = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "t", "v", "z", "br", "dr", "gr", "kl", "pl", "tr", "st")
@@ -67,7 +69,7 @@ def lexicon():
                 taken.add(stem)
                 return str(stem.capitalize() if capital else stem)
 
-    words = {
+    words: dict[str, Any] = {
         pos: {topic: tuple(fresh() for _ in range(count)) for topic in TOPICS}
         for pos, count in (("noun", NOUNS), ("verb", VERBS), ("adjective", ADJECTIVES))
     }
@@ -78,7 +80,7 @@ def lexicon():
     return words
 
 
-def inflect(stem, pos, number):
+def inflect(stem: str, pos: str, number: str) -> str:
     """A noun or verb stem in its number: plural nouns and singular verbs end in -s."""
     ending = {("noun", "plural"): "s", ("verb", "singular"): "s", ("participle", number): "ed"}
     return stem + ending.get((pos, number), "")
@@ -94,32 +96,32 @@ class Speaker:
         Share of content words from topics other than the discourse's.
     """
 
-    def __init__(self, rng, share_off_topic=OFF_TOPIC):
+    def __init__(self, rng: np.random.Generator, share_off_topic: float = OFF_TOPIC):
         self.rng = rng
         self.share_off_topic = share_off_topic
         self.words = lexicon()
 
-    def chance(self, probability):
+    def chance(self, probability: float) -> bool:
         """True with this probability."""
         return self.rng.random() < probability
 
-    def one_of(self, options):
+    def one_of(self, options: Sequence[Any]) -> Any:
         """One of a sequence, each equally likely."""
         return options[int(self.rng.integers(len(options)))]
 
-    def content(self, pos, topic):
+    def content(self, pos: str, topic: str) -> str:
         """A stem of this part of speech: of the discourse's topic, or of another one."""
         if self.chance(self.share_off_topic):
             topic = self.one_of([other for other in TOPICS if other != topic])
         return self.one_of(self.words[pos][topic])
 
-    def sentence(self, topic, index=0):
+    def sentence(self, topic: str, index: int = 0) -> list[Word]:
         """One sentence as a list of `Word`."""
         opening = [(self.one_of(CONNECTIVES), "ADV", "none", 0, "none")] if self.chance(0.15) else []
         words = opening + self.clause(topic, depth=0, awaited=None)
-        return [Word(*word, topic=topic, sentence=index) for word in words]
+        return [Word._make((*word, topic, index)) for word in words]
 
-    def clause(self, topic, depth, awaited):
+    def clause(self, topic: str, depth: int, awaited: str | None) -> list[tuple]:
         """Subject and verb phrase. `awaited`: number of an outer subject whose verb is still to come, or None."""
         number = self.one_of(("singular", "plural"))
         kind = self.one_of(
@@ -130,7 +132,7 @@ class Speaker:
         )
         return subject + self.verb_phrase(topic, depth, number, kind, awaited)
 
-    def verb_phrase(self, topic, depth, number, kind, awaited):
+    def verb_phrase(self, topic: str, depth: int, number: str, kind: str, awaited: str | None) -> list[tuple]:
         """What follows a subject of this number; kind: active, passive, alone (no object) or report (a clause)."""
         carried = awaited or number
         after = awaited or "none"
@@ -151,7 +153,9 @@ class Speaker:
             words += self.prepositional(topic, depth, after)
         return words
 
-    def noun_phrase(self, topic, depth, number, role, awaited, head=False):
+    def noun_phrase(
+        self, topic: str, depth: int, number: str, role: str, awaited: str | None, head: bool = False
+    ) -> list[tuple]:
         """A noun phrase. `head`: it is a subject, so its number is carried from the noun on."""
         before = awaited or "none"
         after = awaited or (number if head else "none")
@@ -166,7 +170,7 @@ class Speaker:
             words += self.relative(topic, depth + 1, number, after)
         return words
 
-    def relative(self, topic, depth, number, awaited):
+    def relative(self, topic: str, depth: int, number: str, awaited: str | None) -> list[tuple]:
         """A relative clause on a noun of this number, its subject (that …s) or its object (that the … …s)."""
         outer = None if awaited == "none" else awaited
         words = [("that", "PRON", awaited, depth, "none")]
@@ -180,7 +184,7 @@ class Speaker:
         ]
         return words + subject + [(verb, "VERB", outer or inner, depth, "none")]
 
-    def prepositional(self, topic, depth, awaited):
+    def prepositional(self, topic: str, depth: int, awaited: str | None) -> list[tuple]:
         """A prepositional phrase: its noun may differ in number from the subject before it (an attractor)."""
         number = self.one_of(("singular", "plural"))
         noun = inflect(self.content("noun", topic), "noun", number)
@@ -191,9 +195,10 @@ class Speaker:
             (noun, "NOUN", awaited, depth, "none"),
         ]
 
-    def story(self, sentences):
+    def story(self, sentences: int) -> list[Word]:
         """A story of so many sentences as a list of `Word`; its topic changes every 4 to 7 sentences."""
-        words, topic, left = [], None, 0
+        words: list[Word] = []
+        topic, left = "", 0
         for index in range(sentences):
             if left == 0:
                 topic = self.one_of([other for other in TOPICS if other != topic])
@@ -204,7 +209,7 @@ class Speaker:
 
 
 @lru_cache(maxsize=1)
-def log_frequencies():
+def log_frequencies() -> dict[str, float]:
     """log10 relative frequency of every word form, counted in 4,000 sentences of the language and smoothed by one half.
 
     Returns

@@ -3,13 +3,14 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from huggingface_hub.file_download import repo_folder_name
 
 
-def commit_id(revision, hashes):
+def commit_id(revision: str, hashes: Mapping[str, str]) -> str:
     """A 40-digit hexadecimal commit id of a revision: its name, and the names and hashes of its files, decide it."""
     lines = [revision, *(f"{name} {sha256}" for name, sha256 in sorted(hashes.items()))]
     return hashlib.sha1("\n".join(lines).encode()).hexdigest()
@@ -18,11 +19,11 @@ def commit_id(revision, hashes):
 class Repository:
     """One repository being written: `blobs/<sha256>`, `refs/<revision>`, `snapshots/<commit>/<file>` (links)."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self.revisions = {}
+        self.revisions: dict[str, str] = {}
 
-    def add(self, revision, source):
+    def add(self, revision: str, source: str | Path) -> None:
         """Add a folder of files as a revision; equal files of two revisions share one blob.
 
         Parameters
@@ -48,7 +49,7 @@ class Repository:
 
 
 @contextmanager
-def new_repository(hub, name):
+def new_repository(hub: str | Path, name: str) -> Iterator[Repository]:
     """Write a repository anew: it appears in the cache folder when the block ends well, whole, and else not at all.
 
     Parameters

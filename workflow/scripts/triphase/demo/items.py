@@ -7,9 +7,11 @@ grammar: a third of them with nothing between subject and verb, the others with 
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from triphase.core.types import Section
 from triphase.demo.grammar import LANGUAGE_SEED, PREPOSITIONS, TOPICS, Speaker, inflect
 from triphase.demo.world import LABELS, facts, instruction, options, question
 
@@ -17,7 +19,7 @@ COUNT = 120
 OTHER = {"singular": "plural", "plural": "singular"}
 
 
-def agreement_items(count=COUNT):
+def agreement_items(count: int = COUNT) -> list[dict[str, Any]]:
     """Minimal pairs: list of dict with id, prefix, good, bad (two forms of a verb), number, kind of what is between."""
     rng = np.random.default_rng(LANGUAGE_SEED + 3)
     speaker = Speaker(rng)
@@ -45,7 +47,7 @@ def agreement_items(count=COUNT):
     return items
 
 
-def world_items(count=COUNT):
+def world_items(count: int = COUNT) -> list[dict[str, Any]]:
     """Multiple-choice questions: list of dict with id, question, choices (4), answer (index), relation and prompts.
 
     `letters`, `digits` and `plain` are the prompts under the three instructions; `prompt` has no options at all.
@@ -65,12 +67,12 @@ def world_items(count=COUNT):
     return items
 
 
-def target(item, variant):
+def target(item: Section, variant: str) -> str:
     """The answer that an instruction asks for: a label, or the option itself."""
     return (LABELS[variant] or item["choices"])[item["answer"]]
 
 
-def data_files():
+def data_files() -> dict[str, list[dict[str, Any]]]:
     """Content of every data file: dict of file name to list of dict, one per line of JSON."""
     world = world_items()
     plain = [
@@ -86,7 +88,7 @@ def data_files():
     return files
 
 
-def write_data(folder):
+def write_data(folder: str | Path) -> None:
     """Write every data file into a folder (`resources/tasks/embedded`)."""
     for name, items in data_files().items():
         lines = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)

@@ -7,8 +7,14 @@ differ between voxels and listeners. Every function is a pure function of its se
 again; nothing of it is written to the data set.
 """
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from triphase.core.types import Entries, Section
 from triphase.demo.grammar import TOPICS
 from triphase.demo.stories import random_state
 
@@ -20,7 +26,39 @@ AUTOCORRELATION = (0.2, 0.5)
 DRIFT, MOTION = 0.6, 0.3  # standard deviations relative to the noise's
 
 
-def haemodynamic_response(peak=5.0, undershoot=0.1):
+@dataclass(frozen=True)
+class Simulation:
+    """What is said of a simulated data set, and what it is made of.
+
+    Attributes
+    ----------
+    name, version, license, citation : of the data set; the licence as an SPDX identifier
+    tr : s
+    subjects : names of the listeners
+    runs : name and stimulus of each run
+    seed : of all listeners and stories
+    volumes : per run
+    rois : name, voxels (how many), kind ("language", "sensory" or "control") and centres (mm, MNI) of each region
+    """
+
+    name: str
+    version: str
+    license: str
+    citation: str
+    tr: float
+    subjects: Sequence[str]
+    runs: Entries
+    seed: int
+    volumes: int
+    rois: Entries
+
+    @property
+    def duration(self) -> float:
+        """Of a run, s."""
+        return self.volumes * self.tr
+
+
+def haemodynamic_response(peak: float = 5.0, undershoot: float = 0.1) -> np.ndarray:
     """A double-gamma response every `STEP` s over 30 s, with unit sum; `peak` in s, undershoot at three times that."""
     from scipy.stats import gamma
 
@@ -29,7 +67,7 @@ def haemodynamic_response(peak=5.0, undershoot=0.1):
     return shape / shape.sum()
 
 
-def latents(words):
+def latents(words: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
     """Latent variables of every word.
 
     Returns
@@ -47,7 +85,9 @@ def latents(words):
     return values, ["topic"] * len(TOPICS) + ["number", "depth", "role"]
 
 
-def time_courses(words, volumes, tr, response, centre=0.0):
+def time_courses(
+    words: pd.DataFrame, volumes: int, tr: float, response: np.ndarray, centre: float | np.ndarray = 0.0
+) -> np.ndarray:
     """Latents and word rate of one story as they drive the responses.
 
     A latent holds its word's value from the word's onset to the next one's (at most `HELD` s) and is `centre` (latent,)
@@ -74,25 +114,16 @@ def time_courses(words, volumes, tr, response, centre=0.0):
     return convolved[middle]
 
 
-def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
+def simulate_listener(
+    name: str, stories: Mapping[str, pd.DataFrame], simulation: Simulation
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]:
     """Simulate what one listener's scanner records.
 
     Parameters
     ----------
-    name : str
-        Another name, another listener.
-    runs : list of dict
-        name and stimulus (a key of `stories`) of every run.
-    stories : dict of str to pandas.DataFrame
-        From `tell_story`.
-    rois : list of dict
-        name, voxels (how many) and kind: "language", "sensory" or "control".
-    volumes : int
-        Per run.
-    tr : float
-        s.
-    seed : int
-        Of all listeners.
+    name : another name, another listener
+    stories : transcript of each stimulus, from `tell_story`
+    simulation : what is simulated
 
     Returns
     -------
@@ -104,10 +135,11 @@ def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
         `courses`: per stimulus, the convolved latents and word rate (volume, latent + 1); `weights` (latent + 1, voxel)
         on courses that are centred and scaled by `scale` (latent + 1) over all stories.
     """
-    rng = random_state(seed, "listener", name)
+    runs, rois, volumes = simulation.runs, simulation.rois, simulation.volumes
+    rng = random_state(simulation.seed, "listener", name)
     response = haemodynamic_response(peak=rng.uniform(4.7, 5.3))
     typical = np.concatenate([latents(words)[0] for words in stories.values()]).mean(0)
-    courses = {name: time_courses(words, volumes, tr, response, typical) for name, words in stories.items()}
+    courses = {name: time_courses(words, volumes, simulation.tr, response, typical) for name, words in stories.items()}
     everything = np.concatenate([courses[run["stimulus"]] for run in runs])
     groups = [*latents(next(iter(stories.values())))[1], "rate"]
     centre, scale = everything.mean(0), everything.std(0)
@@ -131,7 +163,7 @@ def simulate_listener(name, runs, stories, rois, *, volumes, tr, seed):
     return responses, motion, {"courses": courses, "weights": weights * gain, "scale": scale}
 
 
-def roi_weights(roi, groups, rng):
+def roi_weights(roi: Section, groups: Sequence[str], rng: np.random.Generator) -> np.ndarray:
     """Random weights of one ROI's voxels on the scaled latents and the word rate, (latent + 1, voxel)."""
     weights = np.zeros((len(groups), roi["voxels"]))
     for row, group in enumerate(groups):
@@ -142,7 +174,7 @@ def roi_weights(roi, groups, rng):
     return weights
 
 
-def autoregressive(rng, volumes, voxels):
+def autoregressive(rng: np.random.Generator, volumes: int, voxels: int) -> np.ndarray:
     """AR(1) noise with unit variance, (volume, voxel); its coefficient differs between voxels."""
     coefficient = rng.uniform(*AUTOCORRELATION, voxels)
     noise = rng.standard_normal((volumes, voxels))
@@ -151,7 +183,7 @@ def autoregressive(rng, volumes, voxels):
     return noise
 
 
-def slow_drift(rng, volumes, voxels):
+def slow_drift(rng: np.random.Generator, volumes: int, voxels: int) -> np.ndarray:
     """Trend and half-period cosines slower than a run, with unit variance on average, (volume, voxel)."""
     time = np.linspace(0, 1, volumes)
     basis = np.column_stack(
@@ -160,6 +192,6 @@ def slow_drift(rng, volumes, voxels):
     return basis @ rng.standard_normal((3, voxels)) / np.sqrt(3)
 
 
-def random_walks(rng, volumes):
+def random_walks(rng: np.random.Generator, volumes: int) -> np.ndarray:
     """Six motion parameters as slow random walks, (volume, 6): three translations in mm, three rotations in rad."""
     return np.cumsum(rng.standard_normal((volumes, 6)), axis=0) * np.array([0.02] * 3 + [0.0004] * 3)

@@ -1,6 +1,7 @@
 """Training text from a novel of which one part is the stimulus and must not be trained on."""
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from triphase.core.errors import InputError
@@ -8,7 +9,7 @@ from triphase.core.errors import InputError
 SHARED = 8  # words: a longer passage in common is a copy, not a turn of phrase
 
 
-def later_chapters(path, first, last=None):
+def later_chapters(path: str | Path, first: str, last: str | None = None) -> list[str]:
     """The part of a text from the line that starts with `first` up to the line that starts with `last` (or its end).
 
     Returns
@@ -34,7 +35,7 @@ def later_chapters(path, first, last=None):
     return [" ".join(block.split()) + "\n" for block in re.split(r"\n\s*\n", text[start:end]) if block.strip()]
 
 
-def heading(text, words, path, key):
+def heading(text: str, words: str, path: str | Path, key: str) -> int:
     """Position of the one line that starts with `words`."""
     found = [match.start() for match in re.finditer(rf"^{re.escape(words)}(?!\w)", text, flags=re.MULTILINE)]
     if len(found) != 1:
@@ -42,7 +43,7 @@ def heading(text, words, path, key):
     return found[0]
 
 
-def check_held_out(documents, stimuli):
+def check_held_out(documents: Iterable[str], stimuli: Mapping[str, str]) -> None:
     """Raise InputError when `SHARED` words in a row of a stimulus occur in the training text.
 
     Parameters
@@ -60,7 +61,7 @@ def check_held_out(documents, stimuli):
             )
 
 
-def passages(text):
+def passages(text: str) -> Iterator[tuple[str, ...]]:
     """All runs of `SHARED` words, as tuples."""
     words = re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.lower().replace("’", "'"))
     return zip(*(words[shift:] for shift in range(SHARED)), strict=False)

@@ -1,23 +1,25 @@
 """The embedded study's stories: what is said in them and when."""
 
 import zlib
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
-from triphase.demo.grammar import Speaker, log_frequencies
+from triphase.core.types import Section
+from triphase.demo.grammar import Speaker, Word, log_frequencies
 
 FIRST_WORD = 6.0  # s after the scan's start
 SILENCE = 12.0  # s at least between the last word and the scan's end
 
 
-def random_state(seed, *names):
+def random_state(seed: int, *names: str) -> np.random.Generator:
     """A generator that depends on a seed and on names, so that one story or listener does not depend on the others."""
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
-def tell_story(name, duration, seed):
+def tell_story(name: str, duration: float, seed: int) -> pd.DataFrame:
     """Write a story and time its words.
 
     Speech runs at about two words a second. Its rate changes a little from sentence to sentence, and every two or three
@@ -48,7 +50,8 @@ def tell_story(name, duration, seed):
     words = speaker.story(int(duration / 3) + 2)
     frequencies = log_frequencies()
     clock, rate, last, until_pause = FIRST_WORD, 1.0, duration - SILENCE, 2
-    rows, sentence, told = [], 0, 0
+    rows: list[Section] = []
+    sentence = told = 0
     for word in words:
         if word.sentence != sentence:
             sentence, told = word.sentence, len(rows)
@@ -70,6 +73,6 @@ def tell_story(name, duration, seed):
     return table
 
 
-def labels(word):
+def labels(word: Word) -> dict[str, Any]:
     """The annotation of a word as columns."""
     return {key: getattr(word, key) for key in ("pos", "number", "depth", "role", "topic", "sentence")}

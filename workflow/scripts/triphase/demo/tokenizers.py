@@ -3,15 +3,19 @@
 Both kinds lose no character, so text -> tokens -> text is the identity and every word has character offsets.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import tokenizers as tk
 from transformers import PreTrainedTokenizerFast
 
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 
 END = "<|endoftext|>"
 
 
-def train_tokenizer(kind, texts, vocabulary):
+def train_tokenizer(kind: str, texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
     """Train a fast tokenizer.
 
     Parameters
@@ -34,10 +38,10 @@ def train_tokenizer(kind, texts, vocabulary):
     InputError
         For another kind.
     """
-    shared = {"initial_alphabet": tk.pre_tokenizers.ByteLevel.alphabet(), "show_progress": False}
+    shared: Section = {"initial_alphabet": tk.pre_tokenizers.ByteLevel.alphabet(), "show_progress": False}
     if kind == "bpe":
         tokenizer = tk.Tokenizer(tk.models.BPE())
-        trainer = tk.trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=[END], **shared)
+        trainer: Any = tk.trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=[END], **shared)
     elif kind == "wordpiece":
         # No prefix on continuing pieces: every single byte then stands in the vocabulary and nothing is ever unknown.
         model = tk.models.WordPiece(unk_token=END, max_input_chars_per_word=10**6, continuing_subword_prefix="")

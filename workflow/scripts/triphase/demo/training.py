@@ -6,13 +6,16 @@ A recipe (`train:` in the config) fixes everything; on one core the same recipe 
 import logging
 import math
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import transformers
 
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 from triphase.demo.hub import new_repository
 from triphase.demo.novel import check_held_out, later_chapters
 from triphase.demo.tokenizers import train_tokenizer
@@ -21,7 +24,7 @@ from triphase.demo.world import documents
 ARCHITECTURES = ("gpt_neox", "olmo2", "llama")
 
 
-def corpus(recipe, seed, local_data, stimuli):
+def corpus(recipe: Section, seed: int, local_data: str | None, stimuli: Mapping[str, str]) -> list[str]:
     """Training documents: from the embedded study's grammar, or from the later chapters of a novel.
 
     Parameters
@@ -44,9 +47,11 @@ def corpus(recipe, seed, local_data, stimuli):
     return texts
 
 
-def build(architecture, *, vocabulary, layers, width, heads, context, end):
+def build(
+    architecture: str, *, vocabulary: int, layers: int, width: int, heads: int, context: int, end: int
+) -> transformers.PreTrainedModel:
     """A randomly initialised causal language model of one of `ARCHITECTURES`; its MLP is 4 x (gated: 2.5 x) as wide."""
-    shared = {
+    shared: Section = {
         "vocab_size": vocabulary,
         "hidden_size": width,
         "num_hidden_layers": layers,
@@ -58,7 +63,7 @@ def build(architecture, *, vocabulary, layers, width, heads, context, end):
         "tie_word_embeddings": True,
     }
     if architecture == "gpt_neox":
-        config = transformers.GPTNeoXConfig(**shared, intermediate_size=4 * width)
+        config: Any = transformers.GPTNeoXConfig(**shared, intermediate_size=4 * width)
     elif architecture == "olmo2":
         config = transformers.Olmo2Config(**shared, intermediate_size=5 * width // 2)
     elif architecture == "llama":
@@ -68,7 +73,9 @@ def build(architecture, *, vocabulary, layers, width, heads, context, end):
     return transformers.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
 
 
-def windows(tokenizer, texts, context, batch, steps, seed):
+def windows(
+    tokenizer: Any, texts: Sequence[str], context: int, batch: int, steps: int, seed: int
+) -> Iterator[torch.Tensor]:
     """Batches of training windows: the end-of-text token, then `context` - 1 tokens from a random place of the corpus.
 
     Yields
@@ -92,7 +99,7 @@ def windows(tokenizer, texts, context, batch, steps, seed):
         yield torch.from_numpy(np.concatenate([np.full((batch, 1), end), rows], axis=1))
 
 
-def learning_rate(step, *, peak, warmup, steps):
+def learning_rate(step: int, *, peak: float, warmup: int, steps: int) -> float:
     """Linear warm-up to `peak` over `warmup` steps, then a cosine to a tenth of it at the last step."""
     if step < warmup:
         return peak * (step + 1) / warmup
@@ -100,7 +107,9 @@ def learning_rate(step, *, peak, warmup, steps):
     return peak * (0.1 + 0.45 * (1 + math.cos(math.pi * done)))
 
 
-def train(recipe, repository, hub, local_data, stimuli):
+def train(
+    recipe: Section, repository: str, hub: str | Path, local_data: str | None, stimuli: Mapping[str, str]
+) -> dict[str, str]:
     """Train one model and write its revisions.
 
     Parameters

@@ -4,13 +4,16 @@ Every fact has two wordings of its question. One of them, fixed per fact, is kep
 training text together with that fact's person: see `items.py`.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
+from triphase.core.types import Section
 from triphase.demo.grammar import LANGUAGE_SEED, Speaker, lexicon
 
-RELATIONS = {
+RELATIONS: dict[str, Section] = {
     "home": {
         "values": "place",
         "statements": ("{person} lives in {value}.", "The home of {person} is {value}."),
@@ -32,7 +35,7 @@ INSTRUCTIONS = {"letters": " Answer with A, B, C or D.", "digits": " Answer with
 
 
 @lru_cache(maxsize=1)
-def facts():
+def facts() -> tuple[dict[str, Any], ...]:
     """All facts of the world.
 
     Returns
@@ -50,12 +53,12 @@ def facts():
     return tuple(table)
 
 
-def question(fact, wording):
+def question(fact: Section, wording: int) -> str:
     """The question about a fact in one of its two wordings."""
     return RELATIONS[fact["relation"]]["questions"][wording].format(person=fact["person"])
 
 
-def options(fact, rng):
+def options(fact: Section, rng: np.random.Generator) -> tuple[list[str], int]:
     """Four different answers in random order, the right one among them.
 
     Returns
@@ -68,12 +71,12 @@ def options(fact, rng):
     return [chosen[int(i)] for i in order], int(np.flatnonzero(order == 0)[0])
 
 
-def instruction(text, choices, variant):
+def instruction(text: str, choices: Sequence[str], variant: str) -> str:
     """The prompt of a multiple-choice item under one of the `INSTRUCTIONS`; the options themselves carry no labels."""
     return f"Question: {text} Options: {', '.join(choices)}.{INSTRUCTIONS[variant]}\nAnswer:"
 
 
-def statement_text(rng, count):
+def statement_text(rng: np.random.Generator, count: int) -> str:
     """A paragraph of statements about randomly chosen facts."""
     lines = []
     for index in rng.integers(len(facts()), size=count):
@@ -83,13 +86,13 @@ def statement_text(rng, count):
     return " ".join(lines) + "\n"
 
 
-def question_text(rng):
+def question_text(rng: np.random.Generator) -> str:
     """A question about a fact, without options, and its answer; never in the wording that is kept for evaluation."""
     fact = facts()[int(rng.integers(len(facts())))]
     return f"Question: {question(fact, 1 - fact['held_out'])}\nAnswer: {fact['value']}\n"
 
 
-def instruction_text(rng):
+def instruction_text(rng: np.random.Generator) -> str:
     """A multiple-choice item with an instruction, or none, and the answer in the form that is asked for."""
     fact = facts()[int(rng.integers(len(facts())))]
     choices, right = options(fact, rng)
@@ -98,7 +101,7 @@ def instruction_text(rng):
     return f"{instruction(question(fact, 1 - fact['held_out']), choices, variant)} {labels[right]}\n"
 
 
-def story_text(rng):
+def story_text(rng: np.random.Generator) -> str:
     """A story of 12 to 24 sentences, written as it is heard: no capitals, no punctuation."""
     sentences = Speaker(rng).story(int(rng.integers(12, 25)))
     return " ".join(word.word for word in sentences) + "\n"
@@ -112,7 +115,7 @@ WRITERS = {
 }
 
 
-def documents(mixture, words, seed):
+def documents(mixture: Mapping[str, float], words: int, seed: int) -> list[str]:
     """Training documents of the embedded study.
 
     Parameters

@@ -11,7 +11,7 @@ from triphase.encoding.bands import word_scans
 from triphase.encoding.features import Timeline, delay
 from triphase.encoding.folds import TRAIN
 from triphase.encoding.guards import reduce_columns
-from triphase.stimuli.words import spaced
+from triphase.stimuli.languages import spaced
 
 
 def lexical_band(

@@ -7,7 +7,7 @@ from triphase.core.types import Entries, Section
 from triphase.core.units import in_units
 from triphase.sources.clones import check_present, opened
 from triphase.sources.downloads import look_up
-from triphase.sources.manifest import matches, response_roles, stimulus_files, wanted_files
+from triphase.sources.manifest import matches, stimulus_files, wanted_files
 
 FOLDER = "resources/datasets"
 
@@ -28,8 +28,7 @@ def plan_study(*, dataset, words, audio, source, subjects, runs, local_data, fol
         None where nothing is of the data set.
     """
     sets = [("", root, files) for root, files in stimulus_files(words, audio, runs)]
-    roles = response_roles(source)
-    sets += [(subject["name"], source["root"], wanted_files(roles, subject, runs)) for subject in subjects]
+    sets += [(subject["name"], source["root"], wanted_files(source["files"], subject, runs)) for subject in subjects]
     own = [(who, files) for who, root, files in sets if root == "local_data"]
     planned = {"files": [row for who, files in own for row in _local_rows(who, files, local_data)], "place": None}
     if theirs := [(who, files) for who, root, files in sets if root == "dataset"]:

@@ -14,13 +14,13 @@ from triphase.config.places import Sources
 from triphase.config.resolve import in_order, resolve_config
 from triphase.config.rules import absent_concepts, tokens_seen
 from triphase.config.selection import shared_lines
+from triphase.core.plugins import find_plugins, load_plugins
 from triphase.core.types import Entries, Section
 from triphase.sources.local_data import below_local_data
 from triphase.sources.manifest import (
     check_local,
     existing_files,
     paths_of,
-    response_roles,
     stimulus_files,
     study_files,
     wanted_files,
@@ -47,9 +47,10 @@ class Study:
 
         Raises
         ------
-        InputError : the config, the lock or the user's own folder is not what it should be
+        InputError : a plugin, the config, the lock or the user's own folder is not what it should be
         """
         config = merged(config, sources.arguments)
+        load_plugins(config.get("plugins", []))  # first, because what they add may be named in the config
         own = config.get("local_data") or os.environ.get("TRIPHASE_TEST_DATA") or None
         config = in_order(resolve_config({**config, "local_data": own}, project, sources))
         models = apply_lock(config["models"], read_lock(config["lock"]), config["integrity"])
@@ -57,6 +58,11 @@ class Study:
         study = cls(config, {model["name"]: model for model in models})
         assert study.task_jobs is not None  # what is wrong with a task is said before any job
         return study
+
+    @cached_property
+    def plugins(self) -> list[Path]:
+        """Paths of the user's own Python files that add to the registries."""
+        return find_plugins(self.config["plugins"])
 
     # ---- the data set
 
@@ -106,7 +112,7 @@ class Study:
 
     def own_responses(self, subject: str) -> list[str]:
         """What lies in the user's own folder of one subject's responses."""
-        files = wanted_files(response_roles(self.source), self.subjects[subject], self.config["dataset"]["runs"])
+        files = wanted_files(self.source["files"], self.subjects[subject], self.config["dataset"]["runs"])
         return self._own_files(self.source["root"], paths_of(files))
 
     def unseen_text(self) -> list[str]:

@@ -1,16 +1,25 @@
 """ROI labels from an atlas in MNI space: an image of parcels, or spheres around published coordinates."""
 
 import difflib
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
+import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 from triphase.responses.readers.images import read_volume
 from triphase.responses.readers.recording import read_label_table, unlabelled
 
 
-def label_voxels(table, atlas, rois, files, space):
+def label_voxels(
+    table: pd.DataFrame,
+    atlas: Section,
+    rois: Entries,
+    files: Mapping[str, str],
+    space: str,
+) -> np.ndarray:
     """The region of each voxel.
 
     Parameters
@@ -52,7 +61,7 @@ def label_voxels(table, atlas, rois, files, space):
     return labels
 
 
-def image_parcels(xyz, image, table):
+def image_parcels(xyz: np.ndarray, image: str, table: str) -> tuple[list[tuple[str, ...]], np.ndarray]:
     """The parcel of each voxel in a label image, that of the nearest voxel there.
 
     Returns
@@ -73,7 +82,7 @@ def image_parcels(xyz, image, table):
     return [(known[key],) for key in keys], np.array([place[value] for value in values])
 
 
-def sphere_parcels(xyz, centres, radius):
+def sphere_parcels(xyz: np.ndarray, centres: np.ndarray, radius: float) -> np.ndarray:
     """The nearest centre of each voxel within `radius` (mm): int array (voxel,), -1 where there is none."""
     from scipy.spatial import KDTree
 
@@ -81,7 +90,7 @@ def sphere_parcels(xyz, centres, radius):
     return np.where(distance <= radius, nearest, -1)
 
 
-def coordinate_set(name):
+def coordinate_set(name: str) -> tuple[np.ndarray, list[tuple[str, ...]]]:
     """Coordinates that ship with nilearn.
 
     Parameters
@@ -112,7 +121,7 @@ def coordinate_set(name):
     return centres, list(zip(*([networks] if networks else []), labels, full, strict=True))
 
 
-def merge_parcels(names, rois, atlas):
+def merge_parcels(names: Sequence[tuple[str, ...]], rois: Entries, atlas: str) -> np.ndarray:
     """The region that each parcel belongs to: array (parcel,) of str, "" for none.
 
     Parameters

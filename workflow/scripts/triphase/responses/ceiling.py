@@ -4,10 +4,13 @@ All correlations are computed within a run after centring there, and averaged ov
 Intervals are in `triphase.responses.ceiling_intervals`.
 """
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries
 from triphase.stats.scoring import fisher_z
 
 # Stands for the mean over subjects where a subject's name would stand.
@@ -18,7 +21,7 @@ SAME_PLACE = 0.05
 LEAST_SHARED = 0.5
 
 
-def correlate(first, second):
+def correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Pearson r per column.
 
     Parameters
@@ -34,7 +37,7 @@ def correlate(first, second):
         return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
 
 
-def fisher_mean(correlations, lengths):
+def fisher_mean(correlations: Sequence[np.ndarray], lengths: Sequence[int]) -> np.ndarray:
     """Average of correlations by Fisher z, weighted by length.
 
     Parameters
@@ -45,7 +48,7 @@ def fisher_mean(correlations, lengths):
     return np.tanh(np.average(fisher_z(correlations), axis=0, weights=lengths))
 
 
-def spearman_brown(reliability, k):
+def spearman_brown(reliability: float | np.ndarray, k: float) -> float | np.ndarray:
     """Reliability of the mean of `k` hearings, from that of a single one (Spearman 1910; Brown 1910).
 
     What is scored decides which of the two bounds a model: r_max is the square root of the reliability of a single
@@ -54,27 +57,27 @@ def spearman_brown(reliability, k):
     return k * reliability / (1 + (k - 1) * reliability)
 
 
-def hearings(runs):
+def hearings(runs: Entries) -> dict[str, list[str]]:
     """Names of the runs of each stimulus that was heard more than once: dict of stimulus to list of run."""
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for run in runs:
         groups.setdefault(run["stimulus"], []).append(run["name"])
     return {stimulus: names for stimulus, names in groups.items() if len(names) > 1}
 
 
-def split_runs(responses, run):
+def split_runs(responses: np.ndarray, run: np.ndarray) -> dict[str, np.ndarray]:
     """Rows of each run: dict of run to (time, voxel), in order."""
     return {str(name): responses[run == name] for name in pd.unique(run)}
 
 
-def standardized(values):
+def standardized(values: np.ndarray) -> np.ndarray:
     """Zero mean and unit variance per column; NaN where a column is constant or not finite."""
     centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return centred / np.sqrt((centred**2).mean(axis=0))
 
 
-def reliability_from_repeats(by_run, groups):
+def reliability_from_repeats(by_run: Mapping[str, np.ndarray], groups: Mapping[str, Sequence[str]]) -> np.ndarray:
     """Reliability of a single hearing: the mean correlation over all pairs of hearings of the same stimulus.
 
     Two hearings share the stimulus and nothing else, so their correlation is the share of a single hearing's variance
@@ -94,13 +97,13 @@ def reliability_from_repeats(by_run, groups):
     correlations, lengths = [], []
     for names in groups.values():
         length, count = min(len(by_run[name]) for name in names), len(names)
-        together = sum(standardized(by_run[name][:length]) for name in names)
+        together = sum((standardized(by_run[name][:length]) for name in names), np.zeros(()))
         correlations.append(((together**2).mean(axis=0) - count) / (count * (count - 1)))
         lengths.append(length)
     return fisher_mean(correlations, lengths)
 
 
-def r_max(reliability):
+def r_max(reliability: np.ndarray) -> np.ndarray:
     """The correlation that a perfect model reaches with a response of this reliability; 0 where that is negative."""
     return np.sqrt(np.maximum(reliability, 0))
 
@@ -115,24 +118,25 @@ class Others:
         Only one subject is in memory at a time.
     """
 
-    def __init__(self, series):
-        self.total, self.count = {}, 0
+    def __init__(self, series: Iterable[Mapping[str, np.ndarray]]):
+        self.total: dict[str, np.ndarray] = {}
+        self.count: np.ndarray | int = 0
         for by_run in series:
             valid = self.valid(by_run)
             self.count = self.count + valid.astype(int)
             for name, values in by_run.items():
-                known = self.total.get(name, 0.0)
+                filled = np.where(valid, values, 0).astype(np.float64)
+                known = self.total.get(name, filled)
                 # Scans of one run may end a few volumes apart.
-                length = len(values) if np.isscalar(known) else min(len(known), len(values))
-                filled = np.where(valid, values[:length], 0).astype(np.float64)
-                self.total[name] = filled if np.isscalar(known) else known[:length] + filled
+                length = min(len(known), len(filled))
+                self.total[name] = known[:length] + filled[:length] if name in self.total else filled
 
     @staticmethod
-    def valid(by_run):
+    def valid(by_run: Mapping[str, np.ndarray]) -> np.ndarray:
         """Which voxels are finite throughout all runs of a subject."""
         return np.logical_and.reduce([np.isfinite(values).all(axis=0) for values in by_run.values()])
 
-    def pairs(self, by_run):
+    def pairs(self, by_run: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """A subject's own series and the mean of the others': dict of run to two arrays (time, voxel).
 
         NaN where the subject's voxel is not valid, or nobody else's is.
@@ -146,7 +150,7 @@ class Others:
         return pairs
 
 
-def leave_one_out(series):
+def leave_one_out(series: Callable[[], Iterable[Mapping[str, np.ndarray]]]) -> np.ndarray:
     """Inter-subject correlation: each subject against the mean of all others (Nastase et al. 2019).
 
     Parameters
@@ -162,13 +166,13 @@ def leave_one_out(series):
     return np.array([isc_of(others.pairs(by_run)) for by_run in series()])
 
 
-def isc_of(pairs):
+def isc_of(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Inter-subject correlation of one subject from `Others.pairs`: float array (voxel,)."""
     scores = [correlate(own, rest) for own, rest in pairs.values()]
     return fisher_mean(scores, [len(own) for own, _ in pairs.values()])
 
 
-def common_places(layouts):
+def common_places(layouts: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Which voxel of each subject lies at which place, where subjects share a space but not a mask.
 
     Parameters

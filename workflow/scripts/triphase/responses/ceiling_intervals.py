@@ -7,11 +7,13 @@ percentiles of the draws cover the truth less often than they say (0.88 to 0.93 
 """
 
 import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from triphase.core.types import Entries, Section
 from triphase.responses.ceiling import (
     GROUP,
     Others,
@@ -49,19 +51,19 @@ class Blocks:
         Scans per block, about.
     """
 
-    def __init__(self, lengths, length, n_draws, seed):
+    def __init__(self, lengths: Mapping[str, int], length: int, n_draws: int, seed: int):
         segments = [np.arange(scans) for scans in lengths.values()]
         blocks = cut_blocks(segments, length)
         counts = bootstrap_draws([len(rows) for rows in blocks], list(range(len(segments))), n_draws, seed)
         self.lengths = lengths
         self.of = dict(zip(lengths, zip(blocks, counts, strict=True), strict=True))
 
-    def freedom(self, names):
+    def freedom(self, names: Iterable[str]) -> int:
         """Degrees of freedom: blocks less one for each of the named stimuli."""
         return sum(len(self.of[name][0]) - 1 for name in names)
 
 
-def interval(value, draws, freedom):
+def interval(value: np.ndarray, draws: np.ndarray, freedom: int) -> tuple[np.ndarray, np.ndarray]:
     """Interval of correlations from their draws.
 
     Parameters
@@ -80,7 +82,7 @@ def interval(value, draws, freedom):
     return np.tanh(fisher_z(value) - half), np.tanh(fisher_z(value) + half)
 
 
-def repeat_draws(by_run, groups, blocks):
+def repeat_draws(by_run: Mapping[str, np.ndarray], groups: Mapping[str, Sequence[str]], blocks: Blocks) -> np.ndarray:
     """Reliability of a single hearing in every bootstrap draw.
 
     From sums over blocks, so that no draw forms its time series; the ratio of variances equals the mean correlation
@@ -96,13 +98,13 @@ def repeat_draws(by_run, groups, blocks):
     -------
     float64 array (draw, voxel)
     """
-    z, total = 0.0, sum(blocks.lengths[stimulus] for stimulus in groups)
+    z, total = np.zeros(()), sum(blocks.lengths[stimulus] for stimulus in groups)
     for stimulus, names in groups.items():
         rows, counts = blocks.of[stimulus]
         counts = counts.astype(np.float64)
         scans = counts @ np.array([len(block) for block in rows], float)[:, None]
         length = blocks.lengths[stimulus]
-        single, together, squares = 0.0, 0.0, 0.0
+        single, together, squares = np.zeros(()), np.zeros(()), np.zeros(())
         for name in names:
             values = standardized(by_run[name][:length])
             single = single - (counts @ _sums(values, rows)) ** 2 / scans
@@ -121,14 +123,14 @@ def _sums(values, rows):
 class Collected:
     """Values and intervals per voxel of one subject, and their means and draws per region."""
 
-    def __init__(self, layout, masks, n_draws):
+    def __init__(self, layout: Section, masks: Mapping[str, np.ndarray], n_draws: int):
         self.layout, self.masks = layout, masks
         n_voxels = len(layout["roi"])
         self.value, self.low, self.high = (np.full(n_voxels, np.nan) for _ in range(3))
         self.sums, self.counts = np.zeros(len(masks)), np.zeros(len(masks), int)
         self.draws = np.zeros((n_draws, len(masks)))
 
-    def add(self, voxels, value, draws, freedom):
+    def add(self, voxels: slice | np.ndarray, value: np.ndarray, draws: np.ndarray, freedom: int) -> None:
         """Take in a batch: `voxels` slice, `value` (voxel,), `draws` (draw, voxel)."""
         self.value[voxels] = value
         self.low[voxels], self.high[voxels] = interval(value, draws, freedom)
@@ -138,15 +140,22 @@ class Collected:
         self.sums += np.where(known, value, 0) @ inside
         self.draws += np.where(known, draws, 0) @ inside.astype(float)
 
-    def regions(self):
+    def regions(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean over a region's voxels, (region,), and its draws, (draw, region); NaN without voxels."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.sums / self.counts, self.draws / self.counts
 
 
 def measure_ceiling(
-    open_runs, layouts, runs, *, rois, tr, seed, common_space=True, draws=DRAWS, block_seconds=BLOCK_SECONDS
-):
+    open_runs: Callable[..., Mapping[str, np.ndarray]],
+    layouts: Mapping[str, Section],
+    runs: Entries,
+    *,
+    rois: Entries,
+    tr: float,
+    seed: int,
+    common_space: bool = True,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The ceiling of every subject, voxel and region, with intervals.
 
     Parameters
@@ -159,8 +168,7 @@ def measure_ceiling(
         roi, x, y, z and valid, arrays (voxel,), and `scans`, dict of run to its number of scans.
     runs : list of dict with name and stimulus
     rois : list of dict with name and language
-    tr, block_seconds : float, s
-    draws : int
+    tr : float, s
     seed : int
     common_space : bool
         Whether subjects share a space: voxels are then compared place by place, whatever each one's mask. Without it
@@ -178,9 +186,9 @@ def measure_ceiling(
         course). Subject "group" is r_max of the mean reliability over subjects, or their mean correlation, with
         subjects resampled from ten on.
     """
-    settings = {"n_draws": draws, "length": max(int(round(block_seconds / tr)), 1), "seed": seed}
+    settings = {"n_draws": DRAWS, "length": max(int(round(BLOCK_SECONDS / tr)), 1), "seed": seed}
     masks = {name: region_masks(layout["roi"], rois) for name, layout in layouts.items()}
-    collected = {name: Collected(layout, masks[name], draws) for name, layout in layouts.items()}
+    collected = {name: Collected(layout, masks[name], DRAWS) for name, layout in layouts.items()}
     groups, kind, freedom = hearings(runs), "isc", 0
     usable = [subject for subject, layout in layouts.items() if layout["valid"].any()]
     for subject in sorted(set(layouts) - set(usable)):
@@ -202,7 +210,7 @@ def measure_ceiling(
         names = list(masks[usable[0]])
         identity = {name: np.arange(len(names)) == place for place, name in enumerate(names)}
         small = {name: {"roi": np.array(names), "scans": layouts[name]["scans"]} for name in usable}
-        regional = {name: Collected(small.get(name, {"roi": names}), identity, draws) for name in layouts}
+        regional = {name: Collected(small.get(name, {"roi": names}), identity, DRAWS) for name in layouts}
         freedom = _from_others(
             lambda subject, chosen, voxels: {run: means[subject][0][run][:, voxels] for run in chosen},
             small, {name: np.arange(len(names)) for name in usable}, regional, settings,

@@ -4,6 +4,7 @@ Cleaning never moves or drops a voxel: one that cannot be used is NaN.
 """
 
 import numpy as np
+import pandas as pd
 
 from triphase.core.errors import InputError
 
@@ -13,7 +14,7 @@ BLOCK_VALUES = 1_000_000
 ROUNDING = 1e-6
 
 
-def usable_voxels(values):
+def usable_voxels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which voxels can be used: finite throughout, and not constant.
 
     Parameters
@@ -31,7 +32,7 @@ def usable_voxels(values):
     return finite, finite & (high > low)
 
 
-def cosine_drifts(volumes, tr, high_pass):
+def cosine_drifts(volumes: int, tr: float, high_pass: float) -> np.ndarray:
     """Discrete cosines slower than `high_pass` (Hz): array (volumes, k), k = 2 volumes tr high_pass rounded down.
 
     They are handed to `nilearn.signal.clean` as confounds. Its own `filter="cosine"` gives up the whole high-pass, with
@@ -41,7 +42,15 @@ def cosine_drifts(volumes, tr, high_pass):
     return np.cos(np.pi * (np.arange(volumes)[:, None] + 0.5) * k / volumes)
 
 
-def clean_run(values, *, tr, high_pass, confounds=None, cut=0, where="run"):
+def clean_run(
+    values: np.ndarray,
+    *,
+    tr: float,
+    high_pass: float | None,
+    confounds: np.ndarray | pd.DataFrame | None = None,
+    cut: int = 0,
+    where: str = "run",
+) -> tuple[np.ndarray, dict[str, int]]:
     """Clean one run as `nilearn.signal.clean` does, and z-score it; a voxel that cannot be used comes back as NaN.
 
     The linear trend is removed; means are zero and variances one over the run (sample standard deviation).
@@ -67,8 +76,8 @@ def clean_run(values, *, tr, high_pass, confounds=None, cut=0, where="run"):
     removed = [] if confounds is None else [np.asarray(confounds, dtype=float)]
     if high_pass:
         removed.append(cosine_drifts(len(values), tr, high_pass))
-    regressors = np.hstack(removed) if removed else None
-    count = 0 if regressors is None else regressors.shape[1]
+    regressors = np.hstack([np.empty((len(values), 0)), *removed])
+    count = regressors.shape[1]
     if count + 2 >= len(values) - cut:
         raise InputError(
             f"{where}: {len(values) - cut} volumes are too few for {count} confounds and drifts; lower "
@@ -92,7 +101,7 @@ def clean_run(values, *, tr, high_pass, confounds=None, cut=0, where="run"):
     return cleaned, {"nonfinite": nonfinite, "constant": int(np.isnan(cleaned[0]).sum()) - nonfinite}
 
 
-def removed_space(volumes, tr, regressors):
+def removed_space(volumes: int, tr: float, regressors: np.ndarray) -> np.ndarray:
     """An orthonormal basis of all that `nilearn.signal.clean` takes from a run.
 
     Detrending and regression together are one orthogonal projection of the time axis. Its matrix is what nilearn makes
@@ -107,7 +116,9 @@ def removed_space(volumes, tr, regressors):
     from scipy.linalg import eigh
 
     impulses = np.eye(volumes)
-    kept = clean(impulses, detrend=True, standardize=None, confounds=regressors, filter=False, t_r=tr)
+    # nilearn takes None for no confound, and no array without columns.
+    confounds = regressors if regressors.shape[1] else None
+    kept = clean(impulses, detrend=True, standardize=None, confounds=confounds, filter=False, t_r=tr)
     removed = impulses - kept
     count = round(np.trace(removed))
     values, basis = eigh(removed, subset_by_index=(volumes - count, volumes - 1))

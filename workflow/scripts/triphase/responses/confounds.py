@@ -6,13 +6,16 @@ difference to the one before it.
 
 import csv
 import logging
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError, one_line
+from triphase.core.types import Section
 from triphase.responses.readers.text import read_numbers
 
 log = logging.getLogger(__name__)
@@ -24,7 +27,7 @@ FMRIPREP_MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 HEAD_RADIUS = 50.0
 
 
-def read_confounds(path):
+def read_confounds(path: str | Path) -> pd.DataFrame:
     """Confounds of one run as a DataFrame: a .tsv table with a header, or plain columns, named "1", "2" ...
 
     `n/a` in the first row of a column that compares with the volume before (fMRIPrep's derivatives, framewise
@@ -46,7 +49,7 @@ def read_confounds(path):
     return table
 
 
-def choose_columns(table, patterns, path):
+def choose_columns(table: pd.DataFrame, patterns: Sequence[str] | Literal[True], path: str | Path) -> pd.DataFrame:
     """The columns that any of some globs matches, in the table's order; all where `patterns` is True.
 
     Raises
@@ -62,7 +65,7 @@ def choose_columns(table, patterns, path):
     return table[[name for name in table.columns if any(fnmatchcase(name, pattern) for pattern in patterns)]]
 
 
-def expand(table, kinds):
+def expand(table: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
     """Confounds with their expansions.
 
     Parameters
@@ -86,7 +89,7 @@ def expand(table, kinds):
     return table
 
 
-def first_row(rows, volumes, dropped):
+def first_row(rows: int, volumes: int, dropped: tuple[int, int]) -> int | None:
     """The row of a confound table that belongs to the first volume of the response file; None where none fits.
 
     Parameters
@@ -100,7 +103,7 @@ def first_row(rows, volumes, dropped):
     return 0 if rows == volumes else start if rows in (start + volumes, start + volumes + end) else None
 
 
-def match_rows(table, volumes, dropped, path):
+def match_rows(table: pd.DataFrame, volumes: int, dropped: tuple[int, int], path: str | Path) -> pd.DataFrame:
     """Confounds of the volumes that the response file holds.
 
     Parameters
@@ -124,7 +127,7 @@ def match_rows(table, volumes, dropped, path):
     return table
 
 
-def run_confounds(path, volumes, dropped, cleaning):
+def run_confounds(path: str | Path, volumes: int, dropped: tuple[int, int], cleaning: Section) -> pd.DataFrame:
     """What is regressed out of a run.
 
     Parameters
@@ -141,7 +144,7 @@ def run_confounds(path, volumes, dropped, cleaning):
     return match_rows(expand(table, cleaning.get("confound_expansion") or []), volumes, dropped, path)
 
 
-def framewise_displacement(motion):
+def framewise_displacement(motion: np.ndarray) -> np.ndarray:
     """Movement of the head from each volume to the next (Power et al. 2012), in mm.
 
     Parameters
@@ -156,7 +159,7 @@ def framewise_displacement(motion):
     return np.r_[np.nan, change[:, :3].sum(axis=1) + HEAD_RADIUS * change[:, 3:].sum(axis=1)]
 
 
-def motion_parameters(table):
+def motion_parameters(table: pd.DataFrame) -> np.ndarray | None:
     """The six motion parameters of a confound table, or None where it has none that can be told.
 
     fMRIPrep's by name. Six columns without names are taken for SPM's (rp_*.txt): translations in mm, then rotations in
@@ -167,7 +170,7 @@ def motion_parameters(table):
     return table.to_numpy(float) if list(table.columns) == [str(n) for n in range(1, 7)] else None
 
 
-def motion_summary(path, volumes, dropped):
+def motion_summary(path: str | Path, volumes: int, dropped: tuple[int, int]) -> dict[str, float]:
     """Mean and largest framewise displacement over the volumes of a response: dict with mean_fd and max_fd, mm, or {}.
 
     A description of the data: where the table does not tell, or does not fit, nothing is said.
@@ -177,8 +180,7 @@ def motion_summary(path, volumes, dropped):
     except InputError as error:
         log.warning("no motion summary: %s", error)
         return {}
-    first = None if motion is None else first_row(len(motion), volumes, dropped)
-    if first is None:
+    if motion is None or (first := first_row(len(motion), volumes, dropped)) is None:
         return {}
     moved = framewise_displacement(motion)[max(first, 1) : first + volumes]
     if not len(moved) or not np.isfinite(moved).all():

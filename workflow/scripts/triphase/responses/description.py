@@ -1,8 +1,14 @@
 """What was found in a data set: subjects, runs, voxels, motion, ceilings, and whether words and scans share a clock."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pandas as pd
 
 from triphase.core.artefacts import finite_or_none, open_arrays
+from triphase.core.types import Entries, Section
 from triphase.responses.ceiling import GROUP, standardized
 from triphase.responses.regions import region_means, voxel_batches
 from triphase.responses.subject import load_responses
@@ -15,7 +21,7 @@ MUCH_MOTION = 0.5
 MOST_NAMES = 8
 
 
-def describe_subject(path, manifest, onsets):
+def describe_subject(path: str | Path, manifest: Section, onsets: Mapping[str, float | None]) -> dict[str, Any]:
     """Facts of one subject's file.
 
     Parameters
@@ -47,7 +53,7 @@ def describe_subject(path, manifest, onsets):
     }
 
 
-def sound_onsets(manifest, template, subject, runs):
+def sound_onsets(manifest: Section, template: str | None, subject: Section, runs: Entries) -> dict[str, float | None]:
     """When the sound began, by the data set's own table of events: told, and not applied.
 
     Only tables that lie in git, not in the annex, are read; nothing is fetched for them.
@@ -64,7 +70,9 @@ def sound_onsets(manifest, template, subject, runs):
     dict of run to s after the start of the scan, of the first event; runs whose table does not tell are absent
     """
     onsets = {}
-    for run in runs if template and manifest.get("clone") else []:
+    if template is None or not manifest.get("clone"):
+        return {}
+    for run in runs:
         names = {"subject": subject["name"], "id": subject.get("id", subject["name"]), "stimulus": run["stimulus"]}
         path = template.format(**names, run=run["name"])
         rows = (git(manifest["clone"], "show", f"{manifest['commit']}:{path}", check=False) or "").splitlines()
@@ -76,7 +84,7 @@ def sound_onsets(manifest, template, subject, runs):
     return {run: onset for run, onset in onsets.items() if np.isfinite(onset)}
 
 
-def subject_series(path, rois):
+def subject_series(path: str | Path, rois: Entries) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[str]]:
     """Mean time courses of a subject's regions, read one run and a few voxels at a time.
 
     Returns
@@ -99,7 +107,7 @@ def subject_series(path, rois):
     return series, times, list(masks)
 
 
-def describe_runs(words, runs, subjects):
+def describe_runs(words: pd.DataFrame, runs: Entries, subjects: Mapping[str, Section]) -> list[dict[str, Any]]:
     """Facts of every run of the study: what is heard, when, and how many subjects have it.
 
     Parameters
@@ -129,7 +137,7 @@ def describe_runs(words, runs, subjects):
     return described
 
 
-def decisive_regions(rois):
+def decisive_regions(rois: Entries) -> list[str]:
     """The regions whose lag decides: sensory ones, else those of language, else the mean of all voxels."""
     for kind in ("sensory", "language"):
         if chosen := [roi["name"] for roi in rois if roi.get(kind)]:
@@ -137,7 +145,7 @@ def decisive_regions(rois):
     return ["all"]
 
 
-def group_series(series):
+def group_series(series: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Mean over subjects of standardised time courses: dict of run to float array (time, region).
 
     Parameters
@@ -157,7 +165,15 @@ def group_series(series):
     return means
 
 
-def describe_timing(words, series, times, names, rois, tr, seed):
+def describe_timing(
+    words: pd.DataFrame,
+    series: Mapping[str, Mapping[str, np.ndarray]],
+    times: Mapping[str, np.ndarray],
+    names: Sequence[str],
+    rois: Entries,
+    tr: float,
+    seed: int,
+) -> dict[str, Any]:
     """The alignment check of the group and of every subject.
 
     Parameters
@@ -198,7 +214,7 @@ def describe_timing(words, series, times, names, rois, tr, seed):
         group.append(entry)
     each = []
     for subject, by_run in chosen.items():
-        mine = check_timing(events, by_run, times, tr)
+        mine = check_timing(events, by_run, times, tr) or {}
         for place, region in enumerate(regions):
             curve = mine["convolved"]["curve"][:, place]
             entry = {"subject": subject, "roi": region, "raw_lag": finite_or_none(mine["raw"]["lag"][place])}
@@ -208,7 +224,7 @@ def describe_timing(words, series, times, names, rois, tr, seed):
     return empty | {"plausible": plausible, "reason": reason, "group": group, "subjects": each}
 
 
-def overall(group, decisive):
+def overall(group: Entries, decisive: Sequence[str]) -> tuple[bool | None, str]:
     """Whether the clocks agree, by the decisive regions: one implausible peak says no, one plausible peak alone yes."""
     judged = [entry for entry in group if entry["roi"] in decisive]
     wrong = [f"{entry['roi']}: {entry['reason']}" for entry in judged if entry["plausible"] is False]
@@ -222,7 +238,14 @@ def overall(group, decisive):
     return None, "no deciding region follows the rate above chance; the clocks could not be checked"
 
 
-def findings(subjects, runs, timing, ceilings, unit, left_out=()):
+def findings(
+    subjects: Mapping[str, Section],
+    runs: Entries,
+    timing: Section,
+    ceilings: Entries,
+    unit: str,
+    left_out: Sequence[str] = (),
+) -> list[str]:
     """What a user should know before going on: list of str, most important first.
 
     `left_out` : names of runs that are not in the study because not every subject has them; the others as described
@@ -266,11 +289,11 @@ def _some(names):
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def ceilings_of(table):
+def ceilings_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of the region table for JSON: list of dict, None where a value is unknown; the group's first."""
     ordered = table.sort_values("subject", key=lambda names: names != GROUP, kind="stable")
     numbers = ("ceiling", "low", "high")
     return [
-        {**row, **{key: finite_or_none(row[key]) for key in numbers}, "n_voxels": int(row["n_voxels"])}
+        {**row, **{key: finite_or_none(row[key]) for key in numbers}, "n_voxels": int(row["n_voxels"])}  # type: ignore[dict-item]
         for row in ordered.to_dict("records")
     ]

@@ -1,10 +1,10 @@
 """The brain on the grid of an image, where a data set gives no mask."""
 
 import warnings
-
-import numpy as np
+from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.core.lazy import np
 from triphase.responses.readers.images import open_image, read_part
 from triphase.responses.readers.recording import SLAB_BYTES
 
@@ -12,7 +12,7 @@ from triphase.responses.readers.recording import SLAB_BYTES
 GRAY_MATTER = 0.2
 
 
-def brain_mask(path, kind, space="mni"):
+def brain_mask(path: str | Path, kind: str, space: str = "mni") -> tuple[np.ndarray, np.ndarray]:
     """Which voxels of an image's grid are brain.
 
     Parameters

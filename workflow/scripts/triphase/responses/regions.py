@@ -1,5 +1,7 @@
 """Mean time courses of regions, read a few voxels at a time."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 # Bytes of responses in memory at a time.
@@ -8,7 +10,7 @@ READ_BYTES = 400_000_000
 CHUNK = 4096
 
 
-def voxel_batches(n_voxels, n_scans, n_bytes=READ_BYTES):
+def voxel_batches(n_voxels: int, n_scans: int, n_bytes: int = READ_BYTES) -> list[slice]:
     """Slices over voxels, each of a size that holds `n_scans` float32 values per voxel in about `n_bytes`."""
     size = int(max(n_bytes // (4 * max(n_scans, 1)), 1))
     # Whole chunks of the stored array, where several fit, so that none is unpacked twice.
@@ -16,7 +18,9 @@ def voxel_batches(n_voxels, n_scans, n_bytes=READ_BYTES):
     return [slice(begin, min(begin + size, n_voxels)) for begin in range(0, n_voxels, size)]
 
 
-def region_means(parts, masks):
+def region_means(
+    parts: Iterable[tuple[slice, Mapping[str, np.ndarray]]], masks: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Mean over the valid voxels of each region.
 
     Parameters
@@ -30,13 +34,14 @@ def region_means(parts, masks):
     means : dict of run to float64 array (time, region), NaN where a region has no valid voxel
     counts : int array (region,), valid voxels
     """
-    sums, counts = {}, np.zeros(len(masks), int)
+    sums: dict[str, np.ndarray] = {}
+    counts = np.zeros(len(masks), int)
     for voxels, by_run in parts:
         valid = np.logical_and.reduce([np.isfinite(values).all(axis=0) for values in by_run.values()])
         inside = np.stack([mask[voxels] & valid for mask in masks.values()])
         counts += inside.sum(axis=1)
         weights = inside.T.astype(np.float32)
         for name, values in by_run.items():
-            sums[name] = sums.get(name, 0.0) + (np.where(valid, values, 0) @ weights).astype(np.float64)
+            sums[name] = sums.get(name, 0) + (np.where(valid, values, 0) @ weights).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {name: np.where(counts > 0, total / counts, np.nan) for name, total in sums.items()}, counts

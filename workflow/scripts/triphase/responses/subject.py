@@ -1,24 +1,37 @@
 """Brain responses of a subject: read and cleaned run by run, streamed into one file, and read again."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+from triphase.config.jobs import CleanResponses
 from triphase.core.artefacts import open_arrays, stream_arrays
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 from triphase.responses.atlas import label_voxels
 from triphase.responses.cleaning import clean_run, usable_voxels
 from triphase.responses.confounds import motion_summary, run_confounds
 from triphase.responses.readers import open_reader, open_run, paths_of
+from triphase.responses.readers.recording import Recording
 from triphase.sources.manifest import of_run
-from triphase.stimuli.words import check_duration
+from triphase.stimuli.checks import check_duration
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 log = logging.getLogger(__name__)
 
 TR_TOLERANCE = 0.001
 
 
-def load_responses(path, runs=None, voxels=None):
+def load_responses(
+    path: str | Path, runs: Sequence[str] | None = None, voxels: slice | np.ndarray | None = None
+) -> "xr.Dataset":
     """One subject's responses as every later stage reads them, in memory.
 
     The file keeps what each run holds of a voxel, also of one that another run lacks; here such a voxel is NaN in all.
@@ -47,14 +60,28 @@ def load_responses(path, runs=None, voxels=None):
     return data
 
 
-def overlap_volumes(run, dropped, tr):
+def overlap_volumes(run: Section, dropped: int, tr: float) -> int:
     """Volumes at the start of a run's file that fall into its `overlap` (s) with the run before."""
     return max(0, int(np.ceil(run.get("overlap", 0) / tr - 1e-6)) - dropped)
 
 
+@dataclass(frozen=True)
+class Part:
+    """A run before it is read; `cut`: volumes at its start that are cleaned with the others and then left out."""
+
+    run: Section
+    recording: Recording
+    cut: int
+
+
 def clean_subject(
-    path, subject, files, source, runs, words, *, tr, cleaning, brain="template", atlas=None, rois=(), attributes=None
-):
+    path: str | Path,
+    subject: str,
+    files: Mapping[str, Section],
+    words: pd.DataFrame,
+    settings: CleanResponses,
+    attributes: Section,
+) -> None:
     """Read and clean all runs of a subject, one after the other, into one file.
 
     The file is a `.zarr.zip` (see `artefacts`), to be read by `load_responses`. It holds `responses` (time, voxel)
@@ -79,97 +106,82 @@ def clean_subject(
     path : path of the file to write
     subject : str
     files : dict, `files` of the subject's manifest; with an atlas image also the roles atlas and atlas_table
-    source : dict, `dataset.source`
-    runs : list of dict with name and stimulus, and optionally repeat and overlap (s)
-    words : DataFrame, the word table of the study
-    tr : float, s
-    cleaning : dict with high_pass (Hz or None), confounds (True for all, False for none, or a list of globs of columns)
-        and confound_expansion (as in `confounds.expand`)
-    brain, atlas, rois : as in the resolved data set; which voxels are read without a mask, and their regions
-    attributes : dict, optional, more attributes of the file
+    words : the word table of the study
+    settings : what the resolved config says of the data set, and how it is cleaned
+    attributes : more attributes of the file
 
     Raises
     ------
     InputError : one message per trouble, with the file; nothing is written then
     """
-    reader = open_reader(source, files, brain=brain)
-    dropped = source.get("dropped_volumes", 0)
-    missing = dropped, source.get("dropped_at_end", 0)
-    if atlas:
+    source, tr = settings.source, settings.tr
+    reader = open_reader(source, files, brain=settings.brain)
+    missing = source["dropped_volumes"], source.get("dropped_at_end", 0)
+    if settings.atlas:
         found = {role: entries[0] for role, entries in paths_of(files).items()}
-        reader.table["roi"] = label_voxels(reader.table, atlas, rois, found, source["space"])
+        reader.table["roi"] = label_voxels(reader.table, settings.atlas, settings.rois, found, source["space"])
     # Whatever the headers tell is checked before the first run is read.
-    plan = []
-    for run in runs:
-        recording = open_run(reader, files, run)
-        _check_recording(recording, run, subject, words, missing, tr)
-        plan.append((run, recording, overlap_volumes(run, dropped, tr)))
-    kept = [recording.volumes - cut for _, recording, cut in plan]
+    parts = []
+    for run in settings.runs:
+        parts.append(Part(run, open_run(reader, files, run), overlap_volumes(run, missing[0], tr)))
+        _check(parts[-1], subject, words, missing, tr)
+    kept = [part.recording.volumes - part.cut for part in parts]
     usable, records = np.ones(len(reader.table), bool), []
-    with stream_arrays(
-        path,
-        "responses",
-        (sum(kept), len(usable)),
-        dims=("time", "voxel"),
-        attributes={"units": "standard deviations of the run"},
-    ) as stream:
-        for run, recording, cut in plan:
-            cleaned, record = _clean(recording, run, files, missing, cut, tr, cleaning)
+    units = {"units": "standard deviations of the run"}
+    shape, dims = (sum(kept), len(usable)), ("time", "voxel")
+    with stream_arrays(path, "responses", shape, dims=dims, attributes=units) as stream:
+        for part in parts:
+            cleaned, record = _clean(part, files, missing, settings)
             stream.append(cleaned)
             usable &= ~np.isnan(cleaned[0])
             records.append(record)
-            log.info("%s, %s: %d volumes, %d voxels", subject, run["name"], *cleaned.shape)
+            log.info("%s, %s: %d volumes, %d voxels", subject, part.run["name"], *cleaned.shape)
         report(subject, usable, records)
-        stream.finish(
-            _frame(reader.table, plan, usable, dropped, tr).assign_attrs(
-                {
-                    "subject": subject,
-                    "source": source["name"],
-                    "space": source.get("space"),
-                    "tr": tr,
-                    "dropped_volumes": dropped,
-                    "cleaning": dict(cleaning),
-                    "brain": brain,
-                    "atlas": atlas["name"] if atlas else None,
-                    "runs": records,
-                    **(attributes or {}),
-                }
-            )
-        )
+        about = {
+            "subject": subject,
+            "source": source["name"],
+            "space": source["space"],
+            "tr": tr,
+            "dropped_volumes": missing[0],
+            "cleaning": dict(settings.cleaning),
+            "brain": settings.brain,
+            "atlas": settings.atlas["name"] if settings.atlas else None,
+            "runs": records,
+        }
+        stream.finish(_frame(reader.table, parts, usable, missing[0], tr).assign_attrs({**about, **attributes}))
 
 
-def _check_recording(recording, run, subject, words, missing, tr):
-    path, found = recording.path, recording.tr
-    if found is not None and abs(found - tr) > TR_TOLERANCE:
-        raise InputError(f"{path}: the header's TR is {found:g} s, but dataset.tr is {tr:g} s")
+def _check(part, subject, words, missing, tr):
+    run, recording = part.run, part.recording
+    if recording.tr is not None and abs(recording.tr - tr) > TR_TOLERANCE:
+        raise InputError(f"{recording.path}: the header's TR is {recording.tr:g} s, but dataset.tr is {tr:g} s")
     scan_end = (recording.volumes + sum(missing)) * tr
     check_duration(words[words["run"] == run["name"]], f"{run['name']} of {subject}", scan_end)
-    cut = overlap_volumes(run, missing[0], tr)
-    if cut >= recording.volumes:
+    if part.cut >= recording.volumes:
         raise InputError(
-            f"{path}: {recording.volumes} volumes, and all lie in the {run['overlap']:g} s that run {run['name']} "
-            "shares with the one before (dataset.runs, overlap)"
+            f"{recording.path}: {recording.volumes} volumes, and all lie in the {run['overlap']:g} s that run "
+            f"{run['name']} shares with the one before (dataset.runs, overlap)"
         )
 
 
-def _clean(recording, run, files, missing, cut, tr, cleaning):
+def _clean(part, files, missing, settings):
     """One run, read and cleaned, and its record."""
+    recording, cleaning = part.recording, settings.cleaning
     values = recording.read()
-    entry, confounds, motion = of_run(files.get("confounds", {}), run), None, {}
+    entry, confounds, motion = of_run(files.get("confounds", {}), part.run), None, {}
     if entry is not None:
         motion = motion_summary(entry["path"], recording.volumes, missing)
         # Without a voxel to remove them from, confounds need not be right.
         if cleaning["confounds"] and usable_voxels(values)[1].any():
             confounds = run_confounds(entry["path"], recording.volumes, missing, cleaning)
-    cleaned, counts = clean_run(
-        values, tr=tr, high_pass=cleaning["high_pass"], confounds=confounds, cut=cut, where=recording.path
-    )
+    steps = {"tr": settings.tr, "high_pass": cleaning["high_pass"], "confounds": confounds}
+    cleaned, counts = clean_run(values, **steps, cut=part.cut, where=recording.path)
     return cleaned, {
-        "run": run["name"],
-        "stimulus": run["stimulus"],
+        "run": part.run["name"],
+        "stimulus": part.run["stimulus"],
         "volumes": len(cleaned),
         "volumes_read": recording.volumes,
-        "overlap_volumes": cut,
+        "overlap_volumes": part.cut,
         "tr_found": recording.tr,
         **counts,
         "confounds": 0 if confounds is None else confounds.shape[1],
@@ -178,12 +190,12 @@ def _clean(recording, run, files, missing, cut, tr, cleaning):
     }
 
 
-def _frame(table, plan, usable, dropped, tr):
+def _frame(table, parts, usable, dropped, tr):
     """All that goes beside the responses."""
     import xarray as xr
 
-    names = [np.full(recording.volumes - cut, run["name"]) for run, recording, cut in plan]
-    times = [(np.arange(cut, recording.volumes) + dropped) * tr for _, recording, cut in plan]
+    names = [np.full(part.recording.volumes - part.cut, part.run["name"]) for part in parts]
+    times = [(np.arange(part.cut, part.recording.volumes) + dropped) * tr for part in parts]
     return xr.Dataset(
         coords={
             "run": ("time", np.concatenate(names)),
@@ -195,7 +207,7 @@ def _frame(table, plan, usable, dropped, tr):
     )
 
 
-def report(subject, valid, records):
+def report(subject: str, valid: np.ndarray, records: Entries) -> None:
     """Say in the log how much of a subject can be used."""
     for record in records:
         if record["nonfinite"] or record["constant"]:

@@ -2,13 +2,19 @@
 
 import logging
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from triphase.core.artefacts import open_arrays
 from triphase.core.errors import InputError
+from triphase.core.types import Entries
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +49,7 @@ class Cohort:
         Subjects differ in runs, or by more than 5 % of a run's scans, or no subject has a valid voxel.
     """
 
-    def __init__(self, responses):
+    def __init__(self, responses: Sequence[str]):
         self._open = ExitStack()
         with ExitStack() as opening:
             self._datasets = [opening.enter_context(open_arrays(path)) for path in responses]
@@ -67,7 +73,7 @@ class Cohort:
     def __exit__(self, *_):
         self._open.close()
 
-    def batches(self):
+    def batches(self) -> Iterator[np.ndarray]:
         """Yield float32 arrays (n_scans, n_batch_targets), in the order of `targets`.
 
         Subjects of few voxels come together: a fit of ten costs as much as one of a thousand.
@@ -94,7 +100,7 @@ class Cohort:
                     yield np.ascontiguousarray(stored[np.ix_(rows, mine)], dtype=np.float32)
 
 
-def common_scans(datasets):
+def common_scans(datasets: Sequence["xr.Dataset"]) -> list[np.ndarray]:
     """Rows of each subject's responses at the scans that all subjects have.
 
     Parameters
@@ -131,7 +137,7 @@ def common_scans(datasets):
     return [np.flatnonzero([scan in common for scan in own]) for own in scans]
 
 
-def check_layer(layer, activations):
+def check_layer(layer: int, activations: "xr.Dataset") -> None:
     """Raise InputError when a checkpoint's activations have no such layer."""
     there = activations["layer"].values
     if layer not in there:
@@ -141,7 +147,7 @@ def check_layer(layer, activations):
         )
 
 
-def check_regions(roi_of_target, rois):
+def check_regions(roi_of_target: Iterable[str], rois: Entries) -> None:
     """Raise InputError when no subject has a valid voxel in a region of the config: its name is wrong, or its data."""
     there = sorted({str(roi) for roi in roi_of_target})
     missing = [roi["name"] for roi in rois if roi["name"] not in there]
@@ -151,7 +157,7 @@ def check_regions(roi_of_target, rois):
         )
 
 
-def check_lengths(runs, delays, tr):
+def check_lengths(runs: np.ndarray, delays: Sequence[int], tr: float) -> None:
     """Raise InputError when a run is too short for its delays."""
     for run in dict.fromkeys(runs):
         scans = int((runs == run).sum())
@@ -162,7 +168,7 @@ def check_lengths(runs, delays, tr):
             )
 
 
-def region_masks(roi_of_target, rois):
+def region_masks(roi_of_target: np.ndarray, rois: Entries) -> dict[str, np.ndarray]:
     """Targets of each summary region: every ROI of the config, `language` (their union where so marked) and `all`.
 
     Parameters
@@ -189,14 +195,15 @@ class RegionMeans:
     rois : list of dict
     """
 
-    def __init__(self, targets, rois):
+    def __init__(self, targets: pd.DataFrame, rois: Entries):
         subject, regions = targets["subject"].to_numpy(str), region_masks(targets["roi"].to_numpy(str), rois)
         self.subjects, self.regions = list(dict.fromkeys(subject)), list(regions)
         names = np.array(self.subjects)[:, None] == subject
         self._masks = (names[:, None] & np.stack(list(regions.values()))).reshape(-1, len(subject))
-        self._sums, self._counts = {}, {}
+        self._sums: dict[str, np.ndarray] = {}
+        self._counts: dict[str, np.ndarray] = {}
 
-    def add(self, measure, batch, draws):
+    def add(self, measure: str, batch: slice, draws: np.ndarray) -> None:
         """Add draws (n_draws, n_batch_targets) of a slice of the targets; a voxel that has a NaN there is left out."""
         known = np.isfinite(draws).all(0)
         inside = (self._masks[:, batch] & known).T.astype(np.float32)
@@ -204,7 +211,7 @@ class RegionMeans:
         self._sums[measure] = self._sums.get(measure, 0.0) + (draws @ inside).astype(np.float64)
         self._counts[measure] = self._counts.get(measure, 0) + inside.sum(0)
 
-    def means(self):
+    def means(self) -> tuple[list[str], np.ndarray]:
         """Measures, and float32 array (n_subjects, n_regions, n_measures, n_draws), NaN without a voxel."""
         shape = len(self.subjects), len(self.regions), -1
         parts = [

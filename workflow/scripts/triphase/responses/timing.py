@@ -4,6 +4,8 @@ A wrong start of the sound, a forgotten dropped volume or a transcript on anothe
 alike in every region that responds to words, so the regions that hear or read tell it best.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from triphase.responses.ceiling import correlate, fisher_mean
@@ -19,14 +21,14 @@ SIGNIFICANT_P = 0.05
 SHORTEST_SHIFT = 30.0
 
 
-def haemodynamic_response():
+def haemodynamic_response() -> np.ndarray:
     """SPM's canonical difference of two gamma functions on a grid of `STEP`, summing to 1 (Friston et al. 1998)."""
     from nilearn.glm.first_level import spm_hrf
 
     return spm_hrf(STEP, oversampling=1)
 
 
-def rate_at_lags(midpoints, times, tr, response=None):
+def rate_at_lags(midpoints: np.ndarray, times: np.ndarray, tr: float, response: np.ndarray | None = None) -> np.ndarray:
     """The rate of events as every lag would have it in the scans.
 
     Parameters
@@ -52,12 +54,12 @@ def rate_at_lags(midpoints, times, tr, response=None):
     return (np.interp(starts + tr, grid, total) - np.interp(starts, grid, total)) / tr
 
 
-def inner_scans(midpoints, times, tr):
+def inner_scans(midpoints: np.ndarray, times: np.ndarray, tr: float) -> np.ndarray:
     """Scans that every lag relates to a moment between the first and the last event: bool array (time,)."""
     return (times - LAGS[-1] >= midpoints.min()) & (times + tr - LAGS[0] <= midpoints.max())
 
 
-def lag_curves(runs):
+def lag_curves(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Correlation at every lag, within runs, averaged by Fisher z.
 
     Parameters
@@ -73,7 +75,7 @@ def lag_curves(runs):
     return fisher_mean(curves, [len(responses) for _, responses in runs])
 
 
-def chance_of_peak(runs, tr, seed):
+def chance_of_peak(runs: Sequence[tuple[np.ndarray, np.ndarray]], tr: float, seed: int) -> np.ndarray:
     """p-value of the highest correlation over lags, against circular shifts of the responses within runs.
 
     p = (b + 1) / (n + 1); with one run the n shifts are all distinct ones, with several they are drawn independently.
@@ -89,7 +91,7 @@ def chance_of_peak(runs, tr, seed):
     float array (region,)
     """
     rng = np.random.default_rng(seed)
-    total, null = sum(len(responses) for _, responses in runs), 0.0
+    total, null = sum(len(responses) for _, responses in runs), np.zeros(())
     for rates, responses in runs:
         scans = len(responses)
         # No longer than a third of a short run, so that there is something to draw from.
@@ -114,7 +116,13 @@ def _unit(values):
     return centred / np.where(norm > 0, norm, np.inf)
 
 
-def check_timing(events, series, times, tr, seed=None):
+def check_timing(
+    events: Mapping[str, np.ndarray],
+    series: Mapping[str, np.ndarray],
+    times: Mapping[str, np.ndarray],
+    tr: float,
+    seed: int | None = None,
+) -> dict[str, dict[str, np.ndarray]] | None:
     """Lag of the best prediction of every region, from the rate itself and from the rate convolved with the response.
 
     Parameters
@@ -158,7 +166,7 @@ def check_timing(events, series, times, tr, seed=None):
     return found
 
 
-def judge(lag, p, tr):
+def judge(lag: float, p: float, tr: float) -> tuple[bool | None, str]:
     """Whether the lag of the convolved rate's peak is plausible.
 
     Returns

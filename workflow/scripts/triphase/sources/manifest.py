@@ -29,7 +29,7 @@ def wanted_files(roles, subject, runs):
 
     Parameters
     ----------
-    roles : dict of str to str or None
+    roles : dict of str to str
         Path template per role. One with `{run}` or `{stimulus}` stands for a file per run or stimulus, keyed by its
         name; any other for one file, keyed by "".
     subject : dict or None
@@ -45,8 +45,6 @@ def wanted_files(roles, subject, runs):
     names.pop("name", None)
     files = {}
     for role, template in roles.items():
-        if template is None:
-            continue
         fields = {field for _, field, _, _ in PLACEHOLDER.parse(template)}
         keyed = "run" if "run" in fields else "stimulus" if "stimulus" in fields else None
         files[role] = {}
@@ -59,19 +57,6 @@ def wanted_files(roles, subject, runs):
 def of_run(files, run):
     """The entry of one role that belongs to a run: its own, its stimulus', or the only one there is; None if absent."""
     return next((files[key] for key in (run["name"], run["stimulus"], "") if key in files), None)
-
-
-def response_roles(source):
-    """Path template of each role of a source of responses; one with `{hemi}` is a role per hemisphere, _L and _R."""
-    roles = {"response": source["path"]}
-    roles |= {role: source.get(role) for role in ("confounds", "mask", "rois", "roi_table", "reference")}
-    split = {}
-    for role, template in roles.items():
-        if template and "{hemi}" in template:
-            split |= {f"{role}_{side}": template.replace("{hemi}", side) for side in "LR"}
-        else:
-            split[role] = template
-    return split
 
 
 def stimulus_files(words, audio, runs):
@@ -116,7 +101,7 @@ def study_files(config):
         paths += paths_of(files) if root == "local_data" else []
     if dataset["source"]["root"] == "local_data":
         for subject in dataset["subjects"]:
-            paths += paths_of(wanted_files(response_roles(dataset["source"]), subject, dataset["runs"]))
+            paths += paths_of(wanted_files(dataset["source"]["files"], subject, dataset["runs"]))
     corpora = [(model.get("train") or {}).get("corpus") or {} for model in config["models"]]
     paths += [corpus["path"] for corpus in corpora if "path" in corpus]
     entries = tasks["evaluations"] + [variant for entry in tasks["adherence"] for variant in entry["variants"]]

@@ -6,7 +6,7 @@ recordings use, and SciPy's holds a 24-bit file in memory.
 
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ class Wav(NamedTuple):
     length: int
 
 
-def read_envelope(path):
+def read_envelope(path: str | Path) -> pd.DataFrame:
     """Root mean square of a sound in frames of 10 ms, over all channels.
 
     Parameters
@@ -65,10 +65,10 @@ def read_envelope(path):
     return pd.DataFrame({"time_s": (edges[:-1] + edges[1:]) / (2 * wav.rate), "envelope": np.sqrt(envelope)})
 
 
-def read_header(path):
+def read_header(path: str | Path) -> Wav:
     """Header of a WAV file as a `Wav`; InputError for what is none, is cut short or holds no plain samples."""
 
-    def refuse(trouble):
+    def refuse(trouble: str) -> NoReturn:
         raise InputError(f"{path}: {trouble}; the sound must be a whole WAV file with PCM or float samples")
 
     size = Path(path).stat().st_size
@@ -105,7 +105,7 @@ def read_header(path):
     return Wav(rate, channels, width, kind == FLOAT, start, length // step)
 
 
-def decode(raw, wav):
+def decode(raw: bytes, wav: Wav) -> np.ndarray:
     """Samples as floats of full scale 1, channels interleaved."""
     if wav.is_float:
         return np.frombuffer(raw, f"<f{wav.width}").astype(float)

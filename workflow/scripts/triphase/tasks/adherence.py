@@ -7,9 +7,8 @@ instruction, so a model that always says "A", or that copies from the question, 
 
 import unicodedata
 
-import numpy as np
-
 from triphase.core.errors import InputError
+from triphase.core.lazy import np
 
 
 def normalise(text):

@@ -1,17 +1,15 @@
 """What the tensors of an untrained model hold, and how far a checkpoint can have come from there.
 
 Gains of norms start at 1 and biases at 0, exactly. Other tensors are drawn, and their standard deviation is known:
-`std` for all of them, or by depth and width as in GPT-NeoX, whose `small_init` is sqrt(2 / (5 d)) (Nguyen and Salazar
-2019) and whose `wang_init`, for the matrices that write into the residual stream, is 2 / (L sqrt(d)) (Wang and
-Komatsuzaki 2021); d is the width and L the number of layers.
+`std` for all of them, or that of a scheme by its name (`triphase.config.initialisations`).
 """
 
 import re
 
 import numpy as np
 
-NEOX = "small_init and wang_init of GPT-NeoX"
-WRITES = re.compile(r"(attention\.dense|dense_4h_to_h)\.weight$")
+from triphase.config.initialisations import INITIALISATIONS
+
 GAIN = re.compile(r"(norm|ln_\w+)\.weight$", re.IGNORECASE)
 # Six standard errors of a normal sample's deviation, and what draws cut at 3 deviations, rows of zeros for padding and
 # storage in 16 bits change; gains and biases, which have no such room, tell a trained model at once.
@@ -90,12 +88,10 @@ def _kind(name, shape, initialisation):
 
 
 def _std(name, initialisation, config):
-    if "std" in initialisation:
-        return initialisation["std"]
-    width, layers = config.get("hidden_size"), config.get("num_hidden_layers")
-    if initialisation.get("weights") == NEOX and width and layers:
-        return 2 / (layers * np.sqrt(width)) if WRITES.search(name) else np.sqrt(2 / (5 * width))
-    return np.nan
+    if "std" in initialisation or "weights" not in initialisation:
+        return initialisation.get("std", np.nan)
+    std = INITIALISATIONS.find(initialisation["weights"], "initialisation/weights").function(name, config)
+    return np.nan if std is None else std
 
 
 def _rounding(dtype):

@@ -17,11 +17,12 @@ k - 1, k and k + 1, since trainers differ in where they count from. The bound is
 published schedule, not a threshold that was tuned; a series that was trained by it cannot break it.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
-import numpy as np
-
 from triphase.core.errors import InputError
+from triphase.core.lazy import np
 
 SLACK = 1.05
 # Pythia, OLMo and SmolLM3 were trained with these; a schedule says so where it was otherwise.

@@ -1,9 +1,12 @@
 """Registries of data sets and of families of checkpoints; resources/registry/README.md explains every key."""
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, PydanticUserError, create_model
 
+from triphase.config.formats import Format
+from triphase.config.schema import base as types
 from triphase.config.schema.base import (
     Count,
     Language,
@@ -14,10 +17,10 @@ from triphase.config.schema.base import (
     Section,
     Share,
     Text,
-    Texts,
     Unique,
     Whole,
 )
+from triphase.core.errors import InputError, one_line
 
 # Of a key that may stay away, but may not be null.
 ABSENT: Any = None
@@ -106,19 +109,17 @@ class Transcript(Section):
 
     name: Name
     root: Root
-    format: Literal["table", "textgrid", "annotations"]
+    format: Name
     path: Text
     language: Language = ABSENT
     shift: float = ABSENT
     lowercase: bool = ABSENT
-    columns: Columns = ABSENT
-    labels: list[Label] = ABSENT
-    joined: list[Joined] = ABSENT
-    corrections: list[Correction] = ABSENT
-    tier: Text | Count = ABSENT
-    ignored: Texts = ABSENT
-    marker: Text | None = None
-    unknown: Texts = ABSENT
+
+
+class AnyTranscript(Transcript):
+    """A transcript with keys that its format declares."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class Region(Section):
@@ -135,23 +136,40 @@ class Source(Section):
 
     name: Name
     root: Root
-    reader: Literal["nifti", "gifti", "cifti", "hdf5", "text", "npy"]
+    reader: Name
     space: Literal["mni", "native", "fsaverage5", "none"]
     path: Text
     dropped_volumes: Whole
     dropped_at_end: Whole = ABSENT
     confounds: Text | None = None
-    mask: Text | None = None
-    rois: Text | None = None
-    roi_table: Text | None = None
-    reference: Text | None = None
-    columns: SomeNames = ABSENT
     subjects: SomeNames = ABSENT
-    key: Text = ABSENT
-    repeats_key: Text = ABSENT
-    mask_key: Text = ABSENT
-    first_index: Literal[0, 1] = ABSENT
     regions: list[Region] = ABSENT
+
+
+class AnySource(Source):
+    """A source with keys that its reader declares."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+@cache
+def declared_section(common: type[Section], declared: Format) -> type[Section]:
+    """`common`, Source or Transcript, with the keys that a reader or a format declares.
+
+    Raises
+    ------
+    InputError : a declared type is none
+    """
+    fields: dict[str, Any] = {
+        key: (kind, ... if key in declared.needs else ABSENT) for key, kind in declared.keys().items()
+    }
+    try:
+        section = create_model(common.__name__, __base__=common, __module__=__name__, **fields)
+        section.model_rebuild(_types_namespace=vars(types) | globals())
+    except (NameError, SyntaxError, PydanticUserError) as error:
+        reason = one_line(getattr(error, "message", error))
+        raise InputError(f"the type of a key that {declared.name!r} declares is none: {reason}") from None
+    return section
 
 
 class RegisteredDataset(Section):
@@ -171,8 +189,8 @@ class RegisteredDataset(Section):
     runs: Annotated[list[Run], Field(min_length=1)] | None
     events: Text | None = None
     audio: File | None = None
-    transcripts: Annotated[list[Transcript], Field(min_length=1)]
-    sources: Annotated[list[Source], Field(min_length=1)]
+    transcripts: Annotated[list[AnyTranscript], Field(min_length=1)]
+    sources: Annotated[list[AnySource], Field(min_length=1)]
 
 
 class Atlas(Section):

@@ -6,12 +6,16 @@ volumes, its TR where the file has one, and `read()`, which loads (time, voxel) 
 cut to the mask at once, so that no more than the masked run is ever in memory.
 """
 
-from triphase.core.errors import InputError
+from collections.abc import Mapping
+
+from triphase.config.readers import READERS
+from triphase.core.types import Section
+from triphase.responses.readers.recording import Recording, ResponseReader
 from triphase.sources.manifest import of_run
 
 
-def open_reader(source, files, *, brain="template"):
-    """The reader of a subject's responses, chosen by `source.reader`.
+def open_reader(source: Section, files: Mapping[str, Section], *, brain: str = "template") -> ResponseReader:
+    """The reader of a subject's responses, chosen by `source["reader"]`.
 
     Parameters
     ----------
@@ -19,36 +23,12 @@ def open_reader(source, files, *, brain="template"):
     files : dict of role to dict of key to {path}: `files` of the subject's manifest
     brain : "template", "gray_matter" or "computed"; which voxels of a NIfTI image are read without a mask or ROIs
     """
-    kind = source["reader"]
+    reader = READERS.find(source["reader"], "dataset/source/reader")
     example = response_paths(files, next(iter(files["response" if "response" in files else "response_L"])))
-    if kind == "nifti":
-        from triphase.responses.readers.nifti import NiftiReader
-
-        return NiftiReader(example[0], paths_of(files), space=source.get("space", "mni"), brain=brain)
-    if kind == "gifti":
-        from triphase.responses.readers.gifti import GiftiReader
-
-        return GiftiReader(example, paths_of(files), space=source.get("space", "none"))
-    if kind == "cifti":
-        from triphase.responses.readers.cifti import CiftiReader
-
-        return CiftiReader(example[0], paths_of(files))
-    if kind == "hdf5":
-        from triphase.responses.readers.hdf5 import Hdf5Reader
-
-        return Hdf5Reader(example[0], paths_of(files), source)
-    if kind == "text":
-        from triphase.responses.readers.text import TextReader
-
-        return TextReader(source.get("columns"))
-    if kind == "npy":
-        from triphase.responses.readers.npy import NpyReader
-
-        return NpyReader(example[0], source.get("columns"))
-    raise InputError(f"dataset.source.reader: {kind!r} is not nifti, gifti, cifti, hdf5, text or npy")
+    return reader.function(example, paths_of(files), {**source, "brain": brain})
 
 
-def open_run(reader, files, run):
+def open_run(reader: ResponseReader, files: Mapping[str, Section], run: Section) -> Recording:
     """The `Recording` of one run.
 
     Parameters
@@ -60,7 +40,7 @@ def open_run(reader, files, run):
     return reader.open(response_paths(files, run), run)
 
 
-def response_paths(files, run):
+def response_paths(files: Mapping[str, Section], run: Section | str) -> list[str]:
     """Paths of one run's responses: one file, or those of the left and right hemisphere.
 
     Parameters
@@ -73,6 +53,6 @@ def response_paths(files, run):
     return [entry["path"] for entry in entries]
 
 
-def paths_of(files):
+def paths_of(files: Mapping[str, Section]) -> dict[str, list[str]]:
     """Paths of each role: dict of role to list of path, each once."""
     return {role: list(dict.fromkeys(entry["path"] for entry in entries.values())) for role, entries in files.items()}

@@ -1,8 +1,13 @@
 """CIFTI-2 dense time series (.dtseries.nii): (time, grayordinate), surfaces and subcortical voxels in one file."""
 
-import numpy as np
+from __future__ import annotations
 
+from collections.abc import Mapping
+
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
+from triphase.core.types import Section
 from triphase.responses.readers.images import open_image, read_part
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
 
@@ -10,7 +15,7 @@ from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_r
 class CiftiReader:
     """Dense time series of a subject."""
 
-    def __init__(self, example, paths):
+    def __init__(self, example: str, paths: Mapping[str, list[str]]):
         """Settle which grayordinates are read.
 
         Parameters
@@ -58,7 +63,7 @@ class CiftiReader:
                 "all files of a subject need the same"
             )
 
-    def open(self, paths, run):
+    def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run: `paths` holds its one file."""
         import nibabel as nib
 
@@ -78,6 +83,12 @@ class CiftiReader:
         for start in range(0, len(series), step):
             values[start : start + step] = read_part(image, path, slice(start, start + step))[:, self.inside]
         return values
+
+
+@READERS.register(name="cifti", suffixes=(".dtseries.nii",), files=("mask", "rois", "roi_table"))
+def open_cifti(example: list[str], paths: Mapping[str, list[str]], source: Section) -> CiftiReader:
+    """A `CiftiReader`; see `triphase.config.readers.Reader`."""
+    return CiftiReader(example[0], paths)
 
 
 def _open(path):

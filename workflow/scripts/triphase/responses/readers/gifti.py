@@ -1,8 +1,13 @@
 """GIFTI surfaces: (vertex) per time point, one file per hemisphere (`{hemi}` in the path: L and R) or a single one."""
 
-import numpy as np
+from __future__ import annotations
 
+from collections.abc import Mapping
+
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
+from triphase.core.types import Section
 from triphase.responses.readers.images import open_image
 from triphase.responses.readers.recording import Recording, refuse_repeat, roi_names, table_of, unlabelled
 
@@ -14,7 +19,7 @@ FSAVERAGE5_VERTICES = 10242
 class GiftiReader:
     """Functional surfaces of a subject; the right hemisphere's vertices follow those of the left."""
 
-    def __init__(self, example, paths, *, space="none"):
+    def __init__(self, example: list[str], paths: Mapping[str, list[str]], *, space: str = "none"):
         """Settle which vertices are read.
 
         Parameters
@@ -64,7 +69,7 @@ class GiftiReader:
             known |= {label.key: label.label for label in image.labeltable.labels}
         return np.concatenate(values), files, known
 
-    def open(self, paths, run):
+    def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run."""
         for path in paths:
             refuse_repeat(run, path)
@@ -80,6 +85,12 @@ class GiftiReader:
     def _read(self, paths):
         whole = np.concatenate([_series(path)[0] for path in paths])
         return np.ascontiguousarray(whole[self.inside].T, dtype=np.float32)
+
+
+@READERS.register(name="gifti", suffixes=(".gii",), files=("mask", "rois", "roi_table"), hemispheres=True)
+def open_gifti(example: list[str], paths: Mapping[str, list[str]], source: Section) -> GiftiReader:
+    """A `GiftiReader`; see `triphase.config.readers.Reader`."""
+    return GiftiReader(example, paths, space=source["space"])
 
 
 def _series(path):

@@ -3,15 +3,20 @@
 Columns are the voxels of a mask, or of the whole grid that the mask cuts, with x fastest: how many there are tells.
 """
 
+from __future__ import annotations
+
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
+from triphase.core.types import Section
 from triphase.responses.readers.images import read_volume
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, roi_names, table_of, unlabelled
 
@@ -19,7 +24,7 @@ from triphase.responses.readers.recording import SLAB_BYTES, Recording, roi_name
 class Hdf5Reader:
     """One file per run or stimulus; a file may hold several hearings of its stimulus."""
 
-    def __init__(self, example, paths, source):
+    def __init__(self, example: str, paths: Mapping[str, list[str]], source: Section):
         """Settle which voxels are read.
 
         Parameters
@@ -31,11 +36,10 @@ class Hdf5Reader:
         source : dict with `key`, the name of the data (time, voxel), and optionally `repeats_key` (hearing, time,
             voxel), `mask_key`, and `first_index`, what the first voxel is called there (1, as in MATLAB, or 0)
         """
-        if not source.get("key"):
-            raise InputError("dataset.source.key: reader hdf5 needs the name of the data in the file, (time, voxel)")
         self.key, self.repeats_key = source["key"], source.get("repeats_key")
         one = {role: entries[0] for role, entries in paths.items()}
-        shape = affine = None
+        shape: tuple[int, ...] | None = None
+        affine = np.eye(4)
         self.masked = "mask" in one
         if "reference" in one:
             values, affine = read_volume(one["reference"])
@@ -53,7 +57,7 @@ class Hdf5Reader:
             mask, own = read_volume(self.where)
             if shape is not None and mask.shape != shape:
                 raise InputError(f"{self.where}: shape {mask.shape}, but the reference {one['reference']} has {shape}")
-            shape, affine = mask.shape, own if affine is None else affine
+            shape, affine = mask.shape, own if shape is None else affine
             self.offsets, self.grid = np.flatnonzero(mask.ravel(order="F")), mask.size
             if not len(self.offsets):
                 raise InputError(f"{self.where}: no voxel is inside the mask")
@@ -74,7 +78,7 @@ class Hdf5Reader:
             names = roi_names(labels, one["rois"], one.get("roi_table"))
         self.table = table_of(names, coordinates)
 
-    def open(self, paths, run):
+    def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run: `paths` holds its one file. An HDF5 file says nothing of its TR."""
         (path,) = paths
         with opened(path) as file:
@@ -132,7 +136,19 @@ class Hdf5Reader:
         return values
 
 
-def tiles(shape, chunks, itemsize):
+@READERS.register(
+    name="hdf5",
+    suffixes=(".hdf5", ".hf5", ".h5", ".mat"),
+    files=("mask", "reference", "rois", "roi_table"),
+    needs={"key": "Text"},
+    accepts={"repeats_key": "Text", "mask_key": "Text", "first_index": "Literal[0, 1]"},
+)
+def open_hdf5(example: list[str], paths: Mapping[str, list[str]], source: Section) -> Hdf5Reader:
+    """An `Hdf5Reader`; see `triphase.config.readers.Reader`."""
+    return Hdf5Reader(example[0], paths, source)
+
+
+def tiles(shape: tuple[int, int], chunks: tuple[int, int] | None, itemsize: int) -> Iterator[tuple[slice, slice]]:
     """Slices of rows and columns that cover an array, each of about SLAB_BYTES and of whole chunks.
 
     A file that is stored in chunks unpacks each of them once; where they span all rows, the tiles are wide columns.
@@ -148,7 +164,7 @@ def tiles(shape, chunks, itemsize):
 
 
 @contextmanager
-def opened(path):
+def opened(path: str | Path) -> Iterator[Any]:
     """Yield an HDF5 file, open for reading; InputError where it is none, ends too early, or cannot be read."""
     import h5py
 
@@ -183,7 +199,7 @@ def _read_mat(path, key):
     return pickle.loads(done.stdout)
 
 
-def read_indices(path, key, first_index=1):
+def read_indices(path: str, key: str, first_index: int = 1) -> np.ndarray:
     """Linear voxel indices of a .mat file (v5, or v7.3 which is HDF5), ascending, from 0: int array (voxel,)."""
     import h5py
 

@@ -1,13 +1,17 @@
 """Images through nibabel: opened, and read as volumes, with errors that name the file."""
 
-import zlib
+from __future__ import annotations
 
-import numpy as np
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
 
 
-def open_image(path, kind="NIfTI image"):
+def open_image(path: str | Path, kind: str = "NIfTI image") -> Any:
     """An image of nibabel, with its file kept open while it is read, so that .nii.gz is unpacked once and in order."""
     import nibabel as nib
 
@@ -24,7 +28,7 @@ def open_image(path, kind="NIfTI image"):
         raise InputError(f"{path}: not a readable {kind} ({one_line(error)}); get the file again") from None
 
 
-def read_part(image, path, index):
+def read_part(image: Any, path: str | Path, index: Any) -> np.ndarray:
     """Values of an image at `index`, scaled as its header says; InputError where the file ends too early."""
     import nibabel as nib
 
@@ -34,7 +38,7 @@ def read_part(image, path, index):
         raise InputError(f"{path}: truncated or damaged image ({one_line(error)}); get the file again") from None
 
 
-def read_volume(path):
+def read_volume(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """A mask or label image: its values (x, y, z) and affine."""
     image = open_image(path)
     if len(image.shape) == 4 and image.shape[3] == 1:
@@ -44,7 +48,7 @@ def read_volume(path):
     return read_part(image, path, ...), image.affine
 
 
-def common_mask(paths):
+def common_mask(paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The voxels that are inside each of some masks (one per run): bool (x, y, z), and the affine of the first."""
     inside, affine = read_volume(paths[0])
     inside = inside != 0
@@ -59,7 +63,14 @@ def common_mask(paths):
     return inside, affine
 
 
-def same_grid(shape, affine, path, expected_shape, expected_affine, where):
+def same_grid(
+    shape: Sequence[int],
+    affine: np.ndarray,
+    path: str | Path,
+    expected_shape: Sequence[int],
+    expected_affine: np.ndarray,
+    where: str,
+) -> None:
     """InputError unless an image lies on the grid of another file."""
     if tuple(shape) != tuple(expected_shape):
         raise InputError(f"{path}: grid {tuple(shape)}, but {where} has {tuple(expected_shape)}")

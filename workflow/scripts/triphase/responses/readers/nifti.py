@@ -1,8 +1,13 @@
 """NIfTI images: (x, y, z, time), on the grid of one mask."""
 
-import numpy as np
+from __future__ import annotations
 
+from collections.abc import Mapping
+
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError
+from triphase.core.lazy import np
+from triphase.core.types import Section
 from triphase.responses.masks import brain_mask
 from triphase.responses.readers.images import common_mask, open_image, read_part, read_volume, same_grid
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
@@ -11,7 +16,7 @@ from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_r
 class NiftiReader:
     """4D images of a subject."""
 
-    def __init__(self, example, paths, *, space="mni", brain="template"):
+    def __init__(self, example: str, paths: Mapping[str, list[str]], *, space: str = "mni", brain: str = "template"):
         """Settle which voxels are read, and where they lie.
 
         Parameters
@@ -22,11 +27,11 @@ class NiftiReader:
             Without a mask the voxels that `rois` labels, without both the `brain` on the grid of `example`
         space, brain : str, as in `masks.brain_mask`
         """
-        labels = None
-        if rois := paths.get("rois"):
+        rois, masks, labels = paths.get("rois", []), paths.get("mask", []), None
+        if rois:
             labels, affine = read_volume(rois[0])
             self.where = rois[0]
-        if masks := paths.get("mask"):
+        if masks:
             inside, affine = common_mask(masks)
             self.where = masks[0]
             if labels is not None and labels.shape != inside.shape:
@@ -44,11 +49,11 @@ class NiftiReader:
         self.offsets = np.ravel_multi_index(indices.T, self.shape, order="F")
         names = unlabelled(len(indices))
         if labels is not None:
-            table = paths.get("roi_table")
-            names = roi_names(np.rint(labels[inside]).astype(int), rois[0], table[0] if table else None)
+            table = paths.get("roi_table", [None])[0]
+            names = roi_names(np.rint(labels[inside]).astype(int), rois[0], table)
         self.table = table_of(names, indices @ affine[:3, :3].T + affine[:3, 3])
 
-    def open(self, paths, run):
+    def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run: `paths` holds its one image."""
         (path,) = paths
         refuse_repeat(run, path)
@@ -73,3 +78,9 @@ class NiftiReader:
             for i in range(flat.shape[1]):
                 values[start + i] = flat[:, i][self.offsets]
         return values
+
+
+@READERS.register(name="nifti", suffixes=(".nii", ".nii.gz"), files=("mask", "rois", "roi_table"))
+def open_nifti(example: list[str], paths: Mapping[str, list[str]], source: Section) -> NiftiReader:
+    """A `NiftiReader`; see `triphase.config.readers.Reader`."""
+    return NiftiReader(example[0], paths, space=source["space"], brain=source["brain"])

@@ -1,15 +1,20 @@
 """Arrays of NumPy: (time, voxel), mapped into memory and not read before they are needed."""
 
-import numpy as np
+from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
+from triphase.core.types import Section
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, table_of, unlabelled
 
 
 class NpyReader:
     """One .npy file per run."""
 
-    def __init__(self, example, columns=None):
+    def __init__(self, example: str, columns: Sequence[str] | None = None):
         """Settle the voxels.
 
         Parameters
@@ -26,7 +31,7 @@ class NpyReader:
             )
         self.table = table_of(columns or unlabelled(self.voxels))
 
-    def open(self, paths, run):
+    def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run; the file says nothing of its TR."""
         (path,) = paths
         refuse_repeat(run, path)
@@ -36,6 +41,12 @@ class NpyReader:
                 f"{path}: {array.shape[1]} voxels, but {self.where} has {self.voxels}; all runs need the same"
             )
         return Recording(path, len(array), None, lambda: _read(path))
+
+
+@READERS.register(name="npy", suffixes=(".npy",), accepts={"columns": "SomeNames"})
+def open_npy(example: list[str], paths: Mapping[str, list[str]], source: Section) -> NpyReader:
+    """An `NpyReader`; see `triphase.config.readers.Reader`."""
+    return NpyReader(example[0], source.get("columns"))
 
 
 def _mapped(path):

@@ -1,24 +1,27 @@
 """Plain text: one row per volume, one column per ROI, separated by white space."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-import numpy as np
-
+from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
+from triphase.core.lazy import np
+from triphase.core.types import Section
 from triphase.responses.readers.recording import Recording, refuse_repeat, table_of
 
 
 class TextReader:
     """Tables of numbers without a header. Small enough to be read whole."""
 
-    def __init__(self, columns):
+    def __init__(self, columns: Sequence[str]):
         """Columns : list of str, names of the ROIs in order."""
-        if not columns:
-            raise InputError("dataset.source.columns: reader text needs the names of the columns, in order")
         self.columns = list(columns)
         self.table = table_of(self.columns)
 
-    def open(self, paths, run):
+    def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run; a text file says nothing of its TR."""
         (path,) = paths
         refuse_repeat(run, path)
@@ -31,7 +34,13 @@ class TextReader:
         return Recording(path, len(values), None, lambda: values.astype(np.float32))
 
 
-def read_numbers(path):
+@READERS.register(name="text", needs={"columns": "SomeNames"}, megabytes=2000)
+def open_text(example: list[str], paths: Mapping[str, list[str]], source: Section) -> TextReader:
+    """A `TextReader`; see `triphase.config.readers.Reader`."""
+    return TextReader(source["columns"])
+
+
+def read_numbers(path: str | Path) -> np.ndarray:
     """A table of plain numbers without a header as (row, column) float64."""
     try:
         with warnings.catch_warnings():

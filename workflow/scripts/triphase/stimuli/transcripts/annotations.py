@@ -6,28 +6,42 @@ transcript of speech it parts the lines spoken in that second, which follow a ma
 speaker. An ideographic space is blank.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
+from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
+from triphase.core.lazy import pd
+from triphase.core.types import Section
+from triphase.stimuli.languages import spaced
 
+# What annotators write where there is nothing to say, in the annotations of Narrative Movie.
+NOTHING_TO_SAY = ("不明", "..", ".")
 IDEOGRAPHIC_SPACE = "\u3000"
 
 
-def read_annotations(path, *, marker=None, unknown=(), spaced=True):
-    """Read the annotations of one stimulus.
+@TRANSCRIPTS.register(
+    name="annotations",
+    suffixes=(".txt",),
+    accepts={"marker": "Text | None", "unknown": "Texts"},
+    unit="annotation",
+)
+def read_annotations(path: str | Path, words: Section) -> tuple[pd.DataFrame, int]:
+    """Annotations of one stimulus, as `triphase.config.transcripts.TranscriptFormat` says.
 
     Parameters
     ----------
     path : path of a text file, UTF-8, in which line i (from 0) annotates the second from i to i + 1
-    marker : str, optional
-        Speech alone: what stands before the lines spoken, in every line of the file.
-    unknown : list of str
-        What annotators write where there is nothing to say. A text of these alone is no annotation; inside a longer
-        text they stay.
-    spaced : bool
-        Whether the language sets spaces between words: an ideographic space is one then, and nothing otherwise.
+    words : dict
+        marker : str, optional
+            Speech alone: what stands before the lines spoken, in every line of the file.
+        unknown : list of str, optional
+            What annotators write where there is nothing to say. A text of these alone is no annotation; inside a longer
+            text they stay.
+        language : str
+            Its code. Where the language sets spaces between words an ideographic space is one, and nothing otherwise.
 
     Returns
     -------
@@ -41,7 +55,8 @@ def read_annotations(path, *, marker=None, unknown=(), spaced=True):
     ------
     InputError : names the file and the line
     """
-    lines = read_lines(path)
+    marker, unknown = words.get("marker"), words.get("unknown", NOTHING_TO_SAY)
+    lines, spaces = read_lines(path), spaced(words["language"])
     rows = []
     for number, line in enumerate(lines, 1):
         _, bracket, content = line.partition("]")
@@ -55,17 +70,17 @@ def read_annotations(path, *, marker=None, unknown=(), spaced=True):
             # As the authors do: of a marker that comes again, what follows is no speech of the main track.
             content = content.split(marker)[1]
         for place, piece in enumerate(content.split("/"), 1):
-            speaker, text = split_speaker(piece) if marker else (None, piece)
-            text = clean(text, spaced)
+            speaker, text = split_speaker(piece) if marker else ("", piece)
+            text = clean(text, spaces)
             if not is_blank(text, unknown):
-                known = {"speaker": clean(speaker, spaced) or None} if marker else {"annotator": place}
+                known = {"speaker": clean(speaker, spaces) or None} if marker else {"annotator": place}
                 rows.append({"line": number, "word": text, "onset": number - 1.0, "offset": float(number)} | known)
     if not rows:
         raise InputError(f"{path}: none of its {len(lines)} lines has an annotation")
     return pd.DataFrame(rows).set_index("line").rename_axis(None), len(lines)
 
 
-def read_lines(path):
+def read_lines(path: str | Path) -> list[str]:
     """Lines of a UTF-8 file without blank ones at its end; InputError for another encoding."""
     raw = Path(path).read_bytes()
     try:
@@ -83,7 +98,7 @@ def read_lines(path):
     return lines
 
 
-def split_speaker(piece):
+def split_speaker(piece: str) -> tuple[str, str]:
     """(speaker, text) of one line spoken; the colon of a time such as 10:30 names nobody."""
     name, colon, text = piece.partition(":")
     if not colon or (name[-1:].isdigit() and text[:1].isdigit()):
@@ -91,18 +106,18 @@ def split_speaker(piece):
     return name, text
 
 
-def clean(text, spaced):
+def clean(text: str, spaced: bool) -> str:
     """A text on one line, with single spaces."""
     return " ".join(text.replace(IDEOGRAPHIC_SPACE, " " if spaced else "").split())
 
 
-def is_blank(text, unknown):
+def is_blank(text: str, unknown: Sequence[str]) -> bool:
     """Whether nothing is left of a text without the marks that mean nothing."""
     for mark in sorted(unknown, key=len, reverse=True):
         text = text.replace(mark, "")
     return not text.strip()
 
 
-def shown(line):
+def shown(line: str) -> str:
     """The beginning of a line, for a message."""
     return repr(line if len(line) <= 40 else line[:40] + "...")

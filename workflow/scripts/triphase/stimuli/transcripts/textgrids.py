@@ -8,19 +8,21 @@ A reader of our own, because praatio 6.2 takes a file that was cut short for a s
 negative times, knows no chronological form, and names neither line nor interval of what it refuses.
 """
 
+from __future__ import annotations
+
 import codecs
 import re
 from bisect import bisect
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-import numpy as np
-import pandas as pd
-
+from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
+from triphase.core.lazy import np, pd
+from triphase.core.types import Section
+from triphase.stimuli.checks import OVERLAP_TOLERANCE
 
-# Boundaries are moved by hand and written with rounding: neighbours may overlap by this many seconds.
-OVERLAP_TOLERANCE = 0.001
 VALUE = re.compile(
     r"""(?P<text>"[^"]*(?:""[^"]*)*")(?=\s|$)
     | (?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?=\s|$)
@@ -47,49 +49,53 @@ class Tier(NamedTuple):
     until: float | None = None
 
 
-def read_textgrid(path, tier, ignored=()):
-    """Words and times of one tier of a TextGrid.
+@TRANSCRIPTS.register(
+    name="textgrid",
+    suffixes=(".TextGrid",),
+    needs={"tier": "Text | Count"},
+    accepts={"ignored": "Texts"},
+)
+def read_textgrid(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
+    """Words of one tier of a TextGrid, as `triphase.config.transcripts.TranscriptFormat` says.
 
     Parameters
     ----------
     path : path of a TextGrid in any of Praat's text forms: UTF-8, or UTF-16 with its byte order mark
-    tier : str or int
-        Name of an interval tier, or its number, from 1.
-    ignored : list of str
-        Labels that are no words (pauses, breath); case and enclosing braces mean nothing. Empty labels are none either.
-
-    Returns
-    -------
-    DataFrame : word, onset, offset (s), indexed by the line of the file where the interval begins
+    words : dict
+        tier : str or int
+            Name of an interval tier, or its number, from 1.
+        ignored : list of str, optional
+            Labels that are no words (pauses, breath); case and enclosing braces mean nothing. Empty labels are none
+            either.
 
     Raises
     ------
     InputError : names the file and its line or interval
     """
     tiers = read_tiers(path)
-    chosen = find_tier(path, tiers, tier)
+    chosen = find_tier(path, tiers, words["tier"])
     check_intervals(path, chosen)
-    silent = {bare(label) for label in ignored} | {""}
-    words = [
+    silent = {bare(label) for label in words.get("ignored", ())} | {""}
+    rows = [
         (line, " ".join(label.split()), begin, end)
         for line, begin, end, label in chosen.entries
         if bare(label) not in silent
     ]
-    if not words:
+    if not rows:
         raise InputError(
             f"{path}: tier {chosen.name!r} has no word: all of its {len(chosen.entries)} intervals are empty or "
             "among the labels that are no words (words.ignored); name another tier"
         )
-    lines, labels, begin, end = zip(*words, strict=True)
-    return pd.DataFrame({"word": labels, "onset": begin, "offset": end}, index=np.array(lines))
+    lines, labels, begin, end = zip(*rows, strict=True)
+    return pd.DataFrame({"word": labels, "onset": begin, "offset": end}, index=np.array(lines)), None
 
 
-def bare(label):
+def bare(label: str) -> str:
     """A label without white space, braces and case around it."""
     return label.strip().strip("{}").strip().casefold()
 
 
-def read_tiers(path):
+def read_tiers(path: str | Path) -> list[Tier]:
     """All tiers of a TextGrid, in the order of the file; InputError as `read_textgrid`."""
     values = Values(path, decode(path))
     start = [str(value) for value, _ in values.found[:2]]
@@ -114,7 +120,7 @@ def read_tiers(path):
     return tiers
 
 
-def read_chronological(values):
+def read_chronological(values: Values) -> list[Tier]:
     """All tiers of the form that lists the entries of all tiers by time, each after its tier's number."""
     values.next_text("file type")
     values.next_number("start of the file"), values.next_number("end of the file")
@@ -132,7 +138,7 @@ def read_chronological(values):
     return tiers
 
 
-def read_heading(values, number):
+def read_heading(values: Values, number: int) -> tuple[str, str, float | None]:
     """Name, kind and end (s) of a tier."""
     kind = values.next_text(f"class of tier {number}")
     if kind not in CLASSES:
@@ -142,7 +148,7 @@ def read_heading(values, number):
     return name, CLASSES[kind], values.next_number(f"end of tier {number}")
 
 
-def read_entry(values, kind, place):
+def read_entry(values: Values, kind: str, place: str) -> tuple[int, float, float, str]:
     """One interval or point: (line, begin, end, label)."""
     begin = values.next_number(f"time of {place}")
     line = values.line
@@ -153,10 +159,10 @@ def read_entry(values, kind, place):
 class Values:
     """The values of a TextGrid, taken one after the other; each that is missing or of another kind is an InputError."""
 
-    def __init__(self, path, text):
+    def __init__(self, path: str | Path, text: str):
         self.path, self.at, self.line = path, 0, 1
         self.breaks = [match.start() for match in re.finditer("\n", text)]
-        self.found = []
+        self.found: list[tuple[Any, int]] = []
         for match in VALUE.finditer(text):
             kind, raw = match.lastgroup, match.group()
             if kind == "quote":
@@ -169,11 +175,11 @@ class Values:
             elif kind:
                 self.found.append((raw[1:-1].replace('""', '"') if kind == "text" else Flag(raw), match.start()))
 
-    def line_of(self, position):
+    def line_of(self, position: int) -> int:
         """Line, from 1, of a place in the text."""
         return bisect(self.breaks, position - 1) + 1
 
-    def refuse(self, message):
+    def refuse(self, message: str) -> NoReturn:
         """Raise InputError at the present line."""
         raise InputError(f"{self.path}, line {self.line}: {message}")
 
@@ -189,33 +195,33 @@ class Values:
             self.refuse(f"the {what} is {value!r}; it must be {wanted}")
         return value
 
-    def next_text(self, what):
+    def next_text(self, what: str) -> str:
         """The next value, which is text."""
         return self._next("text in quotes", str, what)
 
-    def next_flag(self, what):
+    def next_flag(self, what: str) -> str:
         """The next value, which is a flag."""
         return self._next("a flag", Flag, what)
 
-    def next_number(self, what):
+    def next_number(self, what: str) -> float:
         """The next value, which is a finite number."""
         value = self._next("a number", float, what)
         if not np.isfinite(value):
             self.refuse(f"the {what} is {value}; it must be a finite number")
         return value
 
-    def next_count(self, what):
+    def next_count(self, what: str) -> int:
         """The next value, which is a whole number from 0."""
         value = self.next_number(what)
         if value < 0 or value != int(value):
             self.refuse(f"the {what} is {value:g}; it must be a count")
         return int(value)
 
-    def left(self):
+    def left(self) -> int:
         """How many values are left."""
         return len(self.found) - self.at
 
-    def finish(self):
+    def finish(self) -> None:
         """Nothing is left."""
         if self.left():
             value, position = self.found[self.at]
@@ -227,7 +233,7 @@ class Flag(str):
     """A word in angle brackets, such as <exists>."""
 
 
-def decode(path):
+def decode(path: str | Path) -> str:
     """Text of a file in one of the encodings that Praat writes, with \\n at line ends; InputError for another."""
     raw = Path(path).read_bytes()
     wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -242,7 +248,7 @@ def decode(path):
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def find_tier(path, tiers, tier):
+def find_tier(path: str | Path, tiers: Sequence[Tier], tier: str | int) -> Tier:
     """The interval tier of a name or number; InputError that lists those there."""
     there = ", ".join(f"{number} {entry.name!r} ({entry.kind}s)" for number, entry in enumerate(tiers, 1)) or "none"
     if isinstance(tier, int):
@@ -257,7 +263,7 @@ def find_tier(path, tiers, tier):
     return found[0]
 
 
-def check_intervals(path, tier):
+def check_intervals(path: str | Path, tier: Tier) -> None:
     """InputError unless the intervals of a tier end after they begin and follow each other without overlap."""
     last = -np.inf
     for number, (line, begin, end, label) in enumerate(tier.entries, 1):

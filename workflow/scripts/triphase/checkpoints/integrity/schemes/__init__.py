@@ -1,0 +1,1 @@
+"""Initialisation schemes: a module per scheme."""

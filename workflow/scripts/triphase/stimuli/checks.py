@@ -1,0 +1,73 @@
+"""Whether words and annotations fit each other and the scan that they were heard in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triphase.core.errors import InputError
+from triphase.core.lazy import np, pd
+
+# Times are written with three decimals or more, or moved by hand: neighbours may overlap by rounding, seconds.
+OVERLAP_TOLERANCE = 0.001
+# Annotations are made from a copy of the film: a few seconds at its end may be there or lack.
+ANNOTATION_TOLERANCE = 5.0
+
+
+def check_words(words: pd.DataFrame, where: str | Path) -> None:
+    """InputError unless words have text, end after they begin, are in order and do not overlap.
+
+    Parameters
+    ----------
+    words : DataFrame with word, onset, offset; its index is named as the row
+    where : str, for the message
+    """
+    empty = words.index[words["word"] == ""]
+    if len(empty):
+        raise InputError(f"{where}, row {empty[0]}: the word is empty; remove the row or write the word")
+    onset, offset = words["onset"].to_numpy(), words["offset"].to_numpy()
+
+    def refuse(wrong, explanation):
+        if wrong.any():
+            i = int(np.flatnonzero(wrong)[0])
+            more = f" ({int(wrong.sum())} such rows)" if wrong.sum() > 1 else ""
+            values = f"onset {onset[i]:g}, offset {offset[i]:g}"
+            before = f", the word before it {onset[i - 1]:g} to {offset[i - 1]:g}" if i else ""
+            raise InputError(
+                f"{where}, row {words.index[i]}: {words['word'].iloc[i]!r} has {values}{before}: {explanation}{more}"
+            )
+
+    refuse(offset < onset, "a word must end at or after its onset")
+    refuse(np.r_[False, np.diff(onset) < 0], "words must be sorted by onset")
+    refuse(np.r_[False, offset[:-1] - onset[1:] > OVERLAP_TOLERANCE], "words must not overlap")
+
+
+def check_duration(words: pd.DataFrame, run: str, scan_end: float) -> None:
+    """InputError when a run's transcript does not fit its scan.
+
+    Words may not end after the scan. The file of annotations may end up to `ANNOTATION_TOLERANCE` before or after it:
+    rows after its end have no annotation, and annotations after the scan no effect.
+
+    Parameters
+    ----------
+    words : DataFrame
+        The rows of the run; `attrs` may hold unit and, for annotations, seconds (of each stimulus' file, on the words'
+        clock).
+    run : str
+    scan_end : float, s on the words' clock
+    """
+    if words.attrs.get("unit") == "annotation":
+        seconds = words.attrs["seconds"][words["stimulus"].iloc[0]]
+        if abs(seconds - scan_end) > ANNOTATION_TOLERANCE:
+            raise InputError(
+                f"run {run}: its annotations end at {seconds:g} s, but the scan at {scan_end:g} s; they may differ by "
+                f"{ANNOTATION_TOLERANCE:g} s: check the run's file, words.shift, tr and dropped_volumes"
+            )
+        return
+    late = words[words["offset"] > scan_end + OVERLAP_TOLERANCE]
+    if len(late):
+        row = late.iloc[0]
+        raise InputError(
+            f"run {run}: word {int(row['index']) + 1} ({row['word']!r}) ends at {row['offset']:g} s, but the scan ends "
+            f"at {scan_end:g} s; {len(late)} words lie beyond it: check the transcript's clock, dataset.tr and "
+            "dropped_volumes"
+        )

@@ -1,0 +1,42 @@
+"""Transcripts of every format to one form, on the words' clock: a module per format."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from triphase.config.transcripts import TRANSCRIPTS
+from triphase.core.errors import InputError
+from triphase.core.types import Section
+from triphase.stimuli.checks import check_words
+
+
+def read_transcript(path: str | Path, words: Section) -> tuple[pd.DataFrame, float | None]:
+    """Read and check the transcript of one stimulus.
+
+    Parameters
+    ----------
+    path : path of the file
+    words : dict, `dataset.words`: `format` and its own keys; `language`; `shift`, seconds added to all times;
+        `lowercase`
+
+    Returns
+    -------
+    table : DataFrame
+        word, onset, offset (s) and labels; of annotations also annotator, or speaker
+    seconds : float or None
+        Where a file of annotations ends on the words' clock.
+
+    Raises
+    ------
+    InputError : names the file and its line, row or interval
+    """
+    transcript, shift = TRANSCRIPTS.find(words["format"], "dataset/transcript/format"), float(words.get("shift", 0))
+    table, seconds = transcript.function(path, words)
+    if missing := {"word", "onset", "offset"} - set(table):
+        raise InputError(f"{path}: transcript format {transcript.name!r} gives no {' and no '.join(sorted(missing))}")
+    if transcript.unit == "word":
+        check_words(table, path)
+    if words.get("lowercase"):
+        table = table.assign(word=table["word"].str.lower())
+    table = table.assign(onset=table["onset"] + shift, offset=table["offset"] + shift)
+    return table, None if seconds is None else seconds + shift
