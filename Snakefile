@@ -46,7 +46,7 @@ rule all:
         f"{OUT}/phases.json",
         f"{OUT}/across_models.json",
         expand(f"{OUT}/specifications/{{model}}.parquet", model=MODELS),
-        FIGURES,
+        [f"{OUT}/figures/{name}.{suffix}" for name, drawing in DRAWINGS.items() for suffix in drawing.figure.suffixes],
         f"{OUT}/data.html",
         f"{OUT}/summary.md",
 

@@ -21,13 +21,15 @@ STEPS = [0, *range(2000, 2000 * (2 * CHECKPOINTS + 1), 2000)]
 # what sees the whole series.
 OWN = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "measure_states", "measure_mechanism",
        "evaluate_tasks", "join_checkpoint"]  # fmt: skip
-ONCE = ["check_integrity", "join_changes", "join_trajectories", "compare_models", "draw_models",
+ONCE = ["check_integrity", "join_changes", "join_trajectories", "compare_models",
         "write_summary"]  # fmt: skip
-PER_MODEL = ["draw_integrity", "fit_phases", "tabulate_specifications", "simulate_power", "draw_model", "draw_brain"]
+PER_MODEL = ["fit_phases", "tabulate_specifications", "simulate_power", "draw_page"]
+FIGURES = {"draw_figure": 10 * MODELS + 1}
 ADDED = (
     dict.fromkeys([*OWN, *ONCE], 1)
     | {"fit_encoding": LAYERS, "compare_checkpoints": 3, "compare_alignment": 3}
     | dict.fromkeys(PER_MODEL, MODELS)
+    | FIGURES
 )
 # Snakemake's own cost: as many jobs of one line each, which read one file.
 FLOOR = """rule all:

@@ -3,9 +3,9 @@
 import itertools
 
 import numpy as np
-from project import ROOT
 
 from triphase.report.figures.style import plt
+from triphase.report.figures.table import FIGURES
 
 # Machado, Oliveira and Fernandes (2009), severity 1: how linear RGB looks without the middle, or the long, cones.
 DEUTERANOPIA = np.array(
@@ -62,7 +62,7 @@ def overlapping(figure, slack=2.0):
 
 
 def caption(name):
-    return (ROOT / f"workflow/report/{name}.rst").read_text()
+    return " ".join(FIGURES[name].caption.split())
 
 
 def seen_by(colour, cones):

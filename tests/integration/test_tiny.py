@@ -13,9 +13,10 @@ from triphase.core.artefacts import read_arrays, read_json, read_table
 
 TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
 JOINS = [
-    "join_trajectories", "fit_phases", "tabulate_specifications", "compare_models", "draw_model", "draw_brain",
-    "simulate_power", "write_summary",
+    "join_trajectories", "fit_phases", "tabulate_specifications", "compare_models", "simulate_power",
+    "write_summary", "draw_page",
 ]  # fmt: skip
+FIGURES = {"draw_figure": 9}  # those that read the trajectories or what follows from them
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "value", "se", "n"]
 
 
@@ -93,7 +94,7 @@ def test_deleting_a_checkpoints_file_remakes_it_and_the_joins(run):
     path = run.results / "checkpoints/neox/step16.parquet"
     before = read_table(path)
     path.unlink()
-    assert run.planned(study="tiny") == dict.fromkeys(["join_checkpoint", *JOINS], 1)
+    assert run.planned(study="tiny") == dict.fromkeys(["join_checkpoint", *JOINS], 1) | FIGURES
     done = run.snakemake("results/tiny/checkpoints/neox/step16.parquet", study="tiny")
     assert done.returncode == 0 and job_counts(done.stdout) == {"join_checkpoint": 1}
     pd.testing.assert_frame_equal(read_table(path), before)
@@ -106,13 +107,13 @@ def test_adding_a_checkpoint_runs_that_checkpoint_and_the_joins(run):
     planned = run.planned(study="tiny", overlay=overlay)
     one = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "fit_encoding", "measure_states",
            "compare_checkpoints", "compare_alignment", "evaluate_tasks", "join_checkpoint"]  # fmt: skip
-    assert planned == dict.fromkeys([*one, "check_integrity", "draw_integrity", "join_changes", *JOINS], 1)
+    assert planned == dict.fromkeys([*one, "check_integrity", "join_changes", *JOINS], 1) | {"draw_figure": 10}
 
 
 def test_adding_a_layer_runs_its_fits_and_the_joins(run):
     planned = run.planned(study="tiny", overlay={"models": [TINY["models"][0] | {"layers": [0, 1]}]})
     changed = dict.fromkeys(["fit_encoding", "join_checkpoint"], 3) | {"compare_alignment": 2, "join_changes": 1}
-    assert planned == changed | dict.fromkeys(JOINS, 1)
+    assert planned == changed | dict.fromkeys(JOINS, 1) | FIGURES
 
 
 def test_mechanism_joins_a_checkpoint_where_the_study_measures_it(run):

@@ -49,6 +49,8 @@ def statements(file):
 failed = {}
 for name in sys.argv[2:]:
     files, todo = set(), [Path(sys.argv[1], f"{name}.py")]
+    if name == "draw_figure":  # it is told which of these to run
+        todo += Path(sys.argv[1], "triphase/report/figures").glob("*.py")
     while todo:
         files.add(file := todo.pop())
         todo += digest._imports(file) - files
@@ -91,7 +93,7 @@ JOBS = {
     "analysis": ("compare_checkpoints", "states/pairs/neox/step16_to_step0.parquet"),
     "data": ("fetch_stimuli", "sources/stimuli.json"),
     "encoding": ("fit_encoding", "encoding/neox/step0/1.zarr.zip"),
-    "figures": ("draw_integrity", "figures/integrity_neox.png"),
+    "figures": ("draw_figure", "figures/integrity_neox.png"),
     "model": ("extract_activations", "activations/neox/step64.zarr.zip"),
     "tasks": ("evaluate_tasks", "tasks/neox/step64.parquet"),
 }

@@ -17,13 +17,19 @@ SERIES = MODELS * CHECKPOINTS
 PAIRS = MODELS * (CHECKPOINTS - 1 + CHECKPOINTS - 2)
 OWN = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "measure_states", "measure_mechanism",
        "evaluate_tasks", "join_checkpoint"]  # fmt: skip
-FIGURES = {"draw_model": MODELS, "draw_brain": MODELS, "draw_models": 1}
-GATE = {"check_integrity": 1, "draw_integrity": MODELS}
+# Of each model those that read the table, its phases or its power, and one of all models; the surface is a page.
+N_FIGURES = 9 * MODELS + 1
+FIGURES = {"draw_figure": N_FIGURES, "draw_page": MODELS}
+DATA_FIGURES = 4
+# What follows a new verdict of the integrity gate, beside the figures of the joins.
+GATE = {"check_integrity": 1, "draw_figure": N_FIGURES + MODELS}
 # What follows a new table of the whole study.
 JOINS = FIGURES | {
     "join_trajectories": 1, "fit_phases": MODELS, "tabulate_specifications": MODELS, "simulate_power": MODELS,
     "compare_models": 1, "write_summary": 1,
 }  # fmt: skip
+# Whatever is written with the templates of pages.
+PAGES = {"write_data_page": 1, "write_summary": 1, "draw_page": MODELS}
 # What follows new fits of every layer.
 FITS = JOINS | {
     "fit_encoding": SERIES * LAYERS,
@@ -68,7 +74,9 @@ def test_nothing_changed(made_study):
             "join_changes": 1,
         }),
         ({"encoding": {"alphas": [-2, 6, 12]}}, FITS | {"prepare_encoding": 1}),
-        ({"phases": {"smallest_fall": 0.3}}, {key: n for key, n in JOINS.items() if key != "join_trajectories"}),
+        # Layers are drawn without phases.
+        ({"phases": {"smallest_fall": 0.3}}, {key: n for key, n in JOINS.items() if key != "join_trajectories"}
+         | {"draw_figure": N_FIGURES - MODELS}),
         ({"states": {"words": 500}},
          JOINS | {"measure_states": SERIES, "join_checkpoint": SERIES, "compare_checkpoints": PAIRS}),
         ({"execution": {"transfers": 8, "disk_gb": 100, "task_batch": 8, "solver": "himalaya"}}, {}),
@@ -83,16 +91,14 @@ def test_a_change_of_the_config_reruns_what_it_changes(made_study, overlay, expe
     ("module", "old", "new", "expected"),
     [
         (
-            "figures/style.py",
+            "report/figures/style.py",
             "MOST_TICKS = 8",
             "MOST_TICKS = 7",
-            FIGURES
-            | {
-                "draw_integrity": MODELS,
-                "draw_data": 1,
-                "draw_ceiling_map": 1,
-            },
+            FIGURES | {"draw_figure": N_FIGURES + MODELS + DATA_FIGURES, "write_data_page": 1},
         ),
+        ("report/figures/power.py", "figsize=(9, 3.3)", "figsize=(9, 3.4)", {"draw_figure": MODELS}),
+        ("report/figures/surface_page.py", "not thresholded", "as it is", {"draw_page": MODELS}),
+        ("report/templates/page.css", "62rem", "60rem", PAGES),
         ("encoding/folds.py", '"""', '"""Note. ', {}),
         (
             "encoding/lowrank.py",
@@ -101,7 +107,7 @@ def test_a_change_of_the_config_reruns_what_it_changes(made_study, overlay, expe
             FITS | {"prepare_encoding": 1},
         ),
     ],
-    ids=["figure style", "docstring", "solver"],
+    ids=["figure style", "figure", "page", "template", "docstring", "solver"],
 )
 def test_a_change_of_the_library_reruns_its_users(made_study, module, old, new, expected):
     path = made_study.folder / "workflow/scripts/triphase" / module
@@ -122,9 +128,10 @@ def test_a_new_subject_reruns_fits_and_no_model(tmp_path):
     project = Project(tmp_path / "project")
     make(project, overlay=study("sub-01", "sub-02"))
     assert project.planned(overlay=study("sub-01", "sub-02")) == {}
-    data = ["fetch_responses", "clean_responses", "measure_ceiling", "describe_data", "draw_ceiling_map", "draw_data",
+    data = ["fetch_responses", "clean_responses", "measure_ceiling", "describe_data", "write_data_page",
             "prepare_encoding"]  # fmt: skip
-    assert project.planned(overlay=study("sub-01", "sub-02", "sub-03")) == FITS | dict.fromkeys(data, 1)
+    figures = {"draw_figure": N_FIGURES + DATA_FIGURES}
+    assert project.planned(overlay=study("sub-01", "sub-02", "sub-03")) == FITS | dict.fromkeys(data, 1) | figures
 
 
 def test_a_moved_commit_of_the_lock_reruns_its_checkpoint(tmp_path):

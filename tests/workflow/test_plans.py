@@ -30,20 +30,20 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
         "measure_ceiling",
         "measure_identity",
         "describe_data",
-        "draw_data",
+        "write_data_page",
     ]
-    once = dict.fromkeys(["fetch_stimuli", "build_words", *joins, *(["draw_ceiling_map"] if brains else [])], 1)
+    once = dict.fromkeys(["fetch_stimuli", "build_words", *joins], 1)
     counts = once | dict.fromkeys(CHECKPOINT_JOBS, series) | {"fit_encoding": series * layers}
     counts |= {"fetch_responses": subjects, "clean_responses": subjects, "compare_checkpoints": models * pairs}
     counts["compare_alignment"] = models * pairs
     return (
         counts
         | dict.fromkeys(
-            ["train_model", "draw_integrity", "fit_phases", "tabulate_specifications", "simulate_power", "draw_model"],
+            ["train_model", "fit_phases", "tabulate_specifications", "simulate_power"],
             models,
         )
-        | ({"draw_models": 1} if models > 1 else {})
-        | ({"draw_brain": models} if brains else {})
+        | {"draw_figure": 8 * models + 3 + (models > 1) + brains * (2 * models + 1)}
+        | ({"draw_page": models} if brains else {})
     )
 
 
@@ -65,8 +65,8 @@ def test_alice_plan(project, real_data):
     planned = project.planned(study="alice")
     pairs = planned["compare_checkpoints"] / 2
     # Blocks of its single run are held out, so the gap beside them is measured: once for the study.
-    gap = {"measure_gap": 1, "draw_gap": 1}
-    assert planned == expected(2, checkpoints, layers, 28, pairs=pairs, brains=False) | gap
+    counts = expected(2, checkpoints, layers, 28, pairs=pairs, brains=False)
+    assert planned == counts | {"measure_gap": 1, "draw_figure": counts["draw_figure"] + 1}
 
 
 def test_a_checkpoint_that_the_lock_says_to_be_missing_has_no_jobs(tmp_path):
@@ -188,4 +188,4 @@ def test_a_source_has_only_the_subjects_that_it_names(project, real_data):
     planned = project.planned(
         study="alice", overlay={"dataset": {"source": "voxels"}, "phases": {"headline": {"roi": "all"}}}
     )
-    assert planned["clean_responses"] == 23 and planned["draw_brain"] == 2
+    assert planned["clean_responses"] == 23 and planned["draw_page"] == 2

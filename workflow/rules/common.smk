@@ -16,6 +16,8 @@ from triphase.core.errors import InputError
 from triphase.encoding.memory import fit_megabytes
 from triphase.planning.records import count_jobs
 from triphase.planning.study import Study
+from triphase.report.figures.drawings import drawings
+from triphase.report.figures.table import on_surface
 
 SOURCES = Sources(
     files=workflow.overwrite_configfiles or ["config/config.yaml"],
@@ -23,6 +25,7 @@ SOURCES = Sources(
 )
 try:
     STUDY = Study.load(config, workflow.basedir, SOURCES)
+    DRAWINGS = drawings(STUDY.config)
 except InputError as error:
     raise WorkflowError(f"config: {error}") from None
 config.update(STUDY.config)
@@ -33,11 +36,6 @@ if workflow.is_main_process:
 OUT = f"results/{config['study']}"
 MODELS, SERIES, PAIRS = STUDY.models, STUDY.series, STUDY.pairs
 DATASET, SOURCE = config["dataset"], STUDY.source
-# Only targets in a common space can be drawn on the template's brain, and vertices on its surface alone.
-ON_TEMPLATE = SOURCE["space"] == "mni"
-ON_SURFACE = SOURCE["space"] in ("mni", "fsaverage5")
-# Only where blocks of a single run are held out do training scans have a distance to them.
-GAPPED = config["encoding"]["split"]["kind"] == "outer_cv" and len(DATASET["runs"]) == 1
 # What several rule files name.
 WORDS = f"{OUT}/stimuli/words.parquet"
 SOUND = [f"{OUT}/stimuli/sound.parquet"] if STUDY.hears_sound else []
@@ -54,15 +52,20 @@ wildcard_constraints:
     layer=r"\d+",
 
 
-def settings(rule, **given):
+def settings(rule, calls=None, **given):
     """Param function: what a rule's jobs are told (`triphase.config.jobs`), and a digest of the code that they run.
 
     Values `given` may be functions of the wildcards; `asked`, the time, makes a rule run whenever it is asked for. It is a
-    function even where no wildcard counts, since Snakemake would fill in the names of a path's template itself.
+    function even where no wildcard counts, since Snakemake would fill in the names of a path's template itself. `calls` is
+    a function of the wildcards: the file with the function that the job is told to call.
     """
-    code = script_digest(Path(workflow.basedir) / "workflow/scripts" / f"{rule}.py", STUDY.plugins)
-    fixed = settings_values(rule, config, **given) | {"code": code}
+    script = Path(workflow.basedir) / "workflow/scripts" / f"{rule}.py"
+    fixed = settings_values(rule, config, **given)
     changing = {name: value for name, value in given.items() if callable(value)}
+    if calls:
+        changing["code"] = lambda wildcards: script_digest(script, STUDY.plugins, calls(wildcards))
+    else:
+        fixed["code"] = script_digest(script, STUDY.plugins)
     return lambda wildcards: fixed | {name: value(wildcards) for name, value in changing.items()}
 
 

@@ -4,7 +4,6 @@
 #         stimuli/sound.parquet where its envelope is a nuisance
 # Writes: responses/description.json        the numbers: subjects, runs, ceilings, lag of words against responses
 #         responses/gap.json                where blocks of one run are held out: score against the gap beside them
-#         figures/data_{name}.{png,svg}     runs, timing, ceilings, brain where voxels lie in MNI space, gap
 #         data.html                         the report, one self-contained page
 
 
@@ -29,30 +28,6 @@ rule describe_data:
         "../scripts/describe_data.py"
 
 
-rule draw_ceiling_map:
-    input:
-        responses=RESPONSES,
-        ceiling=f"{OUT}/responses/ceiling.parquet",
-    output:
-        brain=report(
-            f"{OUT}/figures/data_brain.png",
-            caption="../report/data_brain.rst",
-            category="Data",
-            labels={"figure": "ceiling on the brain"},
-        ),
-        brain_svg=f"{OUT}/figures/data_brain.svg",
-    log:
-        f"{OUT}/logs/draw_ceiling_map/brain.log",
-    benchmark:
-        f"{OUT}/benchmarks/draw_ceiling_map/brain.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        settings=settings("draw_ceiling_map"),
-    script:
-        "../scripts/draw_ceiling_map.py"
-
-
 rule measure_gap:
     input:
         responses=RESPONSES,
@@ -72,35 +47,11 @@ rule measure_gap:
         "../scripts/measure_gap.py"
 
 
-rule draw_gap:
-    input:
-        gap=f"{OUT}/responses/gap.json",
-    output:
-        figure=report(
-            f"{OUT}/figures/data_gap.png",
-            caption="../report/data_gap.rst",
-            category="Data",
-            labels={"figure": "score against gap"},
-        ),
-        figure_svg=f"{OUT}/figures/data_gap.svg",
-    log:
-        f"{OUT}/logs/draw_gap/gap.log",
-    benchmark:
-        f"{OUT}/benchmarks/draw_gap/gap.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        settings=settings("draw_gap"),
-    script:
-        "../scripts/draw_gap.py"
-
-
-rule draw_data:
+rule write_data_page:
     input:
         description=f"{OUT}/responses/description.json",
-        brain=[f"{OUT}/figures/data_brain.png"] if ON_TEMPLATE else [],
-        gap=[f"{OUT}/responses/gap.json"] if GAPPED else [],
-        gap_figure=[f"{OUT}/figures/data_gap.png"] if GAPPED else [],
+        gap=[f"{OUT}/responses/gap.json"] if "data_gap" in DRAWINGS else [],
+        pictures=[f"{OUT}/figures/{name}.png" for name in DRAWINGS if name.startswith("data_")],
     output:
         page=report(
             f"{OUT}/data.html",
@@ -108,34 +59,13 @@ rule draw_data:
             category="Data",
             labels={"figure": "data report"},
         ),
-        runs=report(
-            f"{OUT}/figures/data_runs.png",
-            caption="../report/data_runs.rst",
-            category="Data",
-            labels={"figure": "subjects and runs"},
-        ),
-        runs_svg=f"{OUT}/figures/data_runs.svg",
-        timing=report(
-            f"{OUT}/figures/data_timing.png",
-            caption="../report/data_timing.rst",
-            category="Data",
-            labels={"figure": "lag of the response"},
-        ),
-        timing_svg=f"{OUT}/figures/data_timing.svg",
-        ceilings=report(
-            f"{OUT}/figures/data_ceilings.png",
-            caption="../report/data_ceilings.rst",
-            category="Data",
-            labels={"figure": "ceilings"},
-        ),
-        ceilings_svg=f"{OUT}/figures/data_ceilings.svg",
     log:
-        f"{OUT}/logs/draw_data/data.log",
+        f"{OUT}/logs/write_data_page.log",
     benchmark:
-        f"{OUT}/benchmarks/draw_data/data.tsv"
+        f"{OUT}/benchmarks/write_data_page.tsv"
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/analysis.yaml"
     params:
-        settings=settings("draw_data"),
+        settings=settings("write_data_page"),
     script:
-        "../scripts/draw_data.py"
+        "../scripts/write_data_page.py"

@@ -3,7 +3,6 @@
 # Writes: models/{model}/{checkpoint}.fingerprint.zarr.zip   one checkpoint alone
 #         integrity.parquet                                  verdict of every rule on every checkpoint of the study
 #         integrity_distances.parquet                        how far each checkpoint lies from the one before
-#         figures/integrity_{model}.{png,svg}
 # The verdict sees the whole series: it joins at the trajectories and is upstream of no job of one checkpoint.
 from triphase.checkpoints.integrity.recipe import series_entry
 
@@ -50,27 +49,3 @@ rule check_integrity:
         ),
     script:
         "../scripts/check_integrity.py"
-
-
-rule draw_integrity:
-    input:
-        findings=f"{OUT}/integrity.parquet",
-        distances=f"{OUT}/integrity_distances.parquet",
-    output:
-        figure=report(
-            f"{OUT}/figures/integrity_{{model}}.png",
-            caption="../report/integrity.rst",
-            category="Checkpoints",
-            labels={"figure": "integrity", "model": "{model}"},
-        ),
-        figure_svg=f"{OUT}/figures/integrity_{{model}}.svg",
-    log:
-        f"{OUT}/logs/draw_integrity/{{model}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/draw_integrity/{{model}}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        settings=settings("draw_integrity"),
-    script:
-        "../scripts/draw_integrity.py"

@@ -45,7 +45,7 @@ rule join_trajectories:
         integrity=f"{OUT}/integrity.parquet",
     output:
         **TABLES,
-        maps=expand(f"{OUT}/maps/{{model}}.zarr.zip", model=MODELS if ON_SURFACE else []),
+        maps=expand(f"{OUT}/maps/{{model}}.zarr.zip", model=MODELS if on_surface(config) else []),
     log:
         f"{OUT}/logs/join_trajectories.log",
     benchmark:

@@ -3,9 +3,10 @@
 from triphase.config.jobs import WriteSummary
 from triphase.core.artefacts import read_arrays, read_json, read_table, replacing
 from triphase.core.job import Job, start
-from triphase.report.summary.blocks import to_html, to_markdown
-from triphase.report.summary.findings import Sources, summary
-from triphase.report.summary.tables import tables
+from triphase.report.pages.blocks import to_html, to_markdown
+from triphase.report.pages.findings import summary
+from triphase.report.pages.sources import Sources
+from triphase.report.pages.tables import tables
 
 
 def main(job: Job[WriteSummary]) -> None:

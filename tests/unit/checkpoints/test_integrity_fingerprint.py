@@ -7,7 +7,7 @@ import pickle
 from types import SimpleNamespace
 
 import check_integrity
-import draw_integrity
+import draw_figure
 import fingerprint_checkpoint
 import numpy as np
 import pytest
@@ -250,7 +250,7 @@ def test_models_trained_here_come_out_clean(tmp_path, architecture):
     assert read_fingerprint(marks[0])[1]["revision"] == "step0"
     paths = SimpleNamespace(
         fingerprints=marks, findings=str(tmp_path / "i.parquet"), distances=str(tmp_path / "d.parquet"),
-        figure=str(tmp_path / "f.png"), figure_svg=str(tmp_path / "f.svg"),
+        integrity=str(tmp_path / "i.parquet"), files=[str(tmp_path / "f.png")],
     )  # fmt: skip
     model = {"name": "small", "checkpoints": checkpoints, "train": recipe}
     series = [["small", entry["name"]] for entry in checkpoints]
@@ -261,5 +261,6 @@ def test_models_trained_here_come_out_clean(tmp_path, architecture):
     assert lines == ["integrity: small: 0 of 8 checkpoints marked"] and not faulty(table), lines
     ok = table[table["verdict"] == "ok"].groupby("rule")["checkpoint"].nunique()
     assert ok["initialisation"] == 1 and ok["optimiser's bound"] == 8 and ok["weights differ"] == ok["tokenizer"] == 8
-    run(draw_integrity, paths, wildcards={"model": "small"})
+    function = "triphase.report.figures.integrity:draw_integrity"
+    run(draw_figure, paths, function=function, inputs=["integrity", "distances"], arguments={"model": "small"})
     assert (tmp_path / "f.png").is_file() and len(read_table(paths.distances)) == 7

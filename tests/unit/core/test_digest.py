@@ -26,7 +26,7 @@ READING = {"triphase/b.py": FILES["triphase/b.py"] + "from triphase.table import
 
 @pytest.fixture
 def digest_after(tmp_path, monkeypatch):
-    def compute(plugins=(), **changes):
+    def compute(plugins=(), also=None, **changes):
         shutil.rmtree(tmp_path / "w", ignore_errors=True)
         for name, text in {**FILES, **changes}.items():
             path = tmp_path / "w" / name
@@ -35,7 +35,8 @@ def digest_after(tmp_path, monkeypatch):
         monkeypatch.setattr(digest, "LIBRARY", tmp_path / "w" / "triphase")
         for cached in (digest._tree, digest._imports, digest._code, digest._closure, digest._registries):
             cached.cache_clear()
-        return digest.script_digest(tmp_path / "w" / "script.py", [tmp_path / "w" / name for name in plugins])
+        folder = tmp_path / "w"
+        return digest.script_digest(folder / "script.py", [folder / name for name in plugins], also and folder / also)
 
     return compute
 
@@ -75,3 +76,27 @@ def test_what_a_plugin_imports_and_what_fills_its_registry_count(digest_after, m
     files = {"triphase/c.py": "def g():\n    return 2\n"} | READING  # shared.py through the plugin alone
     changed = {module: FILES[module].replace("return", "print(); return")}
     assert digest_after(["row.py"], **files) != digest_after(["row.py"], **{**files, **changed})
+
+
+@pytest.mark.parametrize("module", ["triphase/unused.py", "row.py"])
+def test_a_module_that_the_script_is_told_to_run_counts_with_what_it_imports(digest_after, module):
+    plugins = ["row.py"] if module == "row.py" else []
+    told = {
+        "triphase/unused.py": "from triphase.far import x\n\n\nX = 1\n",
+        "triphase/far.py": "def x():\n    return 1\n",
+    }
+    told["row.py"] = FILES["row.py"].replace("triphase.more.shared import s", "triphase.far import x as s")
+    before = digest_after(plugins, module, **told)
+    assert before != digest_after(plugins, **told)
+    for name in (module, "triphase/far.py"):
+        changed = told | {name: told[name].replace("X = 1", "X = 2").replace("return ", "print(); return ")}
+        assert digest_after(plugins, module, **changed) != before
+    assert digest_after(plugins, module, **told) == before
+
+
+def test_templates_count_where_their_package_is_imported(digest_after):
+    def with_page(text):
+        return digest_after(**{"triphase/kinds/page.html": text})
+
+    assert with_page("a") == with_page("a") != with_page("b")
+    assert digest_after(**{"triphase/far/__init__.py": "", "triphase/far/page.html": "a"}) == digest_after()

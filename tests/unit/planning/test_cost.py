@@ -81,7 +81,7 @@ def test_measured_seconds_are_of_this_study_or_scaled_from_another(tmp_path):
     assert others == {"extract_activations": 0.5, "join_trajectories": 7}
 
     models = model_rows([LARGE], None, TOKENS, "bfloat16", memory=None, has_gpu=False)
-    jobs = {"extract_activations": 2, "fit_encoding": 6, "join_trajectories": 1, "draw_model": 1}
+    jobs = {"extract_activations": 2, "fit_encoding": 6, "join_trajectories": 1, "draw_figure": 1}
     rows = rule_rows(jobs, {"fit_encoding": 4}, models, {"fit_encoding": 3}, others)
     by_rule = {row["rule"]: row for row in rows}
     thumb = models[0]["seconds"]["extract_activations"]

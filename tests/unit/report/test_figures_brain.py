@@ -11,11 +11,20 @@ import xarray as xr
 from figure_checks import caption, off_page, overlapping, words
 from simulated_study import STEPS, TOKENS_PER_STEP, course
 
-from triphase.report.figures.brain import draw_maps, measured, on_surface, places, to_image
-from triphase.report.figures.phase_maps import Map, colour_limit, fitted_levels, phase_maps
+from triphase.report.figures.brain import draw_brain, draw_changes
+from triphase.report.figures.glass import to_image
+from triphase.report.figures.phase_maps import Map, colour_limit, fitted_levels, measured, phase_maps, places
 from triphase.report.figures.style import plt, save
-from triphase.report.figures.surface import HEMISPHERES, VIEWS, mesh, picture, projection, vertices_on_surface
-from triphase.report.figures.surface_page import surface_page
+from triphase.report.figures.surface import (
+    HEMISPHERES,
+    VIEWS,
+    mesh,
+    on_surface,
+    picture,
+    projection,
+    vertices_on_surface,
+)
+from triphase.report.figures.surface_page import draw_surface, packed, view
 
 TOKENS = STEPS * TOKENS_PER_STEP
 TURNS = TOKENS[[1, 4, 6, 9]]
@@ -143,9 +152,7 @@ def test_maps_say_n_units_phases_and_how_far_colours_go(volume, space, tmp_path)
     if space == "fsaverage5":
         xyz = np.concatenate([mesh("pial", side)[0] for side in HEMISPHERES])
         volume = maps_of(xyz, 0.1 * np.r_[0, course("triple", 9)][:, None] * (xyz[:, 0] < 0), subjects=("a", "b"))
-    _, changes = phase_maps(volume, TRIPLE)
-    surfaces = on_surface(changes, places(volume), space)
-    figure = draw_maps(changes, surfaces, volume, space, "m: changes from phase to phase", "change of gain in r")
+    figure = draw_changes(volume, TRIPLE, space, "m")
     said = words(figure)
     n = "n = 1 subject;" if space == "mni" else "n = 2 subjects;"
     for text in (n, "change of gain in r", "2 detachment", "33 k → 130 k tokens", "not thresholded", "left, lateral"):
@@ -154,7 +161,7 @@ def test_maps_say_n_units_phases_and_how_far_colours_go(volume, space, tmp_path)
     assert not off_page(figure)
     assert not overlapping(figure)
     bar = figure.axes[-1]
-    assert -bar.get_xlim()[0] == bar.get_xlim()[1] == pytest.approx(colour_limit(changes))
+    assert -bar.get_xlim()[0] == bar.get_xlim()[1] == pytest.approx(colour_limit(phase_maps(volume, TRIPLE)[1]))
     save(figure, tmp_path / "a.png", tmp_path / "a.svg")
     assert (tmp_path / "a.svg").stat().st_size < 4e6
 
@@ -164,10 +171,9 @@ def test_nothing_to_map_is_said_in_words(volume):
     assert phase_maps(measured(one), NO_FIT) == ([], [])
     nowhere = measured(maps_of(np.full((4, 3), np.nan), np.ones((10, 4))))
     assert phase_maps(nowhere, TRIPLE) == ([], [])
-    figure = draw_maps([], on_surface([], None, "mni"), nowhere, "mni", "m: brain maps", "gain in r")
+    figure = draw_brain(nowhere, TRIPLE, "mni", "m")
     assert "nothing to map" in words(figure)
-    plt.close(figure)
-    assert "nothing to map" in surface_page([], [], "m", "n = 1 subject")
+    assert "nothing to map" in draw_surface(nowhere, TRIPLE, "mni", "m")
 
 
 def unpacked(page):
@@ -175,8 +181,7 @@ def unpacked(page):
 
 
 def test_the_page_has_a_view_of_each_map_and_asks_for_nothing(volume):
-    _, changes = phase_maps(volume, TRIPLE)
-    page = surface_page(changes, on_surface(changes, places(volume), "mni"), "m <1>", "n = 1 subject")
+    page = draw_surface(volume, TRIPLE, "mni", "m <1>")
     assert "m &lt;1&gt;" in page and "n = 1 subject" in page
     assert re.findall(r"<button>(.+?)</button>", page)[1] == "2 detachment (33 k → 130 k tokens)"
     head, tail, middles = unpacked(page)
@@ -189,9 +194,9 @@ def test_the_page_has_a_view_of_each_map_and_asks_for_nothing(volume):
 def test_the_page_stays_below_what_browsers_take_of_a_data_address():
     rng = np.random.default_rng(0)
     surfaces = [{side: rng.standard_normal(len(mesh("infl", side)[0])) for side in HEMISPHERES} for _ in range(6)]
-    maps = [Map(str(i), "", np.concatenate(list(each.values()))) for i, each in enumerate(surfaces)]
-    page = surface_page(maps, surfaces, "m", "")  # as many changes as there can be, and nothing to compress in them
-    assert len(base64.b64encode(page.encode())) < 2**21 - 100
+    # As many changes as there can be, with nothing to compress in them, and 4 kB of page around them.
+    pages = packed([view(values, 4) for values in surfaces])
+    assert len(base64.b64encode(pages.encode())) < 2**21 - 6000
 
 
 def test_voxels_land_on_their_coordinates_and_shared_places_are_averaged():
@@ -206,6 +211,6 @@ def test_voxels_land_on_their_coordinates_and_shared_places_are_averaged():
 
 @pytest.mark.parametrize("name", ["brain", "changes", "surface"])
 def test_captions_say_n_units_and_that_there_is_no_interval(name):
-    text = " ".join(caption(name).split())
+    text = caption(name)
     for said in ("n subjects", "interval", "colour scale"):
         assert said in text

@@ -5,12 +5,20 @@ from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
-from triphase.report.data_page import data_page
-from triphase.report.figures.data import draw_ceiling_map, draw_ceilings, draw_runs, draw_timing
-from triphase.report.figures.gap import draw_gap, interval
+from triphase.core.artefacts import write_arrays
+from triphase.report.figures.data_brain import draw_ceiling_map
+from triphase.report.figures.data_ceilings import draw_ceilings
+from triphase.report.figures.data_gap import draw_gap
+from triphase.report.figures.data_runs import draw_runs
+from triphase.report.figures.data_timing import draw_timing
 from triphase.report.figures.style import save
+from triphase.report.gap import interval
+from triphase.report.pages import data
+from triphase.report.pages.blocks import to_html
 from triphase.responses.timing import LAGS
 
 
@@ -58,6 +66,10 @@ def description(subjects=3, runs=2, rois=("Aud", "LTemp"), motion=True, group=Tr
             ] if group else [],
         },
     }  # fmt: skip
+
+
+def data_page(*arguments):
+    return to_html(data.data_page(*arguments))
 
 
 def texts(figure):
@@ -117,10 +129,15 @@ def test_ceilings_show_subjects_and_their_mean():
 
 def test_the_map_has_a_scale_even_of_nothing(tmp_path):
     xyz = np.array([[-50.0, -20, 8], [-46, -20, 8], [-50, -16, 8], [50, -20, 12]])
-    figure = draw_ceiling_map(np.array([0.1, 0.5, np.nan, 0.4]), xyz, "repeats", 2)
+    responses = [str(tmp_path / f"s{number}.zarr.zip") for number in range(2)]
+    for path, part in zip(responses, np.split(xyz, 2), strict=True):
+        places = {name: ("voxel", column) for name, column in zip("xyz", part.T, strict=True)}
+        write_arrays(path, xr.Dataset({"responses": (("time", "voxel"), np.ones((3, 2)))}, coords=places))
+    ceiling = pd.DataFrame({"subject": ["a", "a", "b", "b"], "ceiling": [0.1, 0.5, np.nan, 0.4], "kind": "repeats"})
+    figure = draw_ceiling_map(ceiling, responses)
     assert "Noise ceiling" in texts(figure) and "2 subjects" in texts(figure)
     save(figure, tmp_path / "a.png", tmp_path / "a.svg")
-    assert "no ceiling is known" in texts(draw_ceiling_map(np.full(4, np.nan), xyz, "isc", 0))
+    assert "no ceiling is known" in texts(draw_ceiling_map(ceiling.assign(ceiling=np.nan, kind="isc"), responses))
 
 
 def measured_gap(subjects=12, rois=("Aud", "language", "all"), floor=-0.03):
@@ -164,7 +181,7 @@ def test_the_page_tells_what_the_gap_leaves_to_autocorrelation(tmp_path):
     assert "gap of the study is 20 s" in page and "nothing to train on: 60 s" in page
     assert "0.210 ± 0.023" in page and "-0.030 ± 0.023" in page and page.count("<img") == 4
     flagged = [
-        data_page(description(), pictures, measured_gap(floor=r)).count("class=bad") for r in (-0.03, 0.02, 0.03)
+        data_page(description(), pictures, measured_gap(floor=r)).count('class="bad"') for r in (-0.03, 0.02, 0.03)
     ]
     assert flagged[0] == flagged[1] == flagged[2] - 3  # autocorrelation above zero at the study's own gap
 

@@ -9,10 +9,9 @@ from figure_checks import DEUTERANOPIA, caption, off_page, overlapping, seen_by,
 from simulated_study import STEPS, TOKENS_PER_STEP, study
 
 from triphase.phases.across import compare
+from triphase.report.figures.analyses import VERDICTS, choices, draw_analyses, sorted_analyses
 from triphase.report.figures.models import draw_models
 from triphase.report.figures.power import draw_power, exact_interval
-from triphase.report.figures.specifications import VERDICTS, choices, draw_specifications, sorted_analyses
-from triphase.report.figures.style import plt
 
 TOKENS = (STEPS * TOKENS_PER_STEP).tolist()
 HEADLINE = {"measure": "alignment", "roi": "language"}
@@ -63,7 +62,6 @@ def test_models_say_units_n_verdicts_and_who_has_no_compute(several):
         assert text in said
     assert not off_page(figure)
     assert not overlapping(figure)
-    plt.close(figure)
 
 
 def test_on_compute_a_model_stands_where_six_parameters_tokens_put_it(several):
@@ -75,7 +73,6 @@ def test_on_compute_a_model_stands_where_six_parameters_tokens_put_it(several):
     # Step 0 of every model stands at one place, left of the break.
     zeros = {line.get_xdata()[0] for line in (compute.lines[1], compute.lines[3])}
     assert len(zeros) == 1 and zeros.pop() < compute.lines[0].get_xdata()[0]
-    plt.close(figure)
 
 
 def test_one_model_without_parameters_and_one_without_a_fit_are_drawn_in_words(several):
@@ -83,13 +80,11 @@ def test_one_model_without_parameters_and_one_without_a_fit_are_drawn_in_words(s
     one = {"olmo-1b": phases["olmo-1b"]}
     figure = draw_models(table, boot, one, comparison(one))
     assert "no compute" in words(figure) and "random effects" not in words(figure)
-    plt.close(figure)
     nothing = {"pattern": None, "segments": [], "breakpoints": [], "intervals": [], "verdict": "undetermined"}
     none = {"olmo-1b": phases["olmo-1b"] | nothing | {"n_checkpoints": 0, "reason": "undetermined: grid too coarse"}}
     figure = draw_models(table, boot, none, comparison(none))
     assert "no model's curve was fitted" in words(figure)
     assert not off_page(figure)
-    plt.close(figure)
 
 
 def analyses(single=3, **values):
@@ -131,7 +126,7 @@ def test_the_choices_below_are_those_of_the_table_and_many_layers_share_a_row():
 @pytest.mark.parametrize("single", [0, 3, 200])
 def test_the_specification_curve_says_shares_n_and_where_the_headline_is(single):
     table = analyses(single)
-    figure = draw_specifications(table, "m", 0.05, 0.8)
+    figure = draw_analyses(table, "m")
     said = words(figure)
     share = (table["verdict"] == "supported").mean()
     for text in (f"{len(table)} analyses", f"{share:.0%} supported", f"(n = {(table['verdict'] == 'supported').sum()})",
@@ -139,17 +134,14 @@ def test_the_specification_curve_says_shares_n_and_where_the_headline_is(single)
         assert text in said
     assert not off_page(figure)
     assert not overlapping(figure)
-    plt.close(figure)
 
 
 def test_analyses_without_any_test_and_no_analyses_at_all_are_drawn():
     none = analyses(p=np.nan, power=np.nan, verdict="undetermined")
-    figure = draw_specifications(none, "m", 0.05, 0.8)
+    figure = draw_analyses(none, "m")
     assert "100% undetermined" in words(figure) and "could not be tested" in words(figure)
-    plt.close(figure)
-    figure = draw_specifications(none.iloc[:0], "m", 0.05, 0.8)
+    figure = draw_analyses(none.iloc[:0], "m")
     assert "no analysis could be made" in words(figure)
-    plt.close(figure)
 
 
 def test_verdicts_differ_in_colour_for_readers_without_red_or_green_and_in_shape():
@@ -162,7 +154,7 @@ def test_power_says_units_n_and_what_was_declared():
     rows = [("fall", 0.1, 0.2), ("fall", 0.2, 0.7), ("fall", 0.4, 1.0), ("lag", 2, 0.3), ("lag", 8, 0.9)]
     table = pd.DataFrame(rows, columns=["quantity", "size", "power"]).assign(n_simulations=200)
     table.attrs = {"noise": 0.062, "fall": None, "lag": "behaviour has no rise whose onset could lag"}
-    figure = draw_power(table, "m", 0.8, 0.2)
+    figure = draw_power(table, 0.2, "m")
     said = words(figure)
     for text in (
         "% of the first rise",
@@ -175,11 +167,9 @@ def test_power_says_units_n_and_what_was_declared():
         assert text in said
     assert not off_page(figure)
     assert not overlapping(figure)
-    plt.close(figure)
     table.loc[table["quantity"] == "lag", "power"] = np.nan
-    figure = draw_power(table, "m", 0.8, 0.2)
+    figure = draw_power(table, 0.2, "m")
     assert "no rise whose onset could lag" in " ".join(words(figure).split())
-    plt.close(figure)
 
 
 def test_the_interval_of_a_power_is_clopper_and_pearsons():
@@ -190,5 +180,5 @@ def test_the_interval_of_a_power_is_clopper_and_pearsons():
 
 @pytest.mark.parametrize("name", ["models", "analyses", "power"])
 def test_captions_say_n_and_intervals(name):
-    text = " ".join(caption(name).split())
+    text = caption(name)
     assert "interval" in text and re.search(r"\bn (in|models|analyses|simulations)\b", text)

@@ -14,11 +14,12 @@ from threadpoolctl import threadpool_limits
 from triphase.checkpoints.integrity.verdict import RULES
 from triphase.phases.model import model_phases
 from triphase.phases.transitions import Settings
-from triphase.report.summary import courses
-from triphase.report.summary.blocks import Heading, Items, Table, Text, to_html, to_markdown
-from triphase.report.summary.findings import Sources, summary
-from triphase.report.summary.numbers import estimate, factor, flops, percent, share_interval, shown, tokens
-from triphase.report.summary.tables import tables
+from triphase.report.numbers import estimate, factor, flops, percent, share_interval, shown, tokens
+from triphase.report.pages import courses
+from triphase.report.pages.blocks import Heading, Items, Table, Text, to_html, to_markdown
+from triphase.report.pages.findings import summary
+from triphase.report.pages.sources import Sources
+from triphase.report.pages.tables import tables
 from triphase.responses.ceiling import GROUP
 
 HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}

@@ -369,39 +369,15 @@ class WriteSummary:
 
 
 @dataclass(frozen=True)
-class DrawModels:
+class WriteDataPage:
     pass
 
 
 @dataclass(frozen=True)
-class DrawModel:
-    rois: Entries = key("dataset/rois")
-    smallest_fall: float = key("phases/smallest_fall")
-
-
-@dataclass(frozen=True)
-class DrawBrain:
-    space: str = key("dataset/source/space")
-
-
-@dataclass(frozen=True)
-class DrawIntegrity:
-    pass
-
-
-@dataclass(frozen=True)
-class DrawCeilingMap:
-    subjects: Entries = key("dataset/subjects")
-
-
-@dataclass(frozen=True)
-class DrawGap:
-    pass
-
-
-@dataclass(frozen=True)
-class DrawData:
-    pass
+class DrawFigure:
+    function: str
+    inputs: list[str]
+    arguments: Section
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ LIBRARY = Path(__file__).parents[1]
 DECLARED = (LIBRARY / "config" / "jobs.py",)
 
 
-def script_digest(script: str | Path, plugins: Iterable[Path] = ()) -> str:
+def script_digest(script: str | Path, plugins: Iterable[Path] = (), also: Path | None = None) -> str:
     """Digest of every library module that `script` imports, directly or through other modules, and of its plugins.
 
     Comments, docstrings and layout do not count: the digest is over the syntax trees. Imports inside functions count.
@@ -20,13 +20,15 @@ def script_digest(script: str | Path, plugins: Iterable[Path] = ()) -> str:
     ----------
     script : path of a Python file
     plugins : paths of the study's plugins, of which those that do not concern the script count for nothing
+    also : path of a module, or of a plugin, that the script is told to run and does not itself import
 
     Returns
     -------
     str of 16 hex digits
     """
-    mine = [plugin for plugin in plugins if concerns(plugin, script)]
-    modules = _closure(Path(script)).union(*(_closure(plugin) for plugin in mine))
+    files = [Path(script), *filter(None, [also])]
+    mine = [plugin for plugin in plugins if plugin == also or any(concerns(plugin, file) for file in files)]
+    modules = frozenset().union(*map(_closure, [*files, *mine])) | set(files[1:]) - set(mine)
     lines = [f"{module.relative_to(LIBRARY)} {_code(module)}" for module in sorted(modules)]
     lines += [f"plugin {plugin.name} {_code(plugin)}" for plugin in mine]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
@@ -98,13 +100,15 @@ def _imports(path):
 
 @cache
 def _code(path):
-    """Digest of the syntax tree of a module, without docstrings."""
+    """Digest of the syntax tree of a module, without docstrings, and of the other files of a package, its templates."""
     tree = _tree(path)
     for node in _statements(tree):
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body and _is_text(body[0]):
             node.body = body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    beside = sorted(path.parent.iterdir()) if path.name == "__init__.py" else []
+    files = [file.read_bytes() for file in beside if file.is_file() and file.suffix != ".py"]
+    return hashlib.sha256(b"".join([ast.dump(tree).encode(), *files])).hexdigest()
 
 
 def _is_text(node):

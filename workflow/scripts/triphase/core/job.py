@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ class Job(Generic[Settings]):
     execution : that section of the config: where and how jobs run changes no result, and a param would rerun for it
     terminal : where a script prints what its user is waiting for; None in tests
     memory_mb, gpus : resources that the job was given
+    plugins : paths of the study's plugins; those that concern the script are loaded
     """
 
     paths: SimpleNamespace
@@ -38,6 +39,7 @@ class Job(Generic[Settings]):
     terminal: TextIO | None = None
     memory_mb: int | None = None
     gpus: int = 0
+    plugins: Sequence[str] = ()
 
 
 @contextmanager
@@ -64,7 +66,8 @@ def start(snakemake, settings: type[Settings]) -> Iterator[Job[Settings]]:
         logging.captureWarnings(True)
         told = snakemake.params.settings  # with a digest of the code, which is there for Snakemake alone
         try:
-            if plugins := snakemake.config.get("plugins"):
+            plugins = snakemake.config.get("plugins") or []
+            if plugins:
                 from triphase.core.plugins import load_plugins
 
                 load_plugins(plugins, script=sys.modules["__main__"].__file__)
@@ -76,6 +79,7 @@ def start(snakemake, settings: type[Settings]) -> Iterator[Job[Settings]]:
                 terminal=terminal,
                 memory_mb=snakemake.resources.get("mem_mb"),
                 gpus=snakemake.resources.get("gpu", 0),
+                plugins=plugins,
             )
         except Exception as error:
             known = isinstance(error, InputError)

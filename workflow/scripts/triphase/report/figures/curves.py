@@ -1,13 +1,15 @@
 """What figures draw: mean curves with 95 % intervals, taken from the tidy table and the paired draws."""
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
 from triphase.phases.curves import Undetermined, average_subjects, read_curve
 
 Z = 1.959964
 
 
-def tidy_curve(rows):
+def tidy_curve(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tokens, mean value and 95 % half-width of one measure of the whole model (or one layer), by tokens.
 
     The half-width is NaN where the table gives no standard error.
@@ -18,7 +20,9 @@ def tidy_curve(rows):
     return mean.index.to_numpy(float), mean.to_numpy(float), Z * se.to_numpy(float)
 
 
-def subject_curves(table, boot, measure, roi):
+def subject_curves(
+    table: pd.DataFrame, boot: xr.Dataset, measure: str, roi: str
+) -> tuple[dict | None, dict[str, dict]]:
     """Curves of every subject and their mean.
 
     Returns
@@ -44,7 +48,7 @@ def subject_curves(table, boot, measure, roi):
     return mean, curves
 
 
-def names_after(table, prefix):
+def names_after(table: pd.DataFrame, prefix: str) -> list[str]:
     """Names that follow `prefix/` among the measures, in order of appearance."""
     measures = table["measure"].dropna().unique()
     return [name.split("/", 1)[1] for name in measures if name.startswith(f"{prefix}/")]

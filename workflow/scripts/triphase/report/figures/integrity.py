@@ -1,39 +1,37 @@
 """Checkpoints x rules, and below it how far each checkpoint moved from the one before, file by file."""
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from triphase.report.figures.style import BLACK, BLUE, CYCLE, VERMILION, plt, say_empty
+from triphase.report.figures.style import BLACK, BLUE, CYCLE, VERMILION, headline, plt, say_empty
 
 VERDICTS = {"not checked": "#E3E3E3", "ok": "#A9CCE3", "fault": VERMILION}
 MOST_LABELS = 30
 
 
-def draw_integrity(model, findings, distances):
+def draw_integrity(model: str, integrity: pd.DataFrame, distances: pd.DataFrame) -> Figure:
     """Draw one model's findings.
 
     Parameters
     ----------
-    model : str
-    findings : DataFrame
-        checkpoint, step, rule, verdict, as of triphase.checkpoints.integrity.verdict.check_series.
-    distances : DataFrame
-        checkpoint, file, distance, as of triphase.checkpoints.integrity.distances.distance_rows.
+    model
+    integrity : its rows of integrity.parquet: checkpoint, step, rule, verdict, as of `verdict.check_series`
+    distances : its rows of integrity_distances.parquet: checkpoint, file, distance, as of `distances.distance_rows`
     """
-    order = findings.drop_duplicates("checkpoint").sort_values("step", kind="stable")["checkpoint"].tolist()
-    rules = findings["rule"].drop_duplicates().tolist()
-    number = findings["verdict"].map({name: at for at, name in enumerate(VERDICTS)})
-    grid = findings.assign(number=number).pivot(index="rule", columns="checkpoint", values="number").loc[rules, order]
+    order = integrity.drop_duplicates("checkpoint").sort_values("step", kind="stable")["checkpoint"].tolist()
+    rules = integrity["rule"].drop_duplicates().tolist()
+    number = integrity["verdict"].map({name: at for at, name in enumerate(VERDICTS)})
+    grid = integrity.assign(number=number).pivot(index="rule", columns="checkpoint", values="number").loc[rules, order]
     faulty = (grid == 2).any()
     width = float(np.clip(4 + 0.07 * len(order), 7, 16))
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(width, 6.2), sharex=True, layout="constrained", height_ratios=[1, 1.1]
     )
-    figure.suptitle(
-        f"{model}: {int(faulty.sum())} of {len(order)} checkpoints marked",
-        x=0.01, ha="left", weight="bold",
-    )  # fmt: skip
+    headline(figure, f"{model}: {int(faulty.sum())} of {len(order)} checkpoints marked")
     draw_verdicts(top, grid)
     draw_distances(bottom, distances, order, faulty.to_numpy())
     every = int(np.ceil(len(order) / MOST_LABELS))
@@ -44,7 +42,7 @@ def draw_integrity(model, findings, distances):
     return figure
 
 
-def draw_verdicts(axis, grid):
+def draw_verdicts(axis: Axes, grid: pd.DataFrame) -> None:
     """Rules downwards, checkpoints to the right; a fault also carries a mark, for readers who see no colour."""
     axis.set_title("a  Verdict of every rule")
     axis.imshow(
@@ -62,7 +60,7 @@ def draw_verdicts(axis, grid):
     axis.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.2)
 
 
-def draw_distances(axis, distances, order, faulty):
+def draw_distances(axis: Axes, distances: pd.DataFrame, order: list[str], faulty: np.ndarray) -> None:
     """Distance to the checkpoint before on a log axis; columns of faulty checkpoints are shaded."""
     axis.set_title("b  Distance to the checkpoint before (1: as large as the weights themselves)")
     axis.set_ylabel("relative distance")

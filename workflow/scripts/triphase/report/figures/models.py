@@ -1,9 +1,15 @@
 """All models of a study: alignment on tokens and on compute, where its turns lie on both, how large its changes are."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from triphase.phases.across import FLOP
 from triphase.report.figures.curves import subject_curves
 from triphase.report.figures.style import (
     BLACK,
@@ -12,15 +18,15 @@ from triphase.report.figures.style import (
     MARKERS,
     SHADES,
     TokenAxis,
-    counted,
+    headline,
     plt,
     power_of_ten,
     say_empty,
 )
+from triphase.report.numbers import counted
 
 EVENTS = {"onset": "onset\nof the rise", "peak": "peak before\nthe fall", "trough": "trough before\nthe return"}
 CHANGES = ("rise", "fall", "return")
-FLOP = 6  # per parameter and token (Kaplan et al. 2020)
 MEAN = {"color": BLACK, "marker": "|", "markersize": 11, "markeredgewidth": 2}
 SPREAD = 0.24  # rows of one event lie closer to each other than this share of its height
 
@@ -34,24 +40,21 @@ class Scale:
     axis: TokenAxis
 
 
-def draw_models(table, boot, phases, across):
+def draw_models(trajectories: pd.DataFrame, bootstrap: xr.Dataset, all_phases: dict, across: dict) -> Figure:
     """Curves of all models on tokens and compute, positions of their turns below, changes and signs at the foot.
 
     Parameters
     ----------
-    table : DataFrame
-        The tidy table of the study.
-    boot : xarray.Dataset
-        Its paired draws.
-    phases : dict
-        phases.json
-    across : dict
-        across_models.json
+    trajectories : the tidy table of the study
+    bootstrap : its paired draws
+    all_phases : phases.json
+    across : across_models.json
     """
-    names = list(phases)
+    names = list(all_phases)
     looks = {name: (CYCLE[i % 7], MARKERS[(i + i // 7) % 7]) for i, name in enumerate(names)}
-    tokens = {name: table.loc[table["model"] == name, "tokens"].dropna().unique().astype(float) for name in names}
-    worth = {name: FLOP * found["parameters"] for name, found in across["models"].items() if found["parameters"]}
+    by_model = trajectories.groupby("model")["tokens"]
+    tokens = {name: column.dropna().unique().astype(float) for name, column in by_model}
+    worth = {name: FLOP * facts["parameters"] for name, facts in across["models"].items() if facts["parameters"]}
     scales = [Scale("tokens", dict.fromkeys(names, 1), TokenAxis(np.concatenate(list(tokens.values()))))]
     if worth:
         compute = np.concatenate([worth[name] * tokens[name] for name in worth])
@@ -63,7 +66,7 @@ def draw_models(table, boot, phases, across):
     first = None
     for column, scale in enumerate(scales):
         first = figure.add_subplot(cells[0, column], sharey=first)
-        draw_curves(first, scale, table, boot, phases, looks)
+        draw_curves(first, scale, trajectories, bootstrap, all_phases, looks)
         draw_positions(figure.add_subplot(cells[1, column]), scale, across, looks)
         first.set_title(f"{'ab'[column]}  Alignment over {scale.name}")
         figure.axes[-1].set_title(f"{'cd'[column]}  Turns on {scale.name}, 95 % intervals")
@@ -74,24 +77,22 @@ def draw_models(table, boot, phases, across):
     draw_changes(figure.add_subplot(cells[2, 0]), across, looks)
     draw_signs(figure.add_subplot(cells[2, 1]), across)
     handles = [
-        plt.Line2D([], [], color=looks[name][0], marker=looks[name][1], label=described(name, phases, across))
+        plt.Line2D([], [], color=looks[name][0], marker=looks[name][1], label=described(name, all_phases, across))
         for name in names
     ]
     if any(pooled["interval"] for pooled in across["changes"].values()):
         mean = "mean of models, 95 % interval (random effects)"
         handles.append(plt.Line2D([], [], **MEAN, label=mean))
     figure.legend(handles=handles, loc="outside lower left", ncols=2)
-    region = phases[names[0]]["headline"]["roi"]
-    figure.suptitle(
-        f"{counted(len(names), 'model')}: alignment over training, {region} regions", x=0.01, ha="left", weight="bold"
-    )
+    region = all_phases[names[0]]["headline"]["roi"]
+    headline(figure, f"{counted(len(names), 'model')}: alignment over training, {region} regions")
     return figure
 
 
-def described(name, phases, across):
+def described(name: str, phases: dict, across: dict) -> str:
     """A model's name with what it stands for."""
-    entry, found = phases[name], across["models"][name]
-    share = found["language_share"]
+    entry, facts = phases[name], across["models"][name]
+    share = facts["language_share"]
     language = f", {share:.0%} {across['language']}" if share is not None else ""
     return (
         f"{name}{language}: {counted(entry['n_subjects'], 'subject')}, "
@@ -99,7 +100,7 @@ def described(name, phases, across):
     )
 
 
-def draw_curves(panel, scale, table, boot, phases, looks):
+def draw_curves(panel: Axes, scale: Scale, table: pd.DataFrame, boot: xr.Dataset, phases: dict, looks: dict) -> None:
     """Mean alignment of each model with its interval."""
     for name, entry in phases.items():
         if name not in scale.worth:
@@ -123,59 +124,63 @@ def draw_curves(panel, scale, table, boot, phases, looks):
                    fontsize=7.5, color=GREY)  # fmt: skip
 
 
-def draw_positions(panel, scale, across, looks):
+def draw_positions(panel: Axes, scale: Scale, across: dict, looks: dict) -> None:
     """Where each model's turns lie with their intervals, and below them the mean of models with its own."""
-    n = len(across["models"])
-    for row, event in enumerate(EVENTS):
-        pooled = across["positions"][event][scale.name]
-        for number, (name, found) in enumerate(across["models"].items()):
-            at = found["events"].get(event)
-            if not at or at["censored"] or name not in scale.worth:
-                continue
-            worth, (colour, marker) = scale.worth[name], looks[name]
-            y = row - SPREAD + 2 * SPREAD * (number + 0.5) / (n + 1)
-            low, high = scale.axis.place(np.array(at["interval"]) * worth)
-            panel.plot([low, high], [y, y], color=colour, linewidth=1.4)
-            panel.plot(scale.axis.place(at["tokens"] * worth), y, marker, color=colour)
-        if pooled["mean"] is not None and pooled["interval"]:
-            low, high = scale.axis.place(pooled["interval"])
-            panel.plot([low, high], [row + 1.35 * SPREAD] * 2, color=BLACK, linewidth=1.4)
-            panel.plot(scale.axis.place(pooled["mean"]), row + 1.35 * SPREAD, **MEAN)
-    panel.set_ylim(len(EVENTS) - 0.5, -0.5)
-    named = [f"{name}\n(n = {across['positions'][event][scale.name]['n']})" for event, name in EVENTS.items()]
-    panel.set_yticks(range(len(EVENTS)), named)
-    for line in range(1, len(EVENTS)):
-        panel.axhline(line - 0.5, color="#DDDDDD", linewidth=0.8)
+    rows = []
+    for event, name in EVENTS.items():
+        turns = {model: across["models"][model]["events"].get(event) for model in scale.worth}
+        estimates = {
+            model: (at["tokens"] * scale.worth[model], np.array(at["interval"]) * scale.worth[model])
+            for model, at in turns.items()
+            if at and not at["censored"]
+        }
+        rows.append((name, estimates, across["positions"][event][scale.name]))
+    draw_estimates(panel, rows, looks, scale.axis.place)
     scale.axis.apply(panel)
 
 
-def draw_changes(panel, across, looks):
+def draw_changes(panel: Axes, across: dict, looks: dict) -> None:
     """Sizes of the first rise, the fall and the return of each model, and the mean of models."""
     panel.set_title("e  Size of the changes, intervals of the legs and 95 % of the mean")
     panel.axvline(0, color=GREY, linewidth=0.7)
-    n = len(across["models"])
-    for row, change in enumerate(CHANGES):
-        pooled = across["changes"][change]
-        for number, (name, found) in enumerate(across["models"].items()):
-            size = found["changes"].get(change)
-            if size is None:
-                continue
-            colour, marker = looks[name]
-            y = row - SPREAD + 2 * SPREAD * (number + 0.5) / (n + 1)
-            if size["interval"]:
-                panel.plot(size["interval"], [y, y], color=colour, linewidth=1.4)
-            panel.plot(size["change"], y, marker, color=colour)
-        if pooled["mean"] is not None and pooled["interval"]:
-            panel.plot(pooled["interval"], [row + 1.35 * SPREAD] * 2, color=BLACK, linewidth=1.4)
-            panel.plot(pooled["mean"], row + 1.35 * SPREAD, **MEAN)
-    panel.set_ylim(len(CHANGES) - 0.5, -0.5)
-    panel.set_yticks(range(len(CHANGES)), [f"{change}\n(n = {across['changes'][change]['n']})" for change in CHANGES])
-    for line in range(1, len(CHANGES)):
-        panel.axhline(line - 0.5, color="#DDDDDD", linewidth=0.8)
+    rows = []
+    for change in CHANGES:
+        sizes = {model: facts["changes"].get(change) for model, facts in across["models"].items()}
+        estimates = {model: (size["change"], size["interval"]) for model, size in sizes.items() if size}
+        rows.append((change, estimates, across["changes"][change]))
+    draw_estimates(panel, rows, looks, np.asarray)
     panel.set_xlabel("change of alignment (gain in r)")
 
 
-def draw_signs(panel, across):
+def draw_estimates(panel: Axes, rows: list[tuple[str, dict, dict]], looks: dict, place: Callable) -> None:
+    """Estimates with their intervals, one row for each quantity: of every model, and the mean of models below them.
+
+    Parameters
+    ----------
+    panel
+    rows : what is estimated, value and interval (or None) by model, mean and interval of the models
+    looks : colour and marker of every model
+    place : gives positions on the axis of values
+    """
+    for row, (_, estimates, pooled) in enumerate(rows):
+        for number, (model, (colour, marker)) in enumerate(looks.items()):
+            if model not in estimates:
+                continue
+            value, interval = estimates[model]
+            y = row - SPREAD + 2 * SPREAD * (number + 0.5) / (len(looks) + 1)
+            if interval is not None:
+                panel.plot(place(interval), [y, y], color=colour, linewidth=1.4)
+            panel.plot(place(value), y, marker, color=colour)
+        if pooled["mean"] is not None and pooled["interval"]:
+            panel.plot(place(pooled["interval"]), [row + 1.35 * SPREAD] * 2, color=BLACK, linewidth=1.4)
+            panel.plot(place(pooled["mean"]), row + 1.35 * SPREAD, **MEAN)
+    panel.set_ylim(len(rows) - 0.5, -0.5)
+    panel.set_yticks(range(len(rows)), [f"{name}\n(n = {pooled['n']})" for name, _, pooled in rows])
+    for line in range(1, len(rows)):
+        panel.axhline(line - 0.5, color="#DDDDDD", linewidth=0.8)
+
+
+def draw_signs(panel: Axes, across: dict) -> None:
     """How many models have each leg of the triple in its place."""
     panel.set_title("f  Legs in their place (n = models whose curve was fitted)")
     legs = [leg for leg in across["legs"] if leg["n"]]

@@ -8,9 +8,10 @@ the noise of the two or three that happen to lie at a turn.
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
+from triphase.report.figures.panels import phase_names
 from triphase.report.figures.style import short_tokens
-from triphase.report.figures.triple import phase_names
 
 NOTHING = "no voxel has a gain at two checkpoints: there is nothing to map"
 
@@ -24,7 +25,7 @@ class Map:
     values: np.ndarray
 
 
-def fitted_levels(tokens, gain, knots, edges):
+def fitted_levels(tokens: np.ndarray, gain: np.ndarray, knots: list[float], edges: list[float]) -> np.ndarray:
     """Gain of every voxel at the edges of the phases.
 
     Parameters
@@ -49,20 +50,18 @@ def _hinges(tokens, knots):
     return np.column_stack([np.ones(len(t)), t, *bends])
 
 
-def phase_maps(maps, phases):
+def phase_maps(maps: xr.Dataset, phases: dict) -> tuple[list[Map], list[Map]]:
     """Levels where phases begin and end, and their differences.
 
     Parameters
     ----------
-    maps : xarray.Dataset
-        `gain` (checkpoint, target), finite (see `brain.measured`); coordinate `tokens` (checkpoint)
-    phases : dict
-        The model's entry of phases.json.
+    maps : `gain` (checkpoint, target), finite (see `measured`); coordinate `tokens` (checkpoint)
+    phases : phases/{model}.json
 
     Returns
     -------
-    levels, changes : list of Map
-        Without a fit, the first and the last checkpoint as they were measured; empty with one checkpoint or no voxels.
+    Levels and changes: without a fit those of the first and the last checkpoint as measured; none with one checkpoint
+    or no voxels.
     """
     tokens, gain = maps["tokens"].values.astype(float), maps["gain"].values.astype(float)
     segments = phases["segments"]
@@ -86,11 +85,28 @@ def phase_maps(maps, phases):
     return levels, changes
 
 
-def span(first, last):
+def span(first: float, last: float) -> str:
     """Two token counts as what lies between them."""
     return f"{short_tokens(first)} → {short_tokens(last)} tokens"
 
 
-def colour_limit(maps):
+def colour_limit(maps: list[Map]) -> float:
     """One symmetric limit for several maps: 99 % of all absolute values lie below it."""
     return max(float(np.quantile(np.abs([each.values for each in maps]), 0.99)), 1e-6)
+
+
+def measured(maps: xr.Dataset) -> xr.Dataset:
+    """The voxels that have a place and a gain at every checkpoint where any has one.
+
+    Parameters
+    ----------
+    maps : maps/{model}.zarr.zip: `gain` (checkpoint, target); coordinates x, y, z (target)
+    """
+    known = np.isfinite(maps["gain"].values)
+    rows = known.any(axis=1)
+    return maps.isel(checkpoint=rows, target=known[rows].all(axis=0) & np.isfinite(places(maps)).all(axis=1))
+
+
+def places(maps: xr.Dataset) -> np.ndarray:
+    """Coordinates of the voxels in mm, (target, 3)."""
+    return np.column_stack([maps[name].values for name in "xyz"])

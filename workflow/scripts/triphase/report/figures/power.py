@@ -3,9 +3,12 @@
 import textwrap
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 from scipy.stats import beta
 
-from triphase.report.figures.style import BLACK, BLUE, GREY, plt, say_empty
+from triphase.phases.transitions import Settings
+from triphase.report.figures.style import BLACK, BLUE, GREY, headline, plt, say_empty
 
 PANELS = {
     "fall": ("a  A fall (detachment) after the first rise", "size of the fall (% of the first rise)"),
@@ -13,32 +16,28 @@ PANELS = {
 }
 
 
-def draw_power(table, model, needed_power, smallest_fall):
+def draw_power(power: pd.DataFrame, smallest_fall: float, model: str) -> Figure:
     """Power against the size of a fall and against a lag, with 95 % intervals of the simulation.
 
     Parameters
     ----------
-    table : DataFrame
-        power/{model}.parquet: quantity, size, power, n_simulations; attributes noise, and why a quantity was not
-        simulated.
-    model : str
-    needed_power, smallest_fall : float
-        As declared before the run; the fall is a share of the first rise.
+    power : power/{model}.parquet: quantity, size, power, n_simulations; attributes noise, and why a quantity was not
+        simulated
+    smallest_fall : as declared before the run, a share of the first rise
+    model
     """
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.3), sharey=True, layout="constrained")
-    noise = table.attrs["noise"]
+    noise = power.attrs["noise"]
     of_rise = f" (noise of a checkpoint: {noise:.2g} of the first rise)" if noise is not None else ""
-    figure.suptitle(
-        f"{model}: what this study could have found{of_rise}", x=0.01, ha="left", weight="bold", fontsize=10
-    )
+    headline(figure, f"{model}: what this study could have found{of_rise}", fontsize=10)
     for panel, (quantity, (title, label)) in zip(panels, PANELS.items(), strict=True):
-        rows = table[(table["quantity"] == quantity) & table["power"].notna()].sort_values("size")
+        rows = power[(power["quantity"] == quantity) & power["power"].notna()].sort_values("size")
         panel.set_title(title)
         panel.set_xlabel(label)
         panel.set_ylim(-0.03, 1.03)
-        panel.axhline(needed_power, color=GREY, linewidth=0.8, linestyle="--")
+        panel.axhline(Settings.needed_power, color=GREY, linewidth=0.8, linestyle="--")
         if not len(rows):
-            why = table.attrs[quantity] or "the grid has no room for any"
+            why = power.attrs[quantity] or "the grid has no room for any"
             panel.set_xticks([])
             say_empty(panel, textwrap.fill(f"not simulated: {why}", 44))
             continue
@@ -61,7 +60,7 @@ def draw_power(table, model, needed_power, smallest_fall):
     return figure
 
 
-def exact_interval(share, n):
+def exact_interval(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Exact 95 % interval of shares of n simulations (Clopper and Pearson 1934)."""
     k = np.round(share * n)
     low, high = beta.ppf(0.025, k, n - k + 1), beta.ppf(0.975, k + 1, n - k)

@@ -1,52 +1,61 @@
 """Probes by concept: curves at each concept's best layer, and layer x checkpoint maps."""
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 
 from triphase.report.figures.curves import names_after, tidy_curve
-from triphase.report.figures.layers import draw_map
-from triphase.report.figures.style import CYCLE, DIVERGING, GREY, MARKERS, TokenAxis, plt, say_empty
-from triphase.report.figures.triple import beside, best_layer, draw_rows, items, shade
+from triphase.report.figures.panels import beside, best_layer, draw_map, draw_rows, items, shade
+from triphase.report.figures.style import (
+    CYCLE,
+    DIVERGING,
+    GREY,
+    MARKERS,
+    TokenAxis,
+    headline,
+    nothing_drawn,
+    plt,
+    say_empty,
+)
 
 MOST_COLUMNS = 4
 MOST_CONCEPTS = 7  # as many as there are colours; the maps show all
 
 
-def draw_probes(table, of_all, phases, model):
+def draw_probes(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     """Selectivity and balanced accuracy of every concept over training, then one heat map of selectivity per concept.
 
     Parameters
     ----------
-    table, of_all : DataFrame
-        Tidy rows of one model, and those of none (`probe_identity/…`).
-    phases : dict
-        The model's entry of phases.json, whose phases are shaded.
+    trajectories : tidy rows of the model, and those of none (`probe_identity/…`)
+    phases : phases/{model}.json, whose phases are shaded
+    model
     """
-    concepts = names_after(table, "selectivity")
-    concepts = [c for c in concepts if table.loc[table["measure"] == f"selectivity/{c}", "value"].notna().any()]
+    concepts = names_after(trajectories, "selectivity")
+    concepts = [
+        c for c in concepts if trajectories.loc[trajectories["measure"] == f"selectivity/{c}", "value"].notna().any()
+    ]
     title = f"{model}: probes by concept"
     if not concepts:
-        figure, panel = plt.subplots(figsize=(8.2, 1.6))
-        figure.suptitle(title, x=0.01, ha="left", weight="bold")
-        panel.set_axis_off()
-        say_empty(panel, "no probes in this study, or no concept that could be probed")
-        return figure
+        return nothing_drawn(title, "no probes in this study, or no concept that could be probed")
     n_rows = -(-len(concepts) // MOST_COLUMNS)
     height = max(2.2, 0.36 * min(len(concepts), MOST_CONCEPTS))
     figure = plt.figure(figsize=(11.5, 2 * height + 2.3 * n_rows + 1.2), layout="constrained")
     top, below = figure.subfigures(2, 1, height_ratios=[2 * height + 0.7, 2.3 * n_rows + 0.3])
-    figure.suptitle(title + " (curves: at each concept's best layer, 95 % interval)", x=0.01, ha="left", weight="bold")
+    headline(figure, f"{title} (curves: at each concept's best layer, 95 % interval)")
     panels = top.subplots(2, 1, sharex=True)
-    axis = TokenAxis(table["tokens"].dropna().unique())
+    axis = TokenAxis(trajectories["tokens"].dropna().unique())
     for panel in panels:
         shade(panel, axis, phases["segments"])
-    draw_concepts(panels, axis, table, of_all, concepts[:MOST_CONCEPTS])
+    draw_concepts(panels, axis, trajectories, concepts[:MOST_CONCEPTS])
     for number, panel in enumerate(panels):
         axis.apply(panel, label=number == 1)
-    draw_concept_maps(below, table, concepts)
+    draw_concept_maps(below, trajectories, concepts)
     return figure
 
 
-def draw_concepts(panels, axis, table, of_all, concepts):
+def draw_concepts(panels: list[Axes], axis: TokenAxis, table: pd.DataFrame, concepts: list[str]) -> None:
     """Selectivity above; below balanced accuracy, with held-out word types dashed and word identity alone dotted."""
     panels[0].set_title("a  Selectivity: balanced accuracy minus a control task with random labels per word type")
     panels[1].set_title("b  Balanced accuracy (dashed: word types held out too; dotted: word identity, no model)")
@@ -63,7 +72,7 @@ def draw_concepts(panels, axis, table, of_all, concepts):
         tokens, values, _ = tidy_curve(at_layer[at_layer["measure"] == f"probe_types/{concept}"])
         if len(tokens):
             axis.curve(panels[1], tokens, values, color=look[0], linestyle="--", linewidth=1.1, marker="")
-        identity = of_all.loc[of_all["measure"] == f"probe_identity/{concept}", "value"].dropna()
+        identity = table.loc[table["measure"] == f"probe_identity/{concept}", "value"].dropna()
         if len(identity):
             panels[1].axhline(identity.iloc[0], color=look[0], linestyle=":", linewidth=1.2)
     panels[0].axhline(0, color=GREY, linewidth=0.7)
@@ -72,7 +81,7 @@ def draw_concepts(panels, axis, table, of_all, concepts):
         say_empty(panels[1], "balanced accuracy is not in this table")
 
 
-def draw_concept_maps(part, table, concepts):
+def draw_concept_maps(part: SubFigure, table: pd.DataFrame, concepts: list[str]) -> None:
     """Layer x checkpoint maps of selectivity on one colour scale."""
     n_rows = -(-len(concepts) // MOST_COLUMNS)
     n_columns = -(-len(concepts) // n_rows)
@@ -84,7 +93,7 @@ def draw_concept_maps(part, table, concepts):
     limit = max(np.abs(values).max(), 1e-6)
     for number, (panel, (concept, each)) in enumerate(zip(panels.flat, rows.items(), strict=False)):
         panel.set_title(f"{'c  ' * (number == 0)}{concept}")
-        image = draw_map(panel, each, None, columns, limits=(-limit, limit), cmap=DIVERGING, ticks=6, numbers=False)
+        image = draw_map(panel, each, columns, small=True, vmin=-limit, vmax=limit, cmap=DIVERGING)
         panel.set_xlabel("training tokens" if number + n_columns >= len(concepts) else "")
         panel.set_ylabel("layer (0 = embedding)" if number % n_columns == 0 else "")
     for panel in panels.flat[len(concepts) :]:

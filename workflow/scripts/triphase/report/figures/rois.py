@@ -1,29 +1,31 @@
 """Curves of brain alignment region by region."""
 
 import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
 
 from triphase.report.figures.curves import subject_curves
-from triphase.report.figures.style import BLUE, GREY, TokenAxis, plt, say_empty
-from triphase.report.figures.triple import shade
+from triphase.report.figures.panels import shade
+from triphase.report.figures.style import BLUE, GREY, TokenAxis, headline, plt, say_empty
 
 
-def draw_rois(table, boot, phases, rois, model):
+def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, rois: list[dict], model: str) -> Figure:
     """One panel per region and one for all: every subject thin, the mean with its 95 % interval.
 
     Parameters
     ----------
-    table, boot : as for `triple.draw_triple`
-    phases : dict
-        The model's entry of phases.json: shaded are the phases of the headline curve.
-    rois : list of dict
-        name, language (bool).
+    trajectories, bootstrap : tidy rows and paired draws of the model
+    phases : phases/{model}.json: shaded are the phases of the headline curve
+    rois : name and language (bool) of each
+    model
     """
     measure = phases["headline"]["measure"]
     regions = [(roi["name"], f"{roi['name']} (language)" if roi["language"] else roi["name"]) for roi in rois]
     regions += [("language", "all language regions")] * any(roi["language"] for roi in rois)
     regions += [("all", "all regions" if rois else "all voxels")]
     columns = 4 if len(regions) > 6 else min(3, len(regions))
-    axis = TokenAxis(table["tokens"].dropna().unique())
+    axis = TokenAxis(trajectories["tokens"].dropna().unique())
     n_rows = -(-len(regions) // columns)
     figure, panels = plt.subplots(
         n_rows,
@@ -37,8 +39,8 @@ def draw_rois(table, boot, phases, rois, model):
     n_subjects = 0
     for number, (panel, (region, name)) in enumerate(zip(panels.flat, regions, strict=False)):
         shade(panel, axis, phases["segments"])
-        mean, curves = subject_curves(table, boot, measure, region)
-        panel.set_title(title_of(table, measure, region, name))
+        mean, curves = subject_curves(trajectories, bootstrap, measure, region)
+        panel.set_title(title_of(trajectories, measure, region, name))
         panel.axhline(0, color=GREY, linewidth=0.7)
         last = number + columns >= len(regions)
         axis.apply(panel, label=last)
@@ -56,15 +58,12 @@ def draw_rois(table, boot, phases, rois, model):
         axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2)
     for panel in panels.flat[len(regions) :]:
         panel.remove()
-    said = f"thin: n = {n_subjects} single subjects; thick: mean, " if n_subjects > 1 else "n = 1 subject, "
-    figure.suptitle(
-        f"{model}: alignment by region ({said}95 % interval)",
-        x=0.01, ha="left", weight="bold",
-    )  # fmt: skip
+    note = f"thin: n = {n_subjects} single subjects; thick: mean, " if n_subjects > 1 else "n = 1 subject, "
+    headline(figure, f"{model}: alignment by region ({note}95 % interval)")
     return figure
 
 
-def title_of(table, measure, region, name):
+def title_of(table: pd.DataFrame, measure: str, region: str, name: str) -> str:
     """Name of a region with its number of voxels per subject."""
     counts = table.loc[(table["measure"] == measure) & (table["roi"] == region), "n"].dropna()
     if not len(counts):

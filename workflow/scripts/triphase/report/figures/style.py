@@ -1,7 +1,12 @@
 """One style for all figures: colours for colour-blind readers too, and a token axis with step 0 left of a break."""
 
+from collections.abc import Callable
+
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from triphase.core.artefacts import replacing
 
@@ -47,8 +52,13 @@ plt.rcParams.update(
 )
 
 
-def save(figure, *paths):
-    """Write a figure under each path, the format by its suffix; no dates, so that equal figures make equal files."""
+def save(figure: Figure | str, *paths: str) -> None:
+    """Write a figure under each path, the format by its suffix, or a page; equal figures make equal files: no dates."""
+    if isinstance(figure, str):
+        for path in paths:
+            with replacing(path) as temporary:
+                temporary.write_text(figure, encoding="utf-8")
+        return
     for path in paths:
         metadata = {"Date": None} if str(path).endswith(".svg") else None
         with replacing(path) as temporary:
@@ -58,12 +68,21 @@ def save(figure, *paths):
     plt.close(figure)
 
 
-def counted(number, noun):
-    """A number with its noun: 1 subject, 3 subjects."""
-    return f"{number} {noun}" + "s" * (number != 1)
+def headline(figure: Figure, text: str, **style) -> None:
+    """Write a title over the whole figure, at its left."""
+    figure.suptitle(text, x=0.01, ha="left", weight="bold", **style)
 
 
-def short_tokens(tokens):
+def nothing_drawn(title: str, reason: str) -> Figure:
+    """A figure of which words are all: there is nothing to draw."""
+    figure, panel = plt.subplots(figsize=(8.2, 1.6))
+    headline(figure, title)
+    panel.set_axis_off()
+    say_empty(panel, reason)
+    return figure
+
+
+def short_tokens(tokens: float) -> str:
     """A token count in few characters: 0, 4.1 k, 1 M, 2.1 B."""
     if tokens == 0:
         return "0"
@@ -73,7 +92,7 @@ def short_tokens(tokens):
     return f"{tokens:g}"
 
 
-def power_of_ten(value):
+def power_of_ten(value: float) -> str:
     """A large count as a power of ten, in matplotlib's own mathematics: 3 x 10^19 becomes 3·10¹⁹."""
     if value == 0:
         return "0"
@@ -93,7 +112,7 @@ class TokenAxis:
     named : function of a number, the text of a tick
     """
 
-    def __init__(self, tokens, label="training tokens", named=short_tokens):
+    def __init__(self, tokens: np.ndarray, label: str = "training tokens", named: Callable = short_tokens):
         self.label, self.named = label, named
         self.tokens = np.unique(np.asarray(tokens, float))
         positive = np.log10(self.tokens[self.tokens > 0])
@@ -106,12 +125,12 @@ class TokenAxis:
         self.gap = self.low - 0.06 * span
         self.pad = 0.035 * span
 
-    def place(self, tokens):
+    def place(self, tokens: np.ndarray) -> np.ndarray:
         """Positions of token counts."""
         tokens = np.asarray(tokens, float)
         return np.where(tokens > 0, np.log10(np.where(tokens > 0, tokens, 1)), self.zero)
 
-    def apply(self, axis, label=True):
+    def apply(self, axis: Axes, label: bool = True) -> None:
         """Set limits, ticks and the break of an axis; only the lowest of a stack carries labels."""
         left = self.zero if self.has_zero else self.low
         axis.set_xlim(left - self.pad, self.high + self.pad)
@@ -139,7 +158,7 @@ class TokenAxis:
             untrained = "; 0 = untrained, left of the break" * self.has_zero
             axis.set_xlabel(f"{self.label} (log scale{untrained})")
 
-    def curve(self, axis, tokens, values, **style):
+    def curve(self, axis: Axes, tokens: np.ndarray, values: np.ndarray, **style) -> Line2D:
         """Draw a curve whose line is interrupted at the break."""
         order = np.argsort(tokens)
         tokens, values = np.asarray(tokens, float)[order], np.asarray(values, float)[order]
@@ -152,7 +171,7 @@ class TokenAxis:
             axis.plot(self.place(tokens[~after]), values[~after], **style | alone, color=line.get_color())
         return line
 
-    def band(self, axis, tokens, low, high, color, alpha=0.2):
+    def band(self, axis: Axes, tokens: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, alpha=0.2) -> None:
         """Shade an interval; a bar at step 0."""
         order = np.argsort(tokens)
         tokens, low, high = (np.asarray(part, float)[order] for part in (tokens, low, high))
@@ -161,7 +180,7 @@ class TokenAxis:
         axis.vlines(self.place(tokens[~after]), low[~after], high[~after], color=color, alpha=0.5, linewidth=3)
 
 
-def say_empty(axis, text):
+def say_empty(axis: Axes, text: str) -> None:
     """Words in place of a panel without data."""
     axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=GREY, style="italic", wrap=True)
     # Not set_yticks: regions share their axis.

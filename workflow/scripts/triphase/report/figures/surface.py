@@ -8,7 +8,10 @@ import warnings
 from functools import cache
 
 import numpy as np
+from nibabel import Nifti1Image
 
+from triphase.report.figures.glass import to_image
+from triphase.report.figures.phase_maps import Map
 from triphase.report.figures.style import DIVERGING, plt
 
 HEMISPHERES = ("left", "right")
@@ -27,17 +30,17 @@ LEAST_COVERED = 0.25
 
 
 @cache
-def mesh(kind, hemisphere):
+def mesh(kind: str, hemisphere: str) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (vertex, 3) in mm and faces (face, 3) of a surface: pial, white or infl."""
     from nilearn.datasets import fetch_surf_fsaverage
     from nilearn.surface import load_surf_mesh
 
-    found = load_surf_mesh(fetch_surf_fsaverage("fsaverage5")[f"{kind}_{hemisphere}"])
-    return np.asarray(found.coordinates, float), np.asarray(found.faces)
+    surface = load_surf_mesh(fetch_surf_fsaverage("fsaverage5")[f"{kind}_{hemisphere}"])
+    return np.asarray(surface.coordinates, float), np.asarray(surface.faces)
 
 
 @cache
-def folds(hemisphere):
+def folds(hemisphere: str) -> np.ndarray:
     """Grey of every vertex without a value, from 0 (black) to 1: sulci darker than gyri."""
     from nilearn.datasets import fetch_surf_fsaverage
     from nilearn.surface import load_surf_data
@@ -46,7 +49,7 @@ def folds(hemisphere):
     return np.where(depth > 0, 0.66, 0.8)
 
 
-def volumes_on_surface(images, covered):
+def volumes_on_surface(images: list, covered: Nifti1Image) -> list[dict[str, np.ndarray]]:
     """Values of volumes in MNI space on the vertices, linearly interpolated and averaged over the cortex's depth.
 
     Voxels that were not measured do not count, so that values keep their size at the border of what was.
@@ -65,17 +68,17 @@ def volumes_on_surface(images, covered):
     from nilearn.image import concat_imgs
     from nilearn.surface import vol_to_surf
 
-    stack, found = concat_imgs([*images, covered]), {}
+    stack, by_side = concat_imgs([*images, covered]), {}
     for hemisphere in HEMISPHERES:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # vertices outside the volume: NaN is meant
             values = vol_to_surf(stack, mesh("pial", hemisphere), inner_mesh=mesh("white", hemisphere)).T
         share = np.nan_to_num(values[-1])
-        found[hemisphere] = np.where(share >= LEAST_COVERED, values[:-1] / np.maximum(share, LEAST_COVERED), np.nan)
-    return by_map(found)
+        by_side[hemisphere] = np.where(share >= LEAST_COVERED, values[:-1] / np.maximum(share, LEAST_COVERED), np.nan)
+    return by_map(by_side)
 
 
-def vertices_on_surface(maps, xyz):
+def vertices_on_surface(maps: np.ndarray, xyz: np.ndarray) -> list[dict[str, np.ndarray]]:
     """Values of vertices of fsaverage5 on its mesh, averaged over subjects.
 
     Parameters
@@ -93,20 +96,20 @@ def vertices_on_surface(maps, xyz):
     places = {hemisphere: mesh("pial", hemisphere)[0] for hemisphere in HEMISPHERES}
     nearest = cKDTree(np.concatenate(list(places.values()))).query(xyz)[1]
     size = sum(map(len, places.values()))
-    found = np.full((len(maps), size), np.nan)
-    for row, values in zip(found, maps, strict=True):
+    means = np.full((len(maps), size), np.nan)
+    for row, values in zip(means, maps, strict=True):
         count, total = np.bincount(nearest, minlength=size), np.bincount(nearest, values, minlength=size)
         row[count > 0] = total[count > 0] / count[count > 0]
-    return by_map(dict(zip(HEMISPHERES, np.split(found, [len(places["left"])], axis=1), strict=True)))
+    return by_map(dict(zip(HEMISPHERES, np.split(means, [len(places["left"])], axis=1), strict=True)))
 
 
-def by_map(found):
+def by_map(by_side: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
     """Dict of hemisphere to array (map, vertex) as a list of dict of hemisphere to array (vertex,)."""
-    return [dict(zip(HEMISPHERES, each, strict=True)) for each in zip(*(found[h] for h in HEMISPHERES), strict=True)]
+    return [dict(zip(HEMISPHERES, each, strict=True)) for each in zip(*(by_side[h] for h in HEMISPHERES), strict=True)]
 
 
 @cache
-def projection(view):
+def projection(view: str) -> tuple[tuple[int, int], np.ndarray, np.ndarray, np.ndarray]:
     """What each pixel of a view shows.
 
     Returns
@@ -136,7 +139,7 @@ def projection(view):
     return shape, flat[shown], faces[shown // len(weights)], weights[shown % len(weights)]
 
 
-def picture(view, values, limit):
+def picture(view: str, values: np.ndarray, limit: float) -> np.ndarray:
     """One map as it looks from one side: colours (row, column, 4), transparent outside the brain.
 
     Parameters
@@ -154,3 +157,19 @@ def picture(view, values, limit):
     image = np.zeros((shape[0] * shape[1], 4))
     image[pixels] = colours
     return image.reshape(*shape, 4)
+
+
+def on_surface(maps: list[Map], xyz: np.ndarray, space: str) -> list[dict[str, np.ndarray]]:
+    """Maps on the vertices of fsaverage5: a list of dict of hemisphere to float array (vertex,).
+
+    Parameters
+    ----------
+    maps
+    xyz : float array (target, 3), mm
+    space : mni or fsaverage5
+    """
+    if not maps:
+        return []
+    if space == "fsaverage5":
+        return vertices_on_surface([each.values for each in maps], xyz)
+    return volumes_on_surface([to_image(each.values, xyz) for each in maps], to_image(np.ones(len(xyz)), xyz))

@@ -1,10 +1,13 @@
 """Task performance and instruction following over training, measure by measure."""
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from triphase.report.figures.curves import names_after, tidy_curve
-from triphase.report.figures.style import CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
-from triphase.report.figures.triple import beside, draw_rows, items, shade
+from triphase.report.figures.panels import beside, draw_rows, items, shade
+from triphase.report.figures.style import CYCLE, GREY, MARKERS, TokenAxis, headline, plt, say_empty
 
 PANELS = (
     ("Accuracy (dotted: chance)", "accuracy", ("accuracy",)),
@@ -16,29 +19,36 @@ PANELS = (
 )  # fmt: skip
 
 
-def draw_tasks(table, phases, model):
-    """Four panels over training tokens: accuracy, adherence, validity, spread of answers, with 95 % intervals."""
-    axis = TokenAxis(table["tokens"].dropna().unique())
-    drawn = [panel for panel in PANELS if names_after(table, panel[2][0])] or PANELS[:1]
+def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
+    """Four panels over training tokens: accuracy, adherence, validity, spread of answers, with 95 % intervals.
+
+    Parameters
+    ----------
+    trajectories : tidy rows of the model
+    phases : phases/{model}.json, whose phases are shaded
+    model
+    """
+    axis = TokenAxis(trajectories["tokens"].dropna().unique())
+    drawn = [panel for panel in PANELS if names_after(trajectories, panel[2][0])] or PANELS[:1]
     # A legend entry takes up to four lines beside its panel.
-    heights = [max(2.2, 0.5 * len(names_after(table, panel[2][0]))) for panel in drawn]
+    heights = [max(2.2, 0.5 * len(names_after(trajectories, panel[2][0]))) for panel in drawn]
     figure, panels = plt.subplots(
         len(drawn), 1, figsize=(8.2, sum(heights) + 0.9), sharex=True, squeeze=False, layout="constrained",
         height_ratios=heights,
     )  # fmt: skip
-    missing = "" if names_after(table, "adherence") else " (no instruction data: adherence is not measured)"
-    figure.suptitle(f"{model}: tasks over training{missing}", x=0.01, ha="left", weight="bold")
+    missing = "" if names_after(trajectories, "adherence") else " (no instruction data: adherence is not measured)"
+    headline(figure, f"{model}: tasks over training{missing}")
     for number, (panel, (title, label, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
         shade(panel, axis, phases["segments"])
         panel.set_title(f"{'abcd'[number]}  {title}")
         panel.set_ylabel(label)
         panel.axhline(0, color=GREY, linewidth=0.7)
-        draw_pair(panel, axis, table, measures)
+        draw_pair(panel, axis, trajectories, measures)
         axis.apply(panel, label=number == len(drawn) - 1)
     return figure
 
 
-def draw_pair(panel, axis, table, measures):
+def draw_pair(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measures: tuple[str, ...]) -> None:
     """Every task's curve of one measure with its interval, and of a second one dashed in the same colour."""
     names = names_after(table, measures[0])
     if not names:
@@ -56,7 +66,7 @@ def draw_pair(panel, axis, table, measures):
     beside(panel)
 
 
-def chance_level(table, name):
+def chance_level(table: pd.DataFrame, name: str) -> float:
     """Chance of a task, from its accuracy as measured and as rescaled to 0 = chance; NaN where that is not known."""
     _, plain, _ = tidy_curve(table[table["measure"] == f"accuracy/{name}"])
     _, rescaled, _ = tidy_curve(table[table["measure"] == f"accuracy_rescaled/{name}"])

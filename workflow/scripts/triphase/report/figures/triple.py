@@ -3,29 +3,29 @@
 import textwrap
 
 import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from triphase.report.figures.curves import names_after, subject_curves, tidy_curve
-from triphase.report.figures.style import BLACK, BLUE, CYCLE, GREY, MARKERS, SHADES, TokenAxis, plt, say_empty
+from triphase.report.figures.panels import beside, best_layer, draw_rows, items, phase_names, shade
+from triphase.report.figures.style import BLACK, BLUE, CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
 
-SHARES = ("accuracy", "validity", "commonest_answer", "label_mass")  # an interval of these ends at 0 and 1
 NAMED_TASKS = 3  # more curves than these are drawn thin, with their mean
 NAMED_LAYERS = 6  # about so many of many layers are in the legend
-PHASE_NAMES = ("1 alignment", "2 detachment", "3 realignment")
 
 
-def draw_triple(table, boot, phases, model):
+def draw_triple(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, model: str) -> Figure:
     """Five panels: brain alignment; surprisal, intrinsic dimension, probe selectivity; tasks and adherence.
 
     Parameters
     ----------
-    table : DataFrame
-        Tidy rows of one model.
-    boot : xarray.Dataset
-        Its paired draws.
-    phases : dict
-        Its entry of phases.json.
+    trajectories, bootstrap : tidy rows and paired draws of the model
+    phases : phases/{model}.json
+    model
     """
-    axis = TokenAxis(table["tokens"].dropna().unique())
+    axis = TokenAxis(trajectories["tokens"].dropna().unique())
     reason = textwrap.wrap(because(phases), 118)
     # A long reason makes the page longer; it must not run into the first panel.
     head = 0.75 + 0.125 * len(reason)
@@ -40,27 +40,22 @@ def draw_triple(table, boot, phases, model):
     for panel in panels:
         shade(panel, axis, phases["segments"])
     label_phases(panels[0], axis, phases)
-    draw_alignment(panels[0], axis, table, boot, phases)
-    draw_measure(
-        panels[1],
-        axis,
-        table,
-        "surprisal",
-        "surprisal\n(bits per word)",
-        "b  Internal states: prediction of the stories",
-    )
-    draw_measure(
-        panels[2], axis, table, "intrinsic_dimension", "intrinsic\ndimension", "c  Internal states: geometry, by layer"
-    )
-    draw_selectivity(panels[3], axis, table)
-    draw_tasks(panels[4], axis, table)
+    draw_alignment(panels[0], axis, trajectories, bootstrap, phases)
+    panels[1].set_title("b  Internal states: prediction of the stories", pad=3)
+    panels[1].set_ylabel("surprisal\n(bits per word)")
+    draw_measure(panels[1], axis, trajectories, "surprisal")
+    panels[2].set_title("c  Internal states: geometry, by layer", pad=3)
+    panels[2].set_ylabel("intrinsic\ndimension")
+    draw_measure(panels[2], axis, trajectories, "intrinsic_dimension")
+    draw_selectivity(panels[3], axis, trajectories)
+    draw_tasks(panels[4], axis, trajectories)
     for number, panel in enumerate(panels):
         axis.apply(panel, label=number == len(panels) - 1)
     figure.align_ylabels(panels)
     return figure
 
 
-def because(phases):
+def because(phases: dict) -> str:
     """The reason of a verdict as a sentence, without the verdict that the title gives."""
     reason = phases["reason"].removeprefix(f"{phases['verdict']}: ")
     names = [entry["checkpoint"] for entry in phases["excluded"]]
@@ -68,29 +63,7 @@ def because(phases):
     return f"{reason[:1].upper()}{reason[1:]}; {phases['scope']}.{left_out}"
 
 
-def shade(panel, axis, segments):
-    """Shade the segments of the alignment's fit and mark where they meet."""
-    for segment in segments:
-        panel.axvspan(
-            *axis.place([segment["from"], segment["to"]]), color=SHADES[segment["kind"]], linewidth=0, zorder=0
-        )
-    for segment in segments[1:]:
-        panel.axvline(axis.place(segment["from"]), color=GREY, linewidth=0.8, linestyle=":", zorder=1)
-
-
-def phase_names(segments):
-    """A name for every segment: the phases where a rise, a fall and a rise follow each other, else what happens."""
-    names = [segment["kind"] for segment in segments]
-    moving = [i for i, name in enumerate(names) if name != "plateau"]
-    for i in range(len(moving) - 2):
-        if [names[j] for j in moving[i : i + 3]] == ["rise", "fall", "rise"]:
-            for j, name in zip(moving[i : i + 3], PHASE_NAMES, strict=True):
-                names[j] = name
-            break
-    return names
-
-
-def label_phases(panel, axis, phases):
+def label_phases(panel: Axes, axis: TokenAxis, phases: dict) -> None:
     """Names of the segments above a panel."""
     for segment, name in zip(phases["segments"], phase_names(phases["segments"]), strict=True):
         low, high = axis.place([segment["from"], segment["to"]])
@@ -98,7 +71,7 @@ def label_phases(panel, axis, phases):
                    fontsize=8, color=GREY)  # fmt: skip
 
 
-def draw_alignment(panel, axis, table, boot, phases):
+def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> None:
     """Alignment of every subject (thin), their mean with its interval, the fit and the intervals of its breakpoints."""
     headline = phases["headline"]
     mean, curves = subject_curves(table, boot, headline["measure"], headline["roi"])
@@ -131,11 +104,9 @@ def draw_alignment(panel, axis, table, boot, phases):
     beside(panel)
 
 
-def draw_measure(panel, axis, table, measure, label, title):
+def draw_measure(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measure: str) -> None:
     """A measure of internal states, one line per layer where it has layers."""
     rows = table[table["measure"] == measure]
-    panel.set_title(title, pad=3)
-    panel.set_ylabel(label)
     if not len(rows):
         say_empty(panel, f"no {measure.replace('_', ' ')} in this study")
         return
@@ -150,18 +121,7 @@ def draw_measure(panel, axis, table, measure, label, title):
     beside(panel)
 
 
-def draw_rows(panel, axis, rows, color, marker, label, **style):
-    """One curve of the tidy table with its interval, where it has one."""
-    tokens, values, half = tidy_curve(rows)
-    if np.isfinite(half).any():
-        low, high = values - half, values + half
-        if rows["measure"].iloc[0].split("/")[0] in SHARES:
-            low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
-        axis.band(panel, tokens, low, high, color, alpha=0.15)
-    axis.curve(panel, tokens, values, color=color, marker=marker, label=label, **style)
-
-
-def draw_selectivity(panel, axis, table):
+def draw_selectivity(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
     """Probe selectivity per concept at its best layer over all checkpoints."""
     panel.set_title("d  Internal states: probes, accuracy above a control task", pad=3)
     panel.set_ylabel("selectivity")
@@ -178,12 +138,7 @@ def draw_selectivity(panel, axis, table):
     beside(panel)
 
 
-def best_layer(table, concept):
-    """The layer with the highest mean selectivity over all checkpoints."""
-    return int(table[table["measure"] == f"selectivity/{concept}"].groupby("layer")["value"].mean().idxmax())
-
-
-def draw_tasks(panel, axis, table):
+def draw_tasks(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
     """Task accuracy on a scale from chance to perfect, and instruction adherence."""
     panel.set_title("e  Tasks: 0 = chance (adherence: no effect of the instruction), 1 = perfect", pad=3)
     panel.set_ylabel("accuracy,\nadherence")
@@ -213,16 +168,3 @@ def draw_tasks(panel, axis, table):
                    fontsize=7.5, color=GREY, style="italic")  # fmt: skip
     panel.axhline(0, color=GREY, linewidth=0.7)
     beside(panel)
-
-
-def items(rows):
-    """Number of items behind a curve."""
-    counts = rows["n"].dropna()
-    return int(counts.max()) if len(counts) else "?"
-
-
-def beside(panel, width=24):
-    """Legend to the right of a panel, with long names folded."""
-    handles, labels = panel.get_legend_handles_labels()
-    labels = ["\n".join(textwrap.fill(line, width) for line in label.split("\n")) for label in labels]
-    panel.legend(handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), borderaxespad=0, handlelength=1.8)

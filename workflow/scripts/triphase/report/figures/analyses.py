@@ -1,0 +1,139 @@
+"""The specification curve: every analysis of one model, sorted, with the choices that it made below."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from triphase.phases.transitions import Settings
+from triphase.report.figures.style import BLACK, BLUE, GREY, VERMILION, headline, nothing_drawn, plt, say_empty
+
+VERDICTS = {"supported": (BLUE, "o"), "undetermined": (GREY, "^"), "not supported": (VERMILION, "s")}
+FACTORS = {
+    "layer_rule": "layer", "scaling": "scaling", "nuisance": "nuisance", "delays": "delays", "ceiling": "ceiling",
+    "roi": "region",
+}  # fmt: skip
+MOST_LAYERS = 8  # so many single layers have rows of their own
+NO_TEST = 2.2  # where analyses without a test stand on the axis of p, which ends at 1
+
+
+def sorted_analyses(table: pd.DataFrame) -> pd.DataFrame:
+    """Supported first, then undetermined, then not supported; within each by p, those without a test last."""
+    order = {verdict: place for place, verdict in enumerate(VERDICTS)}
+    keys = pd.DataFrame({"verdict": table["verdict"].map(order), "p": table["p"]})
+    return table.loc[keys.sort_values(["verdict", "p"], na_position="last", kind="stable").index].reset_index(drop=True)
+
+
+def choices(table: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
+    """Rows of the lower panel: factor, level and which analyses have it; many single layers are one row."""
+    rules = table["layer_rule"].astype(str)
+    single = [rule for rule in dict.fromkeys(rules) if rule.startswith("layer ")]
+    if len(single) > MOST_LAYERS:
+        common = set(rules[rules.duplicated()])
+        rules = rules.where(~rules.isin(single) | rules.isin(common), "another single layer")
+    table = table.assign(layer_rule=rules)
+    return [
+        (factor, level, (table[factor] == level).to_numpy())
+        for factor in FACTORS
+        for level in dict.fromkeys(table[factor].dropna())
+    ]
+
+
+def draw_analyses(specifications: pd.DataFrame, model: str) -> Figure:
+    """Largest p over the rivals and power of every analysis, and below them the choices that it made.
+
+    Parameters
+    ----------
+    specifications : specifications/{model}.parquet
+    model
+    """
+    number = len(specifications)
+    title = f"{model}: {number} {'analysis' if number == 1 else 'analyses'} of the same question"
+    if not number:
+        return nothing_drawn(title, "no analysis could be made")
+    table = sorted_analyses(specifications)
+    rows = choices(table)
+    figure, (top, middle, below) = plt.subplots(
+        3, 1, figsize=(9.5, 3.9 + 0.17 * len(rows)), sharex=True, layout="constrained",
+        height_ratios=[1.9, 1.0, 0.17 * len(rows) + 0.2],
+    )  # fmt: skip
+    counts = {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
+    shares = ", ".join(f"{count / len(table):.0%} {verdict}" for verdict, count in counts.items())
+    headline(figure, f"{title}: {shares}", fontsize=10.5)
+    draw_tests(top, table, counts)
+    draw_power_of(middle, table)
+    draw_choices(below, table, rows)
+    own = np.flatnonzero(table["headline"])
+    for panel in (top, middle, below):
+        panel.set_xlim(-0.7, len(table) - 0.3)
+        for place in own:
+            panel.axvline(place, color=BLACK, linewidth=0.8, linestyle=":", zorder=0)
+    return figure
+
+
+def draw_tests(panel: Axes, table: pd.DataFrame, counts: dict) -> None:
+    """Largest p over the rivals; below the line every rival is rejected."""
+    tested = table["p"].notna()
+    for verdict, (colour, marker) in VERDICTS.items():
+        here = (table["verdict"] == verdict).to_numpy()
+        label = f"{verdict} (n = {counts[verdict]})"
+        at = np.flatnonzero(here)
+        panel.plot(at, table["p"].where(tested, NO_TEST)[at], marker, color=colour, markersize=marker_size(len(table)),
+                   label=label)  # fmt: skip
+    panel.axhline(Settings.significance, color=BLACK, linewidth=0.8, linestyle="--")
+    panel.set_yscale("log")
+    least = min(table["p"].min(skipna=True), Settings.significance / 5) if tested.any() else Settings.significance / 5
+    panel.set_ylim(least / 1.8, NO_TEST * 1.5)
+    ticks = [tick for tick in (0.001, 0.01, Settings.significance, 0.1, 1) if least / 1.8 <= tick]
+    panel.set_yticks([*ticks, NO_TEST], [*(f"{tick:g}" for tick in ticks), "no test"], minor=False)
+    panel.minorticks_off()
+    panel.set_ylabel("p of the rival\nhardest to reject")
+    handles, _ = panel.get_legend_handles_labels()
+    handles.append(
+        plt.Line2D([], [], color=BLACK, linewidth=0.8, linestyle=":", label="headline, declared before the run")
+    )
+    panel.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1.0), ncols=4, borderaxespad=0.2,
+                 handletextpad=0.4)  # fmt: skip
+    panel.tick_params(bottom=False)
+
+
+def draw_power_of(panel: Axes, table: pd.DataFrame) -> None:
+    """Power for the smallest fall declared, of analyses that found no triple."""
+    panel.set_ylabel("power for the\ndeclared fall")
+    panel.set_ylim(-0.05, 1.05)
+    panel.axhline(Settings.needed_power, color=BLACK, linewidth=0.8, linestyle="--")
+    known = table["power"].notna()
+    for verdict, (colour, marker) in VERDICTS.items():
+        at = np.flatnonzero(known & (table["verdict"] == verdict))
+        panel.plot(at, table["power"][at], marker, color=colour, markersize=marker_size(len(table)))
+    panel.tick_params(bottom=False)
+    if not known.any():
+        say_empty(panel, "no analysis needed it: each found three legs, or could not be tested")
+
+
+def draw_choices(panel: Axes, table: pd.DataFrame, rows: list) -> None:
+    """A mark where an analysis made a choice, and at the right how many of these support."""
+    panel.set_ylim(len(rows) - 0.4, -0.6)
+    size = float(np.clip(420 / len(table), 2, 7))
+    for row, (_, _, chosen) in enumerate(rows):
+        for verdict, (colour, _) in VERDICTS.items():
+            at = np.flatnonzero(chosen & (table["verdict"] == verdict).to_numpy())
+            panel.plot(at, np.full(len(at), row), "|", color=colour, markersize=7, markeredgewidth=size * 0.45)
+        supported = int((chosen & (table["verdict"] == "supported").to_numpy()).sum())
+        panel.text(1.01, row, f"{supported} of {chosen.sum()}", transform=panel.get_yaxis_transform(), va="center",
+                   fontsize=7)  # fmt: skip
+    panel.text(1.01, -0.75, "supported", transform=panel.get_yaxis_transform(), va="bottom", fontsize=7, color=GREY)
+    names = [f"{FACTORS[factor]}: {level.removeprefix('layer ')}" for factor, level, _ in rows]
+    panel.set_yticks(range(len(rows)), names, fontsize=7)
+    for row in range(1, len(rows)):
+        if rows[row][0] != rows[row - 1][0]:
+            panel.axhline(row - 0.5, color="#BBBBBB", linewidth=0.8)
+    panel.spines[:].set_visible(False)
+    panel.tick_params(length=0)
+    panel.set_xticks([])
+    panel.set_xlabel("analyses, sorted by verdict and p")
+
+
+def marker_size(n: int) -> float:
+    """Size of a mark among so many."""
+    return float(np.clip(400 / n, 2, 5))

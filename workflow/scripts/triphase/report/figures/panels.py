@@ -1,0 +1,115 @@
+"""Pieces that several figures of the study share: shaded phases, curves with intervals, heat maps, legends."""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+from triphase.report.figures.curves import tidy_curve
+from triphase.report.figures.style import GREY, SEQUENTIAL, SHADES, TokenAxis, say_empty, short_tokens
+
+SHARES = ("accuracy", "validity", "commonest_answer", "label_mass")  # an interval of these ends at 0 and 1
+PHASE_NAMES = ("1 alignment", "2 detachment", "3 realignment")
+
+
+def shade(panel: Axes, axis: TokenAxis, segments: list[dict]) -> None:
+    """Shade the segments of the alignment's fit and mark where they meet."""
+    for segment in segments:
+        panel.axvspan(
+            *axis.place([segment["from"], segment["to"]]), color=SHADES[segment["kind"]], linewidth=0, zorder=0
+        )
+    for segment in segments[1:]:
+        panel.axvline(axis.place(segment["from"]), color=GREY, linewidth=0.8, linestyle=":", zorder=1)
+
+
+def phase_names(segments: list[dict]) -> list[str]:
+    """A name for every segment: the phases where a rise, a fall and a rise follow each other, else what happens."""
+    names = [segment["kind"] for segment in segments]
+    moving = [i for i, name in enumerate(names) if name != "plateau"]
+    for i in range(len(moving) - 2):
+        if [names[j] for j in moving[i : i + 3]] == ["rise", "fall", "rise"]:
+            for j, name in zip(moving[i : i + 3], PHASE_NAMES, strict=True):
+                names[j] = name
+            break
+    return names
+
+
+def draw_rows(panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color, marker: str, label: str, **style) -> None:
+    """One curve of the tidy table with its interval, where it has one."""
+    tokens, values, half = tidy_curve(rows)
+    if np.isfinite(half).any():
+        low, high = values - half, values + half
+        if rows["measure"].iloc[0].split("/")[0] in SHARES:
+            low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+        axis.band(panel, tokens, low, high, color, alpha=0.15)
+    axis.curve(panel, tokens, values, color=color, marker=marker, label=label, **style)
+
+
+def best_layer(table: pd.DataFrame, concept: str) -> int:
+    """The layer with the highest mean selectivity over all checkpoints."""
+    return int(table[table["measure"] == f"selectivity/{concept}"].groupby("layer")["value"].mean().idxmax())
+
+
+def items(rows: pd.DataFrame) -> int | str:
+    """Number of items behind a curve."""
+    counts = rows["n"].dropna()
+    return int(counts.max()) if len(counts) else "?"
+
+
+def beside(panel: Axes, width: int = 24) -> None:
+    """Legend to the right of a panel, with long names folded."""
+    handles, labels = panel.get_legend_handles_labels()
+    labels = ["\n".join(textwrap.fill(line, width) for line in label.split("\n")) for label in labels]
+    panel.legend(handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), borderaxespad=0, handlelength=1.8)
+
+
+def draw_map(axis: Axes, rows: pd.DataFrame, tokens: list[float], label=None, small=False, **colours) -> AxesImage:
+    """One heat map: layers upwards, all checkpoints to the right; a cell without a value stays grey.
+
+    Parameters
+    ----------
+    axis
+    rows : layer, tokens, value
+    tokens : those of all checkpoints
+    label : of the colour bar; without one there is no bar
+    small : one map of many, with few ticks and without numbers in its cells
+    colours : cmap, vmin and vmax of the colour scale; by default it ends at the lowest and the highest value
+
+    Returns
+    -------
+    The image; None without values.
+    """
+    ticks = 6 if small else 12
+    rows = rows[rows["layer"].notna() & rows["value"].notna()]
+    if not len(rows):
+        axis.set_xticks([])
+        say_empty(axis, "not measured in this study")
+        return None
+    grid = rows.pivot_table(index="layer", columns="tokens", values="value", aggfunc="mean").reindex(columns=tokens)
+    values = grid.to_numpy(float)
+    axis.set_facecolor("#DDDDDD")
+    image = axis.imshow(values, origin="lower", aspect="auto", **{"cmap": SEQUENTIAL} | colours)
+    if label:
+        axis.figure.colorbar(image, ax=axis, label=label, shrink=0.9)
+    if grid.columns[0] == 0:
+        # The untrained model is apart from the others, as on a token axis.
+        axis.axvline(0.5, color="white", linewidth=3)
+    every = int(np.ceil(grid.shape[1] / ticks))
+    columns = np.arange(0, grid.shape[1], every)
+    axis.set_xticks(columns, [short_tokens(grid.columns[i]) for i in columns], rotation=35, ha="right")
+    every = int(np.ceil(grid.shape[0] / ticks))
+    layers = np.arange(0, grid.shape[0], every)
+    axis.set_yticks(layers, [f"{int(grid.index[i])}" for i in layers])
+    axis.set_xlabel("training tokens (one column per checkpoint)")
+    axis.set_ylabel("layer (0 = embedding)")
+    axis.spines[:].set_visible(False)
+    if not small and values.size <= 60:
+        middle = (np.nanmin(values) + np.nanmax(values)) / 2
+        decimals = int(np.clip(1 - np.floor(np.log10(max(np.nanmax(values) - np.nanmin(values), 1e-9) / 2)), 1, 4))
+        for (row, column), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                axis.text(column, row, f"{value:.{decimals}f}", ha="center", va="center", fontsize=6.5,
+                          color="black" if value > middle else "white")  # fmt: skip
+    return image

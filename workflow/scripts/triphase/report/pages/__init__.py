@@ -1,0 +1,1 @@
+"""Pages of the report: the data, the findings, and the tables behind them."""

@@ -1,0 +1,98 @@
+"""The course of one model on the page: legs of the headline's fit, and where each perspective began and ended."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from triphase.phases.curves import Undetermined, average_subjects, read_curve
+from triphase.report.numbers import UNKNOWN, counted, estimate, known, percent, shown, tokens
+from triphase.report.pages.blocks import Block, Table, Text
+
+NORMAL_95 = 1.96  # half the width of a 95 % interval in standard errors
+
+
+def legs(phases: dict) -> list[Block]:
+    """What was fitted to the headline's curve: a sentence and a table; nothing where nothing was fitted."""
+    segments = phases["segments"]
+    if not segments:
+        return []
+    edges = [None, *phases["intervals"], None]
+    grid = np.array([count for count, _ in phases["fitted"]])
+    rows = []
+    for segment, before, after in zip(segments, edges[:-1], edges[1:], strict=True):
+        held = segment["change_interval"] is None
+        change = "held at 0" if held else estimate(segment["change"], segment["change_interval"], sign=True)
+        inside = int(((grid >= segment["from"]) & (grid <= segment["to"])).sum())
+        ends = tokens(segment["from"], before), tokens(segment["to"], after)
+        rows.append([segment["kind"], *ends, change, shown(inside)])
+    headline, settings = phases["headline"], phases["provenance"]["settings"]
+    text = (
+        f"Legs [ours] of {headline['measure']} in {headline['roi']}, fitted to {counted(len(grid), 'checkpoint')} "
+        f"after step 0: changes with {percent(settings['confidence'])} interval, bends with "
+        f"{percent(phases['interval_level'])} interval, which is no narrower than the grid."
+    )
+    return [Text(text), Table(["leg", "from (tokens)", "to (tokens)", "change of r", "checkpoints"], rows)]
+
+
+def first_and_last(table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> list[Block]:
+    """Where the perspectives of one model began and ended: a sentence and a table; nothing where none was measured.
+
+    Parameters
+    ----------
+    table, boot : tidy rows and paired draws of the model
+    phases : phases/{model}.json
+    """
+    headline, behaviour, rows = phases["headline"], phases["behaviour"], []
+    curve = aligned(table, boot, headline)
+    if curve is not None:
+        label = f"{headline['measure']} in {headline['roi']} (r)"
+        rows.append(_row(label, curve, [counted(phases["n_subjects"], "subject")] * 2))
+    wanted = [
+        ("surprisal (bits per word)", ["surprisal"], "word", (0, np.inf)),
+        ("accuracy (0 chance, 1 perfect)", behaviour["accuracy"]["measures"], "item", (-np.inf, 1)),
+        ("instruction adherence (-1 to 1)", behaviour["adherence"]["measures"], "item", (-1, 1)),
+    ]
+    for label, measures, noun, bounds in wanted:
+        try:
+            curve = read_curve(table, boot, measures)
+        except Undetermined:
+            continue
+        mine = table[table["measure"].isin(measures)].groupby("checkpoint")["n"].sum()
+        counts = [counted(int(mine[curve["checkpoint"][at]]), noun) for at in (0, -1)]
+        rows.append(_row(label, curve, counts, bounds))
+    if not rows:
+        return []
+    text = "First and last checkpoint of the series, with tokens and 95 % intervals from bootstrap standard errors."
+    head = ["measure", "at (tokens)", "first", "n", "at (tokens)", "last", "n"]
+    return [Text(text), Table(head, rows)]
+
+
+def aligned(table: pd.DataFrame, boot: xr.Dataset, headline: dict) -> dict | None:
+    """The headline's curve, mean over subjects; None where it was not measured.
+
+    Its errors are those of the paired draws: subjects hear one story, and its blocks are drawn alike for all of them.
+    """
+    measure, roi = headline["measure"], headline["roi"]
+    rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
+    subjects = [str(name) for name in rows["subject"].dropna().unique()]
+    if not subjects:
+        return None
+    seed = np.random.default_rng(0)
+    curve = average_subjects([read_curve(table, boot, [measure], roi, subject) for subject in subjects], seed)
+    if curve["draws"] is None:
+        return curve
+    return curve | {"errors": curve["draws"].std(axis=-1, ddof=1)}
+
+
+def _row(label, curve, numbers, bounds=(-np.inf, np.inf)):
+    """Cells of one measure: tokens, value and n at its first checkpoint and at its last (curves are in that order).
+
+    Intervals end where the measure's range does (`bounds`).
+    """
+    cells = [label]
+    for at, number in zip((0, -1), numbers, strict=True):
+        value, half = curve["values"][at], NORMAL_95 * curve["errors"][at]
+        interval = np.clip([value - half, value + half], *bounds) if known(half) else None
+        known_here = known(value)
+        cells += [tokens(curve["tokens"][at]), estimate(value, interval), number if known_here else UNKNOWN]
+    return cells

@@ -1,1 +1,0 @@
-"""The findings of a study on one page, and its tables on another."""

@@ -1,0 +1,22 @@
+"""Templates of pages that hold everything they show, so that they open anywhere and request nothing.
+
+The digest of a script that uses this module counts all files of this folder.
+"""
+
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def _environment():
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def render(name: str, **values) -> str:
+    """A page as text: the template of this name, filled in with values, which are escaped."""
+    return _environment().get_template(name).render(values)
