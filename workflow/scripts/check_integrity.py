@@ -8,14 +8,15 @@ from triphase.checkpoints.integrity.verdict import check_series, report_lines
 from triphase.config.jobs import CheckIntegrity
 from triphase.core.artefacts import write_table
 from triphase.core.job import Job, start
+from triphase.core.types import Section
 
 
 def main(job: Job[CheckIntegrity]) -> None:
     """Write the findings and the distances, and print what the user should read."""
     paths, settings = job.paths, job.settings
-    marks = {}
-    for (model, checkpoint), path in zip(settings.series, paths.fingerprints, strict=True):
-        marks.setdefault(model, {})[checkpoint] = read_fingerprint(path)[0]
+    marks: dict[str, Section] = {}
+    for (name, checkpoint), path in zip(settings.series, paths.fingerprints, strict=True):
+        marks.setdefault(name, {})[checkpoint] = read_fingerprint(path)[0]
     tables, distances = [], []
     for model in settings.models:
         options = {key: model.get(key) for key in ("schedule", "initialisation")}

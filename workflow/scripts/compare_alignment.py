@@ -17,8 +17,8 @@ def main(job: Job[CompareAlignment]) -> None:
     layers, made_of = [], {}
     for ours, theirs in zip(paths.encoding, paths.reference, strict=True):
         with open_arrays(ours) as one, open_arrays(theirs) as other:
-            pair = (fit[["blocks", "seam"]].load() for fit in (one, other))
-            layers.append(layer_changes(*pair, shared, draws, settings.rois))
+            our_fit, their_fit = (fit[["blocks", "seam"]].load() for fit in (one, other))
+            layers.append(layer_changes(our_fit, their_fit, shared, draws, settings.rois))
             made_of = {key: value for key, value in one.attrs.items() if key != "layer"}
             made_of["reference"] = {key: value for key, value in other.attrs.items() if key != "layer"}
     changes = xr.concat(layers, dim="layer").assign_attrs(

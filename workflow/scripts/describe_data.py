@@ -3,6 +3,7 @@
 from triphase.config.jobs import DescribeData
 from triphase.core.artefacts import read_json, read_table, write_json
 from triphase.core.job import Job, start
+from triphase.core.types import Section
 from triphase.responses.description import (
     ceilings_of,
     describe_runs,
@@ -19,7 +20,10 @@ def main(job: Job[DescribeData]) -> None:
     paths, settings = job.paths, job.settings
     source, unit = settings.source, settings.words["unit"]
     words = read_table(paths.words)
-    facts, series, times, names = {}, {}, {}, []
+    facts: dict[str, Section] = {}
+    series: dict[str, Section] = {}
+    times: Section = {}
+    names: list[str] = []
     stimuli = read_json(paths.stimuli)
     for entry, path, manifest in zip(settings.subjects, paths.responses, paths.manifests, strict=True):
         subject, onsets = entry["name"], sound_onsets(stimuli, settings.events, entry, settings.runs)

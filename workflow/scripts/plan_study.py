@@ -7,6 +7,7 @@ from triphase.config.lockfile import read_lock
 from triphase.core.artefacts import read_json, read_table, write_json
 from triphase.core.devices import device_memory, visible_devices
 from triphase.core.job import Job, start
+from triphase.core.types import Section
 from triphase.planning.cost import (
     GPU_MEMORY,
     as_text,
@@ -25,9 +26,9 @@ def main(job: Job[PlanStudy]) -> None:
     paths, settings = job.paths, job.settings
     n_words = words_heard(len(read_table(settings.words)) if Path(settings.words).is_file() else None, **settings.heard)
     tokens = tokens_of(
-        n_words, settings.activations["context"], settings.tasks, (settings.mechanism or {}).get("length")
+        n_words, settings.activations["context"], settings.tasks, (settings.mechanism or {}).get("length", 0)
     )
-    data = read_json(paths.download[0]) if paths.download else {"disk_bytes": 0, "total": {"fetch_bytes": 0}}
+    data: Section = read_json(paths.download[0]) if paths.download else {"disk_bytes": 0, "total": {"fetch_bytes": 0}}
     folder, memory = Path(paths.plan).parent, device_memory()
     rows = model_rows(
         settings.models,

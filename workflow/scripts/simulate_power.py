@@ -17,8 +17,8 @@ def main(job: Job[SimulatePower]) -> None:
     rows, boot = read_table(paths.trajectories, [model]), read_arrays(paths.bootstrap)
     rng, settings = np.random.default_rng(told.seed), Settings(**told.judgement, floor_tokens=told.floor_tokens)
     mine = boot.isel(series=boot["model"].values == model)
-    curves = study_curves(rows, mine, told.headline, settings, rng)
-    found, facts = simulate_power(*curves, settings, rng)
+    alignment, behaviour = study_curves(rows, mine, told.headline, settings, rng)
+    found, facts = simulate_power(alignment, behaviour, settings, rng)
     found.insert(0, "model", model)
     write_table(paths.power, found, **facts, seed=told.seed)
     found.attrs |= facts

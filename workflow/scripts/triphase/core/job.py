@@ -27,7 +27,7 @@ class Job(Generic[Settings]):
     settings : what the job is told, an object of the rule's class in `triphase.config.jobs`
     wildcards : the job's wildcards as attributes, str
     execution : that section of the config: where and how jobs run changes no result, and a param would rerun for it
-    terminal : where a script prints what its user is waiting for; None in tests
+    terminal : where a script prints what its user is waiting for
     memory_mb, gpus : resources that the job was given
     plugins : paths of the study's plugins; those that concern the script are loaded
     """
@@ -36,7 +36,7 @@ class Job(Generic[Settings]):
     settings: Settings
     wildcards: SimpleNamespace = field(default_factory=SimpleNamespace)
     execution: dict[str, Any] = field(default_factory=dict)
-    terminal: TextIO | None = None
+    terminal: TextIO = field(default_factory=lambda: sys.stdout)
     memory_mb: int | None = None
     gpus: int = 0
     plugins: Sequence[str] = ()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from triphase.stats.proportions import Z2, agresti_coull
 
@@ -12,7 +13,7 @@ UNITS = ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k"))
 MOST_DECIMALS = 6
 
 
-def known(value: float | None) -> bool:
+def known(value: float | None) -> TypeGuard[float]:
     """Whether a number is there: neither None nor NaN nor pandas' NA."""
     return value is not None and value == value and math.isfinite(value)
 

@@ -133,7 +133,7 @@ def described(schema: dict, node: dict, many: bool = False) -> str:
     kind, plural = {
         "string": ("text", "texts"), "integer": ("an integer", "integers"), "number": ("a number", "numbers"),
         "boolean": ("true or false", "true or false"), "null": ("null", "null"), "array": ("a list", "lists"),
-    }.get(node.get("type"), ("a mapping", "mappings"))  # fmt: skip
+    }.get(node.get("type", ""), ("a mapping", "mappings"))  # fmt: skip
     text = plural if many else kind
     if 0 < len(node.get("properties", {})) < 5:
         text += f" ({', '.join(node['properties'])})"

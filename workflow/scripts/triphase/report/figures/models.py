@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from triphase.report.numbers import counted
 
 EVENTS = {"onset": "onset\nof the rise", "peak": "peak before\nthe fall", "trough": "trough before\nthe return"}
 CHANGES = ("rise", "fall", "return")
-MEAN = {"color": BLACK, "marker": "|", "markersize": 11, "markeredgewidth": 2}
+MEAN: dict[str, Any] = {"color": BLACK, "marker": "|", "markersize": 11, "markeredgewidth": 2}
 SPREAD = 0.24  # rows of one event lie closer to each other than this share of its height
 
 

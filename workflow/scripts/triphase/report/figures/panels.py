@@ -36,7 +36,7 @@ def phase_names(segments: list[dict]) -> list[str]:
     return names
 
 
-def draw_rows(panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color, marker: str, label: str, **style) -> None:
+def draw_rows(panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color, marker: str, label: str | None, **style) -> None:
     """One curve of the tidy table with its interval, where it has one."""
     tokens, values, half = tidy_curve(rows)
     if np.isfinite(half).any():
@@ -65,7 +65,9 @@ def beside(panel: Axes, width: int = 24) -> None:
     panel.legend(handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), borderaxespad=0, handlelength=1.8)
 
 
-def draw_map(axis: Axes, rows: pd.DataFrame, tokens: list[float], label=None, small=False, **colours) -> AxesImage:
+def draw_map(
+    axis: Axes, rows: pd.DataFrame, tokens: list[float], label=None, small=False, **colours
+) -> AxesImage | None:
     """One heat map: layers upwards, all checkpoints to the right; a cell without a value stays grey.
 
     Parameters

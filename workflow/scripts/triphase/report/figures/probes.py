@@ -1,5 +1,7 @@
 """Probes by concept: curves at each concept's best layer, and layer x checkpoint maps."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -42,7 +44,8 @@ def draw_probes(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     n_rows = -(-len(concepts) // MOST_COLUMNS)
     height = max(2.2, 0.36 * min(len(concepts), MOST_CONCEPTS))
     figure = plt.figure(figsize=(11.5, 2 * height + 2.3 * n_rows + 1.2), layout="constrained")
-    top, below = figure.subfigures(2, 1, height_ratios=[2 * height + 0.7, 2.3 * n_rows + 0.3])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[2 * height + 0.7, 2.3 * n_rows + 0.3])
+    top, below = parts
     headline(figure, f"{title} (curves: at each concept's best layer, 95 % interval)")
     panels = top.subplots(2, 1, sharex=True)
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
@@ -98,4 +101,5 @@ def draw_concept_maps(part: SubFigure, table: pd.DataFrame, concepts: list[str])
         panel.set_ylabel("layer (0 = embedding)" if number % n_columns == 0 else "")
     for panel in panels.flat[len(concepts) :]:
         panel.remove()
+    assert image is not None  # every concept here has a value
     part.colorbar(image, ax=panels.ravel()[: len(concepts)], label="selectivity", shrink=0.9, aspect=25)

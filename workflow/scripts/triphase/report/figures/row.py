@@ -71,4 +71,6 @@ class Figure:
     @property
     def file(self) -> Path:
         """File of that module."""
-        return Path(find_spec(self.module).origin)
+        spec = find_spec(self.module)
+        assert spec and spec.origin  # of a module that is a file
+        return Path(spec.origin)

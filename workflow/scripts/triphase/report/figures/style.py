@@ -1,12 +1,14 @@
 """One style for all figures: colours for colour-blind readers too, and a token axis with step 0 left of a break."""
 
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from triphase.core.artefacts import replacing
 
@@ -125,7 +127,7 @@ class TokenAxis:
         self.gap = self.low - 0.06 * span
         self.pad = 0.035 * span
 
-    def place(self, tokens: np.ndarray) -> np.ndarray:
+    def place(self, tokens: ArrayLike) -> Any:
         """Positions of token counts."""
         tokens = np.asarray(tokens, float)
         return np.where(tokens > 0, np.log10(np.where(tokens > 0, tokens, 1)), self.zero)
@@ -150,7 +152,12 @@ class TokenAxis:
         minor = np.log10(np.outer(10 ** np.arange(np.floor(self.low), np.ceil(self.high)), np.arange(2, 10))).ravel()
         axis.set_xticks(minor[(minor >= self.low) & (minor <= self.high)], minor=True)
         if self.has_zero:
-            box = {"transform": axis.get_xaxis_transform(), "clip_on": False, "ha": "center", "va": "center"}
+            box: dict[str, Any] = {
+                "transform": axis.get_xaxis_transform(),
+                "clip_on": False,
+                "ha": "center",
+                "va": "center",
+            }
             axis.text(
                 self.gap, 0, "//", fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, **box
             )

@@ -5,6 +5,7 @@ which triangle every pixel shows, and each map is then a look-up.
 """
 
 import warnings
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -78,7 +79,7 @@ def volumes_on_surface(images: list, covered: Nifti1Image) -> list[dict[str, np.
     return by_map(by_side)
 
 
-def vertices_on_surface(maps: np.ndarray, xyz: np.ndarray) -> list[dict[str, np.ndarray]]:
+def vertices_on_surface(maps: Sequence[np.ndarray], xyz: np.ndarray) -> list[dict[str, np.ndarray]]:
     """Values of vertices of fsaverage5 on its mesh, averaged over subjects.
 
     Parameters

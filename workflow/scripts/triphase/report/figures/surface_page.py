@@ -36,7 +36,7 @@ def draw_surface(maps: xr.Dataset, phases: dict, space: str, model: str) -> str:
     )
 
 
-def view(values: dict[str, np.ndarray], limit: float) -> str:
+def view(values: dict[str, np.ndarray], limit: float | None) -> str:
     """Nilearn's page of one map on the inflated surface; `values` by hemisphere, arrays (vertex,)."""
     from nilearn.plotting import view_surf
     from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage

@@ -17,7 +17,7 @@ def across_models(across: dict) -> list[Block]:
     ]
     remarks += [f"{remark.removesuffix('.')}." for remark in across["remarks"]]
     remarks += [_leg(leg) for leg in across["legs"] if leg["n"] > 1]
-    blocks = [Items(remarks)]
+    blocks: list[Block] = [Items(remarks)]
     rows = [
         [name, kind, *_pooled(across["positions"][event][kind], form)]
         for event, name in EVENTS.items()

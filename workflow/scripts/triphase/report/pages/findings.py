@@ -20,7 +20,11 @@ DEFINITIONS = (
 
 def summary(sources: Sources) -> list[Block]:
     """The page, as a list of blocks."""
-    blocks = [Heading(1, f"Findings of the study {sources.study}"), Text(about(sources)), Text(DEFINITIONS)]
+    blocks: list[Block] = [
+        Heading(1, f"Findings of the study {sources.study}"),
+        Text(about(sources)),
+        Text(DEFINITIONS),
+    ]
     blocks += [Heading(2, "Verdicts [ours]"), verdicts(sources)]
     for model, phases in sources.phases.items():
         table = sources.table[sources.table["model"] == model]
@@ -58,13 +62,13 @@ def verdicts(sources: Sources) -> Table:
     """The verdict of every model in one table."""
     rows = []
     for model, phases in sources.phases.items():
-        bends = [tokens(at, span) for at, span in zip(phases["breakpoints"], phases["intervals"], strict=True)]
+        places = [tokens(at, span) for at, span in zip(phases["breakpoints"], phases["intervals"], strict=True)]
         supported = phases["subjects_supported"]
         subjects = f"{shown(supported)} of {shown(phases['n_subjects'])}" if phases["subjects"] else UNKNOWN
         counts = sources.specifications[model].attrs["counts"]
         alike = f"{shown(counts.get(phases['verdict'], 0))} of {shown(sum(counts.values()))}"
         course = phases["pattern"] or UNKNOWN
-        bends = ", ".join(bends) or UNKNOWN
+        bends = ", ".join(places) or UNKNOWN
         rows.append([model, phases["verdict"], course, bends, shown(phases["n_checkpoints"]), subjects, alike])
     head = ["model", "three phases", "course", "bends in tokens [95 %]", "checkpoints fitted", "subjects supported"]
     return Table([*head, "analyses with this verdict"], rows, text=(0, 1, 2, 3))
