@@ -15,9 +15,8 @@ Nouns and verbs carry number ("-s"), the verb agrees with the head of its subjec
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +32,7 @@ AUXILIARIES = {"singular": "is", "plural": "are"}
 CONNECTIVES = ("then", "today", "later", "often", "now", "again")
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """One word of a story and the state of the discourse while it is heard.
 
     number: "singular" or "plural" from a subject's head noun up to its verb (of the outermost clause whose verb is
