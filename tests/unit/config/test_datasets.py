@@ -168,7 +168,7 @@ EMBEDDED, TRANSCRIPT, SOURCE = ("datasets", 0), ("datasets", 0, "transcripts", 0
         (SOURCE, {"subjects": ["sub-1"]}, "voxels/subjects: 'sub-1' is not a subject; there are: sub-01"),
         ((*EMBEDDED, "sources"), {0: TEXT}, "rois/regions: 'LFront' is not among its columns"),
         (SOURCE, {"reader": "text"}, "voxels/columns: the key is missing; it must be a list of names"),
-        (SOURCE, {"reader": "niffti"}, "voxels/reader: there is no reader 'niffti'; .*; did you mean 'nifti'"),
+        (SOURCE, {"reader": "niffti"}, "voxels/reader: there is no reader 'niffti'; .* did you mean 'nifti'"),
         (SOURCE, {"masks": "m.nii"}, "voxels/masks: no such key .*; did you mean mask. there are confounds"),
         (SOURCE, {"mask": 1}, "voxels/mask: 1 must be text or null"),
         (SOURCE, {"path": "{run}.npy"}, "voxels/path: '{run}.npy' must end in .nii or .nii.gz to be read as 'nifti'"),

@@ -24,8 +24,9 @@ SPEECH = [
 ]
 
 
-def read_annotations(path, spaced=True, **options):
-    return read_transcript(path, {"format": "annotations", "language": "en" if spaced else "ja", **options})
+def read_annotations(path, spaced=True, unknown=(), **options):
+    words = {"format": "annotations", "language": "en" if spaced else "ja", "unknown": unknown}
+    return read_transcript(path, words | options)
 
 
 def write(tmp_path, lines, encoding="utf-8", end="\n"):
@@ -74,7 +75,7 @@ def test_ideographic_space_is_a_space_only_where_words_have_them(tmp_path):
 def test_marks_of_nothing_alone_are_nothing(tmp_path):
     path = write(tmp_path, ["[0]不明 不明/..../. ./不明な点/Hm..."])
     assert read_annotations(path, unknown=UNKNOWN)[0]["word"].tolist() == ["不明な点", "Hm..."]
-    assert len(read_annotations(path, unknown=[])[0]) == 5
+    assert len(read_annotations(path)[0]) == 5
 
 
 def test_blank_lines_at_the_end_are_no_seconds(tmp_path):

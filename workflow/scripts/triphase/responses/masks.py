@@ -1,5 +1,7 @@
 """The brain on the grid of an image, where a data set gives no mask."""
 
+from __future__ import annotations
+
 import warnings
 from pathlib import Path
 

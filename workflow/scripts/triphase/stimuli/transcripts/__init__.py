@@ -1,11 +1,12 @@
 """Transcripts of every format to one form, on the words' clock: a module per format."""
 
-from pathlib import Path
+from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
 
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
+from triphase.core.lazy import pd
 from triphase.core.types import Section
 from triphase.stimuli.checks import check_words
 
