@@ -6,7 +6,6 @@ single chunk without unpacking the rest.
 """
 
 import errno
-import fcntl
 import glob
 import json
 import os
@@ -17,13 +16,12 @@ from pathlib import Path
 
 from triphase.core.errors import InputError
 from triphase.core.lazy import np
+from triphase.core.locking import Lock, NoLocksError
 
 # No space, no quota, or a file larger than the file system or the user's limits allow.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Seconds after which a temporary file that nobody holds was left by a process that was killed, and not just made.
 ABANDONED = 5
-# What file systems answer that know no locks.
-NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
@@ -56,26 +54,18 @@ def replacing(path):
 @contextmanager
 def _held(temporary, pattern):
     """Lock a temporary file, and remove those of processes that were killed: the kernel has freed their locks."""
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-        else:
+    with Lock(temporary, mode=0o644) as lock:
+        with suppress(NoLocksError):  # then what was left cannot be told from what is being written
+            lock.acquire()
             _remove_abandoned(set(temporary.parent.glob(pattern)) - {temporary})
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove_abandoned(paths):
     """Remove temporary files that nobody holds; one that cannot be (another user's, or gone) hinders no write."""
     for path in paths:
-        with suppress(OSError), open(path, "r+b") as theirs:
-            fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - path.stat().st_mtime > ABANDONED:
+        with suppress(OSError), Lock(path, mode=None) as theirs:
+            if theirs.acquire(wait=False) and time.time() - path.stat().st_mtime > ABANDONED:
                 path.unlink()
 
 

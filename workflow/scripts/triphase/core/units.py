@@ -1,6 +1,7 @@
 """Numbers of bytes in words."""
 
 UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+GB = UNITS["GB"]
 
 
 def in_units(size):
