@@ -87,12 +87,12 @@ class Simulated:
     def design(self, responses):
         """Folds, held-out stretches and blocks, in the order of `prepare_encoding`."""
         trained = ~np.isin(self.runs, self.test_runs)
-        acf = autocorrelation(responses[trained], self.runs[trained], LAGS)
+        acf = autocorrelation([responses[trained]], self.runs[trained], LAGS)
         gap = needed_gap(acf, DELAYS, 20, TR)
         outer, inner = make_splits(
             self.runs, self.runs, self.test_runs, {"kind": "fixed", "folds": 5, "inner": 3}, gap=gap
         )
-        smooth = autocorrelation(self.nuisance[trained], self.runs[trained], LAGS)
+        smooth = autocorrelation([self.nuisance[trained]], self.runs[trained], LAGS)
         return Design(
             runs=self.runs, times=np.zeros(len(self.runs)), stimuli=self.runs, tr=TR, delays=DELAYS, outer=outer,
             inner=inner, bands={"nuisance": self.nuisance}, gap=gap, lag=decorrelation(acf, smooth),

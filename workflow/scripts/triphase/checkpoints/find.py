@@ -14,6 +14,7 @@ from triphase.checkpoints.cache import DOWNLOADS, LISTING, cache_folder, checkpo
 from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.artefacts import read_json, write_json
 from triphase.core.errors import InputError
+from triphase.core.formats import TOKENIZERS
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def _from_hub(repository, revision, commit, code, retrieve):
         hub.download(repository, commit, small, downloads, revision=revision, **bounds)
     chosen = snapshots.weight_files(files, lambda name: json.loads((folder / name).read_bytes()))
     absent = [name for name in chosen if name not in files]
-    if "config.json" not in files or not chosen or absent or not set(snapshots.TOKENIZERS) & set(files):
+    if "config.json" not in files or not chosen or absent or not set(TOKENIZERS) & set(files):
         what = absent or ["config.json, a tokenizer (tokenizer.json) or weights (safetensors, or pytorch_model.bin)"]
         raise InputError(f"models: revision {revision!r} of {repository!r} lacks {', '.join(what)} on the hub")
     known = sorted({*listing.get("revisions", []), revision})

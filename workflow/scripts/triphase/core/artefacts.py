@@ -35,6 +35,8 @@ AnyPath = str | os.PathLike[str]
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Seconds after which a temporary file that nobody holds was left by a process that was killed, and not just made.
 ABANDONED = 5
+# Rows and columns of a chunk of 2 MB.
+CHUNKS = 128, 4096
 
 
 @contextmanager
@@ -180,7 +182,7 @@ class ArraySpec:
     name : str
     dims : tuple of str, names of its dimensions
     shape : tuple of int
-    chunks : tuple of int, shape of a chunk; the default makes chunks of 2 MB of (row, column)
+    chunks : tuple of int, shape of a chunk
     axis : int, the dimension whose rows are written one after the other
     dtype : name of its type
     attributes : dict
@@ -190,7 +192,7 @@ class ArraySpec:
     name: str
     dims: tuple[str, ...]
     shape: tuple[int, ...]
-    chunks: tuple[int, ...] = (128, 4096)
+    chunks: tuple[int, ...] = CHUNKS
     axis: int = 0
     dtype: str = "float32"
     attributes: dict[str, Any] = field(default_factory=dict)

@@ -10,8 +10,8 @@ from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 from triphase.responses.targets import region_masks
 from triphase.stats.bootstrap import bootstrap_draws, freedom
+from triphase.stats.multiple_tests import benjamini_hochberg
 from triphase.stats.paired import compare, swap_draws
-from triphase.stats.scoring import benjamini_hochberg
 
 FOUND = ["difference", "se", "low", "high", "p"]
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "reference", "layer", "subject", "roi", "measure", "value",

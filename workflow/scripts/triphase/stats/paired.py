@@ -7,12 +7,11 @@ comes from the sums over blocks that `triphase.stats.bootstrap` describes.
 """
 
 import numpy as np
-from scipy import stats
 
+from triphase.core.batches import slices
 from triphase.stats.bootstrap import average_r, bootstrap_sums, every_block_once
+from triphase.stats.intervals import half_width
 from triphase.stats.resampling import ROUNDING, VOXEL_BATCH, distinct, group_sizes, per_stretch
-
-LEVEL = 0.95
 
 
 def swap_draws(sizes, groups, n_draws, seed):
@@ -107,8 +106,7 @@ def compare(ours, theirs, measured, scans, *, seams, counts, signs, regions, fre
     whole, still = every_block_once(counts), every_block_once(signs)
     voxels = {name: np.full(n_targets, np.nan) for name in ("difference", "se", "p")}
     sums = {"difference": 0.0, "draws": 0.0, "swaps": 0.0}
-    for begin in range(0, n_targets, VOXEL_BATCH):
-        batch = slice(begin, begin + VOXEL_BATCH)
+    for batch in slices(n_targets, VOXEL_BATCH):
         a, b, y = ours[..., batch], theirs[..., batch], measured[..., batch]
         difference = (bootstrap_sums(a, y, scans, whole) - bootstrap_sums(b, y, scans, whole))[0]
         draws = bootstrap_sums(a, y, scans, counts) - bootstrap_sums(b, y, scans, counts)
@@ -124,7 +122,7 @@ def compare(ours, theirs, measured, scans, *, seams, counts, signs, regions, fre
     difference, draws, swaps = (values / np.where(numbers, numbers, np.nan) for values in sums.values())
     means = {"difference": difference[0], "se": draws.std(0, ddof=1), "p": two_sided(difference[0], swaps)}
     for found in (voxels, means):
-        half = (stats.t.ppf((1 + LEVEL) / 2, freedom) if freedom else np.nan) * found["se"]
+        half = half_width(found["se"], freedom)
         found["low"], found["high"] = found["difference"] - half, found["difference"] + half
     return voxels, means
 
