@@ -18,7 +18,7 @@ from triphase.core.errors import InputError
 
 @pytest.fixture(scope="module")
 def families():
-    return load_families(ROOT / "resources/registry/models.yaml", ROOT / "workflow/schemas/models.schema.json")
+    return load_families(ROOT / "resources/registry/models.yaml")
 
 
 @pytest.fixture

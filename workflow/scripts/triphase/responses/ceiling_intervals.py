@@ -32,7 +32,7 @@ from triphase.stats.scoring import fisher_z
 
 log = logging.getLogger(__name__)
 
-DRAWS = 1000  # of the bootstrap
+BOOTSTRAP_DRAWS = 1000
 # Length of the blocks of time that are drawn, s: several times the 10 to 15 s over which responses are correlated.
 BLOCK_SECONDS = 40
 # Voxels per bootstrap: bounds the memory of draws x voxels.
@@ -183,9 +183,9 @@ def measure_ceiling(
         course). Subject "group" is r_max of the mean reliability over subjects, or their mean correlation, with
         subjects resampled from ten on.
     """
-    settings = {"n_draws": DRAWS, "length": max(int(round(BLOCK_SECONDS / tr)), 1), "seed": seed}
+    settings = {"n_draws": BOOTSTRAP_DRAWS, "length": max(int(round(BLOCK_SECONDS / tr)), 1), "seed": seed}
     masks = {name: region_masks(layout["roi"], rois) for name, layout in layouts.items()}
-    collected = {name: Collected(layout, masks[name], DRAWS) for name, layout in layouts.items()}
+    collected = {name: Collected(layout, masks[name], BOOTSTRAP_DRAWS) for name, layout in layouts.items()}
     groups, kind, freedom = hearings(runs), "isc", 0
     usable = [subject for subject, layout in layouts.items() if layout["valid"].any()]
     for subject in sorted(set(layouts) - set(usable)):
@@ -207,7 +207,7 @@ def measure_ceiling(
         names = list(masks[usable[0]])
         identity = {name: np.arange(len(names)) == place for place, name in enumerate(names)}
         small = {name: {"roi": np.array(names), "scans": layouts[name]["scans"]} for name in usable}
-        regional = {name: Collected(small.get(name, {"roi": names}), identity, DRAWS) for name in layouts}
+        regional = {name: Collected(small.get(name, {"roi": names}), identity, BOOTSTRAP_DRAWS) for name in layouts}
         freedom = _from_others(
             lambda subject, chosen, voxels: {run: means[subject][0][run][:, voxels] for run in chosen},
             small, {name: np.arange(len(names)) for name in usable}, regional, settings,
