@@ -96,23 +96,21 @@ def extraction(model, tokenizer, text, spans, context, path=None, batch_size="au
     """From the text to the written file, or to an array where there is no path."""
     import xarray as xr
 
-    from triphase.activations.extract import block_words, extract
+    from triphase.activations.extract import Extraction, block_words, extract
     from triphase.activations.windows import plan_words
-    from triphase.core.artefacts import stream_arrays
+    from triphase.core.artefacts import ArraySpec, stream_arrays
 
     plan = plan_words(tokenizer, {"story": (text, spans)}, context)
-    options = {"surprisal": False, "batch_size": batch_size, **options}
+    settings = Extraction(**{"batch_size": batch_size, "surprisal": False, **options})
     if path is None:
         blocks = []
-        extract(model, plan, blocks.append, **options)
+        extract(model, plan, blocks.append, settings)
         return np.concatenate(blocks, axis=1), plan
     shape = model.config.num_hidden_layers + 1, len(spans), model.config.hidden_size
     size = block_words(shape[1], shape[0], shape[2], 4)
-    with stream_arrays(
-        path, "activations", shape, dims=("layer", "word", "feature"), attributes={}, chunks=(1, size, shape[2]),
-        axis=1, compressed=False,
-    ) as stream:  # fmt: skip
-        extract(model, plan, stream.append, **options)
+    spec = ArraySpec("activations", ("layer", "word", "feature"), shape, (1, size, shape[2]), 1, compressed=False)
+    with stream_arrays(path, spec) as stream:
+        extract(model, plan, stream.append, settings)
         stream.finish(xr.Dataset(coords={"layer": np.arange(shape[0])}))
     return path, plan
 
@@ -234,7 +232,7 @@ def child_reading():
     import xarray as xr
 
     from triphase.activations.extract import block_words
-    from triphase.core.artefacts import open_arrays, stream_arrays
+    from triphase.core.artefacts import ArraySpec, open_arrays, stream_arrays
 
     layers, words, features = STORED
     rng, taken = np.random.default_rng(0), {"zarr": [], "npy": []}
@@ -242,10 +240,8 @@ def child_reading():
         path, plain, size = Path(folder) / "a.zarr.zip", Path(folder) / "a.npy", block_words(words, layers, features, 4)
         layer = rng.standard_normal((words, features), dtype=np.float32)
         np.save(plain, layer)
-        with stream_arrays(
-            path, "activations", STORED, dims=("layer", "word", "feature"), attributes={}, chunks=(1, size, features),
-            axis=1, compressed=False,
-        ) as stream:  # fmt: skip
+        spec = ArraySpec("activations", ("layer", "word", "feature"), STORED, (1, size, features), 1, compressed=False)
+        with stream_arrays(path, spec) as stream:
             for start in range(0, words, size):
                 stream.append(np.repeat(layer[None, start : start + size], layers, axis=0))
             stream.finish(xr.Dataset(coords={"layer": np.arange(layers)}))

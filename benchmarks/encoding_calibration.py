@@ -19,8 +19,8 @@ from reporting import figure  # noqa: E402
 from simulated_fits import Simulated, compared, drifts, permuted  # noqa: E402
 
 from triphase.stats.autocorrelation import autocorrelation  # noqa: E402
+from triphase.stats.multiple_tests import benjamini_hochberg  # noqa: E402
 from triphase.stats.permutation import permutation_draws, permutation_test  # noqa: E402
-from triphase.stats.scoring import benjamini_hochberg  # noqa: E402
 from triphase.stats.shifts import shift_draws, shift_test  # noqa: E402
 
 SETS, VOXELS = 20, 1000
@@ -55,7 +55,7 @@ def null_rates(seed, tests, smooth=SMOOTH, **options):
         y = responses(data, **options)
         z, p, predicted = permuted(data, y)
         held = np.isin(data.runs, data.test_runs)
-        smoothness = autocorrelation(predicted[held], data.runs[held], 1)[1]
+        smoothness = autocorrelation([predicted[held]], data.runs[held], 1)[1]
         rows.append([(p < 0.05).mean(), (p < 0.01).mean(), (parametric(z, held.sum()) < 0.05).mean(), smoothness])
     return np.array(rows)
 

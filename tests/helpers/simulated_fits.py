@@ -11,7 +11,7 @@ from triphase.encoding.kernels import decompose
 from triphase.encoding.ridge import Search, fit_bands, weight_grid
 from triphase.stats.autocorrelation import autocorrelation
 from triphase.stats.bootstrap import bootstrap_draws, freedom, prediction_sums, response_sums, seams
-from triphase.stats.paired import compare, swap_draws
+from triphase.stats.paired import PairedDraws, compare, swap_draws
 from triphase.stats.permutation import permutation_draws, permutation_test
 from triphase.stats.resampling import block_length, decorrelation
 
@@ -87,12 +87,12 @@ class Simulated:
     def design(self, responses):
         """Folds, held-out stretches and blocks, in the order of `prepare_encoding`."""
         trained = ~np.isin(self.runs, self.test_runs)
-        acf = autocorrelation(responses[trained], self.runs[trained], LAGS)
+        acf = autocorrelation([responses[trained]], self.runs[trained], LAGS)
         gap = needed_gap(acf, DELAYS, 20, TR)
         outer, inner = make_splits(
             self.runs, self.runs, self.test_runs, {"kind": "fixed", "folds": 5, "inner": 3}, gap=gap
         )
-        smooth = autocorrelation(self.nuisance[trained], self.runs[trained], LAGS)
+        smooth = autocorrelation([self.nuisance[trained]], self.runs[trained], LAGS)
         return Design(
             runs=self.runs, times=np.zeros(len(self.runs)), stimuli=self.runs, tr=TR, delays=DELAYS, outer=outer,
             inner=inner, bands={"nuisance": self.nuisance}, gap=gap, lag=decorrelation(acf, smooth),
@@ -118,10 +118,12 @@ def permuted(data, responses, n_draws=1000):
 def compared(data, design, ours, theirs, responses, regions, n_draws=1000):
     """Difference of two models' r, from sums over blocks: see `triphase.stats.paired.compare`."""
     sizes, measured = design.block_sizes, response_sums(responses, design.blocks)
-    return compare(
-        *(prediction_sums(predicted, responses, design.blocks) for predicted in (ours, theirs)), measured,
-        design.block_scans, seams=(seams(ours, responses, design.blocks) + seams(theirs, responses, design.blocks)) / 2,
-        counts=bootstrap_draws(sizes, design.groups, n_draws, seed=0),
-        signs=swap_draws(sizes, design.groups, n_draws, seed=0), regions=regions,
-        freedom=freedom(sizes, design.groups),
-    )  # fmt: skip
+    draws = PairedDraws(
+        design.block_scans,
+        bootstrap_draws(sizes, design.groups, n_draws, seed=0),
+        swap_draws(sizes, design.groups, n_draws, seed=0),
+        freedom(sizes, design.groups),
+    )
+    wider = (seams(ours, responses, design.blocks) + seams(theirs, responses, design.blocks)) / 2
+    sums = (prediction_sums(predicted, responses, design.blocks) for predicted in (ours, theirs))
+    return compare(*sums, measured, wider, regions, draws)

@@ -1,7 +1,6 @@
 """Series larger than the disk's budget: many jobs at once, of two studies, never keep more weights than they may."""
 
 import multiprocessing
-import os
 import random
 import threading
 import time
@@ -9,37 +8,16 @@ from pathlib import Path
 
 import small_models
 from fake_hub import FakeHub, sha
+from weight_jobs import job
 
-from triphase.checkpoints.find import find_checkpoint
-from triphase.checkpoints.snapshots import read_sha256
-from triphase.checkpoints.store import release_checkpoint
-from triphase.checkpoints.weights import ensure_weights
-from triphase.core.artefacts import read_json, write_json
+from triphase.core.artefacts import read_json
 
 # Each job is a process of its own, which starts in a moment since its parent has read the libraries.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["triphase.checkpoints.weights", "triphase.checkpoints.find", "triphase.checkpoints.hub", "huggingface_hub.hf_api"]
-)
+PROCESSES.set_forkserver_preload(["weight_jobs", "huggingface_hub.hf_api"])
 
 CHECKPOINTS, PRESENT, NUMBERS = 20, 3, 50_000
 SIZE = len(small_models.safetensors(0, NUMBERS))
-
-
-def job(folder, url, what, study, step, disk_gb):
-    """One job of a study, as the scripts of the rules do it: a checkpoint is found, used for a moment, or joined."""
-    os.chdir(folder)
-    os.environ.update(HF_ENDPOINT=url, HF_HUB_CACHE=f"{folder}/empty")
-    manifest = f"results/{study}/models/{step}.json"
-    if what == "fetch":
-        write_json(manifest, find_checkpoint("org/m", f"step{step}"))
-    elif what == "join":
-        release_checkpoint(read_json(manifest))
-        write_json(f"results/{study}/{step}.json", read_json(f"results/{study}/{step}.use2"))
-    else:
-        with ensure_weights(read_json(manifest), {"disk_gb": disk_gb}) as held:
-            time.sleep(0.02)
-            write_json(f"results/{study}/{step}.{what}", {"sha256": read_sha256(held.folder / "model.safetensors")})
 
 
 def run_study(study, folder, url, killed):

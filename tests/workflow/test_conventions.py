@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 
 import pytest
 from project import ROOT
@@ -91,6 +92,42 @@ def test_a_package_imports_only_those_above_it(path):
     assert set(imported_packages(path)) <= set(above), f"{package} may import {', '.join(above)}"
 
 
+def definitions(path):
+    """Name and content of every constant and function at the top of a module, docstrings left out."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[ast.get_docstring(node) is not None :]
+            yield node.name, "\n".join(map(ast.unparse, body))
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield ast.unparse(target), ast.unparse(node.value)
+
+
+def test_nothing_is_defined_twice():
+    places = defaultdict(list)
+    for path in LIBRARY:
+        for name, content in definitions(path):
+            places[name, content].append(path.relative_to(ROOT / "workflow/scripts/triphase").as_posix())
+    twice = {name: paths for (name, _), paths in places.items() if len(paths) > 1 and name != "log"}
+    assert not twice, twice
+
+
+@pytest.mark.parametrize(
+    ("what", "only"),
+    [
+        (r"\bfcntl\b|\bfilelock\b|\blockf\b", {"core/locking.py"}),
+        (r"\btime\.sleep\b|import .*\bsleep\b|\btenacity\b", {"core/retry.py"}),
+        (r"^\s*(import|from) lm_eval", {"tasks/harness_api.py"}),
+        (r"zarr\.core|\b_zf\b|_sync_open|_is_open", {"core/zipstore.py"}),
+        (r"register_forward\w*_hook|nn\.ModuleList", {"activations/hooks.py"}),
+    ],
+    ids=["locks", "waiting", "the harness", "zarr from the inside", "hooks"],
+)
+def test_one_module_alone_knows_how(what, only):
+    library = ROOT / "workflow/scripts/triphase"
+    assert {path.relative_to(library).as_posix() for path in LIBRARY if re.search(what, path.read_text(), re.M)} == only
+
+
 def test_the_root_of_the_library_holds_packages_alone():
     folder = ROOT / "workflow/scripts/triphase"
     assert [path.name for path in folder.glob("*.py")] == ["__init__.py"]
@@ -100,6 +137,7 @@ def test_the_root_of_the_library_holds_packages_alone():
 HEAVY = ["numpy", "pandas", "scipy", "torch", "nibabel", "h5py", "xarray"]
 START = """
 import sys
+from collections import defaultdict
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):

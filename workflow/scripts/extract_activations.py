@@ -3,12 +3,13 @@
 import numpy as np
 import xarray as xr
 
-from triphase.activations.extract import block_words, extract
+from triphase.activations.extract import Extraction, block_words, extract
 from triphase.activations.tokens import least_context
 from triphase.activations.windows import longest_input, plan_annotations, plan_words
+from triphase.checkpoints.cache import checkpoint_label
 from triphase.checkpoints.loading import devices_of, load_model, load_tokenizer, memory_limits
 from triphase.config.jobs import ExtractActivations
-from triphase.core.artefacts import read_json, read_table, stream_arrays
+from triphase.core.artefacts import ArraySpec, read_json, read_table, stream_arrays
 from triphase.core.devices import device_slot
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions, model_provenance
@@ -37,14 +38,10 @@ def main(job: Job[ExtractActivations]) -> None:
     shape = model.config.num_hidden_layers + 1, len(labels), model.config.hidden_size
     chunks = 1, block_words(shape[1], shape[0], shape[2], np.dtype(settings.storage).itemsize), shape[2]
     beside = {"context": ("word", plan.preceding, {"units": "preceding tokens"})}
-    with stream_arrays(
-        paths.activations, "activations", shape, dims=("layer", "word", "feature"), attributes={}, chunks=chunks,
-        dtype=settings.storage, axis=1, compressed=False,
-    ) as stream:  # fmt: skip
-        bits = extract(
-            model, plan, stream.append, pool=settings.pool, storage=settings.storage,
-            batch_size=job.execution["activation_batch"], name=f"{manifest['repository']} at {manifest['revision']}",
-        )  # fmt: skip
+    spec = ArraySpec("activations", ("layer", "word", "feature"), shape, chunks, 1, settings.storage, compressed=False)
+    extraction = Extraction(settings.pool, settings.storage, job.execution["activation_batch"])
+    with stream_arrays(paths.activations, spec) as stream:
+        bits = extract(model, plan, stream.append, extraction, name=checkpoint_label(manifest))
         beside["surprisal"] = ("word", bits, {"units": "bits"})
         coords = {
             "layer": np.arange(shape[0]),

@@ -1,8 +1,8 @@
 """Fingerprint of one checkpoint: hashes, statistics and a sketch of every tensor, from the files on this machine."""
 
+from triphase.checkpoints.fetching import ensure_weights
 from triphase.checkpoints.integrity.fingerprint import fingerprint_folder
 from triphase.checkpoints.integrity.storage import write_fingerprint
-from triphase.checkpoints.weights import ensure_weights
 from triphase.config.jobs import FingerprintCheckpoint
 from triphase.core.artefacts import read_json
 from triphase.core.job import Job, start

@@ -1,6 +1,6 @@
 """One checkpoint's tidy file: everything that this checkpoint alone determines, from all three perspectives."""
 
-from triphase.checkpoints.store import release_checkpoint
+from triphase.checkpoints.cache import release_checkpoint
 from triphase.config.jobs import JoinCheckpoint
 from triphase.core.artefacts import read_arrays, read_json, read_table, write_table
 from triphase.core.job import Job, start

@@ -1,13 +1,13 @@
 """Ask the hub what every checkpoint of the study is, say so, and write the lock that pins it."""
 
 from triphase.checkpoints.integrity.files import hub_findings
-from triphase.checkpoints.lock import make_lock, moved, weight_hashes
-from triphase.checkpoints.store import GB
+from triphase.checkpoints.pinning import make_lock, moved, weight_hashes
 from triphase.config.jobs import LockCheckpoints
 from triphase.config.lockfile import read_lock
 from triphase.config.selection import distances
 from triphase.core.artefacts import write_json
 from triphase.core.job import Job, start
+from triphase.core.units import GB
 
 
 def main(job: Job[LockCheckpoints]) -> None:

@@ -15,7 +15,7 @@ from triphase.encoding.gap import GAPS, gap_curve, gap_rows, possible_gaps
 from triphase.encoding.preparing import LAGS
 from triphase.encoding.ridge import penalties
 from triphase.responses.targets import Cohort, check_lengths
-from triphase.stats.autocorrelation import autocovariance, first_below
+from triphase.stats.autocorrelation import autocorrelation, first_below
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,7 @@ def main(job: Job[MeasureGap]) -> None:
     with Cohort(paths.responses) as cohort:
         runs, times = cohort.runs, cohort.times
         check_lengths(runs, scans, settings.tr)
-        covariance = sum(autocovariance(y, runs, LAGS) for y in cohort.batches())
-        acf = covariance / covariance[0]
+        acf = autocorrelation(cohort.batches(), runs, LAGS)
         lag = first_below(acf, 0.1)
         own = needed_gap(acf, scans, settings.gap_seconds, settings.tr, shared_reach(settings.downsampling))
         wanted = sorted({own, *(round(seconds / settings.tr) for seconds in GAPS)})

@@ -5,7 +5,7 @@ import logging
 import xarray as xr
 
 from triphase.config.jobs import PrepareEncoding
-from triphase.core.artefacts import read_table, stream_arrays
+from triphase.core.artefacts import ArraySpec, read_table, stream_arrays
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
 from triphase.encoding.design import design_dataset
@@ -26,10 +26,9 @@ def main(job: Job[PrepareEncoding]) -> None:
         design, floor = make_design(cohort, words, sound, settings)
         alone = Alone(design, floor, cohort.targets, settings)
         shape = len(cohort.runs), len(cohort.targets)
-        with stream_arrays(
-            paths.shared, "responses", shape, dims=("time", "target"), attributes={}, chunks=(shape[0], VOXELS), axis=1,
-            compressed=False,
-        ) as stream:  # fmt: skip
+        chunks = shape[0], VOXELS
+        spec = ArraySpec("responses", ("time", "target"), shape, chunks, axis=1, compressed=False)
+        with stream_arrays(paths.shared, spec) as stream:
             for y in cohort.batches():
                 alone.add(y)
                 stream.append(y)

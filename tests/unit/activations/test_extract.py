@@ -5,9 +5,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenizerFast
 
 from triphase.activations import extract as extraction
-from triphase.activations import pooling
-from triphase.activations.extract import block_words, extract
+from triphase.activations.extract import Extraction, block_words, extract
 from triphase.activations.pooling import make_batch
+from triphase.activations.surprisal import surprisal_of_targets
 from triphase.activations.windows import batches, longest_input, plan_annotations, plan_words
 from triphase.core.errors import InputError
 
@@ -51,10 +51,10 @@ def spans_of(text):
     return np.array([[start, start + len(word)] for start, word in zip(starts, text.split(), strict=True)])
 
 
-def in_memory(model, plan, **options):
+def in_memory(model, plan, name="model", **settings):
     """Blocks of words put together, surprisal, preceding tokens."""
     blocks = []
-    bits = extract(model, plan, blocks.append, **options)
+    bits = extract(model, plan, blocks.append, Extraction(**settings), name)
     return np.concatenate(blocks, axis=1), bits, plan.preceding
 
 
@@ -265,8 +265,8 @@ def test_vocabulary_in_pieces_gives_the_same_surprisal(loaded, monkeypatch):
     model, tokenizer = loaded
     options = {"context": {"max": 12}, "batch_size": 5}
     whole = extract_words(model, tokenizer, TEXT, spans_of(TEXT), **options)[1]
-    monkeypatch.setattr("triphase.activations.pooling.LOGIT_ROWS", 3)
-    monkeypatch.setattr("triphase.activations.pooling.LOGIT_COLUMNS", 7)
+    monkeypatch.setattr("triphase.activations.surprisal.LOGIT_ROWS", 3)
+    monkeypatch.setattr("triphase.activations.surprisal.LOGIT_COLUMNS", 7)
     np.testing.assert_allclose(extract_words(model, tokenizer, TEXT, spans_of(TEXT), **options)[1], whole, rtol=1e-5)
 
 
@@ -288,7 +288,7 @@ def test_blocks_come_in_order_and_hold_every_word(loaded, monkeypatch, context, 
     whole, bits, _ = extract_words(model, tokenizer, TEXT, spans_of(TEXT), context=context, batch_size=8)
     monkeypatch.setattr(extraction, "BLOCK_BYTES", (bytes_of_block, bytes_of_block))
     plan, blocks = plan_words(tokenizer, {"story": (TEXT, spans_of(TEXT))}, context), []
-    extract(model, plan, blocks.append, batch_size=3)
+    extract(model, plan, blocks.append, Extraction(batch_size=3))
     size = block_words(len(plan.first), 3, 16, 4)
     assert {block.shape[1] for block in blocks[:-1]} <= {size} and blocks[-1].shape[1] <= size
     assert_same(np.concatenate(blocks, axis=1), whole)
@@ -410,7 +410,7 @@ def test_what_the_writer_runs_into_ends_the_extraction(loaded):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        extract(model, plan, full, batch_size=2)
+        extract(model, plan, full, Extraction(batch_size=2))
 
 
 def test_a_head_that_scales_its_product_is_refused(loaded, monkeypatch):
@@ -437,5 +437,5 @@ def test_surprisal_of_16_bit_states_is_computed_in_float32():
     targets = torch.arange(40)
     exact = rows.double() @ head.weight.bfloat16().double().T + head.bias.bfloat16().double()
     expected = (exact.logsumexp(1) - exact[torch.arange(40), targets]) / np.log(2)
-    found = pooling._bits(head.bfloat16(), rows, targets)
+    found = surprisal_of_targets(head.bfloat16(), rows, targets)
     np.testing.assert_allclose(found.detach(), expected.detach(), atol=1e-4)

@@ -7,9 +7,9 @@ import small_models
 from fake_hub import FakeHub, sha
 
 from triphase.checkpoints import hub
+from triphase.checkpoints.cache import checkpoint_folder
 from triphase.checkpoints.find import find_checkpoint
 from triphase.checkpoints.loading import devices_of, load_model, load_tokenizer
-from triphase.checkpoints.store import folder_of
 from triphase.core.errors import InputError
 
 
@@ -71,7 +71,7 @@ def test_offline_the_commit_and_what_was_fetched_suffice(served, monkeypatch):
     assert server.requests == []
     with pytest.raises(InputError, match="revision 'step1' of 'org/m' is in no local cache, .*HF_HUB_OFFLINE"):
         find_checkpoint("org/m", "step1")
-    folder_of(manifest).joinpath("model.safetensors").unlink()
+    checkpoint_folder(manifest).joinpath("model.safetensors").unlink()
     with pytest.raises(InputError, match="revision 'step0' of 'org/m' is in no local cache, .*HF_HUB_OFFLINE"):
         load_model(manifest)
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triphase.core.artefacts import (
+    ArraySpec,
     open_arrays,
     read_arrays,
     read_json,
@@ -53,7 +54,7 @@ try:
     elif {kind!r} == "arrays":
         artefacts.write_arrays("out", xr.Dataset({{"x": (("time", "voxel"), values)}}))
     else:
-        with artefacts.stream_arrays("out", "x", values.shape, dims=("time", "voxel"), attributes={{}}) as stream:
+        with artefacts.stream_arrays("out", artefacts.ArraySpec("x", ("time", "voxel"), values.shape)) as stream:
             stream.append(values)
             stream.finish(xr.Dataset())
 except InputError as error:
@@ -102,9 +103,8 @@ def test_table_metadata_comes_back(tmp_path):
 
 def stream(path, parts, columns, chunks, finish=True):
     rows = sum(len(part) for part in parts)
-    with stream_arrays(
-        path, "x", (rows, columns), dims=("time", "voxel"), attributes={"units": "1"}, chunks=chunks
-    ) as x:
+    spec = ArraySpec("x", ("time", "voxel"), (rows, columns), chunks, attributes={"units": "1"})
+    with stream_arrays(path, spec) as x:
         for part in parts:
             x.append(part)
         if finish:
@@ -134,11 +134,11 @@ def test_a_stream_that_ends_early_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="without `finish`"):
         stream(tmp_path / "x.zarr.zip", [values], 2, (3, 2), finish=False)
     with pytest.raises(ValueError, match="4 of 5 rows"):
-        with stream_arrays(tmp_path / "x.zarr.zip", "x", (5, 2), dims=("t", "v"), attributes={}) as x:
+        with stream_arrays(tmp_path / "x.zarr.zip", ArraySpec("x", ("t", "v"), (5, 2))) as x:
             x.append(values)
             x.finish(xr.Dataset())
     with pytest.raises(ValueError, match="8 rows for 5"):
-        with stream_arrays(tmp_path / "x.zarr.zip", "x", (5, 2), dims=("t", "v"), attributes={}) as x:
+        with stream_arrays(tmp_path / "x.zarr.zip", ArraySpec("x", ("t", "v"), (5, 2))) as x:
             x.append(values)
             x.append(values)
     assert not list(tmp_path.iterdir())

@@ -6,7 +6,8 @@ import xarray as xr
 from triphase.core.errors import InputError
 from triphase.encoding.changes import COLUMNS, change_rows, layer_changes, paired_draws, study_changes
 from triphase.stats.bootstrap import cut_blocks, prediction_sums, response_sums
-from triphase.stats.scoring import benjamini_hochberg, correlate
+from triphase.stats.multiple_tests import benjamini_hochberg
+from triphase.stats.scoring import correlate
 
 ROIS = [{"name": "A", "language": True}, {"name": "B", "language": False}]
 SEGMENTS = [np.arange(150), np.arange(150, 300)]

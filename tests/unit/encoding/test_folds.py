@@ -78,7 +78,7 @@ def test_autocorrelation_of_ar1():
     x = np.zeros((20000, 3))
     for t in range(1, len(x)):
         x[t] = 0.6 * x[t - 1] + generator.standard_normal(3)
-    acf = autocorrelation(x, np.array(["r"] * len(x)), 8)
+    acf = autocorrelation([x], np.array(["r"] * len(x)), 8)
     np.testing.assert_allclose(acf[:5], 0.6 ** np.arange(5), atol=0.02)
     assert first_below(acf, 0.1) == 5  # 0.6^4 = 0.13, 0.6^5 = 0.08
     assert first_below(np.ones(4), 0.1) == 4

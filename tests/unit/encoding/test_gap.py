@@ -38,7 +38,7 @@ def test_autocorrelation_alone_predicts_beside_a_block_and_a_feature_at_any_dist
     smooth = lfilter([1], [1, -0.9], rng.standard_normal((400, 40)), axis=0)[160:]
     white, feature = rng.standard_normal((240, 40)), rng.standard_normal((240, 1))
     responses = np.hstack([smooth, white, 0.7 * feature + white]).astype(np.float32)
-    lag = first_below(autocorrelation(smooth, RUNS, 60), 0.1)
+    lag = first_below(autocorrelation([smooth], RUNS, 60), 0.1)
     options = {"gaps": [0, 40], "lag": lag, "split": SPLIT, "alphas": np.logspace(-1, 4, 4)}
     scores, training = gap_curve([responses], feature, TIMELINE, **options)
     assert scores.shape == (2, 2, 120) and training == [120, 80, 120]

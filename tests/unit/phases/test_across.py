@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from simulated_study import STEPS, TOKENS_PER_STEP, study
 
-from triphase.phases.across import FLOP, compare, proportion_interval, rank_correlation
+from triphase.core.units import TRAINING_FLOP
+from triphase.phases.across import compare, rank_correlation
 from triphase.phases.model import model_phases
 from triphase.phases.pooled import between_variance, interval_error, random_effects, sign_flips
 from triphase.phases.seeds import group_members, judge_groups
@@ -73,10 +74,7 @@ def test_sign_flips_are_exact_and_need_five_runs():
     assert 0.0001 <= sign_flips(np.full(20, 1.0), rng) <= 0.0003
 
 
-def test_proportions_and_ranks():
-    assert proportion_interval(0, 0) is None
-    assert proportion_interval(4, 4) == pytest.approx([0.3976, 1], abs=1e-4)
-    assert proportion_interval(2, 8) == pytest.approx([0.0319, 0.6509], abs=1e-4)
+def test_rank_correlation():
     rng = np.random.default_rng(0)
     found = rank_correlation([(k, k**3) for k in range(6)], rng)
     assert found["rho"] == pytest.approx(1)
@@ -124,7 +122,7 @@ def test_positions_that_agree_on_tokens_or_on_compute():
     onset = found["positions"]["onset"]
     assert onset["tokens"]["mean"] == pytest.approx(10**5)
     assert onset["tokens"]["tau"] == pytest.approx(1)
-    assert onset["compute"]["mean"] == pytest.approx(FLOP * 10**7 * 10**5)
+    assert onset["compute"]["mean"] == pytest.approx(TRAINING_FLOP * 10**7 * 10**5)
     assert onset["compute"]["tau"] == pytest.approx(10, rel=0.05)
     assert onset["closer_on"] == "tokens"
     same_compute = {

@@ -15,7 +15,6 @@ from triphase.phases.piecewise import (
     shrink_covariance,
     tau_ladder,
 )
-from triphase.phases.transitions import side
 
 T = np.linspace(3.0, 6.0, 13)
 
@@ -75,28 +74,6 @@ def test_plateaus_have_slope_zero():
     fit = bank.estimate(np.clip(T, 3, 4.5), Shape((6,), (True, False)))
     assert fit.slopes[1] == 0
     np.testing.assert_allclose(fit.fitted, np.clip(T, 3, 4.5), atol=1e-9)
-
-
-def test_search_finds_what_brute_force_finds():
-    rng = np.random.default_rng(2)
-    covariance = correlated(len(T), rng)
-    series = rng.standard_normal((len(T), 5)).cumsum(axis=0) * 0.2
-    bank = Bank(T, covariance, [0.02, 0.2], 2)
-    bic, best = bank.search(series, lambda signs: len(signs) - 1 if all(signs) else -1, 3)
-    for column, y in enumerate(series.T):
-        for k in range(3):
-            scores = {}
-            for knots in combinations(range(len(T)), k):
-                if min(np.diff([0, *knots, len(T) - 1])) < 2:
-                    continue
-                for tau in (0.02, 0.2):
-                    total = covariance + tau**2 * np.eye(len(T))
-                    whiten = np.linalg.inv(np.linalg.cholesky(total))
-                    rss = np.linalg.lstsq(whiten @ hinges(T, knots), whiten @ y, rcond=None)[1][0]
-                    scores[knots, tau] = rss + np.linalg.slogdet(total)[1] + len(T) * np.log(2 * np.pi)
-            expected = min(scores, key=scores.get)
-            assert bank.shapes[best[k, column]].knots == expected[0]
-            assert bic[k, column] == pytest.approx(scores[expected] + (3 + 2 * k) * np.log(len(T)))
 
 
 def test_faces_contain_the_sign_constrained_optimum():
@@ -164,57 +141,3 @@ def test_unknown_covariance_leaves_the_noise_to_the_residuals():
     fit = Bank(T, nothing, tau_ladder(nothing, y, rungs=40), 0).estimate(y, Shape((), (True,)))
     residual = y - np.polyval(np.polyfit(T, y, 1), T)
     assert fit.tau == pytest.approx(np.sqrt((residual**2).sum() / 11), rel=0.15)
-
-
-def courses(signs):
-    """Four classes that differ in signs alone, so that every shape belongs to several."""
-    return sum(sign > 0 for sign in signs) - (signs[-1] < 0)
-
-
-@pytest.mark.parametrize(("n", "floor"), [(8, 0), (11, 0), (13, 0), (13, 5)])
-def test_search_is_exhaustive(n, floor):
-    """The tree, its pruned rungs and its asked signs find what fitting every shape to every series does."""
-    rng = np.random.default_rng([9, n, floor])
-    t, covariance = np.sort(rng.uniform(0, 3, n)), correlated(n, rng)
-    series = rng.standard_normal((n, 4)).cumsum(axis=0) * rng.choice([0.01, 0.1, 1], 4)
-    bank = Bank(t, covariance, tau_ladder(covariance, series[:, 0], rungs=4), allowed_breakpoints(n), floor=floor)
-    bic, best = bank.search(series, courses, 6)
-    expected = np.full((6, 4), np.inf)
-    for tau in bank.taus:
-        whiten = np.linalg.inv(np.linalg.cholesky(bank.noise(tau)))
-        logdet = np.linalg.slogdet(bank.noise(tau))[1] + n * np.log(2 * np.pi)
-        for shape in bank.shapes:
-            coefficients, rss, *_ = np.linalg.lstsq(whiten @ ramps(t, shape), whiten @ series, rcond=None)
-            for column in range(4):
-                signs = iter(np.sign(coefficients[1:, column]))
-                label = courses([next(signs) if free else 0 for free in shape.free])
-                if label >= 0:
-                    score = rss[column] + logdet + shape.parameters * np.log(n)
-                    expected[label, column] = min(expected[label, column], score)
-    np.testing.assert_allclose(bic, expected, rtol=1e-8)
-    assert ((best >= 0) == np.isfinite(expected)).all()
-
-
-def test_search_does_not_depend_on_what_is_searched_beside():
-    rng = np.random.default_rng(10)
-    series = rng.standard_normal((13, 30)).cumsum(axis=0)
-    bank = Bank(T, correlated(13, rng), [0.05, 0.2, 0.8], 4)
-    together, _ = bank.search(series, courses, 6)
-    alone = np.hstack([bank.search(column[:, None], courses, 6)[0] for column in series.T[:5]])
-    np.testing.assert_allclose(together[:, :5], alone, rtol=1e-9)
-
-
-@pytest.mark.parametrize(("low", "high"), [(-2.0, np.inf), (-np.inf, 3.0), (1.0, 4.0), (2.0, 2.0)])
-def test_margins_within_a_window_are_exact_and_others_on_the_right_side(low, high):
-    rng = np.random.default_rng(11)
-    series = np.interp(T, T[[0, 4, 8, -1]], [0, 1, 0.8, 1.2])[:, None] + 0.15 * rng.standard_normal((len(T), 60))
-    covariance = 0.02 * correlated(len(T), rng)
-    bank = Bank(T, covariance, tau_ladder(covariance, series[:, 0]), 4)
-    exact = np.subtract(*bank.search(series, side, 2)[0][::-1])
-    bic, best = bank.search(series, side, 2, (low, high))
-    found = np.subtract(*bic[::-1])
-    inside = (exact >= low) & (exact <= high)
-    assert (exact < low).any() or not np.isfinite(low)
-    assert (exact > high).any() or not np.isfinite(high)
-    np.testing.assert_allclose(found[inside], exact[inside], rtol=1e-9)
-    assert (found[exact < low] <= low).all() and (found[exact > high] >= high).all()

@@ -11,7 +11,7 @@ from simulated_study import STEPS, TOKENS_PER_STEP, study
 from triphase.phases.across import compare
 from triphase.report.figures.analyses import VERDICTS, choices, draw_analyses, sorted_analyses
 from triphase.report.figures.models import draw_models
-from triphase.report.figures.power import draw_power, exact_interval
+from triphase.report.figures.power import draw_power
 
 TOKENS = (STEPS * TOKENS_PER_STEP).tolist()
 HEADLINE = {"measure": "alignment", "roi": "language"}
@@ -170,12 +170,6 @@ def test_power_says_units_n_and_what_was_declared():
     table.loc[table["quantity"] == "lag", "power"] = np.nan
     figure = draw_power(table, 0.2, "m")
     assert "no rise whose onset could lag" in " ".join(words(figure).split())
-
-
-def test_the_interval_of_a_power_is_clopper_and_pearsons():
-    low, high = exact_interval(np.array([0.0, 0.5, 1.0]), np.array([20, 20, 20]))
-    np.testing.assert_allclose(low, [0, 0.2720, 0.8316], atol=1e-4)
-    np.testing.assert_allclose(high, [0.1684, 0.7280, 1], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["models", "analyses", "power"])

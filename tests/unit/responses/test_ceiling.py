@@ -9,7 +9,6 @@ from scipy.signal import lfilter
 from triphase.core.errors import InputError
 from triphase.responses import ceiling_intervals
 from triphase.responses.ceiling import (
-    correlate,
     fisher_mean,
     hearings,
     leave_one_out,
@@ -19,7 +18,7 @@ from triphase.responses.ceiling import (
     split_runs,
 )
 from triphase.responses.ceiling_intervals import Blocks, interval, measure_ceiling, repeat_draws
-from triphase.stats.scoring import LARGEST_R
+from triphase.stats.scoring import LARGEST_R, pearson
 
 ONCE = [{"name": "run-1", "stimulus": "one"}, {"name": "run-2", "stimulus": "two"}]
 TWICE = [*ONCE, {"name": "run-3", "stimulus": "one"}]
@@ -56,14 +55,6 @@ def layout(roi=("A", "B", "C"), valid=True, shift=0.0):
     return {"roi": np.array(list(roi)), "x": place, "y": place, "z": place, "valid": np.full(len(roi), valid)}
 
 
-def test_correlate_is_numpy_corrcoef(rng):
-    a, b = rng.normal(size=(50, 4)), rng.normal(size=(50, 4))
-    expected = [np.corrcoef(a[:, v], b[:, v])[0, 1] for v in range(4)]
-    np.testing.assert_allclose(correlate(a, b), expected)
-    a[:, 0], b[3, 1] = 1.0, np.nan
-    assert np.isnan(correlate(a, b)).tolist() == [True, True, False, False]
-
-
 def test_fisher_mean_weights_by_length():
     expected = np.tanh((100 * np.arctanh(0.2) + 300 * np.arctanh(0.6)) / 400)
     np.testing.assert_allclose(fisher_mean([np.array([0.2]), np.array([0.6])], [100, 300]), [expected])
@@ -88,7 +79,7 @@ def test_reliability_is_the_mean_over_pairs_and_the_corrected_explainable_varian
     signal = rng.normal(size=(n, 6))
     by_run = {name: 3 * k + (k + 1) * (signal + rng.normal(size=(n, 6))) for k, name in enumerate(names)}
     found = reliability_from_repeats(by_run, {"one": names})
-    pairs = [correlate(by_run[a], by_run[b]) for a, b in combinations(names, 2)]
+    pairs = [pearson(by_run[a], by_run[b]) for a, b in combinations(names, 2)]
     np.testing.assert_allclose(found, np.mean(pairs, axis=0))
     # Schoppe et al. 2016 / Huth: 1 - residual variance, less the bias of N hearings
     unit = np.stack([(v - v.mean(0)) / v.std(0) for v in by_run.values()])
@@ -101,7 +92,7 @@ def test_spearman_brown_is_the_reliability_of_a_mean(rng):
     n, k, share = 300, 5, 0.2
     signal = rng.normal(size=(n, 400)) * np.sqrt(share)
     means = [signal + rng.normal(size=(n, 400)) * np.sqrt((1 - share) / k) for _ in range(2)]
-    assert correlate(*means).mean() == pytest.approx(spearman_brown(share, k), abs=0.01)
+    assert pearson(*means).mean() == pytest.approx(spearman_brown(share, k), abs=0.01)
 
 
 def test_ceiling_is_what_the_true_signal_scores_on_single_hearings(rng):
@@ -110,7 +101,7 @@ def test_ceiling_is_what_the_true_signal_scores_on_single_hearings(rng):
     by_run = {name: signal * np.sqrt(share) + rng.normal(size=(n, voxels)) * np.sqrt(1 - share) for name in ("a", "b")}
     runs = [{"name": name, "stimulus": "one"} for name in ("a", "b")]
     table, regions = measured({"s1": by_run}, {"s1": layout(["A"] * voxels)}, runs)
-    scored = fisher_mean([correlate(signal, by_run["a"]), correlate(signal, by_run["b"])], [n, n])
+    scored = fisher_mean([pearson(signal, by_run["a"]), pearson(signal, by_run["b"])], [n, n])
     assert table["ceiling"].mean() == pytest.approx(scored.mean(), abs=0.01)
     assert set(table["kind"]) == {"repeats"}
     np.testing.assert_allclose(table["ceiling"] ** 2, table["reliability"].clip(lower=0))

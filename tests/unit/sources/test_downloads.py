@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from datalad_origin import BOTH, damage, fetch, git, isolate, make_dataset, read, save
 
+from triphase.core import retry
 from triphase.core.errors import InputError
 from triphase.core.units import in_units
 from triphase.sources import downloads
@@ -167,7 +168,7 @@ def server(origin, monkeypatch):
 
 def test_a_passing_failure_is_tried_again_after_growing_pauses(origin, tmp_path, server, caplog, monkeypatch):
     pauses = []
-    monkeypatch.setattr(downloads.time, "sleep", pauses.append)
+    monkeypatch.setattr(retry.time, "sleep", pauses.append)
     server.answers = [503] * 2
     assert read(fetch(origin, tmp_path, retries=3)) == b"annexed"
     tries = re.findall(r"try (\d) of 4: bold_run-1.nii: (.*); again in", caplog.text)

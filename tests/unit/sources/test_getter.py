@@ -135,7 +135,7 @@ def test_a_full_disk(tmp_path):
     disk.mkdir()
     request = {"files": BOTH, "name": "mini", "url": str(origin), "version": "1.0.0", "user": "study/s1"}
     request |= {"retrieve": {"transfers": 1, "retries": 3}, "folder": str(disk / "datasets")}
-    code = "import json, sys; sys.path.insert(0, sys.argv[1]); from triphase import downloads\n"
+    code = "import json, sys; sys.path.insert(0, sys.argv[1]); from triphase.sources import downloads\n"
     lie = "downloads.check_disk = lambda *_: None\n"
     call = "downloads.fetch_dataset(**json.loads(sys.argv[2]))"
     for name, text in (("fetch", code + call), ("lying", code + lie + call)):

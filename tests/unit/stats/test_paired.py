@@ -10,7 +10,7 @@ from triphase.stats.bootstrap import (
     prediction_sums,
     response_sums,
 )
-from triphase.stats.paired import compare, swap_draws, swapped_difference
+from triphase.stats.paired import PairedDraws, compare, swap_draws, swapped_difference
 from triphase.stats.scoring import correlate
 
 SEGMENTS = [np.arange(84), np.arange(84, 190)]
@@ -24,12 +24,14 @@ def compared(ours, theirs, y, segments=SEGMENTS, groups=GROUPS, regions=None, n_
         prediction_sums(ours, y, blocks),
         prediction_sums(theirs, y, blocks),
         response_sums(y, blocks),
-        scans,
         seams=np.ones(y.shape[1]) if wider is None else wider,
-        counts=bootstrap_draws(sizes, groups, n_draws, seed=0),
-        signs=swap_draws(sizes, groups, n_draws, seed=0),
         regions=np.ones((1, y.shape[1]), bool) if regions is None else regions,
-        freedom=freedom(sizes, groups),
+        draws=PairedDraws(
+            scans,
+            bootstrap_draws(sizes, groups, n_draws, seed=0),
+            swap_draws(sizes, groups, n_draws, seed=0),
+            freedom(sizes, groups),
+        ),
     )
 
 

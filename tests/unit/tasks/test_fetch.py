@@ -18,7 +18,7 @@ from project import ROOT
 
 from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
-from triphase.tasks import fetch
+from triphase.tasks import harness_api
 from triphase.tasks.documents import load_tasks, read_documents
 from triphase.tasks.fetch import fetch_tasks
 from triphase.tasks.harness import evaluate
@@ -45,7 +45,7 @@ def harness(tmp_path, monkeypatch):
     )
     (folder / "zoo.yaml").write_text("group: zoo\ntask: [quiz]\n")
     monkeypatch.setattr(lm_eval.tasks, "__file__", str(folder / "__init__.py"))
-    monkeypatch.setattr(fetch, "_index", lambda: TaskIndex.build([folder]))
+    monkeypatch.setattr(harness_api, "own_tasks", lambda: TaskIndex.build([folder]))
     return folder
 
 
@@ -134,9 +134,9 @@ def test_data_that_cannot_be_had_are_named(harness, tmp_path):
 def fetch_sciq(folder, **env):
     """Fetch the harness's own `sciq` in a process of its own, since addresses are read when libraries are imported."""
     code = (
-        "from pathlib import Path; from triphase.tasks import fetch\n"
+        "from pathlib import Path; from triphase.tasks import fetch, harness_api\n"
         "from lm_eval.tasks._index import TaskIndex\n"
-        f"fetch._index = lambda: TaskIndex.build([Path({str(OWN / 'sciq')!r})])\n"
+        f"harness_api.own_tasks = lambda: TaskIndex.build([Path({str(OWN / 'sciq')!r})])\n"
         f"fetch.fetch_tasks([{{'task': 'sciq', 'shots': [0]}}], {str(folder)!r})"
     )
     library = ROOT / "workflow" / "scripts"

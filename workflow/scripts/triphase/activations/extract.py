@@ -4,13 +4,17 @@ import logging
 import queue
 import threading
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from triphase.activations.pooling import Picker, make_batch, picking, surprisal_of
-from triphase.activations.windows import batches
+from triphase.activations.pooling import Picker, make_batch, picking
+from triphase.activations.surprisal import surprisal_of_words
+from triphase.activations.windows import Plan, batches
 from triphase.core.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -28,14 +32,42 @@ WAITING = 2
 NO_MEMORY = ("can't allocate memory", "not enough memory", "CUDA error: out of memory")
 
 
-def block_words(n_words, n_layers, n_features, itemsize):
+@dataclass(frozen=True)
+class Extraction:
+    """Settings of an extraction.
+
+    Attributes
+    ----------
+    pool : str
+        "mean" of a word's tokens, in float32, or its "last" token.
+    storage : str
+        "float32" or "float16", of the blocks.
+    batch_size : int or "auto"
+        Windows of a batch; auto chooses by the device. Where memory does not suffice it is halved.
+    surprisal : bool
+        Whether the surprisal of each word is computed in the same pass.
+    """
+
+    pool: str = "mean"
+    storage: str = "float32"
+    batch_size: int | Literal["auto"] = "auto"
+    surprisal: bool = True
+
+
+def block_words(n_words: int, n_layers: int, n_features: int, itemsize: int) -> int:
     """Words of a block: all blocks but the last have this size."""
     word = n_layers * n_features * itemsize
     most = max(1, int(np.clip(n_words * word / BLOCKS, *BLOCK_BYTES)) // word)
     return -(-n_words // -(-n_words // most))
 
 
-def extract(model, plan, write, *, pool="mean", storage="float32", batch_size="auto", surprisal=True, name="model"):
+def extract(
+    model: Any,
+    plan: Plan,
+    write: Callable[[np.ndarray], None],
+    settings: Extraction = Extraction(),  # noqa: B008
+    name: str = "model",
+) -> np.ndarray | None:
     """Run the windows of a plan through a model and hand on pooled hidden states in blocks of words.
 
     Parameters
@@ -45,13 +77,7 @@ def extract(model, plan, write, *, pool="mean", storage="float32", batch_size="a
     write : function of an array (n_layers, n_block_words, n_features)
         Called from a thread of its own while the next batch runs, for each block in the order of the words. Blocks have
         the size of `block_words`, but for the last one. Layer 0 is the embedding.
-    pool : str
-        "mean" of a word's tokens, in float32, or its "last" token.
-    storage : str
-        "float32" or "float16", of the blocks.
-    batch_size : int or "auto"
-        Windows of a batch; auto chooses by the device. Where memory does not suffice it is halved.
-    surprisal : bool
+    settings : Extraction
     name : str
         Repository and revision, named in errors.
 
@@ -64,21 +90,23 @@ def extract(model, plan, write, *, pool="mean", storage="float32", batch_size="a
     InputError
         Non-finite hidden states, values too large for `storage` (layers named), or no memory for a single window.
     """
-    base, kind = model.base_model, getattr(torch, storage)
+    base, kind = model.base_model, getattr(torch, settings.storage)
     shape = base.config.num_hidden_layers + 1, len(plan.first), base.config.hidden_size
-    head, device = _head(model, name) if surprisal else None, model.get_input_embeddings().weight.device
+    head = _head(model, name) if settings.surprisal else None
+    device = model.get_input_embeddings().weight.device
     pinned = torch.cuda.is_available() and device.type != "cpu"
     size = block_words(shape[1], shape[0], shape[2], kind.itemsize)
-    windows, tokens = (None, _tokens(base, device)) if batch_size == "auto" else (batch_size, None)
+    auto = settings.batch_size == "auto"
+    windows, tokens = (None, _tokens(base, device)) if auto else (settings.batch_size, None)
     bits, most = np.zeros(shape[1]), np.inf
 
     def run(chosen):
-        batch = make_batch(plan, chosen, pool)
+        batch = make_batch(plan, chosen, settings.pool)
         picker = Picker(batch, shape[0], shape[2], kind, pinned)
         last = forward(torch.from_numpy(batch.input_ids).to(_input_device(device)), picker)
-        return batch, picker, surprisal_of(head, last, batch) if surprisal else None
+        return batch, picker, surprisal_of_words(head, last, batch) if head else None
 
-    writer = Writer(write, shape, size, storage, plan, pool, name, threaded=pinned)
+    writer = Writer(write, plan, shape, size, settings, name, threaded=pinned)
     with torch.inference_mode(), picking(base) as forward, writer:
         with tqdm(total=int(plan.lengths.sum()), desc="tokens", unit_scale=True, mininterval=5) as bar:
             for planned in batches(plan, windows, tokens, size):
@@ -93,10 +121,10 @@ def extract(model, plan, write, *, pool="mean", storage="float32", batch_size="a
                     else:
                         batch, picker, own = found
                         writer.put(batch, picker)
-                        if surprisal:
+                        if head:
                             bits[batch.words] += own
                         bar.update(int(plan.lengths[chosen].sum()))
-    return bits.astype(np.float32) if surprisal else None
+    return bits.astype(np.float32) if head else None
 
 
 def _attempt(run, chosen):
@@ -161,9 +189,18 @@ class Writer:
     are in memory. As a context manager it ends when all is written, or without writing more when the body fails.
     """
 
-    def __init__(self, write, shape, size, storage, plan, pool, name, threaded):
-        self.write, self.shape, self.size, self.storage = write, shape, size, np.dtype(storage)
-        self.picks = plan.last - plan.first + 1 if pool == "mean" else np.ones(shape[1], int)
+    def __init__(
+        self,
+        write: Callable[[np.ndarray], None],
+        plan: Plan,
+        shape: tuple[int, int, int],
+        size: int,
+        settings: Extraction,
+        name: str,
+        threaded: bool,
+    ) -> None:
+        self.write, self.shape, self.size, self.storage = write, shape, size, np.dtype(settings.storage)
+        self.picks = plan.last - plan.first + 1 if settings.pool == "mean" else np.ones(shape[1], int)
         self.stimuli, self.name = plan.stimuli, name
         self.blocks, self.next = {}, 0
         self.queue, self.error, self.failed = queue.Queue(WAITING), None, False

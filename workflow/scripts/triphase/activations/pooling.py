@@ -1,15 +1,14 @@
 """From the hidden states of one batch of windows to words: what is picked from each layer while the model runs."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from triphase.activations.hooks import find_layers, hooked_inputs
 from triphase.activations.windows import ranges
-
-# Of the vocabulary product, so many rows and columns exist at a time.
-LOGIT_ROWS, LOGIT_COLUMNS = 1024, 16384
 
 
 @dataclass(frozen=True)
@@ -132,98 +131,23 @@ class Picker:
 
 
 @contextmanager
-def picking(base):
+def picking(base: torch.nn.Module) -> Iterator[Callable[[torch.Tensor, Picker], torch.Tensor]]:
     """Hook a model so that its layers give their hidden states away one by one.
 
     Yields a function (input_ids, picker) that runs the model and returns its last hidden state. Layer 0 is the
     embedding, as the first block takes it; the last layer is the model's output, behind its last norm; as
-    `output_hidden_states` has them, which is what is used where the blocks of a model cannot be told.
+    `output_hidden_states` has them, which is what is used where the layers of a model cannot be told.
     """
-    depth, current = base.config.num_hidden_layers, {}
-
-    def hook(layer):
-        def take(_, args, kwargs):
-            if current["picker"] is not None:
-                current["picker"].take(layer, args[0] if args else kwargs["hidden_states"])
-
-        return take
-
-    lists = [module for module in base.children() if isinstance(module, torch.nn.ModuleList) and len(module) == depth]
-    blocks = lists[0] if len(lists) == 1 else []
-    handles = [
-        block.register_forward_pre_hook(hook(layer), with_kwargs=True, prepend=True)
-        for layer, block in enumerate(blocks)
-    ]
+    layers, current = find_layers(base), {}
 
     def run(input_ids, picker):
         current["picker"] = picker
-        output = base(input_ids=input_ids, output_hidden_states=not handles, use_cache=False)
-        states = {depth: output.last_hidden_state} if handles else dict(enumerate(output.hidden_states))
+        output = base(input_ids=input_ids, output_hidden_states=not layers, use_cache=False)
+        states = {len(layers): output.last_hidden_state} if layers else dict(enumerate(output.hidden_states))
         for layer, values in states.items():
             picker.take(layer, values)
         picker.done()
         return output.last_hidden_state
 
-    try:
+    with hooked_inputs(layers, lambda layer, states: current["picker"].take(layer, states)):
         yield run
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def surprisal_of(head, hidden, batch):
-    """Surprisal in bits of the tokens of a batch, summed over each word's.
-
-    The vocabulary product exists in pieces only, with a running log of the sum of exponentials over its columns.
-
-    Parameters
-    ----------
-    head : torch.nn.Linear
-    hidden : tensor (n_windows, n_positions, n_features)
-        Last hidden state.
-    batch : Batch
-
-    Returns
-    -------
-    float64 array (n_slots,)
-    """
-    # A token that several words share is computed once.
-    predicted, back = np.unique(batch.predicted, return_inverse=True)
-    targets = np.empty(len(predicted), np.int64)
-    targets[back] = batch.targets
-    rows = hidden.reshape(-1, hidden.shape[-1])
-    bits = []
-    for start in range(0, len(predicted), LOGIT_ROWS):
-        piece = slice(start, start + LOGIT_ROWS)
-        own = rows[torch.from_numpy(predicted[piece]).to(rows.device)]
-        bits.append(_bits(head, own, torch.from_numpy(targets[piece])).double().cpu().numpy())
-    return np.bincount(batch.owners, np.concatenate(bits)[back], minlength=len(batch.words))
-
-
-def _bits(head, hidden, targets):
-    """Surprisal in bits of one token after each row of hidden states: float32 tensor."""
-    if head.weight.device.type == "meta":  # offloaded: only the module itself can bring its weights in
-        logits = head(hidden).float()
-        targets = targets.to(logits.device)
-        return (logits.logsumexp(1) - logits.gather(1, targets[:, None])[:, 0]) / np.log(2)
-    device, size = head.weight.device, len(head.weight)
-    hidden, targets = hidden.to(device), targets.to(device)
-    total = torch.full((len(hidden),), -torch.inf, device=device)
-    chosen = torch.zeros(len(hidden), device=device)
-    for start in range(0, size, LOGIT_COLUMNS):
-        stop = min(start + LOGIT_COLUMNS, size)
-        logits = _product(hidden, head.weight[start:stop])
-        if head.bias is not None:
-            logits += head.bias[start:stop]
-        total = torch.logaddexp(total, logits.logsumexp(1))
-        inside = (targets >= start) & (targets < stop)
-        own = logits.gather(1, (targets - start).clamp(0, stop - start - 1)[:, None])[:, 0]
-        chosen = torch.where(inside, own, chosen)
-    return (total - chosen) / np.log(2)
-
-
-def _product(hidden, weight):
-    """Logits in float32: a product in bfloat16 would round them by up to 0.1 bits."""
-    if hidden.is_cuda and hidden.dtype != torch.float32:
-        return torch.mm(hidden, weight.T, out_dtype=torch.float32)
-    return hidden.float() @ weight.float().T

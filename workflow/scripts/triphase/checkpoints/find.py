@@ -1,7 +1,7 @@
 """From a repository and a revision to verified files on disk; `triphase.checkpoints.loading` makes models of them.
 
 Weights come out of a folder of the user's, a Hugging Face cache (`cache_dir`, or the user's own, which is only read),
-or `resources/models`, where this workflow downloads to (`triphase.checkpoints.weights`).
+or `resources/models`, where this workflow downloads to (`triphase.checkpoints.fetching`).
 """
 
 import json
@@ -9,11 +9,12 @@ import logging
 import os
 from pathlib import Path
 
-from triphase.checkpoints import snapshots
-from triphase.checkpoints.store import DOWNLOADS, LISTING, called, snapshot_of, store_of
-from triphase.checkpoints.weights import ensure_weights
+from triphase.checkpoints import hub, snapshots
+from triphase.checkpoints.cache import DOWNLOADS, LISTING, cache_folder, checkpoint_label, snapshot_folder
+from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.artefacts import read_json, write_json
 from triphase.core.errors import InputError
+from triphase.core.formats import TOKENIZERS
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def find_checkpoint(
     found = _local_commit(cache, repository, revision, commit)
     if found and found == (commit or found):
         about = {**named, "commit": found, "cache_dir": str(cache)}
-        return {**about, **_described(snapshot_of(cache, repository, found), named)}
+        return {**about, **_described(snapshot_folder(cache, repository, found), named)}
     if cache_dir and found:
         raise InputError(
             f"models: revision {revision!r} of {repository!r} is commit {found}, the study pins {commit}; "
@@ -80,31 +81,29 @@ def _described(folder, named):
         snapshots.check_whole(folder)
         return snapshots.describe(folder)
     except InputError as error:
-        raise InputError(f"{called(named)}: {error}") from None
+        raise InputError(f"models: {checkpoint_label(named)}: {error}") from None
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{called(named)} is not whole in {folder}: {error!r}") from error
+        raise InputError(f"models: {checkpoint_label(named)} is not whole in {folder}: {error!r}") from error
 
 
 def _from_hub(repository, revision, commit, code, retrieve):
     """The part of a manifest that the hub's listing determines; small files are downloaded, weights are not."""
-    from triphase.checkpoints import hub
-
     listing = _listing(repository, revision, commit)
     commit, files = listing["commit"], listing["files"]
-    store = store_of(repository, commit)
-    folder, small = snapshot_of(store, repository, commit), snapshots.small_files(files, code)
+    downloads = cache_folder(repository, commit)
+    folder, small = snapshot_folder(downloads, repository, commit), snapshots.small_files(files, code)
     if not all((folder / name).is_file() for name in small):
         bounds = {key: value for key, value in retrieve.items() if key in ("transfers", "retries")}
-        hub.download(repository, commit, small, store, revision=revision, **bounds)
+        hub.download(repository, commit, small, downloads, revision=revision, **bounds)
     chosen = snapshots.weight_files(files, lambda name: json.loads((folder / name).read_bytes()))
     absent = [name for name in chosen if name not in files]
-    if "config.json" not in files or not chosen or absent or not set(snapshots.TOKENIZERS) & set(files):
+    if "config.json" not in files or not chosen or absent or not set(TOKENIZERS) & set(files):
         what = absent or ["config.json, a tokenizer (tokenizer.json) or weights (safetensors, or pytorch_model.bin)"]
         raise InputError(f"models: revision {revision!r} of {repository!r} lacks {', '.join(what)} on the hub")
     known = sorted({*listing.get("revisions", []), revision})
     if known != listing.get("revisions"):
-        write_json(store / LISTING, {**listing, "revisions": known})
-    manifest = {"commit": commit, "cache_dir": str(store), "downloaded": True}
+        write_json(downloads / LISTING, {**listing, "revisions": known})
+    manifest = {"commit": commit, "cache_dir": str(downloads), "downloaded": True}
     held = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": snapshots.sha256(folder / name)} for name in small
     }
@@ -122,8 +121,6 @@ def _from_hub(repository, revision, commit, code, retrieve):
 
 def _listing(repository, revision, commit):
     """What the hub says of a revision, or said when it was asked last where it cannot be reached."""
-    from triphase.checkpoints import hub
-
     recorded = [read_json(path) for path in DOWNLOADS.glob(f"{repository.replace('/', '--')}/*/{LISTING}")]
     if commit and (same := [entry for entry in recorded if entry["commit"] == commit]):
         return same[0]
@@ -143,15 +140,15 @@ def _user_cache():
 
 
 def _revisions(cache, repository):
-    refs = snapshot_of(cache, repository, "").parent / "refs"
+    refs = snapshot_folder(cache, repository, "").parent / "refs"
     return sorted(str(path.relative_to(refs)) for path in refs.rglob("*") if path.is_file())
 
 
 def _local_commit(cache, repository, revision, commit):
     """The commit that lies whole in a cache: the pinned one where it does, else that of the revision; or None."""
-    ref = snapshot_of(cache, repository, "").parent / "refs" / revision
+    ref = snapshot_folder(cache, repository, "").parent / "refs" / revision
     named = ref.read_text().strip() if ref.is_file() else revision
     for candidate in dict.fromkeys([commit or named, named]):
-        if snapshots.lacking(snapshot_of(cache, repository, candidate)) is None:
+        if snapshots.lacking(snapshot_folder(cache, repository, candidate)) is None:
             return candidate
     return None

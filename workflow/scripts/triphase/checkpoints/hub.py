@@ -3,11 +3,11 @@
 import errno
 import logging
 import os
-import time
 
-from triphase.checkpoints.store import DOWNLOADS
+from triphase.checkpoints.cache import DOWNLOADS
 from triphase.config.selection import near_misses
 from triphase.core.errors import InputError
+from triphase.core.retry import Tries
 
 log = logging.getLogger(__name__)
 # One line for every request would drown the others.
@@ -92,7 +92,8 @@ def _asked(repository, revision, ask, retries=3):
     lost = "is in no local cache, at least not whole" if revision else "has to be asked for its revisions"
     if is_offline_mode():
         raise InputError(f"models: {where} {lost}, and HF_HUB_OFFLINE keeps from it")
-    for tried in range(retries + 1):
+    tries = Tries(retries, PAUSE)
+    while True:
         try:
             return ask(HfApi(endpoint=_endpoint()))
         except hub.RevisionNotFoundError:
@@ -113,13 +114,10 @@ def _asked(repository, revision, ask, retries=3):
                     f"models: {where} cannot be written ({reason}); make room, or bound what lies on disk with "
                     "execution/disk_gb"
                 ) from error
-            if tried == retries:
+            if not tries.another(f"{where}: {reason}"):
                 raise InputError(
                     f"models: {where} {lost}, and the hub cannot be reached ({reason}); check the name and the network"
                 ) from error
-            pause = PAUSE * 2**tried
-            log.warning("%s: %s; try %d of %d in %g s", where, reason, tried + 2, retries + 1, pause)
-            time.sleep(pause)
 
 
 def _local(error):

@@ -5,8 +5,8 @@ import weakref
 import zipfile
 
 from triphase.checkpoints import snapshots
-from triphase.checkpoints.store import called, folder_of
-from triphase.checkpoints.weights import ensure_weights
+from triphase.checkpoints.cache import checkpoint_folder, checkpoint_label
+from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.errors import InputError
 
 
@@ -26,7 +26,7 @@ def load_model(manifest, *, dtype="float32", device="auto", max_memory=None, ret
     max_memory : dict, optional
         Bytes by device (number of a GPU, or "cpu") for "auto", as of `memory_limits`; the rest goes to the disk.
     retrieve : dict, optional
-        As of `triphase.checkpoints.weights.ensure_weights`.
+        As of `triphase.checkpoints.fetching.ensure_weights`.
 
     Returns
     -------
@@ -54,17 +54,18 @@ def load_tokenizer(manifest):
     """Load a checkpoint's tokenizer offline; InputError where it gives no character offsets (it is not a fast one)."""
     from transformers import AutoTokenizer
 
+    label = checkpoint_label(manifest)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            folder_of(manifest),
+            checkpoint_folder(manifest),
             local_files_only=True,
             trust_remote_code=manifest.get("trust_remote_code", False),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{called(manifest)}: its tokenizer cannot be loaded{_remedy(manifest, error)}") from error
+        raise InputError(f"models: {label}: its tokenizer cannot be loaded{_remedy(manifest, error)}") from error
     if not tokenizer.is_fast:
         raise InputError(
-            f"{called(manifest)}: its tokenizer gives no character offsets; a fast tokenizer (tokenizer.json) is needed"
+            f"models: {label}: its tokenizer gives no character offsets; a fast tokenizer (tokenizer.json) is needed"
         )
     return tokenizer
 
@@ -99,12 +100,13 @@ def _load(manifest, folder, offload, dtype, device, max_memory):
     import torch
     from transformers import AutoModelForCausalLM
 
+    label = checkpoint_label(manifest)
     try:
         snapshots.check_whole(folder, manifest["files"])
         for name in snapshots.weights_in(folder):
             _check_pickle(folder / name)
     except InputError as error:
-        raise InputError(f"{called(manifest)}: {error}") from None
+        raise InputError(f"models: {label}: {error}") from None
     options = {"max_memory": max_memory, "offload_folder": offload} if device == "auto" and max_memory else {}
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
@@ -119,11 +121,11 @@ def _load(manifest, folder, offload, dtype, device, max_memory):
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # each format of weights has its own class
-        raise InputError(f"{called(manifest)}: cannot be loaded from {folder}{_remedy(manifest, error)}") from error
+        raise InputError(f"models: {label}: cannot be loaded from {folder}{_remedy(manifest, error)}") from error
     # transformers only warns, and goes on with random numbers in their place.
     if lacking := sorted(report["missing_keys"]):
         raise InputError(
-            f"{called(manifest)}: the weights in {folder} lack {len(lacking)} tensors of the model, {lacking[0]} "
+            f"models: {label}: the weights in {folder} lack {len(lacking)} tensors of the model, {lacking[0]} "
             "first; the checkpoint is not whole, or its config.json is another model's"
         )
     return model

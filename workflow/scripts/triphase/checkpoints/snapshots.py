@@ -11,8 +11,8 @@ import struct
 from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.core.formats import TOKENIZERS
 
-TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
 INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 SMALL = (".json", ".model", ".txt")
 

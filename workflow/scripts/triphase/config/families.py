@@ -10,9 +10,8 @@ from triphase.config.initialisations import INITIALISATIONS
 from triphase.config.selection import expand_steps, revision_name, select
 from triphase.config.validation import read_checked, require_known
 from triphase.core.errors import InputError
+from triphase.core.formats import DTYPE_BYTES, TOKENIZERS
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -112,7 +111,7 @@ def _facts(model, families, where):
         "tokens_per_step": size.get("tokens_per_step", family["tokens_per_step"]),
         "size": chosen,
         "dtype": size["dtype"],
-        "bytes": size.get("bytes", size["parameters"] * BYTES[size["dtype"]]),
+        "bytes": size.get("bytes", size["parameters"] * DTYPE_BYTES[size["dtype"]]),
         "schedule": size["schedule"],
         "initialisation": family["initialisation"],
         "floor_tokens": family.get("floor_tokens", 0),

@@ -5,29 +5,42 @@ says that the file is whole. Arrays are one `.zarr.zip` each: zipped Zarr format
 single chunk without unpacking the rest.
 """
 
+from __future__ import annotations
+
 import errno
-import fcntl
 import glob
 import json
 import os
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from triphase.core.errors import InputError
 from triphase.core.lazy import np
+from triphase.core.locking import Lock, NoLocksError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from triphase.core.zipstore import MappedZip
+
+AnyPath = str | os.PathLike[str]
 
 # No space, no quota, or a file larger than the file system or the user's limits allow.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Seconds after which a temporary file that nobody holds was left by a process that was killed, and not just made.
 ABANDONED = 5
-# What file systems answer that know no locks.
-NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+# Rows and columns of a chunk of 2 MB.
+CHUNKS = 128, 4096
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: AnyPath) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it to `path` when the block ends well, remove it when it does not.
 
     What processes that were killed left beside `path` is removed too.
@@ -56,37 +69,29 @@ def replacing(path):
 @contextmanager
 def _held(temporary, pattern):
     """Lock a temporary file, and remove those of processes that were killed: the kernel has freed their locks."""
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-        else:
+    with Lock(temporary, mode=0o644) as lock:
+        with suppress(NoLocksError):  # then what was left cannot be told from what is being written
+            lock.acquire()
             _remove_abandoned(set(temporary.parent.glob(pattern)) - {temporary})
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove_abandoned(paths):
     """Remove temporary files that nobody holds; one that cannot be (another user's, or gone) hinders no write."""
     for path in paths:
-        with suppress(OSError), open(path, "r+b") as theirs:
-            fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - path.stat().st_mtime > ABANDONED:
+        with suppress(OSError), Lock(path, mode=None) as theirs:
+            if theirs.acquire(wait=False) and time.time() - path.stat().st_mtime > ABANDONED:
                 path.unlink()
 
 
-def causes(error):
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     """An exception and those that it came from: closing a file that could not be written raises once more."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def write_json(path, content):
+def write_json(path: AnyPath, content: Any) -> None:
     """Write `content` as indented JSON; NaN is refused with ValueError because JSON has no NaN."""
     with replacing(path) as temporary:
         temporary.write_text(
@@ -94,12 +99,12 @@ def write_json(path, content):
         )
 
 
-def read_json(path):
+def read_json(path: AnyPath) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def write_table(path, frame, **metadata):
+def write_table(path: AnyPath, frame: pd.DataFrame, **metadata: Any) -> None:
     """Write a pandas DataFrame as Parquet, without its index; `metadata` is stored as JSON in the file's schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -111,7 +116,7 @@ def write_table(path, frame, **metadata):
         pq.write_table(table, temporary)
 
 
-def read_table(path, models=None):
+def read_table(path: AnyPath, models: list[str | None] | None = None) -> pd.DataFrame:
     """Read a Parquet file into a pandas DataFrame; `frame.attrs` holds the metadata given to `write_table`.
 
     Parameters
@@ -129,7 +134,7 @@ def read_table(path, models=None):
     return frame
 
 
-def write_arrays(path, dataset, chunks=None):
+def write_arrays(path: AnyPath, dataset: xr.Dataset, chunks: dict[str, tuple[int, ...]] | None = None) -> None:
     """Write an xarray Dataset as one `.zarr.zip`.
 
     Parameters
@@ -168,21 +173,35 @@ def _create_variables(group, dataset, chunks):
         )
 
 
-@contextmanager
-def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096), dtype="float32", axis=0, compressed=True):
-    """Write a `.zarr.zip` whose one large array comes in rows and never lies in memory as a whole.
+@dataclass(frozen=True)
+class ArraySpec:
+    """One large array of a file.
 
-    Parameters
+    Attributes
     ----------
-    path : path of the file; nothing is there under this name before all is written
-    name : str, name of the large array
-    shape : tuple of int
+    name : str
     dims : tuple of str, names of its dimensions
-    attributes : dict, its attributes
-    chunks : tuple of int, shape of a chunk; the default makes chunks of 2 MB of (row, column)
+    shape : tuple of int
+    chunks : tuple of int, shape of a chunk
+    axis : int, the dimension whose rows are written one after the other
     dtype : name of its type
-    axis : int, the dimension whose rows come one after the other
+    attributes : dict
     compressed : bool; values that do not compress are read faster as they are
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...] = CHUNKS
+    axis: int = 0
+    dtype: str = "float32"
+    attributes: dict[str, Any] = field(default_factory=dict)
+    compressed: bool = True
+
+
+@contextmanager
+def stream_arrays(path: AnyPath, spec: ArraySpec) -> Iterator[ArrayStream]:
+    """Write a `.zarr.zip` whose one large array comes in rows and never lies in memory as a whole.
 
     Yields
     ------
@@ -197,39 +216,30 @@ def stream_arrays(path, name, shape, *, dims, attributes, chunks=(128, 4096), dt
 
     with replacing(path) as temporary:
         with MappedZip(temporary, mode="w") as store:
-            stream = ArrayStream(store, name, shape, dims, attributes, chunks, dtype, axis, compressed)
+            stream = ArrayStream(store, spec)
             yield stream
             if not stream.finished:
-                raise ValueError(f"{name}: closed after {stream.rows} of {shape[axis]} rows without `finish`")
+                total = spec.shape[spec.axis]
+                raise ValueError(f"{spec.name}: closed after {stream.rows} of {total} rows without `finish`")
 
 
 class ArrayStream:
     """The writing end of `stream_arrays`: holds at most the rows of one chunk, so that each chunk is written once."""
 
-    def __init__(self, store, name, shape, dims, attributes, chunks, dtype, axis, compressed):
-        import zarr
+    def __init__(self, store: MappedZip, spec: ArraySpec) -> None:
         from zarr.codecs import BloscCodec
-        from zarr.core.buffer import default_buffer_prototype
-        from zarr.core.sync import sync
-        from zarr.storage import MemoryStore
 
-        # The group's attributes are known last, and zarr would write an empty group before any array in it: so the
-        # array's own description is made elsewhere and put in place.
-        elsewhere, key = MemoryStore(), f"{name}/zarr.json"
-        zarr.create_array(
-            elsewhere, name=name, shape=shape, dtype=dtype, dimension_names=dims, attributes=attributes,
-            chunks=tuple(max(1, min(wanted, size)) for wanted, size in zip(chunks, shape, strict=True)),
-            compressors=BloscCodec(cname="lz4", shuffle="bitshuffle", clevel=1) if compressed else None,
+        self.array = store.create_array(
+            spec.name, shape=spec.shape, dtype=spec.dtype, dimension_names=spec.dims, attributes=spec.attributes,
+            chunks=tuple(max(1, min(wanted, size)) for wanted, size in zip(spec.chunks, spec.shape, strict=True)),
+            compressors=BloscCodec(cname="lz4", shuffle="bitshuffle", clevel=1) if spec.compressed else None,
         )  # fmt: skip
-        sync(store.set(key, sync(elsewhere.get(key, prototype=default_buffer_prototype()))))
-        # A chunk of zeros is written as well: to find out costs more. `open_array` takes this setting and ignores it.
-        self.array = zarr.open_array(store, path=name, mode="r+").with_config({"write_empty_chunks": True})
-        self.store, self.axis = store, axis
-        self.size = self.array.chunks[axis]
-        self.buffer = np.empty((*shape[:axis], self.size, *shape[axis + 1 :]), dtype)
+        self.store, self.axis = store, spec.axis
+        self.size = self.array.chunks[spec.axis]
+        self.buffer = np.empty((*spec.shape[: spec.axis], self.size, *spec.shape[spec.axis + 1 :]), spec.dtype)
         self.rows, self.waiting, self.finished = 0, 0, False
 
-    def append(self, values):
+    def append(self, values: np.ndarray) -> None:
         """Add rows: array of the stream's shape, but for its own number of rows."""
         count, total = values.shape[self.axis], self.array.shape[self.axis]
         if self.rows + count > total:
@@ -257,7 +267,7 @@ class ArrayStream:
     def _rows(self, start, stop):
         return (*[slice(None)] * self.axis, slice(start, stop))
 
-    def finish(self, dataset):
+    def finish(self, dataset: xr.Dataset) -> None:
         """Write the other variables and the attributes of the whole: an xarray Dataset, mostly of coordinates."""
         import zarr
 
@@ -269,7 +279,7 @@ class ArrayStream:
 
 
 @contextmanager
-def open_arrays(path):
+def open_arrays(path: AnyPath) -> Iterator[xr.Dataset]:
     """Open a `.zarr.zip` as a lazily read xarray Dataset; values load on access and only while the block lasts."""
     import xarray as xr
 
@@ -283,13 +293,13 @@ def open_arrays(path):
             )
 
 
-def read_arrays(path):
+def read_arrays(path: AnyPath) -> xr.Dataset:
     """Read a whole `.zarr.zip` into memory as an xarray Dataset."""
     with open_arrays(path) as dataset:
         return dataset.load()
 
 
-def read_variables(path, *names):
+def read_variables(path: AnyPath, *names: str) -> list[np.ndarray]:
     """Some variables of a `.zarr.zip` as numpy arrays: what is read of many files is read faster without xarray."""
     import zarr
 
@@ -299,6 +309,6 @@ def read_variables(path, *names):
         return [zarr.open_array(store, path=name, mode="r")[...] for name in names]
 
 
-def finite_or_none(value):
+def finite_or_none(value: float | None) -> float | None:
     """A float for JSON: None where the value is NaN or infinite."""
     return float(value) if value is not None and np.isfinite(value) else None

@@ -4,20 +4,21 @@ Snakemake's `gpu` resource counts jobs and sets no device, so each job takes the
 kernel frees a lock when its holder dies, however it dies; there is no service to start or to clean up after.
 """
 
-import fcntl
 import logging
 import os
 import shutil
 import subprocess
 import tempfile
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.core.locking import Lock, locked
+from triphase.core.retry import poll
 
 log = logging.getLogger(__name__)
 
+# Seconds between two looks at whether enough devices are free.
 LOOK = 0.5
 # Where Slurm, PBS, LSF and Grid Engine say which of their jobs this is.
 JOB_NUMBERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
@@ -57,9 +58,10 @@ def device_slot(count=1, *, devices=None, folder=None):
             f"resources/gpu: a job needs {count} GPUs, and it can see {len(candidates)}: {', '.join(candidates)}"
         )
     folder = Path(folder or Path(tempfile.gettempdir()) / "triphase-devices")
-    held = _take(count, candidates, folder)
+    waiting = f"waiting for {count} of the devices {', '.join(candidates)}"
+    held = poll(lambda: _take(count, candidates, folder), LOOK, waiting)
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    chosen = [device for device, _ in held]
+    chosen = list(held)
     try:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
         log.info("device %s", ", ".join(chosen))
@@ -69,8 +71,8 @@ def device_slot(count=1, *, devices=None, folder=None):
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
         else:
             os.environ["CUDA_VISIBLE_DEVICES"] = before
-        for _, descriptor in held:
-            os.close(descriptor)
+        for lock in held.values():
+            lock.release()
 
 
 def visible_devices(devices=None):
@@ -101,51 +103,30 @@ def device_memory():
 
 
 def _take(count, candidates, folder):
-    """Device names with open, locked descriptors of their files; waits until enough are free."""
+    """Held locks of as many devices, by device; None, and nothing held, where fewer are free."""
     # A scheduler that names devices may number those of each of its jobs from 0: they are told apart by the job. Where
     # it names none, the numbers are the machine's, and its jobs must not share them either.
     given = "CUDA_VISIBLE_DEVICES" in os.environ
     job = next((os.environ[name] for name in JOB_NUMBERS if given and name in os.environ), "")
-    waited = False
-    while True:
-        held = []
-        # One at a time may choose: two jobs that each held half of what they need would wait for ever.
-        with _locked(folder / "choosing"):
-            for device in candidates:
-                descriptor = _open(folder / f"{job}_{device.replace('/', '_')}")
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    held.append((device, descriptor))
-                except BlockingIOError:
-                    os.close(descriptor)
-                if len(held) == count:
-                    return held
-            for _, descriptor in held:
-                os.close(descriptor)
-        if not waited:
-            log.info("waiting for %d of the devices %s", count, ", ".join(candidates))
-        waited = True
-        time.sleep(LOOK)
+    held = {}
+    _share(folder)
+    # One at a time may choose: two jobs that each held half of what they need would wait for ever.
+    with locked(folder / "choosing"):
+        for device in candidates:
+            lock = Lock(folder / f"{job}_{device.replace('/', '_')}")
+            if not lock.acquire(wait=False):
+                lock.release()
+                continue
+            held[device] = lock
+            if len(held) == count:
+                return held
+        for lock in held.values():
+            lock.release()
+    return None
 
 
-@contextmanager
-def _locked(path):
-    descriptor = _open(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _open(path):
-    """Open a lock file, made where it is not there; that of another user need only be readable."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.chmod(path.parent, 0o1777)
-    except PermissionError:
-        pass
-    try:
-        return os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+def _share(folder):
+    """Make a folder in which every user may make lock files and nobody removes those of others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(PermissionError):
+        folder.chmod(0o1777)

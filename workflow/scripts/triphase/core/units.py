@@ -1,6 +1,9 @@
-"""Numbers of bytes in words."""
+"""Units: bytes in words, and what training costs."""
 
 UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+GB = UNITS["GB"]
+# Operations per parameter and token, forward and backward pass (Kaplan et al. 2020).
+TRAINING_FLOP = 6
 
 
 def in_units(size):

@@ -12,11 +12,11 @@ import pandas as pd
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 from triphase.demo.listeners import Simulation
+from triphase.responses.confounds import FMRIPREP_MOTION
 from triphase.sources.clones import prepare_environment, remove
 
 GRID = 8  # mm
 TASK = "listening"
-MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 README = """Simulated listeners of invented stories, made by the demo stage of the workflow triphase.
 
 Nothing here was measured. {subjects} listeners heard {runs} runs each; stories: {stories}. `stimuli/` has one row per
@@ -167,7 +167,7 @@ def write_listener(
         image = np.zeros((*labels.shape, len(series)), dtype=np.float32)
         image[cells] = series.T
         write_image(preprocessed / f"{stem}_{run['name']}_desc-preproc_bold.nii.gz", image, affine, simulation.tr)
-        confounds = pd.DataFrame(motion[run["name"]], columns=MOTION)
+        confounds = pd.DataFrame(motion[run["name"]], columns=FMRIPREP_MOTION)
         write_tsv(preprocessed / f"{stem}_{run['name']}_desc-confounds_timeseries.tsv", confounds)
         event = {"onset": 0.0, "duration": simulation.duration, "trial_type": "story"}
         event["stim_file"] = f"{run['stimulus']}_words.tsv"

@@ -18,7 +18,7 @@ from triphase.core.types import Entries, Section
 from triphase.demo.grammar import TOPICS
 from triphase.demo.stories import random_state
 
-STEP = 0.1  # s, resolution of the latent time courses
+RESOLUTION = 0.1  # s, of the latent time courses
 HELD = 0.8  # s that a word's latents last at most before the next word
 SHARES = {"topic": 0.4, "number": 0.25, "depth": 0.1, "role": 0.25}  # of the signal's variance, per group of latents
 SIGNAL = {"language": 0.5, "sensory": 0.5, "control": 0.0}  # share of a voxel's variance (without drift and motion)
@@ -59,10 +59,10 @@ class Simulation:
 
 
 def haemodynamic_response(peak: float = 5.0, undershoot: float = 0.1) -> np.ndarray:
-    """A double-gamma response every `STEP` s over 30 s, with unit sum; `peak` in s, undershoot at three times that."""
+    """A double-gamma response every `RESOLUTION` s over 30 s, of unit sum; `peak` in s, undershoot at 3 times that."""
     from scipy.stats import gamma
 
-    time = np.arange(0, 30, STEP) + STEP / 2
+    time = np.arange(0, 30, RESOLUTION) + RESOLUTION / 2
     shape = gamma.pdf(time, peak + 1) - undershoot * gamma.pdf(time, 3 * peak + 1)
     return shape / shape.sum()
 
@@ -100,17 +100,17 @@ def time_courses(
         The word rate is the last column.
     """
     values, _ = latents(words)
-    steps = int(round(volumes * tr / STEP))
+    steps = int(round(volumes * tr / RESOLUTION))
     onset = words["onset"].to_numpy()
     until = np.minimum(np.append(onset[1:], words["offset"].iloc[-1]), onset + HELD)
     course = np.zeros((steps, values.shape[1] + 1))
     for row, start, stop in zip(
-        values, np.round(onset / STEP).astype(int), np.round(until / STEP).astype(int), strict=True
+        values, np.round(onset / RESOLUTION).astype(int), np.round(until / RESOLUTION).astype(int), strict=True
     ):
         course[start:stop, :-1] = row - centre
         course[start, -1] += 1
     convolved = np.apply_along_axis(lambda column: np.convolve(column, response)[:steps], 0, course)
-    middle = np.round((np.arange(volumes) + 0.5) * tr / STEP).astype(int)
+    middle = np.round((np.arange(volumes) + 0.5) * tr / RESOLUTION).astype(int)
     return convolved[middle]
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 import xarray as xr
 
 from triphase.core.errors import InputError
-from triphase.core.types import Entries, Section
+from triphase.core.types import Entries
 from triphase.responses.targets import region_masks
 from triphase.stats.bootstrap import bootstrap_draws, freedom
-from triphase.stats.paired import compare, swap_draws
-from triphase.stats.scoring import benjamini_hochberg
+from triphase.stats.multiple_tests import benjamini_hochberg
+from triphase.stats.paired import PairedDraws, compare, swap_draws
 
 FOUND = ["difference", "se", "low", "high", "p"]
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "reference", "layer", "subject", "roi", "measure", "value",
@@ -20,24 +20,25 @@ COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "reference", "layer
 FAMILY = ["model", "measure", "subject", "layer"]
 
 
-def paired_draws(shared: xr.Dataset, *, boot_draws: int, permutations: int, seed: int) -> Section:
-    """Draws that every pair of checkpoints shares, as arguments of `triphase.stats.paired.compare`.
+def paired_draws(shared: xr.Dataset, *, boot_draws: int, permutations: int, seed: int) -> PairedDraws:
+    """Draws that every pair of checkpoints shares.
 
     Parameters
     ----------
     shared : xarray.Dataset
-        From `prepare_encoding`: block_stretch, stretch_group.
+        From `prepare_encoding`: block_scans, block_stretch, stretch_group.
     """
     sizes, groups = np.bincount(shared["block_stretch"].values), shared["stretch_group"].values
-    return {
-        "counts": bootstrap_draws(sizes, groups, boot_draws, seed),
-        "signs": swap_draws(sizes, groups, permutations, seed),
-        "freedom": freedom(sizes, groups),
-    }
+    return PairedDraws(
+        scans=shared["block_scans"].values,
+        counts=bootstrap_draws(sizes, groups, boot_draws, seed),
+        signs=swap_draws(sizes, groups, permutations, seed),
+        freedom=freedom(sizes, groups),
+    )
 
 
 def layer_changes(
-    ours: xr.Dataset, theirs: xr.Dataset, shared: xr.Dataset, draws: Section, rois: Entries
+    ours: xr.Dataset, theirs: xr.Dataset, shared: xr.Dataset, draws: PairedDraws, rois: Entries
 ) -> xr.Dataset:
     """Differences of r, ours minus theirs, in one layer of two checkpoints.
 
@@ -47,7 +48,7 @@ def layer_changes(
         From `fit_encoding`, with `blocks` and `seam`.
     shared : xarray.Dataset
         From `prepare_encoding`.
-    draws : dict
+    draws : PairedDraws
         From `paired_draws`.
     rois : list of dict
         The config's ROIs.
@@ -75,8 +76,8 @@ def layer_changes(
     subjects = list(dict.fromkeys(subject))
     masks = np.array([[mask & (subject == name) for mask in regions.values()] for name in subjects])
     voxels, means = compare(
-        ours["blocks"].values, theirs["blocks"].values, shared["response_blocks"].values, shared["block_scans"].values,
-        seams=(ours["seam"].values + theirs["seam"].values) / 2, regions=masks.reshape(-1, len(subject)), **draws,
+        ours["blocks"].values, theirs["blocks"].values, shared["response_blocks"].values,
+        (ours["seam"].values + theirs["seam"].values) / 2, masks.reshape(-1, len(subject)), draws,
     )  # fmt: skip
     known, q = np.isfinite(voxels["p"]), np.empty(len(subject))
     for name in subjects:

@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from triphase.config.jobs import FitEncoding
+from triphase.core.batches import slices
 from triphase.encoding.design import Design
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
@@ -15,8 +16,9 @@ from triphase.encoding.memory import batch_size
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.responses.targets import RegionMeans
 from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, seams
+from triphase.stats.multiple_tests import benjamini_hochberg, family_wise_p
 from triphase.stats.permutation import permutation_draws, permutation_test
-from triphase.stats.scoring import benjamini_hochberg, correlate, family_wise_p
+from triphase.stats.scoring import correlate
 from triphase.stats.shifts import shift_draws, shift_test
 
 log = logging.getLogger(__name__)
@@ -28,12 +30,6 @@ class Engine:
 
     solver: str = "auto"
     backend: str = "auto"
-
-
-def voxel_batches(n_targets: int, n_scans: int, n_draws: int) -> list[slice]:
-    """Slices of the targets whose predictions and draws fit in memory together."""
-    size = batch_size(n_scans, n_draws)
-    return [slice(begin, min(begin + size, n_targets)) for begin in range(0, n_targets, size)]
 
 
 def fit_layer(
@@ -88,7 +84,7 @@ def fit_layer(
         for gain, (bands, alone) in variant.fits.items():
             weights, r_alone = weight_grid(settings.band_weights, len(bands) + 1), shared[f"r_{alone}"].values
             search, below[gain] = Search(alphas, weights, engine.solver, names=["llm", *bands]), alone
-            for batch in voxel_batches(len(targets), len(rows), settings.boot_draws):
+            for batch in slices(len(targets), batch_size(len(rows), settings.boot_draws)):
                 y = shared["responses"][:, batch].values
                 predicted, fit = fit_bands(spectra, list(bands.values()), y, design.outer, design.inner, search)
                 solvers |= fit["solvers"]

@@ -18,7 +18,7 @@ from triphase.encoding.folds import make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.responses.targets import Cohort, RegionMeans, check_lengths
-from triphase.stats.autocorrelation import autocorrelation, autocovariance, first_below
+from triphase.stats.autocorrelation import autocorrelation, first_below
 from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, response_sums
 from triphase.stats.resampling import block_length, decorrelation
 from triphase.stats.scoring import correlate
@@ -57,8 +57,7 @@ def make_design(
     groups = np.array([entry[run].get("group") or "" for run in labels])
     test_runs = [run["name"] for run in settings.runs if run["test"]]
     trained = ~np.isin(labels, test_runs)
-    covariance = sum(autocovariance(y[trained], labels[trained], LAGS) for y in cohort.batches())
-    acf = covariance / covariance[0]
+    acf = autocorrelation((y[trained] for y in cohort.batches()), labels[trained], LAGS)
     gap = needed_gap(acf, scans, settings.gap_seconds, tr, shared_reach(settings.downsampling))
     outer, inner = make_splits(labels, stimuli, test_runs, settings.split, gap=gap, groups=groups)
 
@@ -69,7 +68,7 @@ def make_design(
     if settings.lexical:
         about = {key: words.attrs[key] for key in ("language", "unit")}
         bands["lexical"] = lexical_band(words, timeline, outer, settings.lexical, seed=settings.seed, **about)
-    predicted = autocorrelation(bands["nuisance"][trained], labels[trained], LAGS)
+    predicted = autocorrelation([bands["nuisance"][trained]], labels[trained], LAGS)
     others = alternative_delays(settings.delay_alternatives, settings.delays, tr)
     design = Design(
         runs=labels, times=timeline.times, stimuli=stimuli, tr=tr, delays=scans, outer=outer, inner=inner, bands=bands,

@@ -6,15 +6,17 @@ is in all of them: the summaries are of models, for the brain data of the study.
 """
 
 import numpy as np
-from scipy.stats import beta, rankdata, t
+from scipy.stats import rankdata
 
+from triphase.core.units import TRAINING_FLOP
 from triphase.phases.order import EVENTS, turning_points
-from triphase.phases.pooled import FEWEST_RUNS, LEVEL, interval_error, random_effects, sign_flips
+from triphase.phases.pooled import FEWEST_RUNS, interval_error, random_effects, sign_flips
+from triphase.phases.verdict import VERDICTS
+from triphase.stats.intervals import mean_half_width
+from triphase.stats.proportions import clopper_pearson
 
-FLOP = 6  # per parameter and token, forward and backward pass (Kaplan et al. 2020)
 COMPUTE = "6 x parameters x tokens, in FLOP (Kaplan et al. 2020); all parameters in the files of a checkpoint count"
 LEGS = {"rise": "rise", "fall": "fall", "return": "rise"}  # of the triple, in their order, with their kinds
-VERDICTS = ("supported", "not supported", "undetermined")
 PERMUTATIONS = 9999
 
 
@@ -60,7 +62,7 @@ def describe(entry, model, language):
             events[event] = {"censored": True, "tokens": None, "interval": None, "compute": None}
             continue
         tokens, interval = entry["breakpoints"][border - 1], entry["intervals"][border - 1]
-        compute = FLOP * parameters * tokens if parameters else None
+        compute = TRAINING_FLOP * parameters * tokens if parameters else None
         events[event] = {"censored": False, "tokens": tokens, "interval": interval, "compute": compute}
     return {
         "group": model["group"],
@@ -105,18 +107,8 @@ def consistency(runs, place, phase):
         "signs": {kind: here.count(kind) for kind in ("rise", "fall", "none")},
         "n": n,
         "consistent": agree / n if n else None,
-        "interval": proportion_interval(agree, n),
+        "interval": [float(bound) for bound in clopper_pearson(agree, n)] if n else None,
     }
-
-
-def proportion_interval(k, n):
-    """Exact interval of a proportion (Clopper and Pearson 1934); None without runs."""
-    if not n:
-        return None
-    tail = (1 - LEVEL) / 2
-    low = beta.ppf(tail, k, n - k + 1) if k else 0.0
-    high = beta.isf(tail, k + 1, n - k) if k < n else 1.0
-    return [float(low), float(high)]
 
 
 def position(runs, event):
@@ -257,6 +249,6 @@ def over_sample(what, sample, rng):
     entry = {"n": n, "mean": float(back(center)), "interval": None, "p": None}
     if n < FEWEST_RUNS:
         return entry | {"reason": f"{n} run{'s' * (n != 1)}: nothing is tested below {FEWEST_RUNS}"}
-    half = t.ppf((1 + LEVEL) / 2, n - 1) * sample.std(ddof=1) / np.sqrt(n)
+    half = mean_half_width(sample)
     interval = [float(back(center - half)), float(back(center + half))]
     return entry | {"interval": interval, "p": sign_flips(sample, rng), "reason": None}

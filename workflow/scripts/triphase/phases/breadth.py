@@ -15,14 +15,14 @@ from triphase.core.artefacts import finite_or_none
 from triphase.phases.curves import Undetermined, average_subjects, prepare, read_curve
 from triphase.phases.piecewise import tau_ladder
 from triphase.phases.transitions import WORDS, merged
-from triphase.stats.scoring import benjamini_hochberg
+from triphase.stats.intervals import LEVEL
+from triphase.stats.multiple_tests import benjamini_hochberg
 from triphase.table.tidy import LEAST_CEILING
 
 FDR = 0.05
 NEEDED_SHARE = 0.8  # of the parcels with a ceiling of at least LEAST_CEILING, moving alike: "the entire brain"
 LEAST_COVERAGE = 0.8  # share of the measured voxels that parcels must cover for that claim
 LEAST_PARCELS = 20  # fewer are regions of interest
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)

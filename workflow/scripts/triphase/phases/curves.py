@@ -6,10 +6,12 @@ where a verdict on it has something to say, remarks (list of str).
 
 import numpy as np
 
+from triphase.core.messages import listed
 from triphase.phases.piecewise import shrink_covariance
+from triphase.stats.intervals import RESAMPLED_SUBJECTS
 
-RESAMPLED_SUBJECTS = 10  # from this number on subjects are a sample and are resampled; below it they are fixed
-RESAMPLED_SEEDS = 5  # the same for training runs that differ in their seed
+RESAMPLED_SEEDS = 5  # training runs that differ in their seed, from which on they are a sample and are resampled
+MOST_NAMES = 6  # of checkpoints in a message
 LEAST = 5  # checkpoints that even a line needs
 
 
@@ -68,7 +70,7 @@ def read_curve(table, boot, measures, roi=None, subject=None):
         "values": whole.to_numpy(float, na_value=np.nan),
         "errors": errors.to_numpy(float, na_value=np.nan),
         "draws": np.array([np.mean(drawn[name], axis=0) for name in names], float) if complete else None,
-        "remarks": [f"not measured at {listed(absent)}"] if absent else [],
+        "remarks": [f"not measured at {listed(absent, MOST_NAMES)}"] if absent else [],
     }
 
 
@@ -109,7 +111,7 @@ def on_shared_grid(curves, key, what):
     places = {place: name for curve in curves for place, name in zip(curve[key], curve["checkpoint"], strict=True)}
     lacking = {name: sum(place not in own for own in had) for place, name in places.items() if place not in shared}
     if lacking:
-        named = listed([f"{name} (lacking in {count} of {len(curves)})" for name, count in lacking.items()])
+        named = listed([f"{name} (lacking in {count} of {len(curves)})" for name, count in lacking.items()], MOST_NAMES)
         remarks.append(f"left out, as not all {what} have a value: {named}")
     kept = []
     for curve in curves:
@@ -142,12 +144,6 @@ def mean_curve(curves, resampled, rng):
     return curves[0] | {"values": values.mean(axis=0), "errors": errors, "draws": draws}
 
 
-def listed(names, most=6):
-    """Names in a row; of many, the first ones and how many more there are."""
-    names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
 def usable(data):
     """Indices of a curve's checkpoints that have a value, in order of step, step 0 among them, and remarks.
 
@@ -158,12 +154,12 @@ def usable(data):
     """
     order, names = np.argsort(data["step"], kind="stable"), data["checkpoint"]
     if unknown := [names[i] for i in order if not np.isfinite(data["tokens"][i])]:
-        raise Undetermined(f"tokens are unknown: {listed(unknown)}")
+        raise Undetermined(f"tokens are unknown: {listed(unknown, MOST_NAMES)}")
     for earlier, later in zip(order[:-1], order[1:], strict=True):
         if not data["tokens"][later] > data["tokens"][earlier]:
             raise Undetermined(f"tokens do not increase from {names[earlier]} to {names[later]}")
     missing = [names[i] for i in order if not np.isfinite(data["values"][i])]
-    remarks = [f"without a value and left out: {listed(missing)}"] if missing else []
+    remarks = [f"without a value and left out: {listed(missing, MOST_NAMES)}"] if missing else []
     return order[np.isfinite(data["values"][order])], [*data.get("remarks", []), *remarks]
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from triphase.encoding.guards import SCALINGS
 from triphase.phases.behaviour import behaviour
 from triphase.phases.breadth import breadth
-from triphase.phases.curves import RESAMPLED_SUBJECTS, Undetermined, average_subjects, prepare, read_curve
+from triphase.phases.curves import Undetermined, average_subjects, prepare, read_curve
 from triphase.phases.order import order
 from triphase.phases.transitions import Curve, pattern
 from triphase.phases.verdict import undetermined, verdict_of
+from triphase.stats.intervals import RESAMPLED_SUBJECTS
 
 
 def model_phases(table, boot, model, headline, settings, seed, rois=()):

@@ -12,8 +12,8 @@ from triphase.phases.behaviour import between_grid_points
 from triphase.phases.curves import Undetermined, read_curve
 from triphase.phases.transitions import WORDS, merged, pattern
 from triphase.phases.verdict import Judged
+from triphase.stats.intervals import LEVEL
 
-LEVEL = 0.95
 FEWEST = 5  # pairs of values that a correlation is taken from
 FARTHEST = 3  # lag in checkpoints
 EVENTS = {"onset": "its rise is under way at the first checkpoint", "peak": "it rises until the last checkpoint",

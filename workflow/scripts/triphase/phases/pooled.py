@@ -10,9 +10,10 @@ from itertools import product
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.stats import chi2, norm, t
+from scipy.stats import chi2, norm
 
-LEVEL = 0.95
+from triphase.stats.intervals import LEVEL, half_width
+
 FEWEST_RUNS = 5  # independent runs, below which nothing is tested: with four, no sign test gets below p = 0.125
 MOST_FLIPS = 12  # runs whose sign changes are all gone through; above it they are sampled
 SAMPLED_FLIPS = 9999
@@ -41,9 +42,9 @@ def random_effects(estimates, errors):
     weights = 1 / (v + tau2)
     mean, known = weights @ y / weights.sum(), 1 / weights.sum()
     error2 = max((weights * (y - mean) ** 2).sum() / (n - 1), 1) * known
-    half = t.ppf((1 + LEVEL) / 2, n - 1) * np.sqrt(error2)
+    half = half_width(np.sqrt(error2), n - 1)
     typical = (n - 1) * fixed.sum() / (fixed.sum() ** 2 - (fixed**2).sum())
-    ahead = t.ppf((1 + LEVEL) / 2, n - 2) * np.sqrt(tau2 + error2) if n > 2 else None
+    ahead = half_width(np.sqrt(tau2 + error2), n - 2) if n > 2 else None
     return {
         "n": n,
         "mean": float(mean),

@@ -11,10 +11,10 @@ import pandas as pd
 from triphase.phases.curves import Undetermined, average_subjects, read_curve
 from triphase.phases.transitions import first_rise, margins, power
 from triphase.phases.verdict import Judged
+from triphase.stats.intervals import LEVEL
 
 FALLS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # shares of the first rise
 LAGS = (2.0, 3.0, 5.0, 10.0, 30.0, 100.0)  # factors in tokens
-LEVEL = 0.95
 ONSET = (False, True)  # the form of a curve that leaves a plateau
 
 

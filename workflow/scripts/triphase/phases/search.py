@@ -1,10 +1,13 @@
-"""The best curve of every class among all shapes of a grid, without fitting each shape to each series anew.
+"""Finds the best curve of every class among all shapes of a grid without fitting every shape to every series.
 
-The shapes are a tree (`tree`): each is its parent and one ramp more. What a ramp adds to the explained sum of squares
-is the square of its product with the parent's residual over its length beside the parent, and both follow from the
-swept Gram matrices of the shapes with two breakpoints and fewer (all-subsets regression: Furnival and Wilson 1974,
-"Regressions by leaps and bounds", Technometrics 16). Signs of slopes are asked only of curves that would be the best of
-their class. A rung of the tau ladder is left out where a bound shows that nothing better lies there.
+The shapes form a tree (`triphase.phases.tree`): each is its parent plus one ramp. A ramp explains as much more as the
+squared product of the series with the part of the ramp that the parent does not span, over that part's squared length.
+Both follow from the Gram matrices of the hinges, swept by each of the *small* shapes, those with two breakpoints or
+fewer (all-subsets regression: Furnival and Wilson 1974, "Regressions by leaps and bounds", Technometrics 16). Signs of
+slopes are computed only for curves that would be the best of their class, and a rung of the tau ladder is left out
+where a bound shows that it holds nothing better. tests/helpers/plain_search.py does the same without any of this.
+
+*Swept* by a shape means: less the part that the shape's columns explain.
 """
 
 from functools import cached_property
@@ -12,14 +15,23 @@ from itertools import product
 
 import numpy as np
 
-CELLS = 32_000  # values per temporary array: they stay in a core's cache
-TOGETHER = 80  # times as many in the products of the series that are searched together
-PAIRS = 20_000  # curves whose signs are asked at a time
+from triphase.core.batches import slices
+
+CELLS = 32_000  # values of a temporary array, which then stays in a core's cache
+TOGETHER = 80  # times as many values in the products of the series that are searched together
+PAIRS = 20_000  # curves whose signs are computed at a time
 PILOT = 16  # series that tell which rungs are likely
 
 
 class Rung:
-    """What a search needs under one covariance of the values; t has the grid's points."""
+    """What a search needs under one covariance of the values.
+
+    Parameters
+    ----------
+    t : array (n,), the grid
+    covariance : array (n, n)
+    tree : triphase.phases.tree.Tree
+    """
 
     def __init__(self, t, covariance, tree):
         self.tree, self.covariance, n = tree, covariance, len(t)
@@ -35,9 +47,14 @@ class Rung:
 
     @cached_property
     def swept(self):
-        """Of each small shape: Gram matrix of the hinges beside it (small, n, n), its own ramp's products with them
-        beside its parent (small, n), that ramp's squared length, and the coefficients of its chain's ramps in the
-        hinges (ramp, small, n).
+        """What the small shapes make of the hinges.
+
+        Returns
+        -------
+        gram : array (small, n, n), Gram matrix of the hinges, swept by the shape
+        own, length : arrays (small, n) and (small,), products of the shape's own ramp with the hinges, and its squared
+            length, both swept by its parent
+        coefficients : array (ramp, small, n), of the ramps from the root down to the shape, for each hinge
         """
         tree, n = self.tree, len(self.constant)
         coefficients = np.zeros((len(tree.levels), tree.small, n))
@@ -58,7 +75,7 @@ class Rung:
 
     @cached_property
     def lengths(self):
-        """Squared length of every shape's ramp beside its parent, and its product with its parent's over that one's."""
+        """Squared length of every shape's own ramp, swept by its parent, and the share of the parent's ramp in it."""
         tree = self.tree
         gram, _, short, _ = self.swept
         length, ratio = np.ones(len(tree.shapes)), np.zeros(len(tree.shapes))
@@ -75,9 +92,11 @@ class Rung:
         return length, ratio
 
     def slopes(self, free, edges):
-        """Of shapes with the same plateaus: ramps of their free segments and what gives those segments' slopes.
+        """Ramps of the free segments of shapes with the same plateaus, and the rows that solve for their slopes.
 
-        Two arrays (shapes, free segments, n) whose products with whitened values are the ramps' moments and the slopes.
+        Returns
+        -------
+        two arrays (shapes, free segments, n), whose products with whitened values are moments and slopes
         """
         segments = np.flatnonzero(free)
         ramps = self.hinges.T[edges[:, segments]] - self.hinges.T[edges[:, segments + 1]]
@@ -91,9 +110,14 @@ class Rung:
         return [(free, start, *self.slopes(free, self.tree.edges(range(start, stop)))) for free, start, stop in groups]
 
     def products(self, white):
-        """Products of series with the hinges beside each small shape (small, n, series); coefficients of its chain's
-        ramps in the series (ramp, small, series); what it explains of their squares and their product with its own
-        ramp, both (middle, series), with room for the shapes after the small ones.
+        """Series against each small shape.
+
+        Returns
+        -------
+        hinges : array (small, n, series), products with the hinges, swept by the shape
+        coefficients : array (ramp, small, series), of the ramps from the root down to the shape
+        explained, product : arrays (middle, series), sums of squares that a shape explains, and products with its own
+            ramp; the rows after the small shapes are still to be filled
         """
         tree, (_, own, length, of_hinges) = self.tree, self.swept
         hinges = np.empty((tree.small, *white.shape))
@@ -121,14 +145,14 @@ class Best:
         self.shape = np.full((classes, series), -1)
         self.window = window
 
-    def of(self, series):
-        """The same for some of the series only."""
+    def subset(self, series):
+        """A copy for some of the series only."""
         part = Best(0, 0, self.window)
         part.bic, part.shape = self.bic[:, series], self.shape[:, series]
         return part
 
     def ceiling(self, classes):
-        """BIC below which a curve of one of these classes would change the answer, per series."""
+        """BIC that a curve of one of these classes must undercut to change the answer, per series."""
         if self.window is None or not len(classes):
             return self.bic[classes].max(axis=0, initial=-np.inf)
         low, high = self.window
@@ -136,15 +160,15 @@ class Best:
         return np.array([np.minimum(first, second - low), np.minimum(second, first + high)])[classes].max(axis=0)
 
     def offer(self, label, series, bic, shape):
-        """Take what is better; equally long arrays, `label` -1 for none."""
+        """Enter the curves that are better than those so far; arrays of one length, `label` -1 where there is none."""
         better = np.flatnonzero((label >= 0) & (bic < self.bic[label, series]))
         better = better[np.argsort(-bic[better], kind="stable")]  # of several for one place, the last one is kept
         place = label[better], series[better]
         self.bic[place], self.shape[place] = bic[better], shape[better]
 
 
-def labels_of(free, label):
-    """Class of every combination of signs of the free segments, bit i set where the i-th free one rises."""
+def class_table(free, label):
+    """Class of every combination of signs of the free segments; bit i of its place is set where the i-th one rises."""
     table = []
     for bits in product((-1, 1), repeat=sum(free)):
         signs = iter(reversed(bits))
@@ -153,9 +177,9 @@ def labels_of(free, label):
 
 
 def likeliest_first(rungs, values):
-    """Rungs in the order in which they fit a few series: what is found in the first rules others out."""
+    """Rungs by how well they fit a few of the series, the best first: what they hold rules out others."""
     series = values[:, :PILOT]
-    tables = {free: labels_of(free, lambda signs: 0) for free, _, _ in rungs[0].tree.groups}
+    tables = {free: class_table(free, lambda signs: 0) for free, _, _ in rungs[0].tree.groups}
     pilot = [scan_small(rung, series, tables, Best(1, series.shape[1])) for rung in rungs]
     fit = [rung.offset + rest.min(axis=0).mean() for rung, rest in zip(rungs, pilot, strict=True)]
     return [rungs[i] for i in np.argsort(fit, kind="stable")]
@@ -164,7 +188,7 @@ def likeliest_first(rungs, values):
 def search(rungs, values, label, classes, window=None):
     """Best curve of every class for every series (see `piecewise.Bank.search`), `rungs` in the order to try them."""
     tree, (n, number) = rungs[0].tree, values.shape
-    tables = {free: labels_of(free, label) for free, _, _ in tree.groups}
+    tables = {free: class_table(free, label) for free, _, _ in tree.groups}
     count = -(-number * tree.small * n // (TOGETHER * CELLS))
     parts = []
     for part in np.array_split(values, max(count, 1), axis=1):
@@ -173,7 +197,7 @@ def search(rungs, values, label, classes, window=None):
 
 
 def scan(rungs, values, tables, best):
-    """The best curves of as many series as memory bears, entered into `best`, which is returned."""
+    """Search series whose products fit in memory together, enter their best curves into `best`, and return it."""
     tree, (n, number) = rungs[0].tree, values.shape
     reached = [np.unique(tables[free][tables[free] >= 0]) for free, _, _ in tree.groups]
     penalty = np.log(n) * tree.parameters[[start for _, start, _ in tree.groups], None]
@@ -184,7 +208,7 @@ def scan(rungs, values, tables, best):
         active, asked = np.flatnonzero(open_at.any(axis=0)), open_at.any(axis=1)
         if not len(active):
             continue
-        mine = best.of(active)
+        mine = best.subset(active)
         rest = scan_small(rung, values[:, active], tables, mine, asked)
         scan_large(rung, values[:, active], tables, mine, asked, rest)
         best.bic[:, active], best.shape[:, active] = mine.bic, mine.shape
@@ -197,11 +221,11 @@ def scan(rungs, values, tables, best):
 
 
 def scan_small(rung, values, tables, best, asked=None):
-    """Offer the small shapes of the groups that are asked for (all, where not given).
+    """Offer the small shapes of the groups in `asked` (all where it is None) to `best`.
 
     Returns
     -------
-    array (groups, series), the least residual sum of squares; infinite for what was not looked at
+    array (groups, series), the least residual sum of squares; infinite for groups that were not looked at
     """
     white = rung.whitener @ values
     total = (white**2).sum(axis=0) - (rung.constant @ white) ** 2
@@ -223,7 +247,7 @@ def scan_small(rung, values, tables, best, asked=None):
 
 
 def scan_large(rung, values, tables, best, asked, rest):
-    """Offer the other shapes of the groups that are asked for, and enter their residuals into `rest`."""
+    """Offer the larger shapes of the groups in `asked` to `best`, and enter their least residuals into `rest`."""
     tree, number = rung.tree, values.shape[1]
     if not any(wanted for wanted, (_, first, _) in zip(asked, tree.groups, strict=True) if first >= tree.small):
         return
@@ -257,7 +281,7 @@ def scan_large(rung, values, tables, best, asked, rest):
                 continue
             top = gain.argmax(axis=0)
             rest[group] = np.minimum(rest[group], total - gain[top, np.arange(number)])
-            # The best of each series first: it often leaves nothing else to ask.
+            # The best shape of each series first: it often rules out all others.
             for only_top in (True, False):
                 needed = total + penalty - best.ceiling(classes)
                 if only_top:
@@ -265,32 +289,39 @@ def scan_large(rung, values, tables, best, asked, rest):
                     row = top[series]
                 else:
                     row, series = np.nonzero(gain > needed) if len(series) else (series, series)
-                for part in range(0, len(row), PAIRS):
-                    i, j = row[part : part + PAIRS], series[part : part + PAIRS]
+                for part in slices(len(row), PAIRS):
+                    i, j = row[part], series[part]
                     slopes = slopes_of(rung, start + i, j, coefficients, product, move[i, j])
                     code = (slopes > 0).T @ (1 << np.arange(sum(free)))
                     best.offer(tables[free][code], j, total[j] + penalty - gain[i, j], start + i)
 
 
 def slopes_of(rung, shapes, series, coefficients, product, move):
-    """Slopes of the free segments, (free segments, pairs), of shapes of one group, each fitted to one of the series.
+    """Slopes of the free segments, (free segments, pairs), of pairs of a shape and a series, all shapes of one group.
 
-    `coefficients` and `product` as `Rung.products` returns them, `move` the products with the shapes' own ramps.
+    Parameters
+    ----------
+    rung : Rung
+    shapes, series : int arrays (pairs,)
+    coefficients, product : as `Rung.products` returns them
+    move : array (pairs,), product of each series with its shape's own ramp
     """
     tree, (_, _, _, of_hinges) = rung.tree, rung.swept
     length, ratio = rung.lengths
     above, last = tree.above[shapes - tree.small], move / length[shapes]
     depth = tree.depth[shapes[0]]
-    chain = coefficients[:, above, series] - last * of_ramps(of_hinges, above, tree, shapes)
+    chain = coefficients[:, above, series] - last * ramp_coefficients(of_hinges, above, tree, shapes)
     ramps = [*chain[: depth - 1], last]
     if shapes[0] >= tree.middle:
         parent = tree.parent[shapes]
         second = product[parent, series] / length[parent] - last * ratio[shapes]
-        chain -= second * of_ramps(of_hinges, above, tree, parent)
+        chain -= second * ramp_coefficients(of_hinges, above, tree, parent)
         ramps = [*chain[: depth - 2], second, last]
     return tree.cover(shapes[0]).T.astype(float) @ np.array(ramps)
 
 
-def of_ramps(of_hinges, above, tree, shapes):
-    """Coefficients of small shapes' chains in the own ramps of other shapes, (ramp, pairs)."""
+def ramp_coefficients(of_hinges, above, tree, shapes):
+    """Coefficients of the ramps down to the small shapes `above` that give the explained part of other shapes' own
+    ramps, (ramp, pairs).
+    """
     return of_hinges[:, above, tree.left[shapes]] - of_hinges[:, above, tree.right[shapes]]

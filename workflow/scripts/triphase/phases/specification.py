@@ -20,7 +20,7 @@ from triphase.encoding.guards import SCALINGS
 from triphase.phases.curves import Undetermined, average_subjects
 from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Source, layer_rules
 from triphase.phases.transitions import SYMBOLS, is_triple, legs, margins, pattern, power
-from triphase.phases.verdict import Judged, judge
+from triphase.phases.verdict import VERDICTS, Judged, judge
 from triphase.table.tidy import GAIN
 
 TEXT = [
@@ -43,7 +43,6 @@ NUISANCE = ("none", "N1", "N2", "step 0")
 # There are hundreds of analyses: the fewest simulations that can be significant at 0.05, and the fewest breakpoints
 # that a triple needs where a plateau comes first.
 SIMULATIONS, MAX_BREAKPOINTS = 40, 3
-VERDICTS = ("supported", "not supported", "undetermined")
 
 
 @dataclass(frozen=True)

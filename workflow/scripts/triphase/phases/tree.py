@@ -1,4 +1,4 @@
-"""The shapes of a grid as a tree: each is its parent and one ramp more, which `triphase.phases.search` makes use of."""
+"""The shapes of a grid as a tree, in which each is its parent plus one ramp; `triphase.phases.search` walks it."""
 
 from itertools import pairwise
 
@@ -13,10 +13,14 @@ class Tree:
     Attributes
     ----------
     shapes : list of Shape, by number of breakpoints, then by their plateaus
-    groups : list of (free, start, stop), the runs of shapes with the same plateaus
-    parent, left, right : int arrays; a shape is its parent and the ramp from grid point `left` to `right`
+    groups : list of (free, start, stop), runs of shapes with the same plateaus
+    parent, left, right : int arrays (shapes,); a shape is its parent plus the ramp from grid point `left` to `right`
+    root : index of the constant
     small : number of shapes with at most SWEPT breakpoints, which come first
     middle : number of shapes that can be parents: those with fewer breakpoints than the most
+    levels : list of int arrays, the small shapes with 1, 2, ... free segments
+    depth, parameters : int arrays (shapes,), free segments and parameters
+    above : int array, for each shape after the small ones the small shape that it descends from
     """
 
     def __init__(self, shapes, n):
@@ -32,16 +36,15 @@ class Tree:
         self.small = int((bends <= SWEPT).sum())
         self.middle = int((bends < max(bends[-1], SWEPT + 1)).sum())
         self.levels = [np.flatnonzero(depth[: self.small] == d) for d in range(1, depth.max() + 1)]
-        # The small shape above each larger one: its parent, or its parent's.
         rows = np.arange(self.small, len(shapes))
         self.above = np.where(rows < self.middle, self.parent[rows], self.parent[self.parent[rows]])
         starts = [i for i, shape in enumerate(shapes) if not i or shape.free != shapes[i - 1].free]
         self.groups = [(shapes[a].free, a, b) for a, b in pairwise([*starts, len(shapes)])]
 
     def cover(self, shape):
-        """Which ramps of a shape's chain, from the root down, span which of its free segments (ramps, free segments).
+        """Which ramps, from the root down to a shape, span which of its free segments: bool (ramps, free segments).
 
-        The same for all shapes of a group.
+        It is the same for all shapes of a group.
         """
         edges = np.array([0, *self.shapes[shape].knots, self.n - 1])
         chain = [shape]
@@ -56,7 +59,7 @@ class Tree:
 
 
 def ancestry(shape, end):
-    """Parent of a shape as (knots, free), and the ends of the ramp that it lacks; None for the constant."""
+    """Parent of a shape as (knots, free), None for the constant, and both ends of the ramp that the parent lacks."""
     knots, free = shape.knots, shape.free
     if not any(free):
         return None, 0, 0

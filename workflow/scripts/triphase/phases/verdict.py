@@ -22,6 +22,7 @@ from triphase.phases.transitions import (
     power,
 )
 
+VERDICTS = ("supported", "not supported", "undetermined")
 TRIPLE_CHECKPOINTS = next(n for n in range(5, 20) if allowed_breakpoints(n) == 2)
 
 

@@ -8,12 +8,12 @@ import math
 
 from triphase.activations.tokens import least_context
 from triphase.checkpoints.snapshots import weight_files
+from triphase.core.formats import DTYPE_BYTES
 from triphase.core.types import Entries, Section
 from triphase.core.units import in_units
 from triphase.planning.records import MODEL_RULES
 from triphase.states.mechanism.inputs import SEQUENCES
 
-BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # Floating-point operations per second of one device in a forward pass, and of one core.
 GPU_RATE, GPU_RATE_FLOAT32, CORE_RATE = 1e14, 1.5e13, 3e10
 # From so many parameters on, a GPU is taken to be there even where this machine has none.
@@ -43,7 +43,7 @@ def weights_of(model: Section, locked: Section | None = None) -> Section | None:
     locked : dict, optional
         The model's part of the lock: the bytes of the first checkpoint that it has stand for all.
     """
-    per_number = BYTES[model.get("dtype") or "float16"]
+    per_number = DTYPE_BYTES[model.get("dtype") or "float16"]
     for entry in (locked or {"checkpoints": {}})["checkpoints"].values():
         sizes = {file["name"]: file["bytes"] for file in entry.get("files", [])}
         if names := weight_files(sizes):
@@ -83,7 +83,7 @@ def tokens_of(words: int, context: Section, task_jobs: Entries, mechanism_length
 
 def devices_for(parameters: float, dtype: str, memory: float) -> int:
     """GPUs that hold a model: int."""
-    return math.ceil(HELD * BYTES[dtype] * parameters / memory)
+    return math.ceil(HELD * DTYPE_BYTES[dtype] * parameters / memory)
 
 
 def thumb_seconds(rule: str, size: Section | None, tokens: dict[str, float], dtype: str, on_gpu: bool) -> float:
@@ -95,7 +95,7 @@ def thumb_seconds(rule: str, size: Section | None, tokens: dict[str, float], dty
         return FIT_SECONDS
     if rule not in MODEL_RULES or size is None:
         return JOB_SECONDS
-    half = BYTES["float32" if rule == "evaluate_tasks" else dtype] < 4
+    half = DTYPE_BYTES["float32" if rule == "evaluate_tasks" else dtype] < 4
     rate = (GPU_RATE if half else GPU_RATE_FLOAT32) if on_gpu else CORE_RATE
     return START_SECONDS + size["bytes"] / READ_RATE + 2 * size["parameters"] * tokens[rule] / rate
 
@@ -211,7 +211,7 @@ def disk_bytes(models: Entries, words: int, storage: str, disk_gb: float | None,
     activations = 0
     for row in models:
         layers = ((row["size"]["parameters"] if row["size"] else 0) / (12 * 128**2)) ** (1 / 3)
-        activations += row["checkpoints"] * words * (layers + 1) * 128 * layers * BYTES[storage]
+        activations += row["checkpoints"] * words * (layers + 1) * 128 * layers * DTYPE_BYTES[storage]
     fits = FIT_BYTES * sum(row["checkpoints"] * row["layers"] for row in models)
     return {"data": 2 * data_bytes, "weights": kept, "activations": activations, "fits": fits}
 

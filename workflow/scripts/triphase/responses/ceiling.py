@@ -11,7 +11,7 @@ import pandas as pd
 
 from triphase.core.errors import InputError
 from triphase.core.types import Entries
-from triphase.stats.scoring import fisher_z
+from triphase.stats.scoring import fisher_z, pearson
 
 # Stands for the mean over subjects where a subject's name would stand.
 GROUP = "group"
@@ -19,22 +19,6 @@ GROUP = "group"
 SAME_PLACE = 0.05
 # Share of a subject's voxels that some other has too; with less they lie on different grids.
 LEAST_SHARED = 0.5
-
-
-def correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pearson r per column.
-
-    Parameters
-    ----------
-    first, second : float arrays (time, voxel)
-
-    Returns
-    -------
-    float array (voxel,), NaN where either is constant or not finite
-    """
-    a, b = first - first.mean(axis=0), second - second.mean(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
 
 
 def fisher_mean(correlations: Sequence[np.ndarray], lengths: Sequence[int]) -> np.ndarray:
@@ -168,7 +152,7 @@ def leave_one_out(series: Callable[[], Iterable[Mapping[str, np.ndarray]]]) -> n
 
 def isc_of(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Inter-subject correlation of one subject from `Others.pairs`: float array (voxel,)."""
-    scores = [correlate(own, rest) for own, rest in pairs.values()]
+    scores = [pearson(own, rest) for own, rest in pairs.values()]
     return fisher_mean(scores, [len(own) for own, _ in pairs.values()])
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from triphase.core.batches import slices
 from triphase.core.types import Entries, Section
 from triphase.responses.ceiling import (
     GROUP,
@@ -27,13 +27,12 @@ from triphase.responses.ceiling import (
 from triphase.responses.regions import region_means, voxel_batches
 from triphase.responses.targets import region_masks
 from triphase.stats.bootstrap import bootstrap_draws, bootstrap_r, cut_blocks
+from triphase.stats.intervals import RESAMPLED_SUBJECTS, half_width
 from triphase.stats.scoring import fisher_z
 
 log = logging.getLogger(__name__)
 
-LEVEL = 0.95
-RESAMPLED_SUBJECTS = 10  # from this number on subjects are a sample and are resampled; below it they are fixed
-DRAWS = 1000  # of the bootstrap
+BOOTSTRAP_DRAWS = 1000
 # Length of the blocks of time that are drawn, s: several times the 10 to 15 s over which responses are correlated.
 BLOCK_SECONDS = 40
 # Voxels per bootstrap: bounds the memory of draws x voxels.
@@ -76,9 +75,7 @@ def interval(value: np.ndarray, draws: np.ndarray, freedom: int) -> tuple[np.nda
     -------
     low, high : float arrays (voxel,), NaN where there are no two blocks to draw
     """
-    if freedom < 1:
-        return np.full(np.shape(value), np.nan), np.full(np.shape(value), np.nan)
-    half = stats.t.ppf((1 + LEVEL) / 2, freedom) * fisher_z(draws).std(axis=0, ddof=1)
+    half = half_width(fisher_z(draws).std(axis=0, ddof=1), freedom)
     return np.tanh(fisher_z(value) - half), np.tanh(fisher_z(value) + half)
 
 
@@ -186,9 +183,9 @@ def measure_ceiling(
         course). Subject "group" is r_max of the mean reliability over subjects, or their mean correlation, with
         subjects resampled from ten on.
     """
-    settings = {"n_draws": DRAWS, "length": max(int(round(BLOCK_SECONDS / tr)), 1), "seed": seed}
+    settings = {"n_draws": BOOTSTRAP_DRAWS, "length": max(int(round(BLOCK_SECONDS / tr)), 1), "seed": seed}
     masks = {name: region_masks(layout["roi"], rois) for name, layout in layouts.items()}
-    collected = {name: Collected(layout, masks[name], DRAWS) for name, layout in layouts.items()}
+    collected = {name: Collected(layout, masks[name], BOOTSTRAP_DRAWS) for name, layout in layouts.items()}
     groups, kind, freedom = hearings(runs), "isc", 0
     usable = [subject for subject, layout in layouts.items() if layout["valid"].any()]
     for subject in sorted(set(layouts) - set(usable)):
@@ -210,7 +207,7 @@ def measure_ceiling(
         names = list(masks[usable[0]])
         identity = {name: np.arange(len(names)) == place for place, name in enumerate(names)}
         small = {name: {"roi": np.array(names), "scans": layouts[name]["scans"]} for name in usable}
-        regional = {name: Collected(small.get(name, {"roi": names}), identity, DRAWS) for name in layouts}
+        regional = {name: Collected(small.get(name, {"roi": names}), identity, BOOTSTRAP_DRAWS) for name in layouts}
         freedom = _from_others(
             lambda subject, chosen, voxels: {run: means[subject][0][run][:, voxels] for run in chosen},
             small, {name: np.arange(len(names)) for name in usable}, regional, settings,
@@ -285,9 +282,8 @@ def _at_places(open_runs, subject, lengths, voxels, batch):
 
 def _parts(voxels):
     """Batches of a slice of voxels: (slice within it, slice among all voxels)."""
-    for begin in range(voxels.start, voxels.stop, VOXEL_BATCH):
-        end = min(begin + VOXEL_BATCH, voxels.stop)
-        yield slice(begin - voxels.start, end - voxels.start), slice(begin, end)
+    for part in slices(voxels.stop - voxels.start, VOXEL_BATCH):
+        yield part, slice(voxels.start + part.start, voxels.start + part.stop)
 
 
 def _means(open_runs, subject, layout, masks):

@@ -11,7 +11,7 @@ from triphase.core.errors import InputError
 # Values cleaned at a time: cleaning makes several copies in double precision, which had better fit the cache.
 BLOCK_VALUES = 1_000_000
 # A perfect fit leaves less than this of a value in single precision.
-ROUNDING = 1e-6
+PERFECT_FIT = 1e-6
 
 
 def usable_voxels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,7 +134,7 @@ def _clean_block(values, basis, cut):
     left = values[cut:]
     # What is left of a voxel that the confounds explain is rounding error: scaled up it would look like data.
     spread = left.std(axis=0, ddof=1)
-    empty = spread <= ROUNDING * size
+    empty = spread <= PERFECT_FIT * size
     left -= left.mean(axis=0)
     left /= np.where(empty, 1, spread)
     left[:, empty] = np.nan

@@ -25,6 +25,8 @@ DIFFERENCES = ("*_derivative1*", "framewise_displacement", "*dvars", "rmsd")
 FMRIPREP_MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 # Radius of the sphere on which rotations are taken as displacements (Power et al. 2012), mm.
 HEAD_RADIUS = 50.0
+# Mean framewise displacement (mm) from which a run is named as one with much motion (Power et al. 2014).
+MUCH_MOTION = 0.5
 
 
 def read_confounds(path: str | Path) -> pd.DataFrame:

@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.artefacts import finite_or_none, open_arrays
+from triphase.core.messages import listed
 from triphase.core.types import Entries, Section
 from triphase.responses.ceiling import GROUP, standardized
+from triphase.responses.confounds import MUCH_MOTION
 from triphase.responses.regions import region_means, voxel_batches
 from triphase.responses.subject import load_responses
 from triphase.responses.targets import region_masks
 from triphase.responses.timing import LAGS, check_timing, judge
 from triphase.sources.clones import git
 
-# Mean framewise displacement (mm) from which a run is named as one with much motion (Power et al. 2014).
-MUCH_MOTION = 0.5
+# Of runs or subjects that a remark names.
 MOST_NAMES = 8
 
 
@@ -256,37 +257,32 @@ def findings(
         noted.append(f"Lag between {unit} rate and response: {kind} ({timing['reason']}).")
     empty = [name for name, facts in subjects.items() if not facts["valid"]]
     if empty:
-        noted.append(f"No valid voxel, left out of all that follows: {_some(empty)}.")
+        noted.append(f"No valid voxel, left out of all that follows: {listed(empty, MOST_NAMES)}.")
     partly = [f"{n} ({f['voxels'] - f['valid']} of {f['voxels']})" for n, f in subjects.items()
               if 0 < f["valid"] < f["voxels"]]  # fmt: skip
     if partly:
-        noted.append(f"Voxels left out because a value is not finite or never changes: {_some(partly)}.")
+        noted.append(f"Voxels left out because a value is not finite or never changes: {listed(partly, MOST_NAMES)}.")
     wanted = {run["run"] for run in runs}
-    absent = [f"{n} ({_some(sorted(wanted - {r['run'] for r in f['runs']}))})" for n, f in subjects.items()
+    absent = [f"{n} ({listed(sorted(wanted - {r['run'] for r in f['runs']}), MOST_NAMES)})" for n, f in subjects.items()
               if wanted - {r["run"] for r in f["runs"]}]  # fmt: skip
     if absent:
-        noted.append(f"Runs that are missing: {_some(absent)}.")
+        noted.append(f"Runs that are missing: {listed(absent, MOST_NAMES)}.")
     if left_out:
-        noted.append(f"Runs left out because not every subject has them: {_some(left_out)}.")
+        noted.append(f"Runs left out because not every subject has them: {listed(left_out, MOST_NAMES)}.")
     uneven = [f"{run['run']} ({' or '.join(map(str, run['volumes']))} volumes)" for run in runs
               if len(run["volumes"]) > 1]  # fmt: skip
     if uneven:
-        noted.append(f"Subjects differ in the length of a run: {_some(uneven)}.")
+        noted.append(f"Subjects differ in the length of a run: {listed(uneven, MOST_NAMES)}.")
     moved = [f"{n} {r['run']} ({r['mean_fd']:.2f} mm)" for n, f in subjects.items() for r in f["runs"]
              if (r.get("mean_fd") or 0) > MUCH_MOTION]  # fmt: skip
     if moved:
-        noted.append(f"Mean framewise displacement above {MUCH_MOTION} mm: {_some(moved)}.")
+        noted.append(f"Mean framewise displacement above {MUCH_MOTION} mm: {listed(moved, MOST_NAMES)}.")
     if all(row["ceiling"] is None for row in ceilings):
         noted.append("No ceiling is known: no stimulus was repeated, and fewer than two subjects can be compared.")
     silent = [run["run"] for run in runs if not run["events"]]
     if silent:
-        noted.append(f"No {unit} in: {_some(silent)}.")
+        noted.append(f"No {unit} in: {listed(silent, MOST_NAMES)}.")
     return noted
-
-
-def _some(names):
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def ceilings_of(table: pd.DataFrame) -> list[dict[str, Any]]:

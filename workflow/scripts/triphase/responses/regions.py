@@ -4,18 +4,21 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from triphase.core.artefacts import CHUNKS
+from triphase.core.batches import slices
+
 # Bytes of responses in memory at a time.
 READ_BYTES = 400_000_000
-# Voxels per chunk of the stored responses.
-CHUNK = 4096
+# Voxels of a chunk as `triphase.responses.subject` stores them.
+STORED_VOXELS = CHUNKS[1]
 
 
 def voxel_batches(n_voxels: int, n_scans: int, n_bytes: int = READ_BYTES) -> list[slice]:
     """Slices over voxels, each of a size that holds `n_scans` float32 values per voxel in about `n_bytes`."""
     size = int(max(n_bytes // (4 * max(n_scans, 1)), 1))
     # Whole chunks of the stored array, where several fit, so that none is unpacked twice.
-    size = size // CHUNK * CHUNK or size
-    return [slice(begin, min(begin + size, n_voxels)) for begin in range(0, n_voxels, size)]
+    size = size // STORED_VOXELS * STORED_VOXELS or size
+    return slices(n_voxels, size)
 
 
 def region_means(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from triphase.config.jobs import CleanResponses
-from triphase.core.artefacts import open_arrays, stream_arrays
+from triphase.core.artefacts import ArraySpec, open_arrays, stream_arrays
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 from triphase.responses.atlas import label_voxels
@@ -129,7 +129,7 @@ def clean_subject(
     usable, records = np.ones(len(reader.table), bool), []
     units = {"units": "standard deviations of the run"}
     shape, dims = (sum(kept), len(usable)), ("time", "voxel")
-    with stream_arrays(path, "responses", shape, dims=dims, attributes=units) as stream:
+    with stream_arrays(path, ArraySpec("responses", dims, shape, attributes=units)) as stream:
         for part in parts:
             cleaned, record = _clean(part, files, missing, settings)
             stream.append(cleaned)

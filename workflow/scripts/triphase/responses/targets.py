@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.artefacts import open_arrays
+from triphase.core.batches import slices
 from triphase.core.errors import InputError
 from triphase.core.types import Entries
+from triphase.responses.regions import STORED_VOXELS
 
 if TYPE_CHECKING:
     import xarray as xr
 
 log = logging.getLogger(__name__)
 
-# Voxels of a chunk as `clean_responses` stores them.
-STORED_VOXELS = 4096
 # Targets of a batch, at least, where there are as many.
 FEWEST_TARGETS = 1024
 # Share of a run's scans that a subject may have more than another.
@@ -91,12 +91,11 @@ class Cohort:
     def _parts(self):
         for dataset, rows, valid in zip(self._datasets, self._rows, self._valid, strict=True):
             voxels = dataset.sizes["voxel"]
-            for begin in range(0, voxels, STORED_VOXELS):
+            for chunk in slices(voxels, STORED_VOXELS):
                 # A whole column of chunks at a time; what is not valid is left out afterwards.
-                stop = min(begin + STORED_VOXELS, voxels)
-                mine = valid[(valid >= begin) & (valid < stop)] - begin
+                mine = valid[(valid >= chunk.start) & (valid < chunk.stop)] - chunk.start
                 if len(mine):
-                    stored = dataset["responses"][:, begin:stop].values
+                    stored = dataset["responses"][:, chunk].values
                     yield np.ascontiguousarray(stored[np.ix_(rows, mine)], dtype=np.float32)
 
 

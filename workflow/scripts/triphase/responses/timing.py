@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from triphase.responses.ceiling import correlate, fisher_mean
-from triphase.stats.scoring import fisher_z
+from triphase.responses.ceiling import fisher_mean
+from triphase.stats.scoring import fisher_z, pearson
 
 # Lags looked at, s: how much later than the word (or than its expected response) the measured response comes.
 LAGS = np.arange(-10.0, 20.01, 0.5)
@@ -71,7 +71,7 @@ def lag_curves(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     -------
     float array (lag, region)
     """
-    curves = [np.stack([correlate(rate[:, None], responses) for rate in rates]) for rates, responses in runs]
+    curves = [np.stack([pearson(rate[:, None], responses) for rate in rates]) for rates, responses in runs]
     return fisher_mean(curves, [len(responses) for _, responses in runs])
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from triphase.core import locking
 from triphase.core.errors import InputError
 from triphase.sources.failures import CREDENTIALS, diagnose, text_of
 
@@ -100,26 +101,13 @@ def absolute_url(url):
     return url if re.match(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:|///", url) else str(Path(url).resolve())
 
 
-@contextmanager
 def locked(path, purpose="lock"):
     """Hold one of a clone's locks, across processes and studies; the kernel frees it when a job dies.
 
     `lock` guards the clone, its work tree and the records of who uses it, and is held for seconds; `get` is held as
     long as a download lasts. Who holds `get` never waits for `lock`, so the two cannot block each other.
     """
-    from filelock import FileLock, Timeout
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.parent / f".{path.name}.{purpose}")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.info("waiting for another job that uses %s", path)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    return locking.locked(path.parent / f".{path.name}.{purpose}", waiting=f"waiting for another job that uses {path}")
 
 
 def git(folder, *arguments, check=True):

@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.core.retry import Tries
 from triphase.core.units import in_units
 from triphase.sources import getter
 from triphase.sources.clones import and_others, check_present, file_tree, git, locked, opened
@@ -141,7 +141,7 @@ def get_content(clone, entries, *, user, transfers, retries):
         set_aside_damaged(clone, absent)
         # Where content lies is known from the origin's annex branch, which may have grown since the clone was made.
         git(clone.path, "fetch", "--quiet", "origin", check=False)
-        tried = 0
+        tries = Tries(retries, PAUSE)
         while True:
             texts = run_get(clone, absent, transfers)
             absent = [entry for entry in absent if not entry.present(clone)]
@@ -150,15 +150,9 @@ def get_content(clone, entries, *, user, transfers, retries):
             cause, reason = judge(clone, absent, texts)
             before, come = come, arrived(clone, absent)
             # Somebody's own transfer of the same file is waited for as long as it moves.
-            tried += not (cause == "busy" and come > before)
-            if cause not in ("transient", "busy") or tried > retries:
-                raise InputError(message(clone, absent, cause, reason, tried, user))
-            pause = PAUSE * 2 ** max(tried - 1, 0)
-            log.warning(
-                "try %d of %d: %s%s: %s; again in %g s",
-                tried, retries + 1, absent[0].path, and_others(absent), reason, pause,
-            )  # fmt: skip
-            time.sleep(pause)
+            counts, passing = not (cause == "busy" and come > before), cause in ("transient", "busy")
+            if not passing or not tries.another(f"{absent[0].path}{and_others(absent)}: {reason}", counts=counts):
+                raise InputError(message(clone, absent, cause, reason, tries.failed, user))
 
 
 def check_disk(clone, absent, user):

@@ -1,19 +1,27 @@
 """Autocorrelation of responses inside their runs, and where it has died away."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 
-def autocorrelation(values, runs, n_lags):
-    """Mean autocorrelation over columns, computed inside runs after centring: array (n_lags + 1,), 1 at lag 0."""
-    total = autocovariance(values, runs, n_lags)
+def autocorrelation(batches: Iterable[np.ndarray], runs: np.ndarray, n_lags: int) -> np.ndarray:
+    """Mean autocorrelation over columns, computed inside runs after centring: array (n_lags + 1,), 1 at lag 0.
+
+    Parameters
+    ----------
+    batches : float arrays (n_scans, n_columns), some of the columns each
+    runs : array (n_scans,), the run of each scan
+    n_lags : scans
+    """
+    total = np.zeros(n_lags + 1)
+    for values in batches:
+        total += _autocovariance(values, runs, n_lags)
     return total / total[0]
 
 
-def autocovariance(values, runs, n_lags):
-    """Products of scans `lag` apart, summed over runs and columns after centring in each run: array (n_lags + 1,).
-
-    Sums over batches of columns add up to that of all columns.
-    """
+def _autocovariance(values, runs, n_lags):
+    """Products of scans `lag` apart, summed over runs and columns after centring in each run: array (n_lags + 1,)."""
     total = np.zeros(n_lags + 1)
     for run in dict.fromkeys(runs):
         block = values[runs == run] - values[runs == run].mean(0)
@@ -22,7 +30,7 @@ def autocovariance(values, runs, n_lags):
     return total
 
 
-def first_below(curve, threshold):
+def first_below(curve: np.ndarray, threshold: float) -> int:
     """First index at which a curve falls below a threshold; its length when it never does."""
     below = np.flatnonzero(curve < threshold)
     return int(below[0]) if below.size else len(curve)

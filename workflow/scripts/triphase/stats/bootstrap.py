@@ -7,6 +7,7 @@ need no predictions later.
 
 import numpy as np
 
+from triphase.core.batches import slices
 from triphase.stats.resampling import VOXEL_BATCH, group_sizes, normed, per_stretch, seam_factor
 from triphase.stats.scoring import centre, fisher_z
 
@@ -108,8 +109,7 @@ def seams(predictions, responses, blocks):
     for factor, stretch in zip(factors, blocks, strict=True):
         rows = np.concatenate(stretch)
         scans.append(len(rows))
-        for begin in range(0, len(factor), VOXEL_BATCH):
-            batch = slice(begin, begin + VOXEL_BATCH)
+        for batch in slices(len(factor), VOXEL_BATCH):
             series = normed(predictions[rows, batch]), normed(responses[rows, batch])
             factor[batch] = seam_factor(*series, len(rows) // len(stretch))
     return np.average(factors, axis=0, weights=scans).astype(np.float32)
@@ -144,8 +144,7 @@ def bootstrap_sums(x_sums, y_sums, scans, counts):
     sums = np.concatenate([x_sums, y_sums]).astype(np.float32, copy=False)
     r = np.empty((len(counts[0]), sums.shape[2]), dtype=np.float32)
     lengths = np.split(np.asarray(scans, dtype=np.float32), borders)
-    for begin in range(0, r.shape[1], VOXEL_BATCH):
-        batch = slice(begin, begin + VOXEL_BATCH)
+    for batch in slices(r.shape[1], VOXEL_BATCH):
         parts = np.split(sums[:, :, batch], borders, axis=1)
         r[:, batch] = average_r(
             [

@@ -6,13 +6,14 @@ standardised predictions are swapped at random, both correlations computed anew,
 comes from the sums over blocks that `triphase.stats.bootstrap` describes.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy import stats
 
+from triphase.core.batches import slices
 from triphase.stats.bootstrap import average_r, bootstrap_sums, every_block_once
+from triphase.stats.intervals import half_width
 from triphase.stats.resampling import ROUNDING, VOXEL_BATCH, distinct, group_sizes, per_stretch
-
-LEVEL = 0.95
 
 
 def swap_draws(sizes, groups, n_draws, seed):
@@ -78,20 +79,42 @@ def _standardised(sums):
     return sums * np.stack([scale, scale**2, scale])[:, None]
 
 
-def compare(ours, theirs, measured, scans, *, seams, counts, signs, regions, freedom):
+@dataclass(frozen=True)
+class PairedDraws:
+    """How blocks are drawn and swapped, for every pair of predictions of the same responses.
+
+    Attributes
+    ----------
+    scans : int array (n_blocks,), length of each block
+    counts : list of float32 arrays (n_draws, size), one per stretch, from `triphase.stats.bootstrap.bootstrap_draws`
+    signs : list of float32 arrays (n_draws, size), one per stretch, from `swap_draws`
+    freedom : int, from `triphase.stats.bootstrap.freedom`
+    """
+
+    scans: np.ndarray
+    counts: list[np.ndarray]
+    signs: list[np.ndarray]
+    freedom: int
+
+
+def compare(
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    measured: np.ndarray,
+    seams: np.ndarray,
+    regions: np.ndarray,
+    draws: PairedDraws,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Where two predictions of the same responses differ: per voxel, and in the mean over each region's voxels.
 
     Parameters
     ----------
-    ours, theirs, measured, scans, signs
+    ours, theirs, measured
         See `swapped_difference`.
     seams : float array (n_targets,)
         From `triphase.stats.bootstrap.seams`, the mean of both predictions' own: draws are widened by it.
-    counts : list of float32 arrays (n_draws, size), one per stretch
-        From `triphase.stats.bootstrap.bootstrap_draws`.
     regions : bool array (n_regions, n_targets)
-    freedom : int
-        From `triphase.stats.bootstrap.freedom`.
+    draws : PairedDraws
 
     Returns
     -------
@@ -103,28 +126,27 @@ def compare(ours, theirs, measured, scans, *, seams, counts, signs, regions, fre
         p : two-sided, (b + 1) / (n_draws + 1), where b swaps reach the difference
         NaN where a voxel has no r, or a region no voxel that has.
     """
-    n_targets, known = ours.shape[2], []
-    whole, still = every_block_once(counts), every_block_once(signs)
+    n_targets, known, scans = ours.shape[2], [], draws.scans
+    whole, still = every_block_once(draws.counts), every_block_once(draws.signs)
     voxels = {name: np.full(n_targets, np.nan) for name in ("difference", "se", "p")}
     sums = {"difference": 0.0, "draws": 0.0, "swaps": 0.0}
-    for begin in range(0, n_targets, VOXEL_BATCH):
-        batch = slice(begin, begin + VOXEL_BATCH)
+    for batch in slices(n_targets, VOXEL_BATCH):
         a, b, y = ours[..., batch], theirs[..., batch], measured[..., batch]
         difference = (bootstrap_sums(a, y, scans, whole) - bootstrap_sums(b, y, scans, whole))[0]
-        draws = bootstrap_sums(a, y, scans, counts) - bootstrap_sums(b, y, scans, counts)
-        swaps = seams[batch] * swapped_difference(a, b, y, scans, signs)
-        draws = difference + seams[batch] * (draws - difference)
-        voxels["difference"][batch], voxels["se"][batch] = difference, draws.std(0, ddof=1)
+        drawn = bootstrap_sums(a, y, scans, draws.counts) - bootstrap_sums(b, y, scans, draws.counts)
+        drawn = difference + seams[batch] * (drawn - difference)
+        swaps = seams[batch] * swapped_difference(a, b, y, scans, draws.signs)
+        voxels["difference"][batch], voxels["se"][batch] = difference, drawn.std(0, ddof=1)
         voxels["p"][batch] = two_sided(swapped_difference(a, b, y, scans, still)[0], swaps)
-        known.append(np.isfinite(difference) & np.isfinite(draws).all(0))
+        known.append(np.isfinite(difference) & np.isfinite(drawn).all(0))
         inside = (regions[:, batch] & known[-1]).T.astype(np.float32)
-        for name, values in {"difference": difference[None], "draws": draws, "swaps": swaps}.items():
+        for name, values in {"difference": difference[None], "draws": drawn, "swaps": swaps}.items():
             sums[name] = sums[name] + (np.where(known[-1], values, 0) @ inside).astype(np.float64)
     numbers = (regions & np.concatenate(known)).sum(1)
-    difference, draws, swaps = (values / np.where(numbers, numbers, np.nan) for values in sums.values())
-    means = {"difference": difference[0], "se": draws.std(0, ddof=1), "p": two_sided(difference[0], swaps)}
+    difference, drawn, swaps = (values / np.where(numbers, numbers, np.nan) for values in sums.values())
+    means = {"difference": difference[0], "se": drawn.std(0, ddof=1), "p": two_sided(difference[0], swaps)}
     for found in (voxels, means):
-        half = (stats.t.ppf((1 + LEVEL) / 2, freedom) if freedom else np.nan) * found["se"]
+        half = half_width(found["se"], draws.freedom)
         found["low"], found["high"] = found["difference"] - half, found["difference"] + half
     return voxels, means
 

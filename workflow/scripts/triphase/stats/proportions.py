@@ -1,6 +1,9 @@
 """Standard errors of proportions, and of means of bounded scores, that stay above zero when all answers are alike."""
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from triphase.stats.intervals import LEVEL
 
 Z2 = 1.959963984540054**2
 
@@ -33,3 +36,12 @@ def standard_error(scores, low=0.0, high=1.0):
 def agresti_coull(successes, n):
     """Agresti-Coull (1998) standard error of a proportion, at 95 %: above zero also for 0 of n and n of n."""
     return standard_error(np.repeat([1.0, 0.0], [successes, n - successes]))
+
+
+def clopper_pearson(successes: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Exact interval of proportions (Clopper and Pearson 1934): the lower and the upper bounds."""
+    from scipy.stats import beta
+
+    k, n, tail = np.asarray(successes), np.asarray(n), (1 - level) / 2
+    low, high = beta.ppf(tail, k, n - k + 1), beta.isf(tail, k + 1, n - k)
+    return np.where(k > 0, low, 0.0), np.where(k < n, high, 1.0)

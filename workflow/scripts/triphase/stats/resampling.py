@@ -7,6 +7,7 @@ for every batch of voxels.
 import numpy as np
 import scipy.fft
 
+from triphase.core.batches import slices
 from triphase.stats.autocorrelation import first_below
 from triphase.stats.scoring import centre
 
@@ -89,12 +90,11 @@ def p_values(scores, n_targets, families=None, n_families=1):
         (b + 1) / (n_draws + 1), where b draws reach the observed score; NaN where that is not finite.
     largest : float32 array (n_families, n_draws)
         The largest null score of each family's targets, -inf without targets: the maximum over batches of voxels is
-        what `triphase.stats.scoring.family_wise_p` takes.
+        what `triphase.stats.multiple_tests.family_wise_p` takes.
     """
     observed, p, largest = np.full(n_targets, np.nan), np.full(n_targets, np.nan), None
     families = np.zeros(n_targets, dtype=int) if families is None else np.asarray(families)
-    for begin in range(0, n_targets, VOXEL_BATCH):
-        batch = slice(begin, begin + VOXEL_BATCH)
+    for batch in slices(n_targets, VOXEL_BATCH):
         value, null = scores(batch)
         if largest is None:
             largest = np.full((n_families, len(null)), -np.inf, dtype=np.float32)

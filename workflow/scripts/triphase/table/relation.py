@@ -6,7 +6,7 @@ import pandas as pd
 from triphase.table.tidy import ALIGNMENT
 
 # A correlation of fewer checkpoints is nearly any number.
-LEAST = 5
+FEWEST_CHECKPOINTS = 5
 
 
 def surprisal_relation(table):
@@ -23,7 +23,7 @@ def surprisal_relation(table):
     Returns
     -------
     DataFrame with model, subject, roi, measure (`surprisal_relation`, `surprisal_relation_changes`), value, n
-    (checkpoints; changes); NaN for fewer than `LEAST`, or where one of both is constant
+    (checkpoints; changes); NaN for fewer than `FEWEST_CHECKPOINTS`, or where one of both is constant
     """
     surprisal = table.loc[table["measure"] == "surprisal"].set_index(["model", "checkpoint"])["value"].rename("bits")
     curves = table[table["measure"] == ALIGNMENT].join(surprisal, on=["model", "checkpoint"], how="inner")
@@ -36,8 +36,8 @@ def surprisal_relation(table):
 
 
 def _spearman(values):
-    """Rank correlation of two columns; NaN for fewer than `LEAST` rows or a constant column."""
+    """Rank correlation of two columns; NaN for fewer than `FEWEST_CHECKPOINTS` rows or a constant column."""
     ranks = pd.DataFrame(values).rank()
-    if len(ranks) < LEAST or (ranks.std() == 0).any():
+    if len(ranks) < FEWEST_CHECKPOINTS or (ranks.std() == 0).any():
         return np.nan
     return ranks[0].corr(ranks[1])

@@ -6,7 +6,6 @@ No data-set cache is read or written, so that jobs may run side by side and a ne
 import hashlib
 import json
 import random
-from functools import cache
 from pathlib import Path
 
 from triphase.core.errors import InputError
@@ -81,7 +80,7 @@ def load_tasks(jobs, seed=0):
 
 def _read(job):
     """Content of a job's YAML, and its items by split."""
-    from lm_eval.tasks._yaml_loader import load_yaml
+    from triphase.tasks.harness_api import load_yaml
 
     data = {split: files for split, files in job["data"].items() if split != "manifest"}
     path = job["yaml"] or _harness_yaml(job)
@@ -97,7 +96,7 @@ def _read(job):
 
 def _harness_yaml(job):
     """The harness's own YAML of a fetched task; its data must be what was fetched."""
-    import lm_eval.tasks
+    from triphase.tasks.harness_api import harness_version, own_folder
 
     path = Path(job["data"]["manifest"][0])
     manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -105,20 +104,19 @@ def _harness_yaml(job):
     for split, entry in manifest["splits"].items():
         if hashlib.sha256((path.parent / entry["file"]).read_bytes()).hexdigest() != entry["sha256"]:
             raise InputError(f"tasks: {path.parent / entry['file']} ({split}) is not what was fetched; {again}")
-    yaml = Path(lm_eval.tasks.__file__).parent / manifest["yaml"]
+    yaml = own_folder() / manifest["yaml"]
     if not yaml.is_file():
         raise InputError(
             f"tasks: {job['task']!r} was fetched with version {manifest['harness']} of the harness; version "
-            f"{lm_eval.__version__} has no {manifest['yaml']}; {again}"
+            f"{harness_version()} has no {manifest['yaml']}; {again}"
         )
     return yaml
 
 
 def _make(job, content, documents):
     """The harness's object for a job; `documents` is split to list of dict."""
-    from lm_eval.tasks import TaskManager
+    from triphase.tasks.harness_api import make_task
 
-    _compile_once()
     content = {key: value for key, value in content.items() if key not in ("dataset_kwargs", "tag", "group")}
     shots = content.get("num_fewshot") if job["shots"] is None else job["shots"]
     content["num_fewshot"] = 0 if job["kind"] == "adherence" else shots or 0
@@ -130,9 +128,8 @@ def _make(job, content, documents):
     if content.get("output_type") == "multiple_choice" and listed and "process_results" not in content:
         if "acc_norm" not in [entry.get("metric") for entry in listed]:
             content["metric_list"] = [*listed, {"metric": "acc_norm", "aggregation": "mean", "higher_is_better": True}]
-    specification = content | {"task": job["id"], "custom_dataset": _in_memory(content, documents)}
     try:
-        task = TaskManager(include_defaults=False).load([specification])["tasks"][job["id"]]
+        return make_task(job["id"], content, documents)
     except IndexError:
         # The harness tries the first item, before `check_items` sees them all.
         first = documents[content.get("test_split") or content.get("validation_split")][0]
@@ -144,29 +141,6 @@ def _make(job, content, documents):
             f"tasks: the YAML of task {job['task']!r} of {job['name']!r} does not fit its items: "
             f"{type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
-    task.doc_to_choice = _remember_last(task.doc_to_choice)
-    return task
-
-
-def _remember_last(function):
-    """The function with its last answer kept: the harness asks for an item's choices several times in a row."""
-    last = how = answer = None
-
-    def remembered(item, *way):
-        nonlocal last, how, answer
-        if item is not last or way != how:
-            last, how, answer = item, way, function(item, *way)
-        return answer
-
-    return remembered
-
-
-def _compile_once():
-    """Let the harness keep its templates: it compiles one anew for every item, longer than filling it in."""
-    from lm_eval.utils import env
-
-    if not hasattr(env.from_string, "cache_info"):
-        env.from_string = cache(env.from_string)
 
 
 def _choose_splits(job, content, documents):
@@ -204,30 +178,14 @@ def shots_split(content):
     return named or content.get("training_split") or content.get("validation_split") or content.get("test_split")
 
 
-class Items(list):
-    """A split as the harness reads one: a list of dict with `features`."""
-
-    @property
-    def features(self):
-        """Keys of the items, of which the first has all."""
-        return self[0]
-
-
-def _in_memory(content, documents):
-    """Function that gives the harness its splits. Its own functions want a Dataset, which takes longer to read."""
-    import datasets
-
-    processed = "process_docs" in content or "process_docs" in (content.get("fewshot_config") or {})
-    make = datasets.Dataset.from_list if processed else Items
-    return lambda **_: {split: make(rows) for split, rows in documents.items()}
-
-
 def _with_shots(jobs, tasks, seed):
     """Tasks of one adherence entry with the same questions and answers before an item under every variant."""
+    from triphase.tasks.harness_api import shot
+
     plain = next(job for job in jobs if not job["labels"])
     source, count = tasks[plain["id"]], plain["shots"]
     items = list(source.eval_docs)
-    turns = [_turn(source, item) for item in items]
+    turns = [shot(source, item) for item in items]
     labels = {normalise(label) for job in jobs for label in job["labels"]}
     for index, item in enumerate(items):
         if normalise(str(source.doc_to_target(item))) in labels:
@@ -256,13 +214,3 @@ def _with_shots(jobs, tasks, seed):
             document[SHOTS] = "".join(turns[other] for other in chosen)
         made[job["id"]] = _make(job, content, documents)
     return made
-
-
-def _turn(task, item):
-    """A question with its answer, as the harness writes a shot."""
-    choices = task.doc_to_choice(item) if task.config.doc_to_choice else None
-    parts = task.build_qa_turn(
-        q=task.doc_to_text(item), c=choices, a=task.doc_to_target(item),
-        tgt_delim=task.config.target_delimiter, few_delim=task.config.fewshot_delimiter,
-    )  # fmt: skip
-    return "".join(part.to_text() for part in parts)

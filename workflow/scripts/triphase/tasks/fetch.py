@@ -31,13 +31,15 @@ def fetch_tasks(wanted, folder):
     InputError
         No such task, a group of tasks, a task in code, data that cannot be had or are not text.
     """
+    from triphase.tasks.harness_api import own_tasks
+
     manifests, index = {}, None
     for entry in wanted:
         path = Path(folder) / entry["task"] / "manifest.json"
         if path.is_file() and _whole(read_json(path), path.parent, entry["shots"]):
             manifests[entry["task"]] = read_json(path)
             continue
-        index = index or _index()
+        index = index or own_tasks()
         content, yaml = _find(entry["task"], index)
         manifests[entry["task"]] = _fetch(entry, content, yaml, path.parent)
         write_json(path, manifests[entry["task"]])
@@ -62,18 +64,11 @@ def _sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def _index():
-    """The harness's own tasks: takes seconds, as it reads 14,000 YAMLs."""
-    from lm_eval.tasks import TaskManager
-
-    return TaskManager().task_index
-
-
 def _find(task, index):
     """Content and path of a task's YAML."""
     from difflib import get_close_matches
 
-    from lm_eval.tasks._yaml_loader import load_yaml
+    from triphase.tasks.harness_api import load_yaml
 
     if task not in index:
         near = get_close_matches(task, index, 3)
@@ -94,8 +89,7 @@ def _find(task, index):
 
 
 def _fetch(entry, content, yaml, folder):
-    import lm_eval
-    import lm_eval.tasks
+    from triphase.tasks.harness_api import harness_version, own_folder
 
     task = entry["task"]
     split = content.get("test_split") or content.get("validation_split")
@@ -107,8 +101,8 @@ def _fetch(entry, content, yaml, folder):
             splits[name] = _write(task, folder / f"{name}.jsonl", rows)
     return {
         "task": task,
-        "harness": lm_eval.__version__,
-        "yaml": str(yaml.relative_to(Path(lm_eval.tasks.__file__).parent)),
+        "harness": harness_version(),
+        "yaml": str(yaml.relative_to(own_folder())),
         "repository": content["dataset_path"],
         "subset": content.get("dataset_name"),
         "version": version,

@@ -3,7 +3,6 @@
 import gc
 import hashlib
 import logging
-import random
 from collections import Counter
 
 import numpy as np
@@ -22,9 +21,6 @@ COLUMNS = {
 
 def evaluate(jobs, tasks, model, tokenizer, *, batch_size, seed):
     """Run the harness on a loaded model.
-
-    `lm_eval.evaluator.evaluate` is called, not `simple_evaluate`, which spends eight seconds on a description of the
-    machine; the seeds that the latter would set are set here.
 
     Parameters
     ----------
@@ -54,25 +50,14 @@ def evaluate(jobs, tasks, model, tokenizer, *, batch_size, seed):
     InputError
         A log-likelihood is not finite.
     """
-    import lm_eval
-    import torch
-    from lm_eval.evaluator import evaluate as run_harness
+    from triphase.tasks.harness_api import Scorer, harness_version, run_tasks
 
-    from triphase.tasks.scorer import Scorer
-
-    random.seed(seed)
-    np.random.seed(seed)  # the harness draws from the global generators
-    torch.manual_seed(seed)
     scorer = Scorer(model, tokenizer, batch_size)
     missing = {job["id"]: reason for job in jobs if (reason := _no_room(job, tasks[job["id"]], scorer))}
     asked = {job["id"]: tasks[job["id"]] for job in jobs if job["id"] not in missing}
     limits = {job["id"]: job["limit"] for job in jobs if job["id"] in asked and job["limit"]}
-    for task in asked.values():
-        # Shots are drawn by the task's own generator: which tasks ran before does not matter.
-        task.set_fewshot_seed(seed=seed)
-    chosen = {name: list(range(min(limit, len(asked[name].eval_docs)))) for name, limit in limits.items()}
     gc.freeze()  # what is loaded by now stays: collections among a harness's many small objects need not walk over it
-    found = run_harness(scorer, {"tasks": asked}, samples=chosen or None, bootstrap_iters=0) if asked else {}
+    found = run_tasks(scorer, asked, limits, seed)
     gc.unfreeze()
     rows, described = [], {}
     for job in [job for job in jobs if job["id"] in asked]:
@@ -112,7 +97,7 @@ def evaluate(jobs, tasks, model, tokenizer, *, batch_size, seed):
     for name, reason in missing.items():
         logging.warning("task %s is missing: %s", name, reason)
     metadata = {
-        "harness": lm_eval.__version__, "tasks": described, "missing": missing, "seed": seed, "batch_size": batch_size,
+        "harness": harness_version(), "tasks": described, "missing": missing, "seed": seed, "batch_size": batch_size,
     }  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), metadata
 
@@ -170,8 +155,7 @@ def _label_likelihoods(scorer, contexts, labels):
     requests = [
         ((text, str(form)), ids, list(form)) for text, ids in zip(contexts, encoded, strict=True) for form in every
     ]
-    answers = scorer._loglikelihood_tokens(requests)
-    values = np.array([value for value, _ in answers]).reshape(len(contexts), len(every))
+    values = np.array(scorer.loglikelihoods(requests)).reshape(len(contexts), len(every))
     columns = {form: values[:, number] for number, form in enumerate(every)}
     by_label = np.transpose([np.logaddexp.reduce([columns[form] for form in own]) for own in forms])
     masses = np.exp([columns[form] for form in _shortest(every)]).sum(axis=0)

@@ -8,6 +8,7 @@ is not a vote on weights: these are never judged by how many checkpoints hold th
 from collections import Counter
 
 from triphase.checkpoints.integrity.series import trainable
+from triphase.core.messages import listed
 
 # Of a config, what a later stage of one run may change (longer contexts), and what trained weights do not depend on.
 FREE = ("max_position_embeddings", "initializer_range")
@@ -124,12 +125,6 @@ def finite(marks):
         bad = [f"{mark.names[at]}: {n} of {mark.count[at]}" for at, n in enumerate(mark.nonfinite) if n]
         found[name] = ("fault", f"not finite in {listed(bad)}") if bad else ("ok", "")
     return found
-
-
-def listed(names, most=3):
-    """The first few of a list in words."""
-    names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _usual(values):

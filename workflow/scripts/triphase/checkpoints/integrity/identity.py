@@ -13,7 +13,7 @@ fault as a whole, since nothing tells its members apart:
 
 import numpy as np
 
-from triphase.checkpoints.integrity.files import listed
+from triphase.core.messages import listed
 
 # Smaller matrices, and vectors, can keep their stored values over a few tiny steps in 16 bits.
 SMALLEST, FITS = 1000, np.log(1.3)

@@ -4,9 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from triphase.config.schema.base import MISSING, Name, Names, Positive, Section, Text, Unique, key
-
-SomeNames = Annotated[Names, Field(min_length=1)]
+from triphase.config.schema.base import MISSING, Name, Names, Positive, Section, SomeNames, Text, Unique, key
 
 
 class Dataset(Section):

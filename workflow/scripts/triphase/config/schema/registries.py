@@ -16,6 +16,7 @@ from triphase.config.schema.base import (
     Positive,
     Section,
     Share,
+    SomeNames,
     Text,
     Unique,
     Whole,
@@ -25,7 +26,6 @@ from triphase.core.errors import InputError, one_line
 # Of a key that may stay away, but may not be null.
 ABSENT: Any = None
 Root = Literal["dataset", "local_data"]
-SomeNames = Annotated[Names, Field(min_length=1)]
 
 
 class SimulatedRegion(Section):

@@ -3,15 +3,15 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from triphase.report.figures.style import BLUE, GREY, VERMILION, headline, plt
-from triphase.report.gap import LEAST_SUBJECTS, interval, scores
+from triphase.report.figures.style import BLUE, GREY, MOST_PANELS, VERMILION, headline, plt
+from triphase.report.gap import LEAST_SUBJECTS, scores
 from triphase.report.numbers import counted
+from triphase.stats.intervals import mean_half_width
 
 STYLES = {
     "nuisance": {"color": BLUE, "marker": "o", "label": "nuisance features alone (N1)"},
     "floor": {"color": VERMILION, "marker": "s", "label": "autocorrelation alone (N3)"},
 }
-MOST_PANELS = 12
 
 
 def draw_gap(gap: dict) -> Figure:
@@ -45,7 +45,8 @@ def draw_gap(gap: dict) -> Figure:
             silent = np.array(gap["gaps"])[~values.any(0)]
             panel.plot(silent, 0 * silent, linestyle="none", marker=style["marker"], color=color, mfc="white", zorder=3)
             if len(values) >= LEAST_SUBJECTS:
-                panel.errorbar(gap["gaps"], values.mean(0), interval(values), color=color, fmt="none", capsize=2)
+                half = mean_half_width(values)
+                panel.errorbar(gap["gaps"], values.mean(0), half, color=color, fmt="none", capsize=2)
         panel.set_title(f"{region} (n = {len(values)})")
         if number % columns == 0:
             panel.set_ylabel("held-out correlation (r)")

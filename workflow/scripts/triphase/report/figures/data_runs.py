@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from triphase.report.figures.style import GREY, SEQUENTIAL, headline, plt
 from triphase.report.numbers import counted
+from triphase.responses.confounds import MUCH_MOTION
 
-MUCH_MOTION = 0.5  # mm
 # Cells of a table carry their number up to this many columns.
 MOST_NUMBERS = 32
 

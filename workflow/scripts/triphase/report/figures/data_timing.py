@@ -3,9 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from triphase.report.figures.style import BLUE, GREY, VERMILION, headline, plt, say_empty
-
-MOST_PANELS = 12
+from triphase.report.figures.style import BLUE, GREY, MOST_PANELS, VERMILION, headline, plt, say_empty
 
 
 def panels_of(timing: dict) -> list[dict]:

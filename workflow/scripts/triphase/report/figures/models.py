@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triphase.phases.across import FLOP
+from triphase.core.units import TRAINING_FLOP
 from triphase.report.figures.curves import subject_curves
 from triphase.report.figures.style import (
     BLACK,
@@ -55,7 +55,8 @@ def draw_models(trajectories: pd.DataFrame, bootstrap: xr.Dataset, all_phases: d
     looks = {name: (CYCLE[i % 7], MARKERS[(i + i // 7) % 7]) for i, name in enumerate(names)}
     by_model = trajectories.groupby("model")["tokens"]
     tokens = {name: column.dropna().unique().astype(float) for name, column in by_model}
-    worth = {name: FLOP * facts["parameters"] for name, facts in across["models"].items() if facts["parameters"]}
+    parameters = {name: facts["parameters"] for name, facts in across["models"].items()}
+    worth = {name: TRAINING_FLOP * number for name, number in parameters.items() if number}
     scales = [Scale("tokens", dict.fromkeys(names, 1), TokenAxis(np.concatenate(list(tokens.values()))))]
     if worth:
         compute = np.concatenate([worth[name] * tokens[name] for name in worth])

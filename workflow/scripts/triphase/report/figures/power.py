@@ -5,10 +5,10 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import beta
 
 from triphase.phases.transitions import Settings
 from triphase.report.figures.style import BLACK, BLUE, GREY, headline, plt, say_empty
+from triphase.stats.proportions import clopper_pearson
 
 PANELS = {
     "fall": ("a  A fall (detachment) after the first rise", "size of the fall (% of the first rise)"),
@@ -43,7 +43,7 @@ def draw_power(power: pd.DataFrame, smallest_fall: float, model: str) -> Figure:
             continue
         n = rows["n_simulations"].to_numpy(int)
         sizes = rows["size"].to_numpy(float) * (100 if quantity == "fall" else 1)
-        low, high = exact_interval(rows["power"].to_numpy(float), n)
+        low, high = clopper_pearson(np.round(rows["power"].to_numpy(float) * n), n)
         panel.fill_between(sizes, low, high, color=BLUE, alpha=0.2, linewidth=0)
         panel.plot(sizes, rows["power"], "o-", color=BLUE)
         least, most = n.min(), n.max()
@@ -58,10 +58,3 @@ def draw_power(power: pd.DataFrame, smallest_fall: float, model: str) -> Figure:
             panel.minorticks_off()
     panels[0].set_ylabel("power (share of simulations)")
     return figure
-
-
-def exact_interval(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Exact 95 % interval of shares of n simulations (Clopper and Pearson 1934)."""
-    k = np.round(share * n)
-    low, high = beta.ppf(0.025, k, n - k + 1), beta.ppf(0.975, k + 1, n - k)
-    return np.where(k > 0, low, 0.0), np.where(k < n, high, 1.0)

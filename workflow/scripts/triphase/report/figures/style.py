@@ -27,6 +27,7 @@ SHADES = {"rise": "#DCEBF7", "fall": "#FBE0CF", "plateau": "#EFEFEF"}
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
 MOST_TICKS = 8
+MOST_PANELS = 12
 
 plt.rcParams.update(
     {

@@ -3,11 +3,12 @@
 import numpy as np
 
 from triphase.report.ceilings import MEANINGS
-from triphase.report.gap import LEAST_SUBJECTS, interval, scores
+from triphase.report.gap import LEAST_SUBJECTS, scores
 from triphase.report.numbers import UNKNOWN
 from triphase.report.pages.blocks import Block, Heading, Items, Picture, Table, Text
 from triphase.responses.ceiling import GROUP
 from triphase.responses.timing import SIGNIFICANT_P
+from triphase.stats.intervals import mean_half_width
 
 
 def data_page(description: dict, pictures: dict[str, str], gap: dict | None = None) -> list[Block]:
@@ -181,9 +182,9 @@ def _gap(gap):
 
 def mean_text(values: np.ndarray) -> str:
     """A mean over subjects in words of the page, with half its 95 % interval where there are enough of them."""
-    return f"{values.mean():.3f}" + (f" ± {interval(values):.3f}" if len(values) >= LEAST_SUBJECTS else "")
+    return f"{values.mean():.3f}" + (f" ± {mean_half_width(values):.3f}" if len(values) >= LEAST_SUBJECTS else "")
 
 
 def above_zero(values: np.ndarray) -> bool:
     """Whether a mean over subjects lies above zero, by its interval where there are enough of them."""
-    return bool(values.mean() > (interval(values) if len(values) >= LEAST_SUBJECTS else 0))
+    return bool(values.mean() > (mean_half_width(values) if len(values) >= LEAST_SUBJECTS else 0))

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from triphase.activations.hooks import find_layers, hooked_parts
+
 
 @contextmanager
 def attending(model, take):
@@ -19,32 +21,20 @@ def attending(model, take):
         Not called for a layer whose weights cannot be had: one that does not attend, or code of a repository's own that
         gives no weights. The layer numbers are those of the hidden states that the layers end in.
     """
-    base = model.base_model
-    depth = base.config.num_hidden_layers
-    lists = (module for module in base.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == depth)
 
-    def hook(layer):
-        def give(_, inputs, output):
-            found = [part for part in output if _is_attention(part)] if isinstance(output, tuple) else []
-            if found:
-                take(layer, found[0].float())
-
-        return give
+    def take_weights(layer, output):
+        weights = [part for part in output if _is_attention(part)] if isinstance(output, tuple) else []
+        if weights:
+            take(layer, weights[0].float())
 
     before = model.config._attn_implementation
     # Other implementations never have the weights.
     model.set_attn_implementation("eager")
-    handles = [
-        part.register_forward_hook(hook(layer))
-        for layer, block in enumerate(next(lists, []), start=1)
-        for part in block.children()
-    ]
     try:
-        yield
+        with hooked_parts(find_layers(model), take_weights):
+            yield
     finally:
         model.set_attn_implementation(before)
-        for handle in handles:
-            handle.remove()
 
 
 def prefix_matching(weights):

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
+from triphase.activations.surprisal import surprisal_of_logits
 from triphase.states.mechanism.attention import attending
 
 # Numbers of a batch's logits, and of a layer's attention weights: 0.25 GB each in float32.
@@ -40,7 +41,7 @@ def read(model, ids, scores=None):
             logits, targets = model(input_ids=batch, use_cache=False).logits[:, :-1], batch[:, 1:]
             targets = targets.to(logits.device)
             likeliest.append((logits.argmax(-1) == targets).cpu().numpy())
-            bits.append(_bits(logits, targets).cpu().numpy())
+            bits.append(surprisal_of_logits(logits, targets).cpu().numpy())
     none = np.empty((0, ids.shape[1] - 1))
     attention = {name: {at: np.concatenate(rows) for at, rows in own.items()} for name, own in taken.items()}
     return np.concatenate([none.astype(np.float32), *bits]), np.concatenate([none.astype(bool), *likeliest]), attention
@@ -54,8 +55,3 @@ def _batches(model, ids):
     device = model.device if model.device.type != "meta" else "cpu"
     for start in range(0, len(ids), size):
         yield torch.from_numpy(ids[start : start + size]).to(device)
-
-
-def _bits(logits, targets):
-    logits = logits.float()
-    return (logits.logsumexp(-1) - logits.gather(-1, targets[..., None])[..., 0]) / np.log(2)

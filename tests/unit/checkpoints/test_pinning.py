@@ -10,7 +10,7 @@ from jobs import run
 from project import ROOT
 
 from triphase.checkpoints import hub
-from triphase.checkpoints.lock import make_lock, moved
+from triphase.checkpoints.pinning import make_lock, moved
 from triphase.config.families import load_families, resolve_models
 from triphase.config.lockfile import apply_lock, lock_path, missing_lines, read_lock
 from triphase.core.errors import InputError
@@ -18,7 +18,7 @@ from triphase.core.errors import InputError
 
 @pytest.fixture(scope="module")
 def families():
-    return load_families(ROOT / "resources/registry/models.yaml", ROOT / "workflow/schemas/models.schema.json")
+    return load_families(ROOT / "resources/registry/models.yaml")
 
 
 @pytest.fixture

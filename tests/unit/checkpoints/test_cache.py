@@ -6,16 +6,17 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import small_models
 from fake_hub import FakeHub, sha
 from project import ROOT
 
-from triphase.checkpoints import hub, store, weights
+from triphase.checkpoints import cache, fetching, hub
+from triphase.checkpoints.cache import release_checkpoint, weights_on_disk
+from triphase.checkpoints.fetching import ensure_weights
 from triphase.checkpoints.find import find_checkpoint
-from triphase.checkpoints.store import present, release_checkpoint
-from triphase.checkpoints.weights import ensure_weights
 from triphase.core.artefacts import write_json
 from triphase.core.errors import InputError
 
@@ -29,7 +30,7 @@ def served(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub, "PAUSE", 0.01)
-    monkeypatch.setattr(weights, "LOOK", 0.02)
+    monkeypatch.setattr(fetching, "LOOK", 0.02)
     revisions = {f"step{k}": small_models.stand_in(min(k, 8), 10_000) for k in range(10)}
     revisions["main"] = revisions["step9"]
     with FakeHub({"org/m": revisions}) as server:
@@ -51,7 +52,7 @@ def fetched(server, step):
 
 
 def on_disk():
-    folder = store.DOWNLOADS.rglob("*")
+    folder = cache.DOWNLOADS.rglob("*")
     return sum(
         path.stat().st_size
         for path in folder
@@ -63,9 +64,9 @@ def test_the_oldest_idle_weights_make_room(served):
     first, second, third = manifests(0, 1, 2)
     for manifest in (first, second):
         ensure_weights(manifest, budget(2)).release()
-    os.utime(store.Path(first["cache_dir"]) / store.MARKER, (1, 1))
+    os.utime(Path(first["cache_dir"]) / cache.MARKER, (1, 1))
     ensure_weights(third, budget(2)).release()
-    assert set(map(str, present())) == {second["cache_dir"], third["cache_dir"]}
+    assert set(map(str, weights_on_disk())) == {second["cache_dir"], third["cache_dir"]}
     assert on_disk() <= 2 * SIZE
     # What was removed comes again by itself, and only that.
     ensure_weights(first, budget(2)).release()
@@ -82,8 +83,8 @@ def test_weights_in_use_are_never_removed_and_a_job_waits_for_room(served):
         assert not release_checkpoint(first)
         held.release()
         waiting.result(timeout=10).release()
-    assert not (store.folder_of(first) / "model.safetensors").exists()
-    assert (store.folder_of(first) / "tokenizer.json").is_file(), "small files stay"
+    assert not (cache.checkpoint_folder(first) / "model.safetensors").exists()
+    assert (cache.checkpoint_folder(first) / "tokenizer.json").is_file(), "small files stay"
 
 
 def test_jobs_of_one_checkpoint_fetch_it_once_and_share_it(served):
@@ -117,15 +118,15 @@ def test_remains_of_killed_runs_do_not_keep_two_jobs_from_going_on_under_a_small
     both = manifests(0, 1)
     for manifest in both:
         marker = {"bytes": SIZE, "weights": manifest["weights"], "whole": False}
-        write_json(store.Path(manifest["cache_dir"]) / store.MARKER, marker)
+        write_json(Path(manifest["cache_dir"]) / cache.MARKER, marker)
     # Both have taken their own lock before either looks for room.
-    barrier, reserve = threading.Barrier(2), weights._reserve
+    barrier, reserve = threading.Barrier(2), fetching._reserve
 
     def together(*given):
         barrier.wait(timeout=20)
         reserve(*given)
 
-    monkeypatch.setattr(weights, "_reserve", together)
+    monkeypatch.setattr(fetching, "_reserve", together)
     jobs = [threading.Thread(target=lambda m=m: ensure_weights(m, budget(1)).release(), daemon=True) for m in both]
     for job in jobs:
         job.start()
@@ -139,7 +140,7 @@ def test_a_checkpoint_larger_than_the_budget_is_refused_at_once(served):
     (manifest,) = manifests(0)
     with pytest.raises(InputError, match="execution/disk_gb: .* too little: the weights of org/m at step0 alone have"):
         ensure_weights(manifest, budget(0.5))
-    assert on_disk() == 0 and not present()
+    assert on_disk() == 0 and not weights_on_disk()
 
 
 def test_a_users_own_weights_are_read_and_never_removed(served, tmp_path):
@@ -156,7 +157,7 @@ def test_a_users_own_files_that_have_gone_are_named_with_the_remedy(served, tmp_
     monkeypatch.setenv("HF_HUB_CACHE", ours["cache_dir"])
     manifest = find_checkpoint("org/m", "step0", commit=ours["commit"])
     assert "downloaded" not in manifest
-    path = store.folder_of(manifest) / "model.safetensors"
+    path = cache.checkpoint_folder(manifest) / "model.safetensors"
     path.unlink()
     remedy = rf"hf download org/m --revision {manifest['commit']}\), or delete the checkpoint's .json in results"
     with pytest.raises(InputError, match=rf"org/m at step0: {re.escape(str(path))} has gone since .*{remedy}"):
@@ -181,7 +182,7 @@ def test_weights_of_another_user_in_a_shared_folder_are_used_and_not_removed(ser
     monkeypatch.setattr(os, "open", lambda path, flags, *mode: refuse() if flags & os.O_RDWR else opened(path, flags))
     with ensure_weights(first, budget(1)) as held:
         assert (held.folder / "model.safetensors").stat().st_size == SIZE
-    monkeypatch.setattr(store.Path, "unlink", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
     assert release_checkpoint(first) is False and on_disk() == SIZE
     monkeypatch.undo()
     assert fetched(served, 0) == 1
@@ -198,7 +199,7 @@ def test_a_wrong_file_that_comes_twice_is_refused(served):
 def test_weights_that_somebody_deleted_or_cut_come_again(served):
     (manifest,) = manifests(0)
     ensure_weights(manifest).release()
-    path = store.folder_of(manifest) / "model.safetensors"
+    path = cache.checkpoint_folder(manifest) / "model.safetensors"
     path.resolve().write_bytes(b"short")
     with ensure_weights(manifest) as held:
         assert (held.folder / path.name).stat().st_size == SIZE
@@ -212,7 +213,7 @@ def test_a_folder_of_downloads_that_was_deleted_comes_again(served):
 
     (manifest,) = manifests(0)
     ensure_weights(manifest).release()
-    shutil.rmtree(store.DOWNLOADS)
+    shutil.rmtree(cache.DOWNLOADS)
     with ensure_weights(manifest, budget(1)) as held:
         assert {path.name for path in held.folder.iterdir()} == set(manifest["files"])
     assert release_checkpoint(manifest) and on_disk() == 0
@@ -240,7 +241,7 @@ def test_a_full_disk_is_one_clear_error(served, monkeypatch):
 INSIDE = """
 import sys
 from triphase.checkpoints.find import find_checkpoint
-from triphase.checkpoints.weights import ensure_weights
+from triphase.checkpoints.fetching import ensure_weights
 ensure_weights(find_checkpoint("org/m", "step0"))
 from huggingface_hub.utils._xet import get_xet_session
 get_xet_session()
@@ -254,14 +255,14 @@ def test_downloads_write_nothing_outside_of_their_folder(served, tmp_path):
     environment |= {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT / "workflow/scripts")}
     (tmp_path / "home").mkdir()
     subprocess.run([sys.executable, "-c", INSIDE], env=environment, check=True, capture_output=True)
-    assert fetched(served, 0) == 1 and list((store.DOWNLOADS / ".xet").rglob("*.log"))
+    assert fetched(served, 0) == 1 and list((cache.DOWNLOADS / ".xet").rglob("*.log"))
     assert not list((tmp_path / "home").rglob("*"))
 
 
 JOB = """
 import sys
 from triphase.core.artefacts import read_json
-from triphase.checkpoints.weights import ensure_weights
+from triphase.checkpoints.fetching import ensure_weights
 held = ensure_weights(read_json(sys.argv[1]), {"disk_gb": float(sys.argv[2])})
 print((held.folder / "model.safetensors").stat().st_size, flush=True)
 """

@@ -1,0 +1,221 @@
+"""All that this workflow takes of lm-evaluation-harness: its tasks, its evaluation, and its class of models.
+
+Much of it is not the harness's public interface: tests/unit/tasks/test_harness_api.py fails when it changes. Importing
+this module takes seconds, so that others import it inside functions.
+"""
+
+import inspect
+import random
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import lm_eval
+import lm_eval.tasks
+import numpy as np
+import torch
+from lm_eval.evaluator import evaluate
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+from lm_eval.tasks._yaml_loader import load_yaml as load_yaml
+from lm_eval.utils import env
+
+# Tokens of a batch on a CPU: what its caches hold counts more than its cores.
+CPU_TOKENS = 2048
+
+
+class Items(list):
+    """A split as the harness reads one, in memory: a list of dict with `features`."""
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """Keys of the items, of which the first has all."""
+        return self[0]
+
+
+def harness_version() -> str:
+    """Version of the harness."""
+    return lm_eval.__version__
+
+
+def own_folder() -> Path:
+    """Folder of the YAMLs of the harness's own tasks."""
+    return Path(lm_eval.tasks.__file__).parent
+
+
+def own_tasks() -> dict[str, Any]:
+    """Entries of the harness's own tasks by name, with yaml_path, cfg and tags: reads 14,000 YAMLs, for seconds.
+
+    An entry without `yaml_path`, or whose `cfg` has `group`, or a list as `task`, is no task but a group of tasks.
+    """
+    return TaskManager().task_index
+
+
+def make_task(name: str, content: dict[str, Any], documents: dict[str, Iterable[dict[str, Any]]]) -> Any:
+    """The harness's task object.
+
+    Parameters
+    ----------
+    name : str
+    content : dict, of the task's YAML
+    documents : dict of split to its items; those of a task whose YAML processes them are made a Dataset
+
+    Raises
+    ------
+    IndexError : the first item's answer is none of its choices
+    Exception : of any kind, where the YAML does not fit the items
+    """
+    import datasets
+
+    # The harness compiles a template anew for every item, which takes longer than filling it in.
+    if not hasattr(env.from_string, "cache_info"):
+        env.from_string = cache(env.from_string)
+    processed = "process_docs" in content or "process_docs" in (content.get("fewshot_config") or {})
+    # Its own functions want a Dataset, which takes longer to read.
+    make = datasets.Dataset.from_list if processed else Items
+    splits = {split: make(rows) for split, rows in documents.items()}
+    specification = content | {"task": name, "custom_dataset": lambda **_: splits}
+    task = TaskManager(include_defaults=False).load([specification])["tasks"][name]
+    task.doc_to_choice = _remember_last(task.doc_to_choice)
+    return task
+
+
+def _remember_last(function: Callable) -> Callable:
+    """The function with its last answer kept: the harness asks for an item's choices several times in a row."""
+    last = how = answer = None
+
+    def remembered(item, *way):
+        nonlocal last, how, answer
+        if item is not last or way != how:
+            last, how, answer = item, way, function(item, *way)
+        return answer
+
+    return remembered
+
+
+def shot(task: Any, item: dict[str, Any]) -> str:
+    """A question with its answer, as the harness writes it before the question that it asks."""
+    choices = task.doc_to_choice(item) if task.config.doc_to_choice else None
+    parts = task.build_qa_turn(
+        q=task.doc_to_text(item), c=choices, a=task.doc_to_target(item),
+        tgt_delim=task.config.target_delimiter, few_delim=task.config.fewshot_delimiter,
+    )  # fmt: skip
+    return "".join(part.to_text() for part in parts)
+
+
+def run_tasks(scorer: "Scorer", tasks: dict[str, Any], limits: dict[str, int], seed: int) -> dict[str, Any]:
+    """Evaluate tasks by name: dict with samples, versions and n-shot, each by name.
+
+    `evaluate` is called, not `simple_evaluate`, which spends eight seconds on a description of the machine; the seeds
+    that the latter would set are set here. Shots are drawn by a task's own generator: which tasks ran before does not
+    matter. `limits` : how many items are asked, the first ones, for tasks that have more.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    for task in tasks.values():
+        task.set_fewshot_seed(seed=seed)
+    chosen = {name: list(range(min(limit, len(tasks[name].eval_docs)))) for name, limit in limits.items()}
+    return evaluate(scorer, {"tasks": tasks}, samples=chosen or None, bootstrap_iters=0) if tasks else {}
+
+
+class Scorer(HFLM):
+    """A loaded model and its tokenizer, as the harness wants them, with likelihoods computed without waste.
+
+    The harness runs the vocabulary head over every token of every prompt, and a softmax over all of that. Here the head
+    sees only the tokens that are scored, requests that differ in their last token alone share one row, and a batch is
+    bounded by its tokens as well. The likelihoods are the same.
+
+    Attributes
+    ----------
+    cut : set of (context, continuation)
+        Requests that are longer than the model's context and lost their beginning.
+    unfit : dict of (context, continuation) to int
+        Requests whose continuation alone is longer than the context, and its tokens; their likelihood is NaN.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, batch_size: int) -> None:
+        super().__init__(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
+        self.cut: set[tuple[str, str]] = set()
+        self.unfit: dict[tuple[str, str], int] = {}
+        self._some_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+        # An item's requests follow each other, and mostly have one context.
+        self._encoded = lru_cache(maxsize=16)(super().tok_encode)
+
+    @cached_property
+    def max_length(self) -> int:
+        """Tokens of the model's context; the harness asks for it with every request."""
+        return super().max_length
+
+    def tok_encode(self, string, add_special_tokens=None, left_truncate_len=None, **kwargs) -> list[int]:
+        """Token ids of a text, as the harness makes them."""
+        return list(self._encoded(string, add_special_tokens, left_truncate_len, **kwargs))
+
+    def _loglikelihood_tokens(self, requests, disable_tqdm=False, override_bs=None):
+        """Log-likelihood of each continuation, and whether each of its tokens is the likeliest.
+
+        Parameters
+        ----------
+        requests : list of ((context, continuation), context's ids, continuation's ids)
+
+        Returns
+        -------
+        list of (float, bool), in the order of the requests
+        """
+        answers, rows = [(float("nan"), False)] * len(requests), {}
+        for index, (pair, context, continuation) in enumerate(requests):
+            if len(continuation) > self.max_length or not continuation:
+                self.unfit[pair] = len(continuation)
+                continue
+            if len(context) + len(continuation) > self.max_length + 1:
+                self.cut.add(pair)
+            ids = (*context, *continuation)[-(self.max_length + 1) : -1]
+            rows.setdefault(ids, []).append((index, continuation))
+        with torch.inference_mode():
+            for batch in self._batches(sorted(rows.items(), key=lambda row: -len(row[0]))):
+                for index, answer in self._score(batch):
+                    answers[index] = answer
+        return answers
+
+    def loglikelihoods(self, requests: list[tuple[tuple[str, str], list[int], list[int]]]) -> list[float]:
+        """Log-likelihood of each continuation of ((context, continuation), context's ids, continuation's ids)."""
+        return [likelihood for likelihood, _ in self._loglikelihood_tokens(requests)]
+
+    def _batches(self, rows: list) -> Iterator[list]:
+        """Rows of nearly equal length in turn, the longest first."""
+        start = 0
+        while start < len(rows):
+            size = int(self.batch_size)
+            if self.device.type == "cpu":
+                size = min(size, max(1, CPU_TOKENS // len(rows[start][0])))
+            yield rows[start : start + size]
+            start += size
+
+    def _score(self, rows):
+        longest = len(rows[0][0])
+        first = min(len(ids) - len(continuation) for ids, asked in rows for _, continuation in asked)
+        # Padding comes after what is scored, where causal attention does not see it.
+        inputs = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids, _ in rows], device=self.device)
+        if self._some_logits:
+            keep = torch.arange(first, longest, device=self.device)
+            logits = self.model(inputs, logits_to_keep=keep, use_cache=False).logits
+        else:
+            logits = self.model(inputs).logits[:, first:]
+        scores = torch.log_softmax(logits.float(), -1)
+        most = scores.amax(-1)
+        scored = [
+            (row, len(ids) - len(continuation) + place - first, token)
+            for row, (ids, asked) in enumerate(rows)
+            for _, continuation in asked
+            for place, token in enumerate(continuation)
+        ]
+        row, position, token = torch.tensor(scored, device=self.device).T
+        found = scores[row, position, token]
+        likelihoods = found.double().tolist()
+        likeliest = (found >= most[row, position]).tolist()
+        start = 0
+        for index, continuation in (entry for _, asked in rows for entry in asked):
+            stop = start + len(continuation)
+            yield index, (sum(likelihoods[start:stop]), all(likeliest[start:stop]))
+            start = stop
