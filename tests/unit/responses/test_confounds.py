@@ -10,13 +10,12 @@ from triphase.core.errors import InputError
 from triphase.responses.confounds import (
     choose_columns,
     expand,
-    framewise_displacement,
     match_rows,
-    motion_parameters,
     motion_summary,
     read_confounds,
     run_confounds,
 )
+from triphase.responses.motion import framewise_displacement, motion_parameters
 from triphase.responses.readers.recording import read_label_table
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from triphase.config.schema import Study
 from triphase.config.schema.overlay import described, editor_schema, json_schema, keys
+from triphase.core.folders import PROJECT
 
-PROJECT = Path(__file__).parents[4]
 HEAD = """# Reference of the config
 
 Made from `workflow/scripts/triphase/config/schema/` by `make reference`: edit that, not this page. How files are

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-LIBRARY = Path(__file__).parents[1]
+from triphase.core.folders import LIBRARY
+
 # Declarations whose values reach a job as its params: what matters of a change shows there.
 DECLARED = (LIBRARY / "config" / "jobs.py",)
 

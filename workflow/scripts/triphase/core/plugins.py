@@ -9,9 +9,8 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 from triphase.core.errors import InputError, one_line
+from triphase.core.folders import PROJECT
 from triphase.core.registry import RegistrationError, Registry
-
-PROJECT = Path(__file__).parents[4]
 
 
 def find_plugins(paths: Sequence[str]) -> list[Path]:

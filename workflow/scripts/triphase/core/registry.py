@@ -10,8 +10,8 @@ from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from triphase.core.errors import InputError
+from triphase.core.folders import LIBRARY
 
-LIBRARY = Path(__file__).parents[1]
 Entry = TypeVar("Entry")
 Function = TypeVar("Function", bound=Callable)
 

@@ -12,7 +12,7 @@ import pandas as pd
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 from triphase.demo.listeners import Simulation
-from triphase.responses.confounds import FMRIPREP_MOTION
+from triphase.responses.motion import FMRIPREP_MOTION
 from triphase.sources.clones import prepare_environment, remove
 
 GRID = 8  # mm

@@ -11,7 +11,7 @@ from triphase.core.artefacts import finite_or_none, open_arrays
 from triphase.core.messages import listed
 from triphase.core.types import Entries, Section
 from triphase.responses.ceiling import GROUP, standardized
-from triphase.responses.confounds import MUCH_MOTION
+from triphase.responses.motion import MUCH_MOTION
 from triphase.responses.regions import region_means, voxel_batches
 from triphase.responses.subject import load_responses
 from triphase.responses.targets import region_masks

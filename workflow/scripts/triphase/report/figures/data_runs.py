@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from triphase.report.figures.style import GREY, SEQUENTIAL, headline, plt
 from triphase.report.numbers import counted
-from triphase.responses.confounds import MUCH_MOTION
+from triphase.responses.motion import MUCH_MOTION
 
 # Cells of a table carry their number up to this many columns.
 MOST_NUMBERS = 32
