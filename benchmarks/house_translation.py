@@ -63,7 +63,10 @@ def new_config(config):
         section = new
         for name in sections:
             section = section.setdefault(name, {})
-        section[key] = value
+        if value == {}:
+            section.setdefault(key, {})
+        else:
+            section[key] = value
     for model in new["models"]:
         # Told by the last of `saves` and by the other keys.
         model["train"].pop("steps")
