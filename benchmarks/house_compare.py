@@ -89,12 +89,13 @@ class Comparison:
     new: list = field(default_factory=list)
 
     def differ(self, place, what, number=1, by=np.inf):
-        """Note a number of values that differ by at most so much, as an exception where one is listed."""
+        """Note a number of values that differ by at most so much; whether that is a listed exception."""
         cause = self.translation.cause(place, by)
         if cause:
             self.exceptions[cause] += number
         else:
             self.unexplained.append(f"{place}: {what}")
+        return cause is not None
 
     def numbers(self, place, before, after, scale):
         """Compare floating-point numbers; `scale` is the measure's, one or as many as numbers."""
@@ -105,13 +106,16 @@ class Comparison:
         relative = np.where(same, 0, np.where(missing, np.inf, relative))
         self.values += before.size
         self.identical += int(same.sum())
-        worst = int(relative.argmax()) if relative.size else 0
+        if not relative.size:
+            return
+        worst = int(relative.argmax())
+        by = float(relative.flat[worst])
         if n_wrong := int((relative > TOLERANCE).sum()):
             pair = f"{before.flat[worst]!r} is now {after.flat[worst]!r}"
-            what = f"{n_wrong} of {before.size} numbers differ, most: {pair}"
-            self.differ(place, what, n_wrong, float(relative.flat[worst]))
-        elif relative.size and relative.flat[worst] > self.largest:
-            self.largest, self.where = float(relative.flat[worst]), place
+            if self.differ(place, f"{n_wrong} of {before.size} numbers differ, most: {pair}", n_wrong, by):
+                return
+        if by > self.largest:
+            self.largest, self.where = by, place
 
     def exact(self, place, before, after):
         """Compare counts, truth values and texts, which have to be the same."""

@@ -64,19 +64,19 @@ def figures(study, found):
         print(f"{study}: … and {len(found.unexplained) - SHOWN} more")
     for cause, number in found.exceptions.items():
         print(f"{study}: {number} values differ: {cause}")
-    verdicts = [place for place, before, after in found.verdicts if before != after]
-    share = found.identical / max(found.values, 1)
-    name = f"oracle: {study}, "
-    return [
-        figure(name + "values compared", found.values, f"none; {share:.4%} equal bit for bit", found.values > 0),
-        figure(name + "differences without a cause", len(found.unexplained), "0", not found.unexplained),
-        figure(name + "largest relative difference", f"{found.largest:.2g}", f"<= {TOLERANCE}", True,
-               where=found.where),
-        figure(name + "exceptions", sum(found.exceptions.values()), "each with its cause", True,
-               causes=found.exceptions),
-        figure(name + "verdicts that differ", len(verdicts), f"0 of {len(found.verdicts)}",
-               not verdicts and found.verdicts != [], differing=verdicts),
-    ]  # fmt: skip
+    swapped = [place for place, before, after in found.verdicts if before != after]
+    n_excepted, n_verdicts = sum(found.exceptions.values()), len(found.verdicts)
+    equal, largest = found.identical / max(found.values, 1), f"{found.largest:.2g}"
+    rows = [
+        figure("values compared", found.values, f"none; {equal:.4%} equal bit for bit", found.values > 0),
+        figure("differences without a cause", len(found.unexplained), "0", not found.unexplained),
+        figure(
+            "largest relative difference", largest, f"<= {TOLERANCE}", found.largest <= TOLERANCE, where=found.where
+        ),
+        figure("exceptions", n_excepted, "each with its cause", True, causes=found.exceptions),
+        figure("verdicts that differ", len(swapped), f"0 of {n_verdicts}", n_verdicts and not swapped, where=swapped),
+    ]
+    return [row | {"figure": f"oracle: {study}, {row['figure']}"} for row in rows]
 
 
 def main(arguments):

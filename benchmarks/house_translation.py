@@ -128,8 +128,10 @@ def _dataset(data):
     if data["measure"].dims == ("measure",):
         # A fit: r, then the gains.
         gains = [str(old) for old in data["measure"].values[1:]]
-        variants = {key: ("analysis", np.array([columns[key] for columns in told[1:]], dtype=object))
-                    for key in ("scaling", "delays", "nuisance")}  # fmt: skip
+        variants = {
+            key: ("analysis", np.array([columns[key] for columns in told[1:]], dtype=object))
+            for key in ("scaling", "delays", "nuisance")
+        }
         gain = ("analysis", *data["gain"].dims), np.stack([data[old].values for old in gains])
         boot = data["boot"].rename(measure="analysis").drop_vars("analysis")
         rest = data.drop_vars(["measure", "boot", *gains])
@@ -148,10 +150,14 @@ def _kernels(attributes):
         return new
     suffixes = [key.removeprefix("top_share") for key in new if key.startswith("top_share")]
     kernels = [
-        {"scaling": suffix.lstrip("_") or "zscore", "delays": "headline",
-         "top_share": new.pop(f"top_share{suffix}"), "effective_rank": new.pop(f"effective_rank{suffix}")}
+        {
+            "scaling": suffix.lstrip("_") or "zscore",
+            "delays": "headline",
+            "top_share": new.pop(f"top_share{suffix}"),
+            "effective_rank": new.pop(f"effective_rank{suffix}"),
+        }
         for suffix in suffixes
-    ]  # fmt: skip
+    ]
     return new | {"kernels": kernels}
 
 
