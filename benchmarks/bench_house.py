@@ -23,6 +23,7 @@ from structure import (  # noqa: E402
     SCRIPTS,
     against_order,
     functions,
+    imports,
     in_circles,
     lines,
     rules,
@@ -47,7 +48,7 @@ def code_figures():
     return [
         none("code: modules in the library's root", root),
         none("code: functions with more than seven arguments", long),
-        none("code: modules in circles of imports", in_circles()),
+        none("code: modules in circles of imports", in_circles(imports())),
         none("code: imports against the order", upwards),
         none("code: formatting skipped but for matrices of numbers, library", skipped(LIBRARY + SCRIPTS)),
         at_most("code: lines, library", lines(LIBRARY + SCRIPTS), 25900),

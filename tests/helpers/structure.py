@@ -63,17 +63,21 @@ def against_order(path):
     return imported - set(above)
 
 
-def in_circles():
-    """Modules of the library that lie in a circle of imports, or between two."""
+def imports():
+    """The library's modules that each of them imports."""
     named = modules()
-    imports = {name: imported_modules(path, named) - {name} for name, path in named.items()}
+    return {name: imported_modules(path, named) - {name} for name, path in named.items()}
+
+
+def in_circles(graph):
+    """Modules that lie in a circle of imports, or between two; `graph`: the modules that each imports."""
     while True:
-        imported = set().union(*imports.values())
+        imported = set().union(*graph.values())
         # What imports nothing that is left, or is imported by nothing, is in no circle.
-        out = {name for name, others in imports.items() if not others or name not in imported}
+        out = {name for name, others in graph.items() if not others or name not in imported}
         if not out:
-            return sorted(imports)
-        imports = {name: others - out for name, others in imports.items() if name not in out}
+            return sorted(graph)
+        graph = {name: others - out for name, others in graph.items() if name not in out}
 
 
 def functions(path):
@@ -88,11 +92,15 @@ def skipped_formats(path):
     """Lines of a Python file where formatting is skipped for another thing than a matrix of numbers."""
     text = path.read_text()
     marked = {number for number, line in enumerate(text.splitlines(), 1) if line.rstrip().endswith("# fmt: skip")}
-    if marked:
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.List | ast.Tuple) and len(node.elts) > 1 and all(map(_is_row, node.elts)):
-                marked -= set(range(node.lineno, node.end_lineno + 2))
-    return sorted(marked)
+    statements = (
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt) and not hasattr(node, "body")
+    )
+    matrices = {node.end_lineno for node in statements if any(map(_is_matrix, ast.walk(node)))}
+    return sorted(marked - matrices)
+
+
+def _is_matrix(node):
+    return isinstance(node, ast.List | ast.Tuple) and len(node.elts) > 1 and all(map(_is_row, node.elts))
 
 
 def _is_row(node):
