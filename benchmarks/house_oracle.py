@@ -64,6 +64,8 @@ def figures(study, found):
         print(f"{study}: … and {len(found.unexplained) - SHOWN} more")
     for cause, number in found.exceptions.items():
         print(f"{study}: {number} values differ: {cause}")
+    for place in found.new[:SHOWN]:
+        print(f"{study}: new: {place}")
     swapped = [place for place, before, after in found.verdicts if before != after]
     n_excepted, n_verdicts = sum(found.exceptions.values()), len(found.verdicts)
     equal, largest = found.identical / max(found.values, 1), f"{found.largest:.2g}"
