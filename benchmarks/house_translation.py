@@ -26,15 +26,17 @@ MOVED = {
     "encoding/gap_curve": None,
     "encoding/minimum_block": None,
     "encoding/solver": "execution/solver",
-    "encoding/backend": "execution/backend",
+    "encoding/backend": None,
     "states/probes/folds": None,
     "states/probes/min_count": None,
     "states/probes/alphas": None,
+    "states/probes/control_draws": None,
     "states/intrinsic_dimension/n": "states/words",
     "states/cka/n": None,  # the same number as the one before
     "states/cka/references": "states/references",
     "states/mechanism/sequences": None,
     "states/mechanism/prompts": None,
+    "states/mechanism/unseen/path": "states/mechanism/unseen",
     "tasks/batch_size": "execution/task_batch",
     "phases/headline/measure": None,
     "phases/confidence": None,
@@ -45,7 +47,7 @@ MOVED = {
     "phases/shrinkage": None,
     "phases/calibration": "phases/simulations",
     "phases/power": None,  # the same number as the one before
-    "phases/specification/replicates": "phases/specification/simulations",
+    "phases/specification/replicates": None,
     "phases/specification/max_breakpoints": None,
 }
 
@@ -71,6 +73,9 @@ def new_config(config):
         # Told by the last of `saves` and by the other keys.
         model["train"].pop("steps")
         model["train"]["corpus"].pop("kind")
+    for task in new["tasks"]["evaluations"]:
+        if task.pop("root", None):
+            task["data"] = f"{{local_data}}/{task['data']}"
     return new
 
 

@@ -127,10 +127,15 @@ def test_a_moved_key_keeps_its_value():
         "retrieve": {"jobs": 4},
         "states": {"cka": {"references": ["first"], "n": 1000}, "mechanism": None},
         "models": [{"name": "m", "train": {"steps": 8, "saves": [0, 8], "corpus": {"kind": "text", "path": "p"}}}],
+        "tasks": {
+            "batch_size": 64,
+            "evaluations": [{"name": "a"}, {"name": "b", "root": "local_data", "data": "b.jsonl"}],
+        },
     }
     assert new_config(old) == {
         "dataset": {"overrides": {"url": "here"}},
-        "execution": {"transfers": 4},
+        "execution": {"transfers": 4, "task_batch": 64},
         "states": {"references": ["first"], "mechanism": None},
         "models": [{"name": "m", "train": {"saves": [0, 8], "corpus": {"path": "p"}}}],
+        "tasks": {"evaluations": [{"name": "a"}, {"name": "b", "data": "{local_data}/b.jsonl"}]},
     }
