@@ -295,9 +295,8 @@ def _with_none(series):
 
 def _numbers(values):
     """Floating-point numbers with gaps as such, other values as they are."""
-    if values.dtype.kind == "O" and all(value is None or isinstance(value, float) for value in values.flat):
-        return values.astype(float)
-    return values
+    there = [value for value in values.flat if value is not None] if values.dtype.kind == "O" else []
+    return values.astype(float) if there and all(isinstance(value, float) for value in there) else values
 
 
 def _is_text(values):

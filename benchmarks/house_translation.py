@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import xarray as xr
-from house_compare import Translation
+from house_compare import Allowed, Translation
 
 # Keys of the old config and what became of them; None: a constant now, whose value is the old one.
 MOVED = {
@@ -201,5 +201,11 @@ TRANSLATION = Translation(
         r"@(.*\.)?versions\b",
         # In no order.
         r"\.zarr\.zip::@coordinates$",
+    ),
+    exceptions=(
+        Allowed(r"^demo/models/.*::train\.(steps|corpus\.kind)$", "told by the other keys of `train`"),
+        Allowed(r"@cleaning\.(detrend|standardize|confound_columns)$", "always done; columns are said by `confounds`"),
+        Allowed(r"(settings|judgement)\.(calibration|power)$", "one number now, `simulations`"),
+        Allowed(r"(declared_|@)sha256$", "digest of what was declared, which has other keys"),
     ),
 )
