@@ -37,6 +37,12 @@ def report(stage, figures, libraries, **details):
     return 1 if any(row["ok"] is False for row in figures) else 0
 
 
+def kept(stage):
+    """Figures of a stage as they were measured last, each with its date; none where it was never measured."""
+    path = RESULTS / f"{stage}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["figures"] if path.is_file() else []
+
+
 def surroundings(libraries):
     """What figures depend on: the machine, and versions of the libraries that are named."""
     return {

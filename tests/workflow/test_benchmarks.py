@@ -6,8 +6,10 @@ import sys
 
 import pytest
 from project import ROOT
+from structure import functions, in_circles, skipped_formats
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
+from bench_house import leaves  # noqa: E402
 from reporting import TABLE, table  # noqa: E402
 
 RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
@@ -34,3 +36,17 @@ def test_every_benchmark_is_documented_and_has_results(stage):
 
 def test_the_table_shows_the_kept_results():
     assert TABLE.read_text(encoding="utf-8") == table()
+
+
+def test_the_house_is_counted(tmp_path):
+    circles = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
+    assert (in_circles(circles), in_circles({"a": {"b"}, "b": set()})) == (["b", "c"], [])
+    path = tmp_path / "module.py"
+    path.write_text(
+        "class A:\n    def f(self, a, /, b, *, c=1): ...\n"
+        "M = [\n    [1, -2.5],\n    [3,  4],\n]  # fmt: skip\nN = [1,  2]  # fmt: skip\n"
+    )
+    assert (list(functions(path)), skipped_formats(path)) == ([("f", 3)], [7])
+    entry = {"type": "object", "properties": {"name": {"type": "string"}, "sizes": {"items": {"type": "integer"}}}}
+    schema = {"properties": {"seed": {"type": "integer"}, "models": {"items": {"$ref": "#/$defs/M"}}, "free": {}}}
+    assert leaves(schema, {"M": {"anyOf": [entry, {"type": "null"}]}}) == 4

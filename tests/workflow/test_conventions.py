@@ -8,24 +8,10 @@ from collections import defaultdict
 
 import pytest
 from project import ROOT
-
-# A package imports those above it, and itself.
-ORDER = [
-    "core", "config", "stats", "sources", "stimuli", "responses", "checkpoints", "activations", "encoding", "states",
-    "tasks", "table", "phases", "planning", "report", "demo",
-]  # fmt: skip
-SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
-LIBRARY = sorted((ROOT / "workflow/scripts/triphase").rglob("*.py"))
-RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+from structure import LIBRARY, ORDER, RULES, SCRIPTS, against_order, imports, in_circles, rules
 
 
-def rules():
-    for path in RULES:
-        for name, body in re.findall(r"^ *rule (\w+):\n((?:(?: {4}.*)?\n)+)", path.read_text(), flags=re.M):
-            yield pytest.param(name, body, id=name)
-
-
-@pytest.mark.parametrize(("name", "body"), rules())
+@pytest.mark.parametrize(("name", "body"), [pytest.param(*rule, id=rule[0]) for rule in rules()])
 def test_a_rule_names_its_log_environment_settings_and_script(name, body):
     for directive in ("log", "benchmark", "conda"):
         assert re.search(rf"^ *{directive}:", body, flags=re.M), f"{name} has no {directive}"
@@ -71,25 +57,13 @@ def test_a_library_module_is_one_concept(path):
     assert ast.get_docstring(ast.parse(text))
 
 
-def imported_packages(path):
-    """Packages of the library that a module imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            modules = [node.module or ""]
-        else:
-            continue
-        yield from (module.split(".")[1] for module in modules if module.startswith("triphase."))
-
-
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
 def test_a_package_imports_only_those_above_it(path):
-    package = path.relative_to(ROOT / "workflow/scripts/triphase").parts[0]
-    if package == "__init__.py":
-        return
-    above = ORDER[: ORDER.index(package) + 1]
-    assert set(imported_packages(path)) <= set(above), f"{package} may import {', '.join(above)}"
+    assert not against_order(path), f"the order is {', '.join(ORDER)}"
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert in_circles(imports()) == []
 
 
 def definitions(path):
