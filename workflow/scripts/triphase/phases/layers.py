@@ -66,7 +66,8 @@ class LayerCurves:
     def __init__(self, table, files, wanted, n_draws):
         rows = table[table["layer"].notna() & table["roi"].notna()]
         steps = rows.groupby("checkpoint")[["step", "tokens"]].first().sort_values("step")
-        self.names, self.steps, self.tokens = list(steps.index), *steps.to_numpy(float).T
+        self.names = list(steps.index)
+        self.steps, self.tokens = steps.to_numpy(float).T
         self.start = self.names[0] if len(self.steps) and self.steps[0] == 0 else None
         needed = {place for choice, source, roi in wanted for place in self.places(choice, source, roi)}
         rows = rows[rows["measure"].isin({place[-1] for place in needed}) & rows["roi"].isin({p[-2] for p in needed})]

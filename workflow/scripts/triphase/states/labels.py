@@ -29,10 +29,10 @@ class Concept:
     name: str
     classes: list = field(default_factory=list)
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
-    codes: np.ndarray = None
+    codes: np.ndarray | None = None
     scored: dict = field(default_factory=dict)
     skipped: dict = field(default_factory=dict)
-    reason: str = None
+    reason: str | None = None
 
 
 def sentence_groups(words, block=20):
