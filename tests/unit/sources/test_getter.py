@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from datalad_origin import BOTH, isolate, make_dataset
+from patience import wait_until
 
 from triphase.core.units import in_units
 from triphase.sources import downloads
@@ -72,13 +72,6 @@ def annex_processes(folder):
     return found
 
 
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("whom", ["job", "datalad"])
 def test_a_download_that_is_killed_is_taken_up_again(tmp_path, whom):
@@ -91,7 +84,7 @@ def test_a_download_that_is_killed_is_taken_up_again(tmp_path, whom):
     def part():
         return next((file.stat().st_size for file in (clone / ".git/annex/tmp").glob("MD5E*")), 0)
 
-    wait_for(lambda: part() > 1_000_000 and annex_processes(clone))
+    wait_until(lambda: part() > 1_000_000 and annex_processes(clone))
     if whom == "job":
         os.kill(job.pid, signal.SIGKILL)
     else:
@@ -100,7 +93,7 @@ def test_a_download_that_is_killed_is_taken_up_again(tmp_path, whom):
     said = job.communicate()[0]
     assert job.returncode != 0
     # git-annex ends with whoever was killed: left alone it would hang and hold the transfer's lock.
-    wait_for(lambda: not annex_processes(clone))
+    wait_until(lambda: not annex_processes(clone))
     left = part()
     assert 1_000_000 < left < 8_000_000 and not (clone / "bold_run-1.nii").exists()
     if whom == "datalad":
@@ -135,7 +128,7 @@ def test_a_full_disk(tmp_path):
     disk.mkdir()
     request = {"files": BOTH, "name": "mini", "url": str(origin), "version": "1.0.0", "user": "study/s1"}
     request |= {"retrieve": {"transfers": 1, "retries": 3}, "folder": str(disk / "datasets")}
-    code = "import json, sys; sys.path.insert(0, sys.argv[1]); from triphase import downloads\n"
+    code = "import json, sys; sys.path.insert(0, sys.argv[1]); from triphase.sources import downloads\n"
     lie = "downloads.check_disk = lambda *_: None\n"
     call = "downloads.fetch_dataset(**json.loads(sys.argv[2]))"
     for name, text in (("fetch", code + call), ("lying", code + lie + call)):
