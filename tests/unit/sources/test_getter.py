@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from datalad_origin import BOTH, isolate, make_dataset
+from datalad_origin import BOTH, make_dataset
 from patience import wait_until
 
 from triphase.core.units import in_units
@@ -19,16 +19,6 @@ from triphase.sources.clones import clone_path
 
 LIBRARY = str(Path(downloads.__file__).parents[2])
 BOLD = {"response": {"run-1": "bold_run-1.nii"}}
-
-
-@pytest.fixture(autouse=True)
-def unattended(monkeypatch):
-    isolate(monkeypatch)
-
-
-@pytest.fixture
-def origin(tmp_path):
-    return make_dataset(tmp_path / "origin")
 
 
 def run_job(origin, tmp_path, files=BOLD, environment=None, **keywords):
