@@ -8,6 +8,9 @@ import pytest
 from filelock import FileLock
 from project import TEST_DATA, Project
 from threadpoolctl import threadpool_limits
+from warm import run_snakemake
+
+Project.run = staticmethod(run_snakemake)
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("patient", deadline=None)

@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 from patience import wait_until
-from project import TEST_DATA
 
 from triphase.core.artefacts import read_arrays, read_table
 
@@ -20,10 +19,7 @@ def begin(project, *arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", "config/studies/tiny.yaml"],
         cwd=project.folder, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={
-            **os.environ, "TRIPHASE_TEST_DATA": str(TEST_DATA.resolve()),
-            "PYTHONPATH": str(project.folder / "workflow/scripts"),
-        },
+        env=project.environment(),
     )  # fmt: skip
 
 

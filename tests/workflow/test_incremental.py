@@ -83,7 +83,7 @@ def test_a_change_of_the_config_reruns_what_it_changes(made_study, overlay, expe
     ("module", "old", "new", "expected"),
     [
         (
-            "figures/style.py",
+            "report/figures/style.py",
             "MOST_TICKS = 8",
             "MOST_TICKS = 7",
             FIGURES
