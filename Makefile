@@ -18,6 +18,8 @@ report: run
 
 lint: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
 
 # The config's schema for editors and its reference, from the typed sections; a test says when they are stale.
 reference: .venv/installed

@@ -1,11 +1,20 @@
 """Shared fixtures. Tests that need real data read the folder in TRIPHASE_TEST_DATA and skip where it is absent."""
 
 import os
+import shutil
 
+import hypothesis
 import pytest
 from filelock import FileLock
 from project import TEST_DATA, Project
 from threadpoolctl import threadpool_limits
+from warm import run_snakemake
+
+Project.run = staticmethod(run_snakemake)
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
@@ -24,22 +33,40 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A function of (name, make) that returns a folder which `make(folder)` has filled, once for all workers.
+
+    What is in it is to be copied, not to be changed.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def once(name, make):
+        folder, done = base / name, base / f"{name}.made"
+        with FileLock(base / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
 def project(tmp_path_factory):
     """An unrun copy of the project, for dry runs."""
     return Project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="session")
-def tiny_as_run(tmp_path_factory):
-    """Folder of a project in which `tiny` has run, once for all workers: to be copied, not to be changed."""
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folder, running = base / "tiny_as_run", base / "tiny_running"
-    with FileLock(base / "tiny_as_run.lock"):
-        if not folder.exists():
-            running.mkdir(exist_ok=True)
-            done = Project(running).snakemake(study="tiny")
-            assert done.returncode == 0, done.stdout[-5000:]
-            running.rename(folder)
-    return folder
+def tiny_as_run(made_once):
+    """Folder of a project in which `tiny` has run."""
+
+    def make(folder):
+        done = Project(folder).snakemake(study="tiny")
+        assert done.returncode == 0, done.stdout[-5000:]
+
+    return made_once("tiny_as_run", make)

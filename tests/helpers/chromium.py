@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from patience import PATIENCE
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-sync", "--disable-dev-shm-usage",
@@ -16,7 +18,6 @@ FLAGS = [
     # What asks for another machine is recorded all the same, and never gets there.
     "--host-resolver-rules=MAP * ~NOTFOUND",
 ]  # fmt: skip
-PATIENCE = 60
 # What stays on the machine: contents of a page, files, and what the browser is made of.
 LOCAL = ("data:", "blob:", "about:", "file:", "chrome:")
 

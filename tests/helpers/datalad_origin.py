@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from triphase.sources.clones import prepare_environment
+from triphase.sources.clones import clone_path, prepare_environment
 from triphase.sources.downloads import fetch_dataset
 
 RETRIEVE = {"transfers": 2, "retries": 0, "keep_raw": False}
@@ -40,6 +40,19 @@ def make_dataset(path, version="1.0.0", content=b"annexed"):
         (path / f"bold_run-{number}.nii").write_bytes(content * number)
     save(path, version)
     return path
+
+
+def copy(folder, target):
+    """Copy a folder with its links, and with the rights of an annex; returns the copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", str(folder), str(target)], check=True)
+    return target
+
+
+def adopt(clone, origin, tmp_path, version="1.0.0"):
+    """Copy a clone to where `fetch` has that of `origin`, a copy of what it was cloned from."""
+    target = copy(clone, clone_path("mini", str(origin), version, tmp_path / "datasets"))
+    git(target, "config", "remote.origin.url", str(origin))
 
 
 def save(path, version):

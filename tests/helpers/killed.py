@@ -7,7 +7,7 @@ import sys
 import time
 
 import numpy as np
-from project import TEST_DATA
+from patience import wait_until
 
 from triphase.core.artefacts import read_arrays, read_table
 
@@ -19,10 +19,7 @@ def begin(project, *arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", "config/studies/tiny.yaml"],
         cwd=project.folder, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={
-            **os.environ, "TRIPHASE_TEST_DATA": str(TEST_DATA.resolve()),
-            "PYTHONPATH": str(project.folder / "workflow/scripts"),
-        },
+        env=project.environment(),
     )  # fmt: skip
 
 
@@ -38,11 +35,10 @@ def end(running):
     running.communicate()
 
 
-def kill_at(project, n_results, seconds, patience=300):
+def kill_at(project, n_results, seconds):
     """Run until so many results are there and some seconds longer, kill it and unlock; how many results it had made."""
-    running, until = begin(project), time.monotonic() + patience
-    while made(project.folder) < n_results and running.poll() is None and time.monotonic() < until:
-        time.sleep(0.05)
+    running = begin(project)
+    wait_until(lambda: made(project.folder) >= n_results or running.poll() is not None)
     time.sleep(seconds)
     end(running)
     # What Snakemake tells the user to do after such an end.

@@ -6,10 +6,13 @@ import wave
 import h5py
 import nibabel as nib
 import numpy as np
+import yaml
+from project import ROOT
 from scipy.io import savemat
 
 from triphase.demo.bids import new_dataset
 
+TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
 SHAPE = (6, 5, 4)
 DELAY = 6.0  # s, of a voxel's response to a word
 STORIES = {"souls": 1, "legacy": 2, "naked": 3, "wheretheressmoke": 4}
@@ -138,3 +141,24 @@ def write_movie(folder, *, seconds=240, subjects=("S01",)):
             where = base / "pycortex_db" / f"sub-{subject}" / "transforms" / "fs_fullhead"
             where.mkdir(parents=True)
             nib.save(nib.Nifti1Image(np.zeros(SHAPE, np.float32), np.eye(4)), where / "reference.nii.gz")
+
+
+def run_layout(project, name, overlay):
+    """Run a study of a layout, whose data set lies in the project's `data`, to the scores of one layer and its report.
+
+    Returns the project, with `results` (folder) and `overlay` (what to run it again with).
+    """
+    project.overlay = {
+        "study": name,
+        "models": [TINY["models"][0] | {"checkpoints": TINY["models"][0]["checkpoints"][-1:]}],
+        "states": {"probes": {"concepts": []}},
+        "tasks": {"evaluations": [], "adherence": []},
+        "phases": {"headline": {"roi": "all", "tasks": [], "adherence": []}},
+        **overlay,
+    }
+    project.overlay["dataset"]["overrides"] = {"url": str(project.folder / "data")}
+    project.results = project.folder / "results" / name
+    targets = ["encoding/neox/step64/1.zarr.zip", "responses/ceiling.parquet", "data.html"]
+    done = project.snakemake(*(f"results/{name}/{target}" for target in targets), overlay=project.overlay)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return project

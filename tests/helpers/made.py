@@ -7,7 +7,10 @@ makes each job's outputs first, without the tenth of a second that it waits for 
 import json
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
+
+from project import run_program
 
 # What rule files read of results to say how much memory a job needs.
 MANIFEST = {"files": {"model.safetensors": {"bytes": 10**9}}, "weights": ["model.safetensors"]}
@@ -23,7 +26,7 @@ SHAPES = {
 
 def make(project, **keywords):
     """Make all that a study of a project would make; `keywords` as for `Project.snakemake`."""
-    done = project.snakemake("--quiet", "all", program=[__file__], **keywords)
+    done = project.snakemake("--quiet", "all", run=partial(run_program, program=[__file__]), **keywords)
     assert done.returncode == 0, done.stdout[-3000:]
 
 

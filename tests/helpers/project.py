@@ -13,8 +13,21 @@ ROOT = Path(__file__).parents[2]
 TEST_DATA = Path(os.environ.get("TRIPHASE_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
+def run_program(arguments, folder, environment, program=("-m", "snakemake")):
+    """Run snakemake as users do, as a program of its own."""
+    return subprocess.run(
+        [sys.executable, *program, *arguments],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
 class Project:
-    """A copy of the project's files in a folder of its own, so that a run's results stay out of the working tree."""
+    """A copy of the project's files in a folder of its own, so that a run's results stay out of the working tree.
+
+    `run` is how its snakemake runs: as a program here, forked from a process that has imported it in tests.
+    """
+
+    run = staticmethod(run_program)
 
     def __init__(self, folder):
         self.folder = folder
@@ -36,7 +49,7 @@ class Project:
         project.folder = target
         return project
 
-    def snakemake(self, *arguments, study=None, overlay=None, env=None, program=("-m", "snakemake")):
+    def snakemake(self, *arguments, study=None, overlay=None, env=None, run=None):
         """Run snakemake; `overlay` is merged over the study, which is the embedded one where none is named.
 
         Returns the finished process, output as text.
@@ -47,15 +60,13 @@ class Project:
             (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
             configs.append("overlay.yaml")
         configfiles = ["--configfile", *configs] if configs else []
-        return subprocess.run(
-            [sys.executable, *program, "--cores", "2", *arguments, *configfiles],
-            cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={
-                **os.environ, "TRIPHASE_TEST_DATA": str(TEST_DATA.resolve()),
-                # The copy's own library, and not the working tree's, which is installed.
-                "PYTHONPATH": str(self.folder / "workflow/scripts"), **(env or {}),
-            },
-        )  # fmt: skip
+        run = run or self.run
+        return run(["--cores", "2", *arguments, *configfiles], self.folder, self.environment() | (env or {}))
+
+    def environment(self):
+        """Environment in which this copy's own library is imported, and not the working tree's, which is installed."""
+        library = str(self.folder / "workflow/scripts")
+        return {**os.environ, "TRIPHASE_TEST_DATA": str(TEST_DATA.resolve()), "PYTHONPATH": library}
 
     def planned(self, *arguments, **keywords):
         """Jobs that a dry run plans, by rule."""

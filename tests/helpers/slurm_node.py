@@ -9,10 +9,10 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
+from patience import wait_until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 # Debian puts daemons where a user's PATH does not look.
@@ -152,14 +152,13 @@ class Cluster:
         ]
 
 
-def wait_for(condition, cluster, *daemons, seconds=30):
-    """Look until a condition holds; fail with what the daemons said where it does not."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            said = [f"{name}: {(cluster.folder / f'{name}.out').read_text()[-2000:]}" for name in daemons]
-            raise TimeoutError("\n".join(["the cluster did not come up or end in time", *said]))
-        time.sleep(0.1)
+def wait_for(condition, cluster, *daemons):
+    """Look until a condition holds; where it does not, the error has what the daemons said."""
+    try:
+        wait_until(condition)
+    except TimeoutError:
+        said = [f"{name}: {(cluster.folder / f'{name}.out').read_text()[-2000:]}" for name in daemons]
+        raise TimeoutError("\n".join(["the cluster did not come up or end", *said])) from None
 
 
 def free_ports(count):

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from jobs import EXECUTION, run
+from patience import PATIENCE
 from small_models import checkpoint, write
 
 from triphase.core.artefacts import read_arrays, write_json, write_table
@@ -22,7 +22,7 @@ OPTIONS = {
     "context": {"min": None, "max": 24, "stride": None}, "dtype": "float32", "storage": "float32",
     "pool": "mean",
 }  # fmt: skip
-# Imports once, then forks a child for each run; kills some of them and prints how long a whole one took.
+# Imports once, then forks a child for each run; kills some of them and prints how many had written.
 FORKS = """
 import json, os, random, signal, sys, time
 import torch
@@ -59,7 +59,7 @@ for number in range(kills):
         os.replace(paths["activations"], f"{paths['activations']}.seen{seen}")
 pids = [child(paths["activations"]) for _ in range(at_once)]
 assert all(os.waitpid(pid, 0)[1] == 0 for pid in pids)
-print(json.dumps({"whole_s": whole, "seen": seen}))
+print(seen)
 """
 
 
@@ -106,10 +106,10 @@ def forked(study, output, kills=0, at_once=1):
     argument = json.dumps([vars(paths_of(study, output)), OPTIONS, kills, at_once])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", FORKS, argument], capture_output=True, text=True, env=environment, timeout=300
+        [sys.executable, "-c", FORKS, argument], capture_output=True, text=True, env=environment, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return int(done.stdout.splitlines()[-1])
 
 
 def assert_whole(found, expected):
@@ -120,14 +120,12 @@ def assert_whole(found, expected):
 
 def test_killed_at_any_moment_leaves_a_whole_file_or_none_and_the_rerun_is_the_same(study, tmp_path):
     output = tmp_path / "a.zarr.zip"
-    start = time.time()
-    done = forked(study, output, kills=20)
+    written = forked(study, output, kills=20)
     expected = read_arrays(f"{output}.first")
     assert expected["activations"].shape == (5, 550, 32) and np.isfinite(expected["activations"].values).all()
-    for number in range(done["seen"]):
+    for number in range(written):
         assert_whole(read_arrays(f"{output}.seen{number + 1}"), expected)
     assert_whole(read_arrays(output), expected)
-    assert time.time() - start < 60 + 25 * done["whole_s"]
 
 
 def test_what_a_killed_run_left_is_removed_and_what_another_writes_is_not(study, tmp_path):

@@ -2,12 +2,12 @@
 
 import random
 import subprocess
-import time
 
 import numpy as np
 import pytest
 import yaml
 from killed import begin, differing, end, kill_at, made
+from patience import wait_until
 from project import ROOT, Project
 
 from triphase.core.artefacts import read_arrays
@@ -32,9 +32,7 @@ def test_a_second_run_of_the_same_study_is_refused(tmp_path):
     running = begin(project)
     try:
         locks = project.folder / ".snakemake/locks"
-        until = time.monotonic() + 60
-        while not (locks.is_dir() and any(locks.iterdir())) and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_until(lambda: locks.is_dir() and any(locks.iterdir()))
         second = project.snakemake(study="tiny")
         assert second.returncode != 0 and "Directory cannot be locked" in second.stdout, second.stdout[-2000:]
         assert "Traceback" not in second.stdout

@@ -1,7 +1,6 @@
 """The whole workflow on the smallest study: every stage runs, reruns do what they should, faults lose nothing."""
 
 import json
-import time
 
 import numpy as np
 import pandas as pd
@@ -83,10 +82,8 @@ def test_the_checkpoint_file_holds_what_the_table_holds(run):
 
 
 def test_a_second_run_does_nothing_and_says_so(run):
-    begin = time.monotonic()
     done = run.snakemake(study="tiny")
     assert done.returncode == 0 and "Nothing to be done" in done.stdout
-    assert time.monotonic() - begin < 15
     assert run.planned(study="tiny") == {}
 
 

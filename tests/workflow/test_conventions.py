@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 from project import ROOT
-from structure import LIBRARY, ORDER, RULES, SCRIPTS, against_order, imports, in_circles, rules
+from structure import LIBRARY, MOST_ARGUMENTS, ORDER, RULES, SCRIPTS, against_order, functions, imports, in_circles, rules
 
 
 @pytest.mark.parametrize(("name", "body"), [pytest.param(*rule, id=rule[0]) for rule in rules()])
@@ -60,6 +60,11 @@ def test_a_library_module_is_one_concept(path):
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
 def test_a_package_imports_only_those_above_it(path):
     assert not against_order(path), f"the order is {', '.join(ORDER)}"
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *LIBRARY], ids=lambda path: path.stem)
+def test_no_function_has_more_arguments_than_a_reader_keeps_in_mind(path):
+    assert not [(name, count) for name, count in functions(path) if count > MOST_ARGUMENTS]
 
 
 def test_no_module_imports_itself_by_way_of_others():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import small_models
 from fake_hub import FakeHub, sha
+from patience import PATIENCE
 from project import ROOT
 
 from triphase.checkpoints import cache, fetching, hub
@@ -82,7 +83,7 @@ def test_weights_in_use_are_never_removed_and_a_job_waits_for_room(served):
         assert not waiting.done() and (held.folder / "model.safetensors").is_file()
         assert not release_checkpoint(first)
         held.release()
-        waiting.result(timeout=10).release()
+        waiting.result(PATIENCE).release()
     assert not (cache.checkpoint_folder(first) / "model.safetensors").exists()
     assert (cache.checkpoint_folder(first) / "tokenizer.json").is_file(), "small files stay"
 
@@ -123,7 +124,7 @@ def test_remains_of_killed_runs_do_not_keep_two_jobs_from_going_on_under_a_small
     barrier, reserve = threading.Barrier(2), fetching._reserve
 
     def together(*given):
-        barrier.wait(timeout=20)
+        barrier.wait(PATIENCE)
         reserve(*given)
 
     monkeypatch.setattr(fetching, "_reserve", together)
@@ -131,7 +132,7 @@ def test_remains_of_killed_runs_do_not_keep_two_jobs_from_going_on_under_a_small
     for job in jobs:
         job.start()
     for job in jobs:
-        job.join(timeout=20)
+        job.join(PATIENCE)
     assert not any(job.is_alive() for job in jobs)
     assert [fetched(served, step) for step in (0, 1)] == [1, 1] and on_disk() <= SIZE
 

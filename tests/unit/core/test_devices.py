@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+from patience import PATIENCE
 from project import ROOT
 
 from triphase.core import devices
@@ -79,7 +80,7 @@ def test_more_devices_than_there_are_is_refused(tmp_path):
 @pytest.mark.parametrize("sizes", [[1] * 6, [2, 1, 2, 1, 2]])
 def test_jobs_never_share_a_device(tmp_path, sizes):
     jobs = [job(tmp_path, count, seconds=0.1) for count in sizes]
-    assert [process.wait(60) for process in jobs] == [0] * len(jobs)
+    assert [process.wait(PATIENCE) for process in jobs] == [0] * len(jobs)
     held = set()
     for line in sorted((tmp_path / "log").read_text().splitlines(), key=lambda line: float(line.split()[0])):
         _, what, *names = line.split()
@@ -101,13 +102,13 @@ def test_a_killed_job_leaves_its_device_free(tmp_path):
     assert after.poll() is None, "the device was given twice"
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert after.wait(30) == 0
+    assert after.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("number", devices.JOB_NUMBERS)
 def test_jobs_of_a_scheduler_that_numbers_from_0_do_not_wait_for_each_other(tmp_path, number):
     with device_slot(1, devices=1, folder=tmp_path / "locks"):
-        assert job(tmp_path, total=1, seconds=0, **{number: "7"}, CUDA_VISIBLE_DEVICES="0").wait(30) == 0
+        assert job(tmp_path, total=1, seconds=0, **{number: "7"}, CUDA_VISIBLE_DEVICES="0").wait(PATIENCE) == 0
 
 
 def test_jobs_of_a_scheduler_that_names_no_device_do_not_share_one(tmp_path):
@@ -116,4 +117,4 @@ def test_jobs_of_a_scheduler_that_names_no_device_do_not_share_one(tmp_path):
         other = job(tmp_path, total=1, seconds=0, SLURM_JOB_ID="7")
         time.sleep(0.5)
         assert other.poll() is None, "the device was given twice"
-    assert other.wait(30) == 0
+    assert other.wait(PATIENCE) == 0

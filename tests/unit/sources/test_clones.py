@@ -7,21 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from datalad_origin import BOTH, FILES, fetch, git, isolate, make_dataset, read, save
+from datalad_origin import BOTH, FILES, fetch, git, make_dataset, read, save
 
 from triphase.core.errors import InputError
 from triphase.sources import clones, content
 from triphase.sources.clones import absolute_url
-
-
-@pytest.fixture(autouse=True)
-def unattended(monkeypatch):
-    isolate(monkeypatch)
-
-
-@pytest.fixture
-def origin(tmp_path):
-    return make_dataset(tmp_path / "origin")
 
 
 def clone_of(tmp_path):
@@ -29,19 +19,18 @@ def clone_of(tmp_path):
     return clone
 
 
-def test_a_moved_tag_is_refused_and_the_commit_meant_can_be_given(origin, tmp_path):
-    first = fetch(origin, tmp_path)
+def test_a_moved_tag_is_refused_and_the_commit_meant_can_be_given(origin, fetched, tmp_path):
     git(origin, "rm", "-q", "bold_run-1.nii")
     (origin / "bold_run-1.nii").write_bytes(b"corrected")
     save(origin, "1.0.0")
     moved = git(origin, "rev-parse", "HEAD")
     with pytest.raises(InputError) as error:
         fetch(origin, tmp_path)
-    for text in ("dataset.version", "'1.0.0'", "mini", first["commit"], moved, str(clone_of(tmp_path))):
+    for text in ("dataset.version", "'1.0.0'", "mini", fetched["commit"], moved, str(clone_of(tmp_path))):
         assert text in str(error.value)
-    assert "\n" not in str(error.value) and read(first) == b"annexed"
+    assert "\n" not in str(error.value) and read(fetched) == b"annexed"
     assert read(fetch(origin, tmp_path, version=moved)) == b"corrected"
-    assert fetch(origin, tmp_path, version=first["commit"])["commit"] == first["commit"]
+    assert fetch(origin, tmp_path, version=fetched["commit"])["commit"] == fetched["commit"]
 
 
 def test_a_commit_that_the_origin_no_longer_names_is_had_from_another_clone(origin, tmp_path):
@@ -68,9 +57,8 @@ def test_a_bundle_made_anew_is_refused_and_nothing_is_deleted(origin, tmp_path):
     assert read(first, "words", "") == b"word\n"
 
 
-def test_another_copy_of_the_same_data_set_in_its_place_keeps_the_clone(origin, tmp_path):
+def test_another_copy_of_the_same_data_set_in_its_place_keeps_the_clone(origin, fetched, tmp_path):
     """Same commits, another annex: content that came from the first is not thrown away."""
-    fetch(origin, tmp_path)
     origin.rename(tmp_path / "first")
     git(tmp_path, "clone", "-q", str(tmp_path / "first"), str(origin))
     git(origin, "annex", "init", "-q")
@@ -82,9 +70,8 @@ def test_another_copy_of_the_same_data_set_in_its_place_keeps_the_clone(origin, 
 
 
 @pytest.mark.parametrize("how", ["edited", "deleted", "another link"])
-def test_a_file_changed_by_hand_is_refused(origin, tmp_path, how):
-    first = fetch(origin, tmp_path)
-    words = Path(first["files"]["words"][""]["path"])
+def test_a_file_changed_by_hand_is_refused(origin, fetched, tmp_path, how):
+    words = Path(fetched["files"]["words"][""]["path"])
     bold = words.parent / "bold_run-1.nii"
     if how == "edited":
         words.write_text("another\n")
@@ -97,24 +84,22 @@ def test_a_file_changed_by_hand_is_refused(origin, tmp_path, how):
     with pytest.raises(InputError) as error:
         fetch(origin, tmp_path)
     remedy = f"git -C {words.parent} checkout HEAD -- {changed.name}"
-    for text in (str(changed), "was changed", first["commit"][:12], remedy):
+    for text in (str(changed), "was changed", fetched["commit"][:12], remedy):
         assert text in str(error.value)
     assert "\n" not in str(error.value)
     git(words.parent, "checkout", "HEAD", "--", changed.name)
-    assert fetch(origin, tmp_path) == first
+    assert fetch(origin, tmp_path) == fetched
 
 
-def test_changes_to_other_files_do_no_harm(origin, tmp_path):
-    first = fetch(origin, tmp_path)
+def test_changes_to_other_files_do_no_harm(origin, fetched, tmp_path):
     clone = clone_of(tmp_path)
     (clone / "bold_run-2.nii").unlink()
     (clone / "notes.txt").write_text("mine\n")
-    assert fetch(origin, tmp_path) == first
+    assert fetch(origin, tmp_path) == fetched
     assert (clone / "notes.txt").read_text() == "mine\n"
 
 
-def test_a_clone_with_another_commit_checked_out_is_refused(origin, tmp_path):
-    first = fetch(origin, tmp_path)
+def test_a_clone_with_another_commit_checked_out_is_refused(origin, fetched, tmp_path):
     clone = clone_of(tmp_path)
     git(clone, "checkout", "-q", "-b", "mine")
     (clone / "words.tsv").write_text("mine\n")
@@ -122,39 +107,36 @@ def test_a_clone_with_another_commit_checked_out_is_refused(origin, tmp_path):
     mine = git(clone, "rev-parse", "HEAD")
     with pytest.raises(InputError) as error:
         fetch(origin, tmp_path)
-    remedy = f"git -C {clone} checkout --detach {first['commit'][:12]}"
-    for text in (str(clone), mine[:12], first["commit"][:12], remedy):
+    remedy = f"git -C {clone} checkout --detach {fetched['commit'][:12]}"
+    for text in (str(clone), mine[:12], fetched["commit"][:12], remedy):
         assert text in str(error.value)
     assert "\n" not in str(error.value)
-    git(clone, "checkout", "-q", "--detach", first["commit"][:12])
-    assert fetch(origin, tmp_path) == first
+    git(clone, "checkout", "-q", "--detach", fetched["commit"][:12])
+    assert fetch(origin, tmp_path) == fetched
     assert git(clone, "show", "mine:words.tsv") == "mine"
 
 
-def test_a_branch_at_the_pinned_commit_is_no_harm(origin, tmp_path):
-    first = fetch(origin, tmp_path)
+def test_a_branch_at_the_pinned_commit_is_no_harm(origin, fetched, tmp_path):
     git(clone_of(tmp_path), "checkout", "-q", "-b", "mine")
-    assert fetch(origin, tmp_path) == first
+    assert fetch(origin, tmp_path) == fetched
 
 
-def test_a_clone_that_was_made_before_the_commit_was_recorded_is_used(origin, tmp_path):
-    first = fetch(origin, tmp_path)
+def test_a_clone_that_was_made_before_the_commit_was_recorded_is_used(origin, fetched, tmp_path):
     git(clone_of(tmp_path), "update-ref", "-d", clones.PINNED)
-    assert fetch(origin, tmp_path) == first
-    assert git(clone_of(tmp_path), "rev-parse", clones.PINNED) == first["commit"]
+    assert fetch(origin, tmp_path) == fetched
+    assert git(clone_of(tmp_path), "rev-parse", clones.PINNED) == fetched["commit"]
 
 
-def test_only_the_files_asked_for_come(origin, tmp_path):
-    manifest = fetch(origin, tmp_path)
-    assert manifest["commit"] == git(origin, "rev-parse", "HEAD")
-    assert (manifest["dataset"], manifest["url"], manifest["version"]) == ("mini", str(origin), "1.0.0")
-    bold = manifest["files"]["response"]["run-1"]
+def test_only_the_files_asked_for_come(origin, fetched):
+    assert fetched["commit"] == git(origin, "rev-parse", "HEAD")
+    assert (fetched["dataset"], fetched["url"], fetched["version"]) == ("mini", str(origin), "1.0.0")
+    bold = fetched["files"]["response"]["run-1"]
     assert bold["key"] == f"MD5E-s7--{hashlib.md5(b'annexed').hexdigest()}.nii"
-    assert bold["bytes"] == 7 and read(manifest) == b"annexed"
-    assert manifest["files"]["words"][""]["key"] == "GIT-" + git(origin, "rev-parse", "HEAD:words.tsv")
+    assert bold["bytes"] == 7 and read(fetched) == b"annexed"
+    assert fetched["files"]["words"][""]["key"] == "GIT-" + git(origin, "rev-parse", "HEAD:words.tsv")
     clone = Path(bold["path"]).parent
     assert not (clone / "bold_run-2.nii").exists() and (clone / "bold_run-2.nii").is_symlink()
-    assert manifest["clone"] == str(clone) and git(clone, "config", "annex.verify") == "true"
+    assert fetched["clone"] == str(clone) and git(clone, "config", "annex.verify") == "true"
 
 
 def test_a_commit_is_a_version_and_a_branch_is_not(origin, tmp_path):
@@ -166,24 +148,21 @@ def test_a_commit_is_a_version_and_a_branch_is_not(origin, tmp_path):
         fetch(origin, tmp_path, version=branch)
 
 
-def test_second_fetch_uses_the_clone_without_the_origin(origin, tmp_path):
-    first = fetch(origin, tmp_path)
+def test_second_fetch_uses_the_clone_without_the_origin(origin, fetched, tmp_path):
     shutil.move(origin, tmp_path / "gone")
-    assert fetch(origin, tmp_path) == first
+    assert fetch(origin, tmp_path) == fetched
 
 
-def test_two_versions_do_not_share_a_work_tree(origin, tmp_path):
-    first = fetch(origin, tmp_path)
+def test_two_versions_do_not_share_a_work_tree(origin, fetched, tmp_path):
     git(origin, "rm", "-q", "bold_run-1.nii")
     (origin / "bold_run-1.nii").write_bytes(b"second")
     save(origin, "2.0.0")
     second = fetch(origin, tmp_path, version="2.0.0")
-    assert (read(first), read(second)) == (b"annexed", b"second")
-    assert first["commit"] != second["commit"]
+    assert (read(fetched), read(second)) == (b"annexed", b"second")
+    assert fetched["commit"] != second["commit"]
 
 
-def test_a_data_set_made_anew_is_cloned_again(origin, tmp_path):
-    fetch(origin, tmp_path)
+def test_a_data_set_made_anew_is_cloned_again(origin, fetched, tmp_path):
     clones.remove(origin)
     make_dataset(origin, content=b"remade")
     manifest = fetch(origin, tmp_path)
@@ -191,22 +170,20 @@ def test_a_data_set_made_anew_is_cloned_again(origin, tmp_path):
     assert manifest["commit"] == git(origin, "rev-parse", "HEAD")
 
 
-def test_damaged_clone_is_replaced(origin, tmp_path):
-    first = fetch(origin, tmp_path)
-    clone = Path(first["files"]["words"][""]["path"]).parent
+def test_damaged_clone_is_replaced(origin, fetched, tmp_path):
+    clone = Path(fetched["files"]["words"][""]["path"]).parent
     shutil.rmtree(clone / ".git" / "refs")
     (clone / ".git" / "HEAD").unlink()
-    assert fetch(origin, tmp_path) == first
+    assert fetch(origin, tmp_path) == fetched
 
 
-def test_left_overs_of_an_interrupted_clone_do_no_harm(origin, tmp_path):
-    first = fetch(origin, tmp_path)
-    clone = Path(first["files"]["words"][""]["path"]).parent
+def test_left_overs_of_an_interrupted_clone_do_no_harm(origin, fetched, tmp_path):
+    clone = Path(fetched["files"]["words"][""]["path"]).parent
     clones.remove(clone)
     part = clone.with_name(f".{clone.name}.part")
     part.mkdir()
     (part / "half").write_text("")
-    assert fetch(origin, tmp_path) == first
+    assert fetch(origin, tmp_path) == fetched
     assert not part.exists()
 
 
@@ -266,8 +243,7 @@ def test_urls_stay_and_paths_become_absolute(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_clone_of_another_user_is_refused_and_not_deleted(origin, tmp_path):
-    first = fetch(origin, tmp_path)
+def test_a_clone_of_another_user_is_refused_and_not_deleted(origin, fetched, tmp_path):
     clone = clone_of(tmp_path)
     for folder, folders, names in os.walk(clone):
         for name in [".", *folders, *names]:
@@ -276,7 +252,7 @@ def test_a_clone_of_another_user_is_refused_and_not_deleted(origin, tmp_path):
         fetch(origin, tmp_path)
     for text in (str(clone), "dubious ownership", f"git config --global --add safe.directory {clone}"):
         assert text in str(error.value)
-    assert "\n" not in str(error.value) and read(first) == b"annexed"
+    assert "\n" not in str(error.value) and read(fetched) == b"annexed"
     with pytest.raises(InputError, match="dubious ownership"):
-        content.ensure_content(first, user="study/s1", retrieve={"transfers": 1, "retries": 0})
-    assert read(first) == b"annexed"
+        content.ensure_content(fetched, user="study/s1", retrieve={"transfers": 1, "retries": 0})
+    assert read(fetched) == b"annexed"

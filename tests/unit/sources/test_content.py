@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from datalad_origin import BOTH, FILES, RETRIEVE, fetch, git, isolate, make_dataset, read, save
+from datalad_origin import BOTH, FILES, RETRIEVE, fetch, git, read, save
 
 from triphase.core.errors import InputError
 from triphase.sources import clones
@@ -16,39 +16,27 @@ from triphase.sources.content import ensure_content, raw_content, release_conten
 KEEP = RETRIEVE | {"keep_raw": True}
 
 
-@pytest.fixture(autouse=True)
-def unattended(monkeypatch):
-    isolate(monkeypatch)
-
-
-@pytest.fixture
-def origin(tmp_path):
-    return make_dataset(tmp_path / "origin")
-
-
 def present(manifest):
     clone = Path(manifest["clone"])
     return [name for name in ("bold_run-1.nii", "bold_run-2.nii") if (clone / name).is_file()]
 
 
-def test_raw_files_go_when_the_result_is_whole_and_come_back_when_it_is_made_again(origin, tmp_path):
-    manifest = fetch(origin, tmp_path)
+def test_raw_files_go_when_the_result_is_whole_and_come_back_when_it_is_made_again(fetched, tmp_path):
     for _ in range(2):
-        with raw_content(manifest, user="study/s1", retrieve=RETRIEVE):
-            assert read(manifest) == b"annexed"
-        assert present(manifest) == [] and read(manifest, "words", "") == b"word\n"
+        with raw_content(fetched, user="study/s1", retrieve=RETRIEVE):
+            assert read(fetched) == b"annexed"
+        assert present(fetched) == [] and read(fetched, "words", "") == b"word\n"
     records = list((tmp_path / "datasets").glob(".*.users/*/*.json"))
     assert records == []
 
 
-def test_raw_files_stay_when_the_result_is_not_whole_or_they_are_to_be_kept(origin, tmp_path):
-    manifest = fetch(origin, tmp_path)
-    with pytest.raises(OSError, match="disk"), raw_content(manifest, user="study/s1", retrieve=RETRIEVE):
+def test_raw_files_stay_when_the_result_is_not_whole_or_they_are_to_be_kept(fetched):
+    with pytest.raises(OSError, match="disk"), raw_content(fetched, user="study/s1", retrieve=RETRIEVE):
         raise OSError("the disk of the results is full")
-    assert present(manifest) == ["bold_run-1.nii"]
-    with raw_content(manifest, user="study/s1", retrieve=KEEP):
+    assert present(fetched) == ["bold_run-1.nii"]
+    with raw_content(fetched, user="study/s1", retrieve=KEEP):
         pass
-    assert present(manifest) == ["bold_run-1.nii"]
+    assert present(fetched) == ["bold_run-1.nii"]
 
 
 def test_what_another_study_or_subject_reads_stays(origin, tmp_path):
@@ -71,53 +59,47 @@ def test_two_files_of_one_content_go_and_stay_together(origin, tmp_path):
     assert release_content(other, user="study/s2") == ["copy.nii"] and present(first) == []
 
 
-def test_the_last_copy_is_kept_with_a_warning(origin, tmp_path, caplog):
-    manifest = fetch(origin, tmp_path)
+def test_the_last_copy_is_kept_with_a_warning(origin, fetched, caplog):
     git(origin, "annex", "drop", "--force", "-q", "bold_run-1.nii")
-    assert release_content(manifest, user="study/s1") == []
-    assert read(manifest) == b"annexed"
+    assert release_content(fetched, user="study/s1") == []
+    assert read(fetched) == b"annexed"
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "bold_run-1.nii stays" in warning.getMessage() and "another copy could not be verified" in caplog.text
 
 
-def test_a_copy_that_cannot_be_reached_is_no_copy(origin, tmp_path, caplog):
-    manifest = fetch(origin, tmp_path)
+def test_a_copy_that_cannot_be_reached_is_no_copy(origin, fetched, tmp_path, caplog):
     origin.rename(tmp_path / "gone")
-    assert release_content(manifest, user="study/s1") == [] and "could not be verified" in caplog.text
-    with raw_content(manifest, user="study/s1", retrieve=RETRIEVE):
-        assert read(manifest) == b"annexed"
+    assert release_content(fetched, user="study/s1") == [] and "could not be verified" in caplog.text
+    with raw_content(fetched, user="study/s1", retrieve=RETRIEVE):
+        assert read(fetched) == b"annexed"
 
 
-def test_a_clone_that_was_deleted_is_made_again(origin, tmp_path):
-    manifest = fetch(origin, tmp_path)
-    clones.remove(Path(manifest["clone"]))
-    ensure_content(manifest, user="study/s1", retrieve=RETRIEVE)
-    assert read(manifest) == b"annexed"
+def test_a_clone_that_was_deleted_is_made_again(fetched):
+    clones.remove(Path(fetched["clone"]))
+    ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
+    assert read(fetched) == b"annexed"
 
 
-def test_a_manifest_of_another_commit_is_refused(origin, tmp_path):
-    manifest = fetch(origin, tmp_path)
-    clones.remove(Path(manifest["clone"]))
+def test_a_manifest_of_another_commit_is_refused(origin, fetched):
+    clones.remove(Path(fetched["clone"]))
     (origin / "words.tsv").write_text("another\n")
     save(origin, "1.0.0")
     with pytest.raises(InputError, match="delete the manifests in results/<study>/sources and run again"):
-        ensure_content(manifest, user="study/s1", retrieve=RETRIEVE)
+        ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
 
 
-def test_a_file_changed_since_is_refused(origin, tmp_path):
-    manifest = fetch(origin, tmp_path)
-    Path(manifest["files"]["words"][""]["path"]).write_text("another\n")
+def test_a_file_changed_since_is_refused(fetched):
+    Path(fetched["files"]["words"][""]["path"]).write_text("another\n")
     with pytest.raises(InputError, match="was changed"):
-        ensure_content(manifest, user="study/s1", retrieve=RETRIEVE)
+        ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
 
 
-def test_the_origin_is_not_asked_while_the_content_is_there(origin, tmp_path):
-    manifest = fetch(origin, tmp_path)
+def test_the_origin_is_not_asked_while_the_content_is_there(origin, fetched, tmp_path):
     (origin / "words.tsv").write_text("another\n")
     save(origin, "1.0.0")
-    ensure_content(manifest, user="study/s1", retrieve=RETRIEVE)
+    ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
     origin.rename(tmp_path / "gone")
-    ensure_content(manifest, user="study/s1", retrieve=RETRIEVE)
+    ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
 
 
 def test_files_of_the_users_own_folder_are_left_alone(tmp_path):
@@ -130,13 +112,12 @@ def test_files_of_the_users_own_folder_are_left_alone(tmp_path):
     assert own.is_file()
 
 
-def test_sound_of_the_data_set_beside_words_of_the_own_folder(origin, tmp_path):
-    manifest = fetch(origin, tmp_path)
+def test_sound_of_the_data_set_beside_words_of_the_own_folder(fetched, tmp_path):
     own = {"path": str(tmp_path / "words.tsv"), "key": "SHA256-0", "bytes": 2}
-    manifest["files"]["words"] = {"": own}
-    ensure_content(manifest, user="study/stimuli", retrieve=RETRIEVE)
-    assert release_content(manifest, user="study/stimuli") == []
-    assert release_content(manifest, user="study/s1") == ["bold_run-1.nii"]
+    fetched["files"]["words"] = {"": own}
+    ensure_content(fetched, user="study/stimuli", retrieve=RETRIEVE)
+    assert release_content(fetched, user="study/stimuli") == []
+    assert release_content(fetched, user="study/s1") == ["bold_run-1.nii"]
 
 
 def test_records_name_the_keys_of_a_study_and_subject(origin, tmp_path):

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from datalad_origin import BOTH, damage, fetch, git, isolate, make_dataset, read, save
+from datalad_origin import BOTH, damage, fetch, git, read, save
 
 from triphase.core import retry
 from triphase.core.errors import InputError
@@ -20,14 +20,8 @@ from triphase.sources.downloads import look_up
 
 
 @pytest.fixture(autouse=True)
-def unattended(monkeypatch):
-    isolate(monkeypatch)
+def short_pauses(monkeypatch):
     monkeypatch.setattr(downloads, "PAUSE", 0.05)
-
-
-@pytest.fixture
-def origin(tmp_path):
-    return make_dataset(tmp_path / "origin")
 
 
 def refused(origin, tmp_path, **keywords):
@@ -111,9 +105,8 @@ def test_the_estimate_stands_in_the_log_before_the_download(origin, tmp_path, ca
     assert sizes == [("2", "12 B", "1", "7 B"), ("2", "21 B", "1", "14 B")]
 
 
-def test_sizes_and_keys_are_those_of_the_tree(origin, tmp_path):
-    manifest = fetch(origin, tmp_path)
-    clone = Clone(Path(manifest["clone"]), "mini", str(origin), "1.0.0", manifest["commit"])
+def test_sizes_and_keys_are_those_of_the_tree(origin, fetched):
+    clone = Clone(Path(fetched["clone"]), "mini", str(origin), "1.0.0", fetched["commit"])
     git(origin, "annex", "unlock", "-q", "bold_run-2.nii")
     git(origin, "commit", "-q", "-a", "-m", "unlocked")
     git(clone.path, "fetch", "-q", "origin")

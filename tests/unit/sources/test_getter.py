@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from datalad_origin import BOTH, isolate, make_dataset
+from datalad_origin import BOTH, make_dataset
+from patience import wait_until
 
 from triphase.core.units import in_units
 from triphase.sources import downloads
@@ -19,16 +19,6 @@ from triphase.sources.clones import clone_path
 
 LIBRARY = str(Path(downloads.__file__).parents[2])
 BOLD = {"response": {"run-1": "bold_run-1.nii"}}
-
-
-@pytest.fixture(autouse=True)
-def unattended(monkeypatch):
-    isolate(monkeypatch)
-
-
-@pytest.fixture
-def origin(tmp_path):
-    return make_dataset(tmp_path / "origin")
 
 
 def run_job(origin, tmp_path, files=BOLD, environment=None, **keywords):
@@ -72,13 +62,6 @@ def annex_processes(folder):
     return found
 
 
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("whom", ["job", "datalad"])
 def test_a_download_that_is_killed_is_taken_up_again(tmp_path, whom):
@@ -91,7 +74,7 @@ def test_a_download_that_is_killed_is_taken_up_again(tmp_path, whom):
     def part():
         return next((file.stat().st_size for file in (clone / ".git/annex/tmp").glob("MD5E*")), 0)
 
-    wait_for(lambda: part() > 1_000_000 and annex_processes(clone))
+    wait_until(lambda: part() > 1_000_000 and annex_processes(clone))
     if whom == "job":
         os.kill(job.pid, signal.SIGKILL)
     else:
@@ -100,7 +83,7 @@ def test_a_download_that_is_killed_is_taken_up_again(tmp_path, whom):
     said = job.communicate()[0]
     assert job.returncode != 0
     # git-annex ends with whoever was killed: left alone it would hang and hold the transfer's lock.
-    wait_for(lambda: not annex_processes(clone))
+    wait_until(lambda: not annex_processes(clone))
     left = part()
     assert 1_000_000 < left < 8_000_000 and not (clone / "bold_run-1.nii").exists()
     if whom == "datalad":

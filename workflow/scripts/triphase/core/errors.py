@@ -5,6 +5,6 @@ class InputError(ValueError):
     """Something that the user can put right: it names the key, file or row, its value and what would be right."""
 
 
-def one_line(error):
+def one_line(error: object) -> str:
     """The message of an exception in one line: those of libraries may have several."""
     return " ".join(str(error).split())

@@ -6,7 +6,7 @@ GB = UNITS["GB"]
 TRAINING_FLOP = 6
 
 
-def in_units(size):
+def in_units(size: float) -> str:
     """A number of bytes in words: 1.5 GB."""
     unit = next((unit for unit, scale in UNITS.items() if size < 1000 * scale), "TB")
     return f"{size / UNITS[unit]:.{0 if unit == 'B' else 1}f} {unit}"
