@@ -8,7 +8,18 @@ from collections import defaultdict
 
 import pytest
 from project import ROOT
-from structure import LIBRARY, MOST_ARGUMENTS, ORDER, RULES, SCRIPTS, against_order, functions, imports, in_circles, rules
+from structure import (
+    LIBRARY,
+    MOST_ARGUMENTS,
+    ORDER,
+    RULES,
+    SCRIPTS,
+    against_order,
+    functions,
+    imports,
+    in_circles,
+    rules,
+)
 
 
 @pytest.mark.parametrize(("name", "body"), [pytest.param(*rule, id=rule[0]) for rule in rules()])
