@@ -2,8 +2,8 @@
 
 Four models of 30 checkpoints (step 0 and 29 after it), 33 layers and 8 subjects, simulated: the tidy table, the paired
 draws of the headline layer and the draws of every fit, 1,000 each, lie in files as the workflow's stages leave them.
-The workflow's own scripts then run as processes of one thread each, two at a time, with the settings of
-config/config.yaml. Memory is that of the two largest together. The draws of all layers and models are one set per
+The workflow's own scripts then run as processes of one thread each, two at a time, with the default
+settings. Memory is that of the two largest together. The draws of all layers and models are one set per
 checkpoint (links to one file), which takes the same time to read and spares 6 GB of disk.
 
 As a script with arguments it is such a process.
@@ -20,14 +20,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "benchmarks")]
+sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "benchmarks"), str(ROOT / "tests/helpers")]
 from reporting import figure  # noqa: E402
+
+from triphase.config.schema import Study  # noqa: E402
+from triphase.config.schema.overlay import defaults, json_schema  # noqa: E402
 
 CHECKPOINTS, LAYERS, SUBJECTS, DRAWS, HEADLINE_LAYER = 30, 33, 8, 1000, 20
 CORES, GOALS = 2, {"seconds": 180, "gigabytes": 4}
@@ -116,32 +117,30 @@ def draws_of(rng, number):
 
 
 def jobs(folder):
-    """What is run: script, its paths, its parameters; the last needs what the others wrote."""
-    phases = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["phases"]
-    judgement = {key: value for key, value in phases.items() if key not in ("headline", "specification")}
-    judgement["draws"] = DRAWS
+    """What is run: script, its paths, its model and what else it is told; the last needs what the others wrote."""
+    phases = defaults(json_schema(Study))["phases"]
     about = {name: {"group": name, "seed": None, "language_share": None} for name in COURSES}
     common = {"trajectories": "trajectories.parquet", "bootstrap": "bootstrap.zarr.zip"}
+    judgement = {"smallest_fall": phases["smallest_fall"], "draws": DRAWS, "simulations": phases["simulations"]}
     declared = {"headline": HEADLINE, "judgement": judgement, "seed": 0}
+    own = declared | {"floor_tokens": 0}
     files = [[checkpoint, layer] for checkpoint in GRID["checkpoint"] for layer in range(LAYERS)]
     encoding = [f"{checkpoint}.zarr.zip" for checkpoint, _ in files]
     everything = [
-        *(("fit_phases", common | {"fingerprint": "fingerprint.zarr.zip", "phases": f"phases_{name}.json"},
-           declared | {"model": name, "rois": ROIS}) for name in COURSES),
+        *(("fit_phases", common | {"fingerprint": "fingerprint.zarr.zip", "phases": f"phases_{name}.json"}, name,
+           own | {"rois": ROIS}) for name in COURSES),
         *(("tabulate_specifications",
            {"trajectories": common["trajectories"], "checkpoint": "checkpoint.json", "encoding": encoding,
-            "table": f"specifications_{name}.parquet"},
-           declared | {"model": name, "files": files, "specification": phases["specification"], "scalings": SCALINGS})
+            "table": f"specifications_{name}.parquet"}, name,
+           own | {"files": files, "specification": phases["specification"], "scalings": SCALINGS})
           for name in COURSES),
-        *(("simulate_power", common | {"power": f"power_{name}.parquet"}, declared | {"model": name})
-          for name in COURSES),
+        *(("simulate_power", common | {"power": f"power_{name}.parquet"}, name, own) for name in COURSES),
         ("compare_models",
-         {"joined": "phases.json", "phases": [f"phases_{name}.json" for name in COURSES], "trajectories": [],
-          "bootstrap": [], "across": "across.json"},
-         declared | {"models": about, "language": "en"}),
+         {"joined": "phases.json", "phases": [f"phases_{name}.json" for name in COURSES], "tables": [],
+          "across": "across.json"}, None, declared | {"models": about, "language": "en"}),
     ]  # fmt: skip
     place = lambda path: [place(p) for p in path] if isinstance(path, list) else str(folder / path)  # noqa: E731
-    return [(script, {key: place(path) for key, path in paths.items()}, params) for script, paths, params in everything]
+    return [(script, {key: place(path) for key, path in paths.items()}, *rest) for script, paths, *rest in everything]
 
 
 def run(job):
@@ -178,10 +177,12 @@ def scale_figures():
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        script, paths, params = json.load(sys.stdin)
-        main = importlib.import_module(script).main
+        from jobs import run as run_script
+
+        script, paths, model, told = json.load(sys.stdin)
+        module = importlib.import_module(script)
         began = time.perf_counter()
-        main(SimpleNamespace(**paths), **params)
+        run_script(module, paths, wildcards={"model": model}, **told)
         print(json.dumps([time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6]))
     else:
         for row in scale_figures():
