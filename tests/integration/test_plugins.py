@@ -14,34 +14,9 @@ from triphase.core.errors import InputError
 
 TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
 
-# Counts of spikes: a header with the time step, then a row per volume; a file beside it names the channels.
-READER = """
-from triphase.config.readers import READERS
-from triphase.responses.readers.recording import Recording, table_of
-
-
-@READERS.register(
-    name="counts",
-    suffixes=(".cnt",),
-    files=("channels",),
-    needs={"unit": "Literal['ms', 's']"},
-    names_regions=True,
-    megabytes=1234,
-)
-class CountsReader:
-    def __init__(self, example, paths, source):
-        self.scale = {"ms": 0.001, "s": 1}[source["unit"]]
-        with open(paths["channels"][0]) as file:
-            self.table = table_of(file.read().split())
-
-    def open(self, paths, run):
-        import numpy as np
-
-        with open(paths[0]) as file:
-            step, *rows = file.read().splitlines()
-        values = np.array([row.split() for row in rows], np.float32)
-        return Recording(paths[0], len(values), self.scale * float(step), lambda: values)
-"""
+# The README's own: a header with the time step, then a row per volume; a file beside it names the channels.
+README = (ROOT / "resources/registry/README.md").read_text(encoding="utf-8")
+READER = README.partition("```python\n")[2].partition("```")[0]
 # Subtitles: a line per word, as onset --> offset | word.
 TRANSCRIPT = """
 import re
@@ -116,14 +91,16 @@ def project(tmp_path_factory):
         (mine / f"{run}.sub").write_text(f"1.0 --> 1.5 | a\n2.0 --> 2.5 | {run}\n")
     for name, text in (("own_reader.py", READER), ("own_format.py", TRANSCRIPT), ("own.yaml", REGISTRY)):
         (project.folder / name).write_text(text)
+    for name, study in (("spikes", STUDY), ("faulty", STUDY | {"plugins": ["own.yaml"]})):
+        (project.folder / f"config/studies/{name}.yaml").write_text(yaml.safe_dump(study))
     return project
 
 
 def test_a_format_from_outside_is_read_by_the_workflow(project):
     target = "results/spikes/responses/a.zarr.zip"
-    done = project.snakemake(target, "--printshellcmds", overlay=STUDY)
+    done = project.snakemake(target, "--printshellcmds", study="spikes")
     assert done.returncode == 0, done.stdout[-4000:]
-    assert "mem_mb=1234" in done.stdout
+    assert "mem_mb=2000" in done.stdout
     words = read_table(project.folder / "results/spikes/stimuli/words.parquet")
     assert words["word"].tolist() == ["a", "one", "a", "two"] and set(words["speaker"]) == {"Ann"}
     data = read_arrays(project.folder / target)
@@ -133,14 +110,14 @@ def test_a_format_from_outside_is_read_by_the_workflow(project):
     # A comment in the reader reruns nothing, and a change of its code what reads with it.
     for changed, jobs in (("\n# Noted.\n" + READER, {}), (READER.replace("0.001", "1e-3 * 1"), {"clean_responses": 1})):
         (project.folder / "own_reader.py").write_text(changed)
-        assert project.planned("--nocolor", target, overlay=STUDY) == jobs
+        assert project.planned("--nocolor", target, study="spikes") == jobs
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (READER.replace("@READERS.register(", "dict("), "own_reader.py: adds nothing to a registry"),
-        (READER.replace('"counts"', '"nifti"'), "own_reader.py, line 6: the reader 'nifti' .*readers/nifti.py, line"),
+        (READER.replace('"counts"', '"nifti"'), "own_reader.py, line 5: the reader 'nifti' .*readers/nifti.py, line"),
         (
             "from triphase.config.readers import READERS\nREADERS.add(name='x')\n",
             "line 2: the reader 'x' lacks its fun",
@@ -157,7 +134,7 @@ def test_a_faulty_plugin_is_named(project, tmp_path, text, message):
 
 
 def test_a_faulty_plugin_ends_the_run_before_any_job(project):
-    done = project.snakemake("--quiet", overlay=STUDY | {"plugins": ["own.yaml"]})
+    done = project.snakemake("--quiet", study="faulty")
     assert done.returncode == 1 and "rule " not in done.stdout
     assert "config: plugins: " in done.stdout and "own.yaml, line 2: SyntaxError" in done.stdout
 

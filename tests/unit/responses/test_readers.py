@@ -29,6 +29,10 @@ def image(path, values, affine=AFFINE, tr=2.0, unit="sec"):
     return str(path)
 
 
+def nifti_reader(path, paths):
+    return NiftiReader([path], paths, {"space": "mni", "brain": "template"})
+
+
 def read(reader, path, run=RUN):
     """Values and TR of one run, checked against what was promised."""
     recording = reader.open([str(path)], run)
@@ -59,7 +63,7 @@ def paths(tmp_path, volume):
 
 
 def test_voxels_of_the_mask_with_place_and_name(paths, volume):
-    reader = NiftiReader(
+    reader = nifti_reader(
         paths["bold"], {"mask": [paths["mask"]], "rois": [paths["rois"]], "roi_table": [paths["table"]]}
     )
     values, tr = read(reader, paths["bold"])
@@ -75,7 +79,7 @@ def test_voxels_of_the_mask_with_place_and_name(paths, volume):
 
 
 def test_label_image_alone_is_the_mask(paths):
-    reader = NiftiReader(paths["bold"], {"rois": [paths["rois"]], "roi_table": [paths["table"]]})
+    reader = nifti_reader(paths["bold"], {"rois": [paths["rois"]], "roi_table": [paths["table"]]})
     assert reader.table["roi"].value_counts().to_dict() == {"Aud": 9, "LTemp": 3}
 
 
@@ -84,7 +88,7 @@ def test_brain_of_the_template_where_there_is_no_mask(tmp_path):
     affine[:3, 3] = [-90, -126, -72]
     shape = (16, 19, 16)
     path = image(tmp_path / "bold.nii", np.ones((*shape, 3), np.float32), affine=affine)
-    reader = NiftiReader(path, {})
+    reader = nifti_reader(path, {})
     # The brain of the MNI152 template has about 1.9 litres.
     assert 1.5e6 < len(reader.table) * 12**3 < 2.3e6
     assert (reader.table["roi"] == "").all()
@@ -94,12 +98,12 @@ def test_brain_of_the_template_where_there_is_no_mask(tmp_path):
 @pytest.mark.parametrize("unit, tr", [("sec", 2.0), ("msec", 2000.0)])
 def test_tr_in_the_header_has_a_unit(tmp_path, volume, paths, unit, tr):
     path = image(tmp_path / "timed.nii.gz", volume, tr=tr, unit=unit)
-    assert read(NiftiReader(path, {"mask": [paths["mask"]]}), path)[1] == pytest.approx(2.0)
+    assert read(nifti_reader(path, {"mask": [paths["mask"]]}), path)[1] == pytest.approx(2.0)
 
 
 def test_header_without_tr(tmp_path, volume, paths):
     path = image(tmp_path / "untimed.nii.gz", volume, tr=0.0)
-    assert read(NiftiReader(path, {"mask": [paths["mask"]]}), path)[1] is None
+    assert read(nifti_reader(path, {"mask": [paths["mask"]]}), path)[1] is None
 
 
 def refused(call, *expected):
@@ -110,7 +114,7 @@ def refused(call, *expected):
 
 
 def test_images_that_do_not_fit_the_mask(tmp_path, volume, paths):
-    reader = NiftiReader(paths["bold"], {"mask": [paths["mask"]]})
+    reader = nifti_reader(paths["bold"], {"mask": [paths["mask"]]})
     small = image(tmp_path / "small.nii.gz", volume[:3])
     refused(lambda: read(reader, small), small, "(3, 3, 2)", paths["mask"], "(4, 3, 2)")
     moved = image(tmp_path / "moved.nii.gz", volume, affine=AFFINE + np.diag([1.0, 0, 0, 0]))
@@ -119,17 +123,17 @@ def test_images_that_do_not_fit_the_mask(tmp_path, volume, paths):
     refused(lambda: read(reader, flat), flat, "3 dimensions")
     other = image(tmp_path / "other_rois.nii.gz", np.ones((2, 2, 2), np.int16))
     refused(
-        lambda: NiftiReader(paths["bold"], {"mask": [paths["mask"]], "rois": [other]}),
+        lambda: nifti_reader(paths["bold"], {"mask": [paths["mask"]], "rois": [other]}),
         other,
         "(2, 2, 2)",
         paths["mask"],
     )
     empty = image(tmp_path / "empty_mask.nii.gz", np.zeros(SHAPE, np.uint8))
-    refused(lambda: NiftiReader(paths["bold"], {"mask": [empty]}), empty, "no voxel")
+    refused(lambda: nifti_reader(paths["bold"], {"mask": [empty]}), empty, "no voxel")
 
 
 def test_truncated_images_are_named(tmp_path, paths):
-    reader = NiftiReader(paths["bold"], {"mask": [paths["mask"]]})
+    reader = nifti_reader(paths["bold"], {"mask": [paths["mask"]]})
     whole = open(paths["bold"], "rb").read()
     for name, content in {
         "cut.nii.gz": whole[: len(whole) // 2],
@@ -146,16 +150,16 @@ def test_label_without_a_row_in_the_table(tmp_path, paths):
     table = tmp_path / "short.tsv"
     table.write_text("index\tname\n4\tLTemp\n")
     refused(
-        lambda: NiftiReader(paths["bold"], {"rois": [paths["rois"]], "roi_table": [str(table)]}), str(table), "label 9"
+        lambda: nifti_reader(paths["bold"], {"rois": [paths["rois"]], "roi_table": [str(table)]}), str(table), "label 9"
     )
     table.write_text("number\tname\n4\tLTemp\n")
     refused(
-        lambda: NiftiReader(paths["bold"], {"rois": [paths["rois"]], "roi_table": [str(table)]}), str(table), "index"
+        lambda: nifti_reader(paths["bold"], {"rois": [paths["rois"]], "roi_table": [str(table)]}), str(table), "index"
     )
 
 
 def test_slabs_make_no_difference(paths, volume, monkeypatch):
-    reader = NiftiReader(paths["bold"], {"mask": [paths["mask"]]})
+    reader = nifti_reader(paths["bold"], {"mask": [paths["mask"]]})
     whole, _ = read(reader, paths["bold"])
     for volumes in (1, 2, 3):
         monkeypatch.setattr(nifti, "SLAB_BYTES", volumes * 8 * 24)
@@ -168,7 +172,7 @@ def test_scaled_integers_are_read_as_their_values(tmp_path, paths, volume):
     # nibabel writes what it is given as scaled values; the header alone is what is tested.
     path = tmp_path / "scaled.nii.gz"
     nib.save(scaled, path)
-    values, _ = read(NiftiReader(paths["bold"], {"mask": [paths["mask"]]}), path)
+    values, _ = read(nifti_reader(paths["bold"], {"mask": [paths["mask"]]}), path)
     np.testing.assert_allclose(values, np.asarray(nib.load(path).get_fdata())[1:3].reshape(-1, 7).T, rtol=1e-6)
 
 
@@ -176,16 +180,16 @@ def test_voxels_are_those_inside_the_mask_of_every_run(tmp_path, paths):
     other = np.zeros(SHAPE, np.uint8)
     other[2:] = 1
     second = image(tmp_path / "second_mask.nii.gz", other)
-    reader = NiftiReader(paths["bold"], {"mask": [paths["mask"], second]})
+    reader = nifti_reader(paths["bold"], {"mask": [paths["mask"], second]})
     assert len(reader.table) == 6 and set(reader.table["x"]) == {24.0}
     first = np.zeros(SHAPE, np.uint8)
     first[0] = 1
     apart = image(tmp_path / "apart.nii.gz", first)
     refused(
-        lambda: NiftiReader(paths["bold"], {"mask": [paths["mask"], apart]}), "no voxel is inside the mask and in 1"
+        lambda: nifti_reader(paths["bold"], {"mask": [paths["mask"], apart]}), "no voxel is inside the mask and in 1"
     )
     small = image(tmp_path / "small_mask.nii.gz", other[:2])
-    refused(lambda: NiftiReader(paths["bold"], {"mask": [paths["mask"], small]}), small, "(2, 3, 2)", "(4, 3, 2)")
+    refused(lambda: nifti_reader(paths["bold"], {"mask": [paths["mask"], small]}), small, "(2, 3, 2)", "(4, 3, 2)")
 
 
 def test_brain_where_there_is_no_mask(tmp_path):
@@ -220,7 +224,7 @@ def test_text_responses(tmp_path):
     np.testing.assert_array_equal(recording.read(), [[1, 2], [3, np.nan]])
     assert (recording.volumes, recording.tr, recording.path) == (2, None, str(path))
     assert reader.table["roi"].tolist() == ["LATL", "RATL"] and reader.table["x"].isna().all()
-    refused(lambda: read(TextReader(["LATL"]), path), str(path), "2 columns", "LATL")
+    refused(lambda: read(TextReader([], {}, {"columns": ["LATL"]}), path), str(path), "2 columns", "LATL")
     for content, expected in {"1 2\n3 x\n": "table of numbers", "1 2\n3\n": "equal length", "": "empty"}.items():
         path.write_text(content)
         refused(lambda: read(reader, path), str(path), expected)
@@ -236,8 +240,8 @@ def test_arrays_of_numpy(tmp_path, monkeypatch):
     reader = open_reader({"name": "arrays", "reader": "npy"}, files)
     np.testing.assert_array_equal(read(reader, path)[0], values.astype(np.float32))
     assert (reader.table["roi"] == "").all() and reader.table["x"].isna().all()
-    assert NpyReader(path, list("abcd")).table["roi"].tolist() == list("abcd")
-    refused(lambda: NpyReader(path, ["a"]), str(path), "4 columns", "names 1")
+    assert NpyReader([path], {}, {"columns": list("abcd")}).table["roi"].tolist() == list("abcd")
+    refused(lambda: NpyReader([path], {}, {"columns": ["a"]}), str(path), "4 columns", "names 1")
     np.save(tmp_path / "wide.npy", values[:, :3])
     refused(lambda: read(reader, tmp_path / "wide.npy"), "wide.npy", "3 voxels", "has 4")
     whole = path.read_bytes()

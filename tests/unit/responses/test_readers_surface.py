@@ -13,6 +13,10 @@ from triphase.responses.readers.gifti import GiftiReader
 RUN = {"name": "run-1", "stimulus": "one"}
 
 
+def gifti_reader(example, paths, space="none"):
+    return GiftiReader(example, paths, {"space": space})
+
+
 def refused(call, *expected):
     with pytest.raises(InputError) as error:
         call()
@@ -64,7 +68,7 @@ def test_both_hemispheres_with_mask_and_regions(tmp_path, series):
 @pytest.mark.parametrize(("step", "tr"), [(2.0, 2.0), (720, 0.72), (None, None), ("unknown", None), (0, None)])
 def test_single_file_and_its_time_step(tmp_path, series, step, tr):
     path = surface(tmp_path / "x.func.gii", series["L"], step=step)
-    recording = GiftiReader([path], {}).open([path], RUN)
+    recording = gifti_reader([path], {}).open([path], RUN)
     assert recording.tr == tr
     np.testing.assert_array_equal(recording.read(), series["L"].T)
 
@@ -73,29 +77,29 @@ def test_one_array_of_two_dimensions(tmp_path, series):
     array = nib.gifti.GiftiDataArray(series["L"], datatype="NIFTI_TYPE_FLOAT32")
     nib.save(nib.gifti.GiftiImage(darrays=[array]), tmp_path / "x.func.gii")
     path = str(tmp_path / "x.func.gii")
-    np.testing.assert_array_equal(GiftiReader([path], {}).open([path], RUN).read(), series["L"].T)
+    np.testing.assert_array_equal(gifti_reader([path], {}).open([path], RUN).read(), series["L"].T)
 
 
 def test_vertices_of_fsaverage5_have_coordinates(tmp_path):
     paths = [surface(tmp_path / f"{side}.func.gii", np.zeros((10242, 2), np.float32)) for side in "LR"]
-    table = GiftiReader(paths, {}, space="fsaverage5").table
+    table = gifti_reader(paths, {}, space="fsaverage5").table
     assert table["x"][:10242].mean() < -20 and table["x"][10242:].mean() > 20
     small = [surface(tmp_path / "small.func.gii", np.zeros((5, 2), np.float32))]
-    refused(lambda: GiftiReader(small, {}, space="fsaverage5"), "small.func.gii", "10242", "{hemi}")
+    refused(lambda: gifti_reader(small, {}, space="fsaverage5"), "small.func.gii", "10242", "{hemi}")
 
 
 def test_mistakes_in_surfaces_are_named(tmp_path, series):
     left, right = (surface(tmp_path / f"{side}.func.gii", series[side]) for side in "LR")
-    reader = GiftiReader([left, right], {})
+    reader = gifti_reader([left, right], {})
     short = surface(tmp_path / "short.func.gii", series["R"][:, :7])
     refused(lambda: reader.open([left, short], RUN), "short.func.gii", "7 time points", left, "9")
     small = surface(tmp_path / "small.func.gii", series["R"][:3])
     refused(lambda: reader.open([left, small], RUN), "small.func.gii", "3 vertices", right, "has 4")
-    refused(lambda: GiftiReader([left, right], {"mask_L": [left]}), left, "1 file(s) of mask for 2")
+    refused(lambda: gifti_reader([left, right], {"mask_L": [left]}), left, "1 file(s) of mask for 2")
     mask = surface(tmp_path / "mask.gii", np.ones((3, 1), np.int32))
-    refused(lambda: GiftiReader([left], {"mask": [mask]}), "mask.gii", "3 vertices", "response has 5")
+    refused(lambda: gifti_reader([left], {"mask": [mask]}), "mask.gii", "3 vertices", "response has 5")
     empty = surface(tmp_path / "empty.gii", np.zeros((5, 1), np.int32))
-    refused(lambda: GiftiReader([left], {"mask": [empty]}), "empty.gii", "no vertex")
+    refused(lambda: gifti_reader([left], {"mask": [empty]}), "empty.gii", "no vertex")
     refused(lambda: reader.open([left, right], {**RUN, "repeat": 1}), "hearing 1", left)
     whole = (tmp_path / "L.func.gii").read_bytes()
     bad = tmp_path / "bad.func.gii"
@@ -144,7 +148,7 @@ def test_dense_series_with_mask_and_regions(tmp_path, brain, bold, monkeypatch):
 
 def test_mistakes_in_dense_series_are_named(tmp_path, brain, bold):
     path, values = bold
-    reader = CiftiReader(path, {})
+    reader = CiftiReader([path], {}, {})
     fewer = dense(tmp_path / "few.dtseries.nii", SeriesAxis(0, 1, 9), brain[:4], values[:, :4])
     refused(lambda: reader.open([fewer], RUN), "few.dtseries.nii", "4 grayordinates", "the 5 of", path)
     scalars = dense(tmp_path / "s.dscalar.nii", ScalarAxis(list("abcdefghi")), brain, values)

@@ -34,8 +34,7 @@ def new_dataset(path: str | Path, version: str, message: str) -> Iterator[tuple[
     Yields
     ------
     folder : pathlib.Path
-    report : dict
-        Gains `commit` (40 hexadecimal digits) when the block has ended.
+    report : gains `commit` (40 hexadecimal digits) when the block has ended
     """
     import datalad.api as dl
     from datalad.support.gitrepo import GitRepo
@@ -65,16 +64,13 @@ def place_rois(rois: Entries) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]
 
     Parameters
     ----------
-    rois : list of dict
-        name, voxels (how many) and centres (list of MNI coordinates in mm).
+    rois : name, voxels (how many) and centres (list of MNI coordinates in mm)
 
     Returns
     -------
-    labels : ndarray of int16, (x, y, z)
-        Position of the ROI in the list plus 1; 0 elsewhere.
+    labels : ndarray of int16, (x, y, z); position of the ROI in the list plus 1; 0 elsewhere
     affine : ndarray, (4, 4)
-    order : list of ndarray, (voxels, 3)
-        Grid indices of each ROI's voxels.
+    order : list of ndarray, (voxels, 3); grid indices of each ROI's voxels
 
     Raises
     ------

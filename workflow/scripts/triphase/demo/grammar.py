@@ -90,8 +90,7 @@ class Speaker:
     Parameters
     ----------
     rng : numpy.random.Generator
-    share_off_topic : float
-        Share of content words from topics other than the discourse's.
+    share_off_topic : share of content words from topics other than the discourse's
     """
 
     def __init__(self, rng: np.random.Generator, share_off_topic: float = OFF_TOPIC):

@@ -28,10 +28,8 @@ class Repository:
 
         Parameters
         ----------
-        revision : str
-            Branch name; may hold slashes.
-        source : path
-            Folder whose files are moved into the repository.
+        revision : branch name; may hold slashes
+        source : folder whose files are moved into the repository
         """
         hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in Path(source).iterdir()}
         commit = commit_id(revision, hashes)
@@ -54,10 +52,8 @@ def new_repository(hub: str | Path, name: str) -> Iterator[Repository]:
 
     Parameters
     ----------
-    hub : path
-        Cache folder (`…/hub`).
-    name : str
-        "organisation/name".
+    hub : cache folder (`…/hub`)
+    name : "organisation/name"
     """
     target = Path(hub) / repo_folder_name(repo_id=name, repo_type="model")
     part = target.with_name(f".{target.name}.part")

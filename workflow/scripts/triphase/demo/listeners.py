@@ -75,8 +75,7 @@ def latents(words: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
     values : ndarray, (word, latent)
         One indicator per topic, then number (plural 1, singular -1, else 0), depth (0 to 2) and role (agent 1,
         patient -1, else 0).
-    groups : list of str
-        The group in `SHARES` that each column belongs to.
+    groups : the group in `SHARES` that each column belongs to
     """
     topics = np.array([[topic == name for name in TOPICS] for topic in words["topic"]], dtype=float)
     number = words["number"].map({"plural": 1.0, "singular": -1.0, "none": 0.0}).to_numpy()
@@ -127,10 +126,8 @@ def simulate_listener(
 
     Returns
     -------
-    responses : dict of str to ndarray, (volume, voxel) float32
-        Per run; voxels in the order of `rois`.
-    motion : dict of str to ndarray, (volume, 6)
-        Translations in mm, then rotations in rad.
+    responses : dict of str to ndarray, (volume, voxel) float32; per run; voxels in the order of `rois`
+    motion : dict of str to ndarray, (volume, 6); translations in mm, then rotations in rad
     truth : dict
         `courses`: per stimulus, the convolved latents and word rate (volume, latent + 1); `weights` (latent + 1, voxel)
         on courses that are centred and scaled by `scale` (latent + 1) over all stories.

@@ -27,12 +27,9 @@ def tell_story(name: str, duration: float, seed: int) -> pd.DataFrame:
 
     Parameters
     ----------
-    name : str
-        Name of the story: another name, another story.
-    duration : float
-        Length of the scan in s.
-    seed : int
-        Of all stories.
+    name : name of the story: another name, another story
+    duration : length of the scan in s
+    seed : of all stories
 
     Returns
     -------

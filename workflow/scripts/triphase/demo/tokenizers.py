@@ -23,10 +23,8 @@ def train_tokenizer(kind: str, texts: Iterable[str], vocabulary: int) -> PreTrai
     kind : {"bpe", "wordpiece"}
         Byte-pair encoding (words are split by its merges, in order) or WordPiece (longest entry first); both over
         bytes.
-    texts : list of str
-        The training text.
-    vocabulary : int
-        Number of entries at most, the end-of-text token included.
+    texts : the training text
+    vocabulary : number of entries at most, the end-of-text token included
 
     Returns
     -------

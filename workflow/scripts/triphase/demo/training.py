@@ -29,14 +29,10 @@ def corpus(recipe: Section, seed: int, local_data: str | None, stimuli: Mapping[
 
     Parameters
     ----------
-    recipe : dict
-        `mixture` and `words`, or `path` (of a text below `local_data`), `from` and, optionally, `to`.
-    seed : int
-        Of the grammar's text.
-    local_data : path or None
-        Folder of the user's files.
-    stimuli : dict of stimulus to running text
-        What the listeners heard: a text must not hold it.
+    recipe : `mixture` and `words`, or `path` (of a text below `local_data`), `from` and, optionally, `to`
+    seed : of the grammar's text
+    local_data : folder of the user's files
+    stimuli : dict of stimulus to running text; what the listeners heard: a text must not hold it
     """
     if "mixture" in recipe:
         return documents(recipe["mixture"], recipe["words"], seed)
@@ -117,14 +113,10 @@ def train(
     recipe : dict
         seed, architecture, layers, width, heads, context, batch, learning_rate, warmup, saves (steps at which a
         revision `step<N>` is saved; training ends with the last), tokenizer (kind, vocabulary) and corpus.
-    repository : str
-        "organisation/name".
-    hub : path
-        Cache folder that the repository is written to, whole or not at all.
-    local_data : path or None
-        Folder of the user's files, for a corpus that is a text.
-    stimuli : dict of stimulus to running text
-        For a corpus that is a text, which must not hold them.
+    repository : "organisation/name"
+    hub : cache folder that the repository is written to, whole or not at all
+    local_data : folder of the user's files, for a corpus that is a text
+    stimuli : dict of stimulus to running text; for a corpus that is a text, which must not hold them
 
     Returns
     -------

@@ -120,12 +120,9 @@ def documents(mixture: Mapping[str, float], words: int, seed: int) -> list[str]:
 
     Parameters
     ----------
-    mixture : dict of str to float
-        Share of *words* of each kind of text: stories, facts, questions, instructions.
-    words : int
-        Length of the whole in words (reached by the last document).
-    seed : int
-        Of the choice and order of documents.
+    mixture : dict of str to float; share of *words* of each kind of text: stories, facts, questions, instructions
+    words : length of the whole in words (reached by the last document)
+    seed : of the choice and order of documents
 
     Returns
     -------

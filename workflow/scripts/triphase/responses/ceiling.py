@@ -139,8 +139,7 @@ def leave_one_out(series: Callable[[], Iterable[Mapping[str, np.ndarray]]]) -> n
 
     Parameters
     ----------
-    series : callable
-        Called twice; gives what `Others` takes.
+    series : called twice; gives what `Others` takes
 
     Returns
     -------
@@ -161,8 +160,7 @@ def common_places(layouts: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, 
 
     Parameters
     ----------
-    layouts : dict of subject to dict
-        roi, x, y and z, arrays (voxel,).
+    layouts : dict of subject to dict; roi, x, y and z, arrays (voxel,)
 
     Returns
     -------

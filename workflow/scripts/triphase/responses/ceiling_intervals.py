@@ -44,10 +44,8 @@ class Blocks:
 
     Parameters
     ----------
-    lengths : dict of str to int
-        Scans of each stimulus (or run) that all subjects and hearings have.
-    length : int
-        Scans per block, about.
+    lengths : dict of str to int; scans of each stimulus (or run) that all subjects and hearings have
+    length : scans per block, about
     """
 
     def __init__(self, lengths: Mapping[str, int], length: int, n_draws: int, seed: int):

@@ -42,8 +42,7 @@ def load_responses(
     runs : list of str, optional
         Names of the runs to read; without it all. Their order is that of the file. A name that is not there gives no
         row.
-    voxels : slice or int array, optional
-        Which voxels to read; without it all.
+    voxels : slice or int array, optional; which voxels to read; without it all
 
     Returns
     -------

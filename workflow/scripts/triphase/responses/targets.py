@@ -38,8 +38,7 @@ class Cohort:
 
     Attributes
     ----------
-    runs, times : arrays (n_scans,)
-        Run and acquisition (s) of every scan.
+    runs, times : arrays (n_scans,); run and acquisition (s) of every scan
     targets : DataFrame with subject, voxel, roi, x, y, z; one row per target
     attrs : dict, of the first subject
 

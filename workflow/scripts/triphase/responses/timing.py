@@ -36,8 +36,7 @@ def rate_at_lags(midpoints: np.ndarray, times: np.ndarray, tr: float, response: 
     midpoints : float array (event,), s
     times : float array (time,), s, start of each scan on the same clock
     tr : float, s
-    response : float array, optional
-        Haemodynamic response on a grid of `STEP`; without it the rate itself.
+    response : float array, optional; haemodynamic response on a grid of `STEP`; without it the rate itself
 
     Returns
     -------
@@ -64,8 +63,7 @@ def lag_curves(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 
     Parameters
     ----------
-    runs : list of (rates, responses)
-        rates : float array (lag, time); responses : float array (time, region)
+    runs : list of (rates, responses); rates : float array (lag, time); responses : float array (time, region)
 
     Returns
     -------
@@ -131,8 +129,7 @@ def check_timing(
     series : dict of run to float array (time, region)
     times : dict of run to float array (time,), s
     tr : float, s
-    seed : int, optional
-        Without it no p-value is sought.
+    seed : optional; without it no p-value is sought
 
     Returns
     -------

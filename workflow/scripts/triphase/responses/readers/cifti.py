@@ -12,20 +12,20 @@ from triphase.responses.readers.images import open_image, read_part
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
 
 
+@READERS.register(name="cifti", suffixes=(".dtseries.nii",), files=("mask", "rois", "roi_table"))
 class CiftiReader:
     """Dense time series of a subject."""
 
-    def __init__(self, example: str, paths: Mapping[str, list[str]]):
+    def __init__(self, example: list[str], paths: Mapping[str, list[str]], source: Section):
         """Settle which grayordinates are read.
 
         Parameters
         ----------
-        example : path of one of the subject's files
         paths : dict of role to list of path; `mask`, a dense scalar or label file, non-zero inside; `rois`, a dense
-            label file, whose own names count unless there is a `roi_table`; both on the grayordinates of `example`
+            label file, whose own names count unless there is a `roi_table`; both on the grayordinates of the responses
         """
-        self.where = example
-        _, _, self.brain = _open(example)
+        self.where = example[0]
+        _, _, self.brain = _open(self.where)
         self.inside = np.ones(len(self.brain), bool)
         if mask := paths.get("mask"):
             self.inside = self._map(mask[0])[0] != 0
@@ -83,12 +83,6 @@ class CiftiReader:
         for start in range(0, len(series), step):
             values[start : start + step] = read_part(image, path, slice(start, start + step))[:, self.inside]
         return values
-
-
-@READERS.register(name="cifti", suffixes=(".dtseries.nii",), files=("mask", "rois", "roi_table"))
-def open_cifti(example: list[str], paths: Mapping[str, list[str]], source: Section) -> CiftiReader:
-    """A `CiftiReader`; see `triphase.config.readers.Reader`."""
-    return CiftiReader(example[0], paths)
 
 
 def _open(path):

@@ -16,18 +16,19 @@ MILLISECONDS_FROM = 50
 FSAVERAGE5_VERTICES = 10242
 
 
+@READERS.register(name="gifti", suffixes=(".gii",), files=("mask", "rois", "roi_table"), hemispheres=True)
 class GiftiReader:
     """Functional surfaces of a subject; the right hemisphere's vertices follow those of the left."""
 
-    def __init__(self, example: list[str], paths: Mapping[str, list[str]], *, space: str = "none"):
+    def __init__(self, example: list[str], paths: Mapping[str, list[str]], source: Section):
         """Settle which vertices are read.
 
         Parameters
         ----------
-        example : list of path, the response of one run: a single file, or left and right
         paths : dict of role to list of path; `mask` (non-zero inside) and `rois` (a label surface, whose own names
             count unless there is a `roi_table`), each a single file or, as `mask_L` and `mask_R`, one per hemisphere
-        space : str; vertices of fsaverage5 lie where nilearn's pial surface has them, others have no coordinates
+        source : dict with `space`; vertices of fsaverage5 lie where nilearn's pial surface has them, others have no
+            coordinates
         """
         self.where = example
         self.sizes = [len(_series(path)[0]) for path in example]
@@ -41,7 +42,7 @@ class GiftiReader:
             table = paths.get("roi_table")
             names = roi_names(np.rint(labels[self.inside]).astype(int), files[0], table[0] if table else None, known)
         coordinates = None
-        if space == "fsaverage5":
+        if source["space"] == "fsaverage5":
             if self.sizes != [FSAVERAGE5_VERTICES] * 2:
                 raise InputError(
                     f"{example[0]}: {self.sizes[0]} vertices; fsaverage5 has {FSAVERAGE5_VERTICES} in each of two "
@@ -85,12 +86,6 @@ class GiftiReader:
     def _read(self, paths):
         whole = np.concatenate([_series(path)[0] for path in paths])
         return np.ascontiguousarray(whole[self.inside].T, dtype=np.float32)
-
-
-@READERS.register(name="gifti", suffixes=(".gii",), files=("mask", "rois", "roi_table"), hemispheres=True)
-def open_gifti(example: list[str], paths: Mapping[str, list[str]], source: Section) -> GiftiReader:
-    """A `GiftiReader`; see `triphase.config.readers.Reader`."""
-    return GiftiReader(example, paths, space=source["space"])
 
 
 def _series(path):

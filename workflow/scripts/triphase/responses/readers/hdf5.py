@@ -21,15 +21,22 @@ from triphase.responses.readers.images import read_volume
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, roi_names, table_of, unlabelled
 
 
+@READERS.register(
+    name="hdf5",
+    suffixes=(".hdf5", ".hf5", ".h5", ".mat"),
+    files=("mask", "reference", "rois", "roi_table"),
+    needs={"key": "Text"},
+    accepts={"repeats_key": "Text", "mask_key": "Text", "first_index": "Literal[0, 1]"},
+)
 class Hdf5Reader:
     """One file per run or stimulus; a file may hold several hearings of its stimulus."""
 
-    def __init__(self, example: str, paths: Mapping[str, list[str]], source: Section):
+    def __init__(self, example: list[str], paths: Mapping[str, list[str]], source: Section):
         """Settle which voxels are read.
 
         Parameters
         ----------
-        example : path of one of the subject's files, which tells the number of voxels where there is no mask
+        example : list of one of the subject's files, which tells the number of voxels where there is no mask
         paths : dict of role to list of path: `mask`, a NIfTI image (non-zero inside), or with `mask_key` a .mat file
             with linear indices of voxels; `reference`, an image whose grid and affine are those of the voxels;
             `rois`, a label image on that grid, and `roi_table`
@@ -45,9 +52,9 @@ class Hdf5Reader:
             values, affine = read_volume(one["reference"])
             shape = values.shape
         if not self.masked:
-            with opened(example) as file:
-                columns = self._data(file, example, None).shape[-1]
-            self.where, self.grid, self.offsets = example, None, np.arange(columns)
+            (self.where,), self.grid = example, None
+            with opened(self.where) as file:
+                self.offsets = np.arange(self._data(file, self.where, None).shape[-1])
         elif source.get("mask_key"):
             self.where = one["mask"]
             self.offsets = read_indices(self.where, source["mask_key"], source.get("first_index", 1))
@@ -134,18 +141,6 @@ class Hdf5Reader:
                     first, last = np.searchsorted(columns, (wide.start, wide.stop))
                     values[rows, first:last] = part[:, columns[first:last] - wide.start]
         return values
-
-
-@READERS.register(
-    name="hdf5",
-    suffixes=(".hdf5", ".hf5", ".h5", ".mat"),
-    files=("mask", "reference", "rois", "roi_table"),
-    needs={"key": "Text"},
-    accepts={"repeats_key": "Text", "mask_key": "Text", "first_index": "Literal[0, 1]"},
-)
-def open_hdf5(example: list[str], paths: Mapping[str, list[str]], source: Section) -> Hdf5Reader:
-    """An `Hdf5Reader`; see `triphase.config.readers.Reader`."""
-    return Hdf5Reader(example[0], paths, source)
 
 
 def tiles(shape: tuple[int, int], chunks: tuple[int, int] | None, itemsize: int) -> Iterator[tuple[slice, slice]]:

@@ -13,19 +13,19 @@ from triphase.responses.readers.images import common_mask, open_image, read_part
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
 
 
+@READERS.register(name="nifti", suffixes=(".nii", ".nii.gz"), files=("mask", "rois", "roi_table"))
 class NiftiReader:
     """4D images of a subject."""
 
-    def __init__(self, example: str, paths: Mapping[str, list[str]], *, space: str = "mni", brain: str = "template"):
+    def __init__(self, example: list[str], paths: Mapping[str, list[str]], source: Section):
         """Settle which voxels are read, and where they lie.
 
         Parameters
         ----------
-        example : path of one of the subject's 4D images, whose grid serves where there is no mask
         paths : dict of role to list of path: `mask`, 3D images, non-zero inside (of several, one per run, the voxels
             inside all); `rois`, a 3D label image, 0 is no ROI; `roi_table`, a table with columns index and name.
-            Without a mask the voxels that `rois` labels, without both the `brain` on the grid of `example`
-        space, brain : str, as in `masks.brain_mask`
+            Without a mask the voxels that `rois` labels, without both the brain on the grid of the responses
+        source : dict with `space` and `brain`, as in `masks.brain_mask`
         """
         rois, masks, labels = paths.get("rois", []), paths.get("mask", []), None
         if rois:
@@ -39,8 +39,8 @@ class NiftiReader:
         elif labels is not None:
             inside = labels != 0
         else:
-            inside, affine = brain_mask(example, brain, space)
-            self.where = example
+            inside, affine = brain_mask(example[0], source["brain"], source["space"])
+            self.where = example[0]
         if not inside.any():
             raise InputError(f"{self.where}: no voxel is inside the mask")
         self.shape, self.affine = inside.shape, affine
@@ -78,9 +78,3 @@ class NiftiReader:
             for i in range(flat.shape[1]):
                 values[start + i] = flat[:, i][self.offsets]
         return values
-
-
-@READERS.register(name="nifti", suffixes=(".nii", ".nii.gz"), files=("mask", "rois", "roi_table"))
-def open_nifti(example: list[str], paths: Mapping[str, list[str]], source: Section) -> NiftiReader:
-    """A `NiftiReader`; see `triphase.config.readers.Reader`."""
-    return NiftiReader(example[0], paths, space=source["space"], brain=source["brain"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
@@ -11,22 +11,23 @@ from triphase.core.types import Section
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, table_of, unlabelled
 
 
+@READERS.register(name="npy", suffixes=(".npy",), accepts={"columns": "SomeNames"})
 class NpyReader:
     """One .npy file per run."""
 
-    def __init__(self, example: str, columns: Sequence[str] | None = None):
+    def __init__(self, example: list[str], paths: Mapping[str, list[str]], source: Section):
         """Settle the voxels.
 
         Parameters
         ----------
-        example : path of one of the subject's files, which tells the number of voxels
-        columns : list of str, optional, a ROI name per voxel; without it voxels have no name
+        example : list of one of the subject's files, which tells the number of voxels
+        source : dict with, optionally, `columns`, a ROI name per voxel; without it voxels have no name
         """
-        self.voxels = _mapped(example).shape[1]
-        self.where = example
+        (self.where,), columns = example, source.get("columns")
+        self.voxels = _mapped(self.where).shape[1]
         if columns and len(columns) != self.voxels:
             raise InputError(
-                f"{example}: {self.voxels} columns, but the source's `columns` names {len(columns)}: "
+                f"{self.where}: {self.voxels} columns, but the source's `columns` names {len(columns)}: "
                 + ", ".join(columns)
             )
         self.table = table_of(columns or unlabelled(self.voxels))
@@ -41,12 +42,6 @@ class NpyReader:
                 f"{path}: {array.shape[1]} voxels, but {self.where} has {self.voxels}; all runs need the same"
             )
         return Recording(path, len(array), None, lambda: _read(path))
-
-
-@READERS.register(name="npy", suffixes=(".npy",), accepts={"columns": "SomeNames"})
-def open_npy(example: list[str], paths: Mapping[str, list[str]], source: Section) -> NpyReader:
-    """An `NpyReader`; see `triphase.config.readers.Reader`."""
-    return NpyReader(example[0], source.get("columns"))
 
 
 def _mapped(path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from triphase.config.readers import READERS
@@ -13,12 +13,13 @@ from triphase.core.types import Section
 from triphase.responses.readers.recording import Recording, refuse_repeat, table_of
 
 
+@READERS.register(name="text", needs={"columns": "SomeNames"}, megabytes=2000)
 class TextReader:
     """Tables of numbers without a header. Small enough to be read whole."""
 
-    def __init__(self, columns: Sequence[str]):
-        """Columns : list of str, names of the ROIs in order."""
-        self.columns = list(columns)
+    def __init__(self, example: list[str], paths: Mapping[str, list[str]], source: Section):
+        """Source : dict with `columns`, names of the ROIs in order."""
+        self.columns = list(source["columns"])
         self.table = table_of(self.columns)
 
     def open(self, paths: list[str], run: Section) -> Recording:
@@ -32,12 +33,6 @@ class TextReader:
                 + ", ".join(self.columns)
             )
         return Recording(path, len(values), None, lambda: values.astype(np.float32))
-
-
-@READERS.register(name="text", needs={"columns": "SomeNames"}, megabytes=2000)
-def open_text(example: list[str], paths: Mapping[str, list[str]], source: Section) -> TextReader:
-    """A `TextReader`; see `triphase.config.readers.Reader`."""
-    return TextReader(source["columns"])
 
 
 def read_numbers(path: str | Path) -> np.ndarray:

@@ -22,10 +22,8 @@ def read_transcript(path: str | Path, words: Section) -> tuple[pd.DataFrame, flo
 
     Returns
     -------
-    table : DataFrame
-        word, onset, offset (s) and labels; of annotations also annotator, or speaker
-    seconds : float or None
-        Where a file of annotations ends on the words' clock.
+    table : word, onset, offset (s) and labels; of annotations also annotator, or speaker
+    seconds : float or None; where a file of annotations ends on the words' clock
 
     Raises
     ------

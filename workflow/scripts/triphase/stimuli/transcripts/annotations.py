@@ -35,8 +35,7 @@ def read_annotations(path: str | Path, words: Section) -> tuple[pd.DataFrame, in
     ----------
     path : path of a text file, UTF-8, in which line i (from 0) annotates the second from i to i + 1
     words : dict
-        marker : str, optional
-            Speech alone: what stands before the lines spoken, in every line of the file.
+        marker : speech alone, optional; what stands before the lines spoken, in every line of the file
         unknown : list of str, optional
             What annotators write where there is nothing to say. A text of these alone is no annotation; inside a longer
             text they stay.

@@ -62,8 +62,7 @@ def read_textgrid(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]
     ----------
     path : path of a TextGrid in any of Praat's text forms: UTF-8, or UTF-16 with its byte order mark
     words : dict
-        tier : str or int
-            Name of an interval tier, or its number, from 1.
+        tier : str or int; name of an interval tier, or its number, from 1
         ignored : list of str, optional
             Labels that are no words (pauses, breath); case and enclosing braces mean nothing. Empty labels are none
             either.
