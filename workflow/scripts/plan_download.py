@@ -9,8 +9,7 @@ from triphase.planning.downloads import as_table, plan_atlas, plan_study, summar
 def main(job: Job[PlanDownload]) -> None:
     """Write the plan and print it as a table."""
     paths, settings = job.paths, job.settings
-    keys = ("dataset", "words", "audio", "source", "subjects", "runs", "local_data")
-    planned = [plan_study(**{key: getattr(settings, key) for key in keys})]
+    planned = [plan_study(settings)]
     if settings.atlas:
         planned.append(plan_atlas(settings.atlas))
     summary = summarise(planned)

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+from triphase.config.jobs import PlanDownload
 from triphase.core.types import Entries, Section
 from triphase.core.units import in_units
 from triphase.sources.clones import check_present, opened
@@ -12,14 +13,8 @@ from triphase.sources.manifest import matches, stimulus_files, wanted_files
 FOLDER = "resources/datasets"
 
 
-def plan_study(*, dataset, words, audio, source, subjects, runs, local_data, folder=FOLDER):
+def plan_study(settings: PlanDownload, folder: str = FOLDER) -> Section:
     """What the stimuli and every subject's responses are made of.
-
-    Parameters
-    ----------
-    dataset : dict with name, url, version
-    words, audio, source, subjects, runs : as in the resolved config; audio None where the sound is not used
-    local_data : the user's own folder, or None
 
     Returns
     -------
@@ -27,12 +22,15 @@ def plan_study(*, dataset, words, audio, source, subjects, runs, local_data, fol
         `files`: list of {role, subject ("" for stimuli), path, key, bytes, present}; `place`: what `_place` returns, or
         None where nothing is of the data set.
     """
-    sets = [("", root, files) for root, files in stimulus_files(words, audio, runs)]
-    sets += [(subject["name"], source["root"], wanted_files(source["files"], subject, runs)) for subject in subjects]
+    source, runs = settings.source, settings.runs
+    sets = [("", root, files) for root, files in stimulus_files(settings.words, settings.audio, runs)]
+    for subject in settings.subjects:
+        sets.append((subject["name"], source["root"], wanted_files(source["files"], subject, runs)))
     own = [(who, files) for who, root, files in sets if root == "local_data"]
-    planned = {"files": [row for who, files in own for row in _local_rows(who, files, local_data)], "place": None}
+    rows = [row for who, files in own for row in _local_rows(who, files, settings.local_data)]
+    planned: Section = {"files": rows, "place": None}
     if theirs := [(who, files) for who, root, files in sets if root == "dataset"]:
-        about = {key: str(dataset[key]) for key in ("name", "url", "version")}
+        about = {key: str(settings.dataset[key]) for key in ("name", "url", "version")}
         rows, planned["place"] = _look_up(theirs, about, folder)
         planned["files"] += rows
     return planned
