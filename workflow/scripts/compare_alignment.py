@@ -22,7 +22,7 @@ def main(job: Job[CompareAlignment]) -> None:
             made_of = {key: value for key, value in one.attrs.items() if key != "layer"}
             made_of["reference"] = {key: value for key, value in other.attrs.items() if key != "layer"}
     changes = xr.concat(layers, dim="layer").assign_attrs(
-        made_of, smallest_p=1 / (len(draws["signs"][0]) + 1), block_scans=shared["block_scans"].values.tolist()
+        made_of, smallest_p=1 / (len(draws.signs[0]) + 1), block_scans=shared["block_scans"].values.tolist()
     )
     write_arrays(paths.changes, changes)
     write_table(paths.table, change_rows(changes, settings.roles), **changes.attrs)

@@ -4,7 +4,7 @@ from triphase.config.jobs import MeasureCeiling
 from triphase.core.artefacts import open_arrays, write_table
 from triphase.core.job import Job, start
 from triphase.responses.ceiling import split_runs
-from triphase.responses.ceiling_intervals import BLOCK_SECONDS, DRAWS, measure_ceiling
+from triphase.responses.ceiling_intervals import BLOCK_SECONDS, BOOTSTRAP_DRAWS, measure_ceiling
 from triphase.responses.subject import load_responses
 
 
@@ -32,7 +32,7 @@ def main(job: Job[MeasureCeiling]) -> None:
         common_space=settings.common_space,
     )
     write_table(paths.ceiling, voxels, runs=settings.runs)
-    write_table(paths.regions, regions, settings={"draws": DRAWS, "block_seconds": BLOCK_SECONDS})
+    write_table(paths.regions, regions, settings={"draws": BOOTSTRAP_DRAWS, "block_seconds": BLOCK_SECONDS})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,7 +28,7 @@ NONE = ("", "-1", "NoDevFiles")
 
 
 @contextmanager
-def device_slot(count=1, *, devices=None, folder=None):
+def device_slot(count: int = 1, *, devices: int | None = None, folder: str | Path | None = None) -> Iterator[list[str]]:
     """Take `count` GPUs for this process alone while the block lasts, and let CUDA see only them.
 
     To be entered before anything initialises CUDA. Where the scheduler or the user has set CUDA_VISIBLE_DEVICES, only
@@ -75,7 +76,7 @@ def device_slot(count=1, *, devices=None, folder=None):
             lock.release()
 
 
-def visible_devices(devices=None):
+def visible_devices(devices: int | None = None) -> list[str]:
     """Names of the devices that a job may use: those in CUDA_VISIBLE_DEVICES, else all of the machine."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
@@ -83,7 +84,7 @@ def visible_devices(devices=None):
     return [str(number) for number in range(count_devices() if devices is None else devices)]
 
 
-def count_devices():
+def count_devices() -> int:
     """Number of NVIDIA GPUs of this machine, without initialising CUDA."""
     if (found := Path("/proc/driver/nvidia/gpus")).is_dir():
         return len(list(found.iterdir()))
@@ -93,7 +94,7 @@ def count_devices():
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
-def device_memory():
+def device_memory() -> float | None:
     """Bytes of memory of this machine's smallest NVIDIA GPU, or None where there is none."""
     if not shutil.which("nvidia-smi"):
         return None

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 
-def prepare_job():
+def prepare_job() -> None:
     """Prepare the process of a script that Snakemake started; do nothing in any other, such as a user's own."""
     if not hasattr(sys.modules["__main__"], "__real_file__"):  # set by what Snakemake writes before a script
         return
@@ -16,7 +16,7 @@ def prepare_job():
     gc.set_threshold(50_000)
 
 
-def leave_snakemake_behind():
+def leave_snakemake_behind() -> None:
     """Take from a script's search path what Snakemake put there from the environment that it runs in itself.
 
     Snakemake appends all of its own path, so that a script can unpickle what it is given. What a rule's environment

@@ -43,7 +43,7 @@ class Job(Generic[Settings]):
 
 
 @contextmanager
-def start(snakemake, settings: type[Settings]) -> Iterator[Job[Settings]]:
+def start(snakemake: Any, settings: type[Settings]) -> Iterator[Job[Settings]]:
     """Run a script's body with its log open.
 
     Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
@@ -90,7 +90,7 @@ def start(snakemake, settings: type[Settings]) -> Iterator[Job[Settings]]:
 
 
 @contextmanager
-def redirected(path):
+def redirected(path: str) -> Iterator[TextIO]:
     """Send standard output and error to a file and yield the terminal.
 
     The file descriptors are redirected, not Python's names for them: libraries hold on to the stream that they found
@@ -114,7 +114,7 @@ def redirected(path):
         os.close(log)
 
 
-def named(*groups):
+def named(*groups: Any) -> SimpleNamespace:
     """Merge Snakemake's named paths into one namespace."""
     merged = {}
     for group in groups:

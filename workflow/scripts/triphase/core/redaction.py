@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+from typing import Any
 
 from triphase.core.errors import InputError
 
@@ -17,7 +18,7 @@ USER = re.compile(r"(?i)(https?://)[^/\s@'\"]+@|(\w+://[^/\s@:'\"]*):[^/\s@'\"]+
 QUERY = re.compile(r"(?i)(https?://[^\s?'\"<>]+\?)[^\s'\"<>)]+")
 
 
-def redacted(text):
+def redacted(text: str) -> str:
     """A text without passwords in addresses, what follows the ? of an address, and values of secret variables."""
     text = QUERY.sub(r"\1***", USER.sub(lambda found: f"{found[1] or found[2] + ':'}***@", text))
     for name, value in os.environ.items():
@@ -29,12 +30,12 @@ def redacted(text):
 class RedactingFormatter(logging.Formatter):
     """Formats a record, traceback included, and takes out what is secret."""
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         """The record's text."""
         return redacted(super().format(record))
 
 
-def check_no_password(node, where=""):
+def check_no_password(node: Any, where: str = "") -> None:
     """InputError where a text of the config is an address with a password or token: results would hold it.
 
     `node` : the config, or a part of it that `where` names

@@ -5,6 +5,9 @@ and norms included. They are stored with each fit, so that draws of scores, and 
 need no predictions later.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from triphase.core.batches import slices
@@ -17,13 +20,13 @@ MOST_BLOCKS = 64
 FEWEST_BLOCKS = 4
 
 
-def stored_length(segments, length):
+def stored_length(segments: list[np.ndarray], length: int) -> int:
     """Scans per block: `length`, or longer where many scans are held out, for about `MOST_BLOCKS` blocks in all."""
     lengths = [len(rows) for rows in segments]
     return max(length, min(-(-sum(lengths) // MOST_BLOCKS), min(lengths) // FEWEST_BLOCKS))
 
 
-def cut_blocks(segments, length):
+def cut_blocks(segments: list[np.ndarray], length: int) -> list[list[np.ndarray]]:
     """Rows of the blocks of each stretch, as many nearly equal ones of at least `length` scans as fit, at least one.
 
     Returns
@@ -33,7 +36,9 @@ def cut_blocks(segments, length):
     return [np.array_split(rows, max(len(rows) // length, 1)) for rows in segments]
 
 
-def bootstrap_draws(sizes, groups, n_draws, seed):
+def bootstrap_draws(
+    sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray, n_draws: int, seed: int
+) -> list[np.ndarray]:
     """How often each block of each stretch is drawn.
 
     One block fewer is drawn than there are, with replacement: with the usual number the variance over draws would be
@@ -56,7 +61,7 @@ def bootstrap_draws(sizes, groups, n_draws, seed):
     return per_stretch(np.concatenate(draws, axis=1).astype(np.float32), sizes, groups)
 
 
-def response_sums(responses, blocks):
+def response_sums(responses: np.ndarray, blocks: list[list[np.ndarray]]) -> np.ndarray:
     """Sums over each block of the response y, centred within its stretch, and of y squared.
 
     Parameters
@@ -75,7 +80,7 @@ def response_sums(responses, blocks):
     return np.stack(parts, axis=1).astype(np.float32)
 
 
-def prediction_sums(predictions, responses, blocks):
+def prediction_sums(predictions: np.ndarray, responses: np.ndarray, blocks: list[list[np.ndarray]]) -> np.ndarray:
     """Sums over each block of the prediction x, centred within its stretch, of x squared and of x times y.
 
     Parameters
@@ -93,7 +98,7 @@ def prediction_sums(predictions, responses, blocks):
     return np.stack(parts, axis=1).astype(np.float32)
 
 
-def seams(predictions, responses, blocks):
+def seams(predictions: np.ndarray, responses: np.ndarray, blocks: list[list[np.ndarray]]) -> np.ndarray:
     """How much wider scores spread than blocks say, over stretches: see `triphase.stats.resampling.seam_factor`.
 
     Parameters
@@ -122,7 +127,7 @@ def _of_blocks(values, blocks):
         yield np.split(centre(values[np.concatenate(stretch)]), sizes)
 
 
-def bootstrap_sums(x_sums, y_sums, scans, counts):
+def bootstrap_sums(x_sums: np.ndarray, y_sums: np.ndarray, scans: np.ndarray, counts: list[np.ndarray]) -> np.ndarray:
     """Correlation per draw and target, as `triphase.stats.scoring.correlate` has it, of blocks drawn so often.
 
     Parameters
@@ -155,12 +160,12 @@ def bootstrap_sums(x_sums, y_sums, scans, counts):
     return r
 
 
-def every_block_once(counts):
+def every_block_once(counts: list[np.ndarray]) -> list[np.ndarray]:
     """The draw that is the data itself, in the form of `bootstrap_draws`."""
     return [np.ones((1, count.shape[1]), dtype=np.float32) for count in counts]
 
 
-def average_r(stretches):
+def average_r(stretches: Any) -> np.ndarray:
     """Correlation from sums, averaged over stretches by Fisher's z.
 
     Parameters
@@ -180,13 +185,15 @@ def average_r(stretches):
     return np.tanh(z)
 
 
-def bootstrap_r(predictions, responses, blocks, counts):
+def bootstrap_r(
+    predictions: np.ndarray, responses: np.ndarray, blocks: list[list[np.ndarray]], counts: list[np.ndarray]
+) -> np.ndarray:
     """Correlation per draw and target under the block bootstrap: float32 array (n_draws, n_targets)."""
     scans = [len(rows) for stretch in blocks for rows in stretch]
     sums = prediction_sums(predictions, responses, blocks), response_sums(responses, blocks)
     return bootstrap_sums(*sums, scans, counts)
 
 
-def freedom(sizes, groups):
+def freedom(sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray) -> int:
     """Degrees of freedom of an error over draws: blocks less one for each group of stretches."""
     return sum(size - 1 for size in group_sizes(sizes, groups))

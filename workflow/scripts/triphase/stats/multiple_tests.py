@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def benjamini_hochberg(p):
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     """Benjamini-Hochberg adjusted p-values (Benjamini and Hochberg 1995), shape of `p`; NaN stays NaN."""
     p = np.asarray(p, dtype=float)
     q = np.full(p.shape, np.nan)
@@ -17,7 +17,7 @@ def benjamini_hochberg(p):
     return q
 
 
-def family_wise_p(z, families, largest):
+def family_wise_p(z: np.ndarray, families: np.ndarray, largest: np.ndarray | float) -> np.ndarray:
     """p-values corrected for all targets of a family by the maximum statistic (Nichols and Holmes 2002).
 
     Parameters

@@ -6,7 +6,9 @@ standardised predictions are swapped at random, both correlations computed anew,
 comes from the sums over blocks that `triphase.stats.bootstrap` describes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +18,9 @@ from triphase.stats.intervals import half_width
 from triphase.stats.resampling import ROUNDING, VOXEL_BATCH, distinct, group_sizes, per_stretch
 
 
-def swap_draws(sizes, groups, n_draws, seed):
+def swap_draws(
+    sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray, n_draws: int, seed: int
+) -> list[np.ndarray]:
     """Distinct patterns of blocks that are swapped, stretches of one group alike.
 
     A pattern and its complement give the same difference with another sign, which is one draw of a two-sided test: the
@@ -151,7 +155,7 @@ def compare(
     return voxels, means
 
 
-def two_sided(value, draws):
+def two_sided(value: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Two-sided p-value of values (n,) by draws (n_draws, n) of their null: (b + 1) / (n_draws + 1), NaN for NaN."""
     reached = (np.abs(draws) >= np.abs(value) - ROUNDING).sum(0)
     return np.where(np.isfinite(value), (reached + 1) / (len(draws) + 1), np.nan)

@@ -4,6 +4,9 @@ Draws depend on the seed and on the held-out rows alone, so they are the same fo
 for every batch of voxels.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import scipy.fft
 
@@ -17,17 +20,17 @@ VOXEL_BATCH = 512
 ROUNDING = 1e-6
 
 
-def decorrelation(response_acf, prediction_acf):
+def decorrelation(response_acf: np.ndarray, prediction_acf: np.ndarray) -> int:
     """First lag, in scans, where the product of two autocorrelations is below 0.1; their length when it never is."""
     return first_below(np.asarray(response_acf) * np.asarray(prediction_acf), 0.1)
 
 
-def block_length(response_acf, prediction_acf, minimum):
+def block_length(response_acf: np.ndarray, prediction_acf: np.ndarray, minimum: int) -> int:
     """Scans per block: twice the lag at which the product of autocorrelations has decayed, at least `minimum`."""
     return max(minimum, 2 * decorrelation(response_acf, prediction_acf))
 
 
-def segment_groups(segments, runs, stimuli):
+def segment_groups(segments: list[np.ndarray], runs: np.ndarray, stimuli: np.ndarray) -> list[list[int]]:
     """Which held-out stretches heard the same thing: the same part of the same stimulus.
 
     Hearings of one story share the prediction and all that the story drives in the response, so they are permuted and
@@ -51,19 +54,21 @@ def segment_groups(segments, runs, stimuli):
     return [names.index(key) for key in keys]
 
 
-def group_sizes(sizes, groups):
+def group_sizes(sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray) -> list[int]:
     """Size of each group of stretches, from the size of each stretch: those of a group are of one size."""
     groups = list(groups)
     return [int(sizes[groups.index(group)]) for group in range(max(groups) + 1)]
 
 
-def per_stretch(draws, sizes, groups):
+def per_stretch(
+    draws: np.ndarray, sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray
+) -> list[np.ndarray]:
     """Columns of joint draws (n_draws, sum of group sizes) given to each stretch: list of arrays (n_draws, size)."""
     parts = np.split(draws, np.cumsum(group_sizes(sizes, groups))[:-1], axis=1)
     return [parts[group] for group in groups]
 
 
-def distinct(draw, n_draws, excluded):
+def distinct(draw: Callable[..., np.ndarray], n_draws: int, excluded: Any) -> np.ndarray:
     """`n_draws` different results of the function `draw`, none of them `excluded`: int array (n_draws, n)."""
     found = {tuple(excluded): None}
     while len(found) <= n_draws:
@@ -71,7 +76,9 @@ def distinct(draw, n_draws, excluded):
     return np.array(list(found)[1:], dtype=int).reshape(n_draws, -1)
 
 
-def p_values(scores, n_targets, families=None, n_families=1):
+def p_values(
+    scores: Any, n_targets: int, families: np.ndarray | None = None, n_families: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One-sided p-values from observed scores and their null draws, and the draws' largest scores.
 
     Parameters
@@ -108,14 +115,14 @@ def p_values(scores, n_targets, families=None, n_families=1):
     return observed, p, largest
 
 
-def normed(values):
+def normed(values: np.ndarray) -> np.ndarray:
     """Columns centred and of norm 1, voxel by voxel: float32 array (n_targets, n_scans); constant ones are 0."""
     values = np.ascontiguousarray(centre(values).T, dtype=np.float32)
     norm = np.sqrt(np.einsum("vt,vt->v", values, values))[:, None]
     return values / np.where(norm > 0, norm, 1)
 
 
-def seam_factor(x, y, length):
+def seam_factor(x: np.ndarray, y: np.ndarray, length: int) -> np.ndarray:
     """How much wider the scores of an unrelated response spread than those of its blocks drawn apart.
 
     A series of permuted blocks has lost what its scans share across the blocks' borders. The variance of the sum of x y

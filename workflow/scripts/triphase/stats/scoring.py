@@ -1,6 +1,7 @@
 """Correlation of predictions with held-out responses, averaged over runs or blocks, never over their concatenation."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # Fisher's z is infinite at r = 1; predictions that good do not occur in real data.
 LARGEST_R = 1 - 1e-6
@@ -8,7 +9,9 @@ LARGEST_R = 1 - 1e-6
 CONSTANT = 1e-12
 
 
-def correlate(predictions, responses, segments):
+def correlate(
+    predictions: np.ndarray, responses: np.ndarray, segments: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Pearson r per voxel, and its split over bands.
 
     r is computed inside each segment after centring there, and averaged by Fisher's z weighted by the segment's length.
@@ -44,7 +47,7 @@ def correlate(predictions, responses, segments):
     return joint, z_split / np.where(np.abs(z) > 1e-12, z, 1.0) * np.where(np.abs(z) > 1e-12, joint, 1.0)
 
 
-def pearson(first, second):
+def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Pearson r per column.
 
     Parameters
@@ -60,7 +63,7 @@ def pearson(first, second):
         return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
 
 
-def fisher_z(r):
+def fisher_z(r: ArrayLike) -> np.ndarray:
     """Fisher's z of r, clipped where r is +-1."""
     return np.arctanh(np.clip(r, -LARGEST_R, LARGEST_R))
 
@@ -70,7 +73,7 @@ def _z_per_r(r):
     return np.where(np.abs(r) > 1e-6, np.arctanh(r) / np.where(r == 0, 1, r), 1.0)
 
 
-def centre(values):
+def centre(values: np.ndarray) -> np.ndarray:
     """Arrays (…, n_scans, n_targets) less their mean over scans, in double precision; constant columns become 0."""
     values = values.astype(np.float64)
     mean = values.mean(axis=-2, keepdims=True)

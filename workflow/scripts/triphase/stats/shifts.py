@@ -4,7 +4,9 @@ A shift keeps a stretch's own autocorrelation whole but for one seam, where perm
 cross-correlation by FFT gives the scores at all shifts of a stretch.
 """
 
+from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -16,12 +18,14 @@ from triphase.stats.scoring import fisher_z
 FEWEST = 500
 
 
-def n_shifts(segments, groups, nearest):
+def n_shifts(segments: list[np.ndarray], groups: Sequence[Any] | np.ndarray, nearest: int) -> int:
     """Joint shifts that there are: each stretch by `nearest` scans or more, both ways round."""
     return prod(max(size - 2 * nearest + 1, 0) for size in group_sizes([len(rows) for rows in segments], groups))
 
 
-def shift_draws(segments, groups, nearest, n_draws, seed):
+def shift_draws(
+    segments: list[np.ndarray], groups: Sequence[Any] | np.ndarray, nearest: int, n_draws: int, seed: int
+) -> np.ndarray:
     """Distinct joint shifts: each stretch by a lag of its own, those that heard the same thing by the same one.
 
     Parameters
@@ -57,7 +61,14 @@ def shift_draws(segments, groups, nearest, n_draws, seed):
     return [lags[:, 0] for lags in per_stretch(draws, [1] * len(segments), groups)]
 
 
-def shift_test(predictions, responses, segments, lags, families=None, n_families=1):
+def shift_test(
+    predictions: np.ndarray,
+    responses: np.ndarray,
+    segments: list[np.ndarray],
+    lags: Any,
+    families: np.ndarray | None = None,
+    n_families: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Test per voxel that r exceeds zero, by circular shifts of the response within held-out stretches.
 
     Parameters
