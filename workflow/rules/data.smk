@@ -64,7 +64,7 @@ rule write_data_page:
     benchmark:
         f"{OUT}/benchmarks/write_data_page.tsv"
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/figures.yaml"
     params:
         settings=settings("write_data_page"),
     script:
