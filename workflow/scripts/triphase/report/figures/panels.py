@@ -5,7 +5,6 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
 
 from triphase.report.figures.curves import tidy_curve
 from triphase.report.figures.style import GREY, SEQUENTIAL, SHADES, TokenAxis, say_empty, short_tokens
@@ -21,7 +20,7 @@ def shade(panel: Axes, axis: TokenAxis, segments: list[dict]) -> None:
             *axis.place([segment["from"], segment["to"]]), color=SHADES[segment["kind"]], linewidth=0, zorder=0
         )
     for segment in segments[1:]:
-        panel.axvline(axis.place(segment["from"]), color=GREY, linewidth=0.8, linestyle=":", zorder=1)
+        panel.axvline(float(axis.place(segment["from"])), color=GREY, linewidth=0.8, linestyle=":", zorder=1)
 
 
 def phase_names(segments: list[dict]) -> list[str]:
@@ -36,7 +35,7 @@ def phase_names(segments: list[dict]) -> list[str]:
     return names
 
 
-def draw_rows(panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color, marker: str, label: str | None, **style) -> None:
+def draw_rows(panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color, marker, label: str | None, **style) -> None:
     """One curve of the tidy table with its interval, where it has one."""
     tokens, values, half = tidy_curve(rows)
     if np.isfinite(half).any():
@@ -65,9 +64,7 @@ def beside(panel: Axes, width: int = 24) -> None:
     panel.legend(handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), borderaxespad=0, handlelength=1.8)
 
 
-def draw_map(
-    axis: Axes, rows: pd.DataFrame, tokens: list[float], label=None, small=False, **colours
-) -> AxesImage | None:
+def draw_map(axis: Axes, rows: pd.DataFrame, tokens: list[float], label=None, small=False, **colours) -> None:
     """One heat map: layers upwards, all checkpoints to the right; a cell without a value stays grey.
 
     Parameters
@@ -78,17 +75,13 @@ def draw_map(
     label : of the colour bar; without one there is no bar
     small : one map of many, with few ticks and without numbers in its cells
     colours : cmap, vmin and vmax of the colour scale; by default it ends at the lowest and the highest value
-
-    Returns
-    -------
-    The image; None without values.
     """
     ticks = 6 if small else 12
     rows = rows[rows["layer"].notna() & rows["value"].notna()]
     if not len(rows):
         axis.set_xticks([])
         say_empty(axis, "not measured in this study")
-        return None
+        return
     grid = rows.pivot_table(index="layer", columns="tokens", values="value", aggfunc="mean").reindex(columns=tokens)
     values = grid.to_numpy(float)
     axis.set_facecolor("#DDDDDD")
@@ -114,4 +107,3 @@ def draw_map(
             if np.isfinite(value):
                 axis.text(column, row, f"{value:.{decimals}f}", ha="center", va="center", fontsize=6.5,
                           color="black" if value > middle else "white")  # fmt: skip
-    return image

@@ -1,6 +1,6 @@
 """Probes by concept: curves at each concept's best layer, and layer x checkpoint maps."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -44,8 +44,7 @@ def draw_probes(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     n_rows = -(-len(concepts) // MOST_COLUMNS)
     height = max(2.2, 0.36 * min(len(concepts), MOST_CONCEPTS))
     figure = plt.figure(figsize=(11.5, 2 * height + 2.3 * n_rows + 1.2), layout="constrained")
-    parts: Any = figure.subfigures(2, 1, height_ratios=[2 * height + 0.7, 2.3 * n_rows + 0.3])
-    top, below = parts
+    top, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[2 * height + 0.7, 2.3 * n_rows + 0.3]).flat
     headline(figure, f"{title} (curves: at each concept's best layer, 95 % interval)")
     panels = top.subplots(2, 1, sharex=True)
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
@@ -58,7 +57,7 @@ def draw_probes(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     return figure
 
 
-def draw_concepts(panels: list[Axes], axis: TokenAxis, table: pd.DataFrame, concepts: list[str]) -> None:
+def draw_concepts(panels: Sequence[Axes], axis: TokenAxis, table: pd.DataFrame, concepts: list[str]) -> None:
     """Selectivity above; below balanced accuracy, with held-out word types dashed and word identity alone dotted."""
     panels[0].set_title("a  Selectivity: balanced accuracy minus a control task with random labels per word type")
     panels[1].set_title("b  Balanced accuracy (dashed: word types held out too; dotted: word identity, no model)")
@@ -96,10 +95,11 @@ def draw_concept_maps(part: SubFigure, table: pd.DataFrame, concepts: list[str])
     limit = max(np.abs(values).max(), 1e-6)
     for number, (panel, (concept, each)) in enumerate(zip(panels.flat, rows.items(), strict=False)):
         panel.set_title(f"{'c  ' * (number == 0)}{concept}")
-        image = draw_map(panel, each, columns, small=True, vmin=-limit, vmax=limit, cmap=DIVERGING)
+        draw_map(panel, each, columns, small=True, vmin=-limit, vmax=limit, cmap=DIVERGING)
         panel.set_xlabel("training tokens" if number + n_columns >= len(concepts) else "")
         panel.set_ylabel("layer (0 = embedding)" if number % n_columns == 0 else "")
     for panel in panels.flat[len(concepts) :]:
         panel.remove()
-    assert image is not None  # every concept here has a value
-    part.colorbar(image, ax=panels.ravel()[: len(concepts)], label="selectivity", shrink=0.9, aspect=25)
+    part.colorbar(
+        panels.flat[0].images[0], ax=panels.ravel()[: len(concepts)], label="selectivity", shrink=0.9, aspect=25
+    )

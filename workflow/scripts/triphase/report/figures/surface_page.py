@@ -25,7 +25,7 @@ def draw_surface(maps: xr.Dataset, phases: dict, space: str, model: str) -> str:
     _, changes = phase_maps(maps, phases)
     surfaces = on_surface(changes, places(maps), space)
     # All views share their colour scale; without a map there is none.
-    limit = colour_limit(changes) if changes else None
+    limit = colour_limit(changes) if changes else 0.0
     n = counted(len(set(maps["subject"].values)), "subject")
     return render(
         "surface.html",

@@ -20,12 +20,8 @@ DEFINITIONS = (
 
 def summary(sources: Sources) -> list[Block]:
     """The page, as a list of blocks."""
-    blocks: list[Block] = [
-        Heading(1, f"Findings of the study {sources.study}"),
-        Text(about(sources)),
-        Text(DEFINITIONS),
-    ]
-    blocks += [Heading(2, "Verdicts [ours]"), verdicts(sources)]
+    blocks: list[Block] = [Heading(1, f"Findings of the study {sources.study}"), Text(about(sources))]
+    blocks += [Text(DEFINITIONS), Heading(2, "Verdicts [ours]"), verdicts(sources)]
     for model, phases in sources.phases.items():
         table = sources.table[sources.table["model"] == model]
         boot = sources.boot.isel(series=sources.boot["model"].values == model)
@@ -62,14 +58,23 @@ def verdicts(sources: Sources) -> Table:
     """The verdict of every model in one table."""
     rows = []
     for model, phases in sources.phases.items():
-        places = [tokens(at, span) for at, span in zip(phases["breakpoints"], phases["intervals"], strict=True)]
+        bends = [tokens(at, span) for at, span in zip(phases["breakpoints"], phases["intervals"], strict=True)]
         supported = phases["subjects_supported"]
         subjects = f"{shown(supported)} of {shown(phases['n_subjects'])}" if phases["subjects"] else UNKNOWN
         counts = sources.specifications[model].attrs["counts"]
         alike = f"{shown(counts.get(phases['verdict'], 0))} of {shown(sum(counts.values()))}"
         course = phases["pattern"] or UNKNOWN
-        bends = ", ".join(places) or UNKNOWN
-        rows.append([model, phases["verdict"], course, bends, shown(phases["n_checkpoints"]), subjects, alike])
+        rows.append(
+            [
+                model,
+                phases["verdict"],
+                course,
+                ", ".join(bends) or UNKNOWN,
+                shown(phases["n_checkpoints"]),
+                subjects,
+                alike,
+            ]
+        )
     head = ["model", "three phases", "course", "bends in tokens [95 %]", "checkpoints fitted", "subjects supported"]
     return Table([*head, "analyses with this verdict"], rows, text=(0, 1, 2, 3))
 

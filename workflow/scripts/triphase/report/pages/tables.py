@@ -12,10 +12,8 @@ CHOICES = ("layer_rule", "scaling", "nuisance", "delays", "ceiling", "roi")
 
 def tables(sources: Sources) -> list[Block]:
     """The page, as a list of blocks."""
-    blocks: list[Block] = [
-        Heading(1, f"Tables of the study {sources.study}"),
-        Text("A click on a column's head sorts by it."),
-    ]
+    blocks: list[Block] = [Heading(1, f"Tables of the study {sources.study}")]
+    blocks += [Text("A click on a column's head sorts by it.")]
     blocks += [Heading(2, "Analyses [ours]"), Text(SPECIFICATIONS), specifications(sources.specifications)]
     blocks += [Heading(2, "Power [ours]"), Text(POWER), power(sources.power)]
     return [*blocks, Heading(2, "Integrity of checkpoints"), Text(INTEGRITY), integrity(sources.integrity)]
