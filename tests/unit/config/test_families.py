@@ -90,7 +90,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("family, size", PUBLISHED)
 def test_published_names_of_revisions_are_made(families, family, size):
-    model = resolve(families, family=family, **({"size": size} if size else {}), checkpoints={"all": True})
+    model = resolve(families, family=family, **({"size": size} if size else {}), checkpoints="all")
     names = {entry["revision"]: entry["step"] for entry in model["checkpoints"]}
     assert PUBLISHED[family, size].items() <= names.items()
 
@@ -106,7 +106,7 @@ def test_published_names_of_revisions_are_made(families, family, size):
     ],
 )
 def test_series_have_the_published_length_and_tokens(families, family, more, count, last):
-    model = resolve(families, family=family, **more, checkpoints={"all": True})
+    model = resolve(families, family=family, **more, checkpoints="all")
     assert len(model["checkpoints"]) == count
     assert model["checkpoints"][-1]["tokens"] == last
     assert len({entry["name"] for entry in model["checkpoints"]}) == count
@@ -129,13 +129,11 @@ def test_a_model_of_a_family_is_filled_in(families):
 
 
 def test_relative_layers_and_numbers(families):
-    model = resolve(
-        families, family="pythia", size="1b", layers={"relative": [0.25, 0.5, 1]}, checkpoints={"all": True}
-    )
+    model = resolve(families, family="pythia", size="1b", layers={"relative": [0.25, 0.5, 1]}, checkpoints="all")
     assert model["layers"] == [4, 8, 16]
     for layers, match in [({"relative": [0.5, 0.51]}, "must differ"), ([17], "beyond the 16 layers")]:
         with pytest.raises(InputError, match=match):
-            resolve(families, family="pythia", size="1b", layers=layers, checkpoints={"all": True})
+            resolve(families, family="pythia", size="1b", layers=layers, checkpoints="all")
 
 
 def test_the_explicit_form_stays(families):
@@ -202,7 +200,7 @@ def test_a_token_grid_takes_the_nearest_and_says_how_far_it_is(families):
 )
 def test_what_is_not_there_is_named(families, model, match):
     with pytest.raises(InputError, match=match):
-        resolve(families, **{"checkpoints": {"all": True}, **model})
+        resolve(families, **{"checkpoints": "all", **model})
 
 
 def test_only_repositories_of_the_study_can_be_trusted(families):
@@ -249,7 +247,7 @@ def test_bad_local_folders_are_refused(families, folders):
             family="llm-jp-3",
             local_folder=template,
             tokens_per_step=1,
-            **{"checkpoints": {"all": True}, **more},
+            **{"checkpoints": "all", **more},
         )
 
     with pytest.raises(InputError, match="must hold {step} once"):
@@ -283,7 +281,7 @@ def test_a_name_with_other_billions_is_the_same_step():
 
 def test_selecting_all_and_nothing_else():
     series = [{"name": "a", "step": 0, "tokens": 0}]
-    assert select({"all": True}, series, "here") == series
+    assert select("all", series, "here") == series
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Rules between keys of one data set of the registry; each raises InputError with key, value and remedy."""
 
 import string
+from collections.abc import Iterable
 
+from triphase.config.formats import Format
 from triphase.config.places import Mistakes
 from triphase.config.readers import READERS
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.config.validation import problems_of, require_known
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 
 # Nuisance features that need no label, and columns that the words table has of its own.
 BUILT_IN = ("word_rate", "word_length", "position", "envelope")
@@ -15,7 +18,7 @@ WORD_COLUMNS = (
 )  # fmt: skip
 
 
-def check_entry(entry, where):
+def check_entry(entry: Section, where: str) -> None:
     """Check one data set; `where` is its place in the file or the config, as text."""
     runs = None if entry["runs"] is None else [run["name"] for run in entry["runs"]]
     for subject in entry["subjects"] or []:
@@ -32,7 +35,7 @@ def check_entry(entry, where):
     check_template(f"{where}/events", entry.get("events"), ["subject", "id", "run", "stimulus"])
 
 
-def _check_keys(where, entry, base, declared):
+def _check_keys(where: str, entry: Section, base: str, declared: Format) -> None:
     """Mistakes unless an entry has the keys that its reader or format declares, beside those of all entries."""
     from triphase.config.schema import registries
 
@@ -46,7 +49,7 @@ def _check_keys(where, entry, base, declared):
         raise InputError(f"{where}/path: {entry['path']!r} must end in {ends} to be read as {declared.name!r}")
 
 
-def _check_transcript(where, transcript, stimuli):
+def _check_transcript(where: str, transcript: Section, stimuli: list[str]) -> None:
     declared = TRANSCRIPTS.find(transcript["format"], f"{where}/format")
     _check_keys(where, transcript, "Transcript", declared)
     check_template(f"{where}/path", transcript["path"], ["stimulus"])
@@ -61,13 +64,13 @@ def _check_transcript(where, transcript, stimuli):
         require_known(f"{where}/corrections", corrected, stimuli, "is not a stimulus of the runs; there are")
 
 
-def _check_source(where, source, subjects):
+def _check_source(where: str, source: Section, subjects: Entries | None) -> None:
     reader = READERS.find(source["reader"], f"{where}/reader")
     _check_keys(where, source, "Source", reader)
     names = None if subjects is None else [subject["name"] for subject in subjects]
     if names is not None:
         require_known(f"{where}/subjects", source.get("subjects", []), names, "is not a subject; there are")
-    served = [s for s in subjects or [] if s["name"] in source.get("subjects", names)]
+    served = [s for s in subjects or [] if s["name"] in source.get("subjects", names or [])]
     for key in ("path", "confounds", *reader.files):
         allowed = ["subject", "id", "run", "stimulus"] + (["hemi"] if reader.hemispheres else [])
         used = check_template(f"{where}/{key}", source.get(key), allowed)
@@ -81,7 +84,7 @@ def _check_source(where, source, subjects):
         raise InputError(f"{where}/regions: the source has no label image (rois), so it has no regions; use an atlas")
 
 
-def check_template(where, template, allowed):
+def check_template(where: str, template: str | None, allowed: Iterable[str]) -> set[str]:
     """Placeholders of a path template; InputError when one is unknown or the template is broken."""
     try:
         used = {field for _, field, _, _ in string.Formatter().parse(template or "") if field is not None}

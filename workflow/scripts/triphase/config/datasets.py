@@ -14,9 +14,10 @@ from triphase.config.readers import READERS
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.config.validation import problems_of, read_checked, require_known
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 
 
-def load_registry(path):
+def load_registry(path: str | Path) -> Section:
     """Read and check a registry of data sets.
 
     Parameters
@@ -46,7 +47,9 @@ def load_registry(path):
     return {key: {entry["name"]: entry for entry in content.get(key, [])} for key in ("datasets", "atlases")}
 
 
-def resolve_dataset(selection, registry, *, study, local_data=None):
+def resolve_dataset(
+    selection: Section, registry: Section, *, study: str, local_data: str | Path | None = None
+) -> Section:
     """The data set of a study: the registry's entry with the study's overrides, cut down to what the study chose.
 
     Parameters
@@ -107,7 +110,7 @@ def resolve_dataset(selection, registry, *, study, local_data=None):
     return resolved
 
 
-def _chosen(entries, name, where, what):
+def _chosen(entries: Entries, name: str | None, where: str, what: str) -> Section:
     if name is None:
         return entries[0]
     names = [entry["name"] for entry in entries]
@@ -115,7 +118,7 @@ def _chosen(entries, name, where, what):
     return entries[names.index(name)]
 
 
-def _atlas(name, atlases, source):
+def _atlas(name: str | None, atlases: Section, source: Section) -> Section | None:
     if name is None:
         return None
     require_known("dataset/atlas", [name], list(atlases), "is not in the registry; there are")
@@ -124,13 +127,14 @@ def _atlas(name, atlases, source):
             f"dataset/atlas: {name!r} is in MNI space, but the source {source['name']!r} is in space "
             f"{source['space']!r}; choose a source in MNI space, or null"
         )
-    return copy.deepcopy(atlases[name])
+    atlas: Section = copy.deepcopy(atlases[name])
+    return atlas
 
 
-def _with_files(source):
+def _with_files(source: Section) -> Section:
     """A source with `files`, the path template of each role, instead of a key per role; {hemi} makes two of one."""
     reader = READERS[source["reader"]]
-    files = {}
+    files: dict[str, str] = {}
     for key in ("path", "confounds", *reader.files):
         role, template = "response" if key == "path" else key, source.get(key)
         if template and "{hemi}" in template:
@@ -141,7 +145,9 @@ def _with_files(source):
     return {**others, "files": files}
 
 
-def _subjects_and_runs(entry, selection, source, local_data):
+def _subjects_and_runs(
+    entry: Section, selection: Section, source: Section, local_data: str | Path | None
+) -> tuple[Entries, Entries, list[str]]:
     subjects, runs = entry["subjects"], entry["runs"]
     if subjects is None or runs is None:
         found = find_names(source, local_data)
@@ -178,7 +184,7 @@ def _subjects_and_runs(entry, selection, source, local_data):
     return [{key: value for key, value in s.items() if key != "runs"} for s in subjects], described, left_out
 
 
-def _check_resolved(dataset, study):
+def _check_resolved(dataset: Section, study: str) -> None:
     roots = {dataset["words"]["root"], dataset["source"]["root"]}
     for key in ("url", "version") if "dataset" in roots else ():
         if dataset[key] is None:

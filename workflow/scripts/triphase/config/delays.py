@@ -1,9 +1,11 @@
 """Delays in scans. Snakemake imports this at every start, so nothing heavy is imported here."""
 
+from collections.abc import Sequence
+
 from triphase.core.errors import InputError
 
 
-def delays_in_scans(delays, tr):
+def delays_in_scans(delays: Sequence[float], tr: float) -> list[int]:
     """Delays in seconds rounded to scans; InputError when two of them fall on the same scan or one is negative."""
     scans = [int(round(delay / tr)) for delay in delays]
     if len(set(scans)) < len(scans) or min(scans) < 0:
@@ -13,7 +15,9 @@ def delays_in_scans(delays, tr):
     return scans
 
 
-def alternative_delays(alternatives, delays, tr):
+def alternative_delays(
+    alternatives: Sequence[Sequence[float]], delays: Sequence[float], tr: float
+) -> dict[str, list[int]]:
     """Other delays that an analysis could have taken, each with every scan from its first to its last.
 
     They may not go beyond the study's own: gaps between what trains and what is held out, and the scans of the grid

@@ -2,16 +2,18 @@
 
 import re
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 
 # Of a data set whose files name none.
 ONLY_SUBJECT, ONLY_RUN = "subject-1", "run-1"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*?"
 
 
-def find_names(source, folder):
+def find_names(source: Section, folder: str | Path | None) -> dict[str, list[str]]:
     """Subjects for which a source has files, and the runs of each.
 
     Parameters
@@ -34,7 +36,8 @@ def find_names(source, folder):
             f"local_data: not set, but the subjects and runs of the source {source['name']!r} are found by its files; "
             "set this key, or the variable TRIPHASE_TEST_DATA, to their folder"
         )
-    found, pattern = {}, _pattern(source["path"])
+    found: dict[str, set[str]] = {}
+    pattern = _pattern(source["path"])
     for file in sorted(Path(folder).glob(_glob(source["path"]))):
         if match := pattern.fullmatch(file.relative_to(folder).as_posix()):
             names = match.groupdict()
@@ -47,21 +50,21 @@ def find_names(source, folder):
     return {subject: sorted(found[subject], key=natural) for subject in sorted(found, key=natural)}
 
 
-def natural(name):
+def natural(name: str) -> list[str | int]:
     """Sort key that compares the numbers in a name as numbers."""
     return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
-def _parts(template):
+def _parts(template: str) -> Iterator[tuple[str, str | None]]:
     for text, field, _, _ in string.Formatter().parse(template):
         yield text, field
 
 
-def _glob(template):
+def _glob(template: str) -> str:
     return "".join(text + ("*" if field else "") for text, field in _parts(template))
 
 
-def _pattern(template):
+def _pattern(template: str) -> re.Pattern[str]:
     """Regular expression of a path template: a name per placeholder, the same wherever it stands again."""
     seen, pattern = set(), ""
     for text, field in _parts(template):

@@ -4,6 +4,7 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from triphase.config.initialisations import INITIALISATIONS
@@ -11,11 +12,12 @@ from triphase.config.selection import expand_steps, revision_name, select
 from triphase.config.validation import read_checked, require_known
 from triphase.core.errors import InputError
 from triphase.core.formats import DTYPE_BYTES, TOKENIZERS
+from triphase.core.types import Entries, Section
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def load_families(path):
+def load_families(path: str | Path) -> dict[str, Section]:
     """Read and check a registry of checkpoint families.
 
     Parameters
@@ -47,7 +49,7 @@ def load_families(path):
     return families
 
 
-def resolve_models(models, families, *, trusted=()):
+def resolve_models(models: Entries, families: dict[str, Section], *, trusted: Collection[str] = ()) -> Entries:
     """The models of a study with everything that later stages need of each checkpoint.
 
     Parameters
@@ -74,7 +76,7 @@ def resolve_models(models, families, *, trusted=()):
     return resolved
 
 
-def _resolve(model, families, trusted):
+def _resolve(model: Section, families: dict[str, Section], trusted: Collection[str]) -> Section:
     where = f"models/{model['name']}"
     facts = _facts(model, families, where) if model.get("family") else None
     if facts:
@@ -90,7 +92,7 @@ def _resolve(model, families, trusted):
     return model
 
 
-def _facts(model, families, where):
+def _facts(model: Section, families: dict[str, Section], where: str) -> Section:
     """What the registry knows of a family and size: `entry` (keys that it fills), `revisions`, `depth`, `family`."""
     require_known(f"{where}/family", [model["family"]], list(families), "is not in the registry; there are")
     family = families[model["family"]]
@@ -119,11 +121,12 @@ def _facts(model, families, where):
     return {"entry": entry, "revisions": _revisions(family, size), "depth": size["layers"], "family": family["name"]}
 
 
-def _revisions(family, size):
-    return size.get("revisions", family["revisions"])
+def _revisions(family: Section, size: Section) -> Entries:
+    chosen: Entries = size.get("revisions") or family["revisions"]
+    return chosen
 
 
-def _available(model, facts, where):
+def _available(model: Section, facts: Section | None, where: str) -> Entries:
     """Checkpoints of a family's repository or of a local folder, in the order of training."""
     if model.get("local_folder"):
         return local_checkpoints(model["local_folder"], model["tokens_per_step"], where)
@@ -137,7 +140,7 @@ def _available(model, facts, where):
     return found
 
 
-def local_checkpoints(template, tokens_per_step, where):
+def local_checkpoints(template: str, tokens_per_step: int, where: str) -> Entries:
     """Checkpoints in folders of the user.
 
     Parameters
@@ -157,7 +160,7 @@ def local_checkpoints(template, tokens_per_step, where):
     before, after = (re.escape(text) for text in parts[levels[0]].split("{step}"))
     if not parent.is_dir():
         raise InputError(f"{where}/local_folder: there is no folder {parent}")
-    found = {}
+    found: dict[int, Section] = {}
     for path in sorted(parent.iterdir()):
         match = re.fullmatch(f"{before}(\\d+){after}", path.name)
         folder = path.joinpath(*below)
@@ -172,7 +175,7 @@ def local_checkpoints(template, tokens_per_step, where):
     return [found[step] for step in sorted(found)]
 
 
-def _checkpoints(model, available, facts, where):
+def _checkpoints(model: Section, available: Entries, facts: Section | None, where: str) -> Entries:
     request, where = model["checkpoints"], f"{where}/checkpoints"
     if isinstance(request, list):
         entries = [_listed(dict(entry), model, available, where) for entry in request]
@@ -187,7 +190,7 @@ def _checkpoints(model, available, facts, where):
     return entries
 
 
-def _listed(entry, model, available, where):
+def _listed(entry: Section, model: Section, available: Entries, where: str) -> Section:
     """A checkpoint of an explicit list, completed from the series where it gives no revision."""
     known = {other["step"]: other for other in available}
     match = known.get(entry["step"], {})
@@ -201,22 +204,24 @@ def _listed(entry, model, available, where):
     return {**entry, "tokens": entry.get("tokens", entry["step"] * model["tokens_per_step"])}
 
 
-def _check_folder(folder, where):
+def _check_folder(folder: Path, where: str) -> None:
     if not (folder / "config.json").is_file():
         raise InputError(f"{where}: {folder} has no config.json; it must be a checkpoint in Hugging Face format")
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise InputError(f"{where}: {folder} has no tokenizer ({' or '.join(TOKENIZERS)})")
 
 
-def _layers(model, facts, where):
-    layers, depth = model["layers"], (model.get("train") or {}).get("layers") or (facts or {}).get("depth")
-    if isinstance(layers, dict):
+def _layers(model: Section, facts: Section | None, where: str) -> list[int]:
+    asked, depth = model["layers"], (model.get("train") or {}).get("layers") or (facts or {}).get("depth")
+    layers: list[int] = [] if isinstance(asked, dict) else asked
+    if isinstance(asked, dict):
         if depth is None:
             raise InputError(f"{where}/layers: relative layers need a family; list numbers instead")
-        layers = [round(share * depth) for share in layers["relative"]]
+        layers = [round(share * depth) for share in asked["relative"]]
         if len(set(layers)) < len(layers):
-            asked = model["layers"]["relative"]
-            raise InputError(f"{where}/layers/relative: {asked} are layers {layers} of {depth}; they must differ")
+            raise InputError(
+                f"{where}/layers/relative: {asked['relative']} are layers {layers} of {depth}; they must differ"
+            )
     if depth is not None and facts and max(layers) > depth:
         raise InputError(f"{where}/layers: {max(layers)} is beyond the {depth} layers of {model['repository']}")
     return layers

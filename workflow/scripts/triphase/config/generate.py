@@ -5,10 +5,12 @@ The JSON schema for editors, and the reference of all keys. A test says when one
 
 import inspect
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from triphase.config.schema import Study
-from triphase.config.schema.overlay import described, editor_schema, json_schema, keys
+from triphase.config.schema.overlay import Node, described, editor_schema, json_schema, keys
 from triphase.core.folders import PROJECT
 
 HEAD = """# Reference of the config
@@ -53,7 +55,7 @@ def reference() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def _references(node):
+def _references(node: Node) -> Iterator[tuple[str, str]]:
     """Sections that a key holds, each with "/[]" where it holds a list of them."""
     for option in [node, *node.get("anyOf", [])]:
         for part, entries in ((option, ""), (option.get("items", {}), "/[]")):
@@ -61,13 +63,13 @@ def _references(node):
                 yield part["$ref"], entries
 
 
-def _prose(schema, reference):
+def _prose(schema: Node, reference: str) -> list[str]:
     """Paragraphs of a section's docstring, a line each."""
     text = inspect.cleandoc(schema["$defs"][reference.rsplit("/", 1)[1]]["description"])
     return [paragraph.replace("\n", " ") for paragraph in text.split("\n\n")]
 
 
-def _table(schema, rows, place):
+def _table(schema: Node, rows: list[tuple[str, Node]], place: str) -> str:
     lines = ["| key | value | default, and why | meaning |", "|---|---|---|---|"]
     for path, node in rows:
         value = described(schema, node) + (f" ({node['unit']})" if "unit" in node else "")
@@ -79,11 +81,11 @@ def _table(schema, rows, place):
     return "\n".join(lines)
 
 
-def _bracketed(mark):
+def _bracketed(mark: str) -> str:
     return mark if mark.startswith("[") else f"[{mark}]"
 
 
-def _yaml(value):
+def _yaml(value: Any) -> str:
     """A value in one line of YAML."""
     import yaml
 

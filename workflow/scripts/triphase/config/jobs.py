@@ -16,7 +16,7 @@ def key(path: str, *only: str) -> Any:
     return field(metadata={"key": path, "only": only})
 
 
-def _at(config, path):
+def _at(config: Section, path: str) -> Any:
     for name in path.split("/"):
         config = config[name]
     return config

@@ -5,15 +5,17 @@ every start, so nothing heavy is imported here.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from triphase.config.selection import same_step
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 
 FOLDER = Path("config/locks")
 
 
-def lock_path(given, study, project):
+def lock_path(given: str | None, study: str, project: str | Path) -> Path:
     """Path of a study's lock: the given one, else config/locks/<study>.json.
 
     A relative path is looked for in the working directory first and in the project next; where neither has the file, it
@@ -24,10 +26,10 @@ def lock_path(given, study, project):
     return there if there.is_file() and not path.is_file() else path
 
 
-def read_lock(path):
+def read_lock(path: str | Path) -> Section | None:
     """A lock as a dict with study and models, or None where there is no file; InputError when it is not a lock."""
     try:
-        lock = json.loads(Path(path).read_text(encoding="utf-8"))
+        lock: Section = json.loads(Path(path).read_text(encoding="utf-8"))
         for model in lock["models"].values():
             for entry in model["checkpoints"].values():
                 if "missing" not in entry and (len(entry["commit"]) != 40 or not isinstance(entry["files"], list)):
@@ -42,7 +44,7 @@ def read_lock(path):
     return lock
 
 
-def apply_lock(models, lock, integrity):
+def apply_lock(models: Entries, lock: Section | None, integrity: str) -> Entries:
     """The models with the commits, and the exact names of the revisions, that a lock holds.
 
     A checkpoint that the lock does not have, or has of another repository or revision, is left as it is; so is one with
@@ -54,20 +56,20 @@ def apply_lock(models, lock, integrity):
     return [_pinned(model, lock["models"].get(model["name"]) or {}, integrity) for model in models]
 
 
-def missing_lines(models):
+def missing_lines(models: Iterable[Section]) -> list[str]:
     """A line for the user that names the checkpoints which the lock says to be missing; none where there are none."""
     gone = [f"{m['name']}/{entry['name']}" for m in models for entry in m["checkpoints"] if "missing" in entry]
     return [f"models: left out, since the hub has no such revision by the lock: {', '.join(gone)}"] if gone else []
 
 
-def lockable(models):
+def lockable(models: Iterable[Section]) -> Entries:
     """The models of a study whose checkpoints come from the hub, and so can be locked."""
     return [
         model for model in models if not (model.get("train") or model.get("cache_dir") or model.get("local_folder"))
     ]
 
 
-def _pinned(model, lock, integrity):
+def _pinned(model: Section, lock: Section, integrity: str) -> Section:
     if lock.get("repository") != model["repository"] or not lockable([model]):
         return model
     checkpoints = []

@@ -6,6 +6,8 @@ Entries of lists are `[]`. A key that is not here and not in the schema is a mis
 from collections.abc import Mapping
 from typing import Any
 
+from triphase.config.places import Place
+
 OVERRIDES = "it is a key of the registry's entry: write it in dataset/overrides/"
 LOCAL = 'write the path as "{local_data}/…" in '
 ALWAYS = "it is always "
@@ -61,7 +63,7 @@ MOVED = {
 }
 
 
-def moved(path: tuple, value: Any) -> list[tuple[tuple, Any, str]]:
+def moved(path: Place, value: Any) -> list[tuple[Place, Any, str]]:
     """Old keys at and below a place: path and value of each, and where it went; empty where there is none."""
     name = "/".join("[]" if isinstance(part, int) else str(part) for part in path)
     if name in MOVED:

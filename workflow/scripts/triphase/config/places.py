@@ -1,6 +1,6 @@
 """Where a value of the config stands: file and line, or the command line."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from triphase.core.errors import InputError
 
 MERGE = "tag:yaml.org,2002:merge"
-Problems = list[tuple[tuple, str]]
+Place = tuple[str | int, ...]
+Problems = list[tuple[Place, str]]
 
 
 class Mistakes(InputError):
@@ -29,7 +30,7 @@ class Sources:
     files: Sequence[Path] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    def place(self, path: tuple) -> tuple[int, int, str]:
+    def place(self, path: Place) -> tuple[int, int, str]:
         """Where a key was last said, as (rank of its source, line, text).
 
         Parts of `path` are keys, and numbers or names of entries. Of a path that is only there in part (a key that is
@@ -49,7 +50,7 @@ class Sources:
         return [mistake for file in self.files for mistake in _repeated(_composed(file), ())]
 
 
-def _composed(file):
+def _composed(file: Path) -> Any:
     """The nodes of a file; None where it cannot be read so: a template, or what Snakemake has refused already."""
     import yaml
 
@@ -60,13 +61,13 @@ def _composed(file):
         return None
 
 
-def _short(file):
+def _short(file: Path) -> Path:
     """A path as the user would type it."""
     file = Path(file)
     return file.relative_to(Path.cwd()) if file.is_absolute() and file.is_relative_to(Path.cwd()) else file
 
 
-def _depth(value, path):
+def _depth(value: Any, path: Place) -> int:
     """How many parts of a path a value has."""
     for depth, part in enumerate(path):
         if isinstance(value, Mapping) and part in value:
@@ -78,13 +79,13 @@ def _depth(value, path):
     return len(path)
 
 
-def _entry(values, part):
+def _entry(values: list[Any], part: str | int) -> Any:
     if isinstance(part, int):
         return values[part] if part < len(values) else None
     return next((entry for entry in values if isinstance(entry, Mapping) and entry.get("name") == part), None)
 
 
-def _line(node, path):
+def _line(node: Any, path: Place) -> tuple[int, int]:
     """How many parts of a path a YAML node has, and the line of the last of them, from 1."""
     depth, line = 0, 0
     for part in path:
@@ -95,7 +96,7 @@ def _line(node, path):
     return depth, line
 
 
-def _child(node, part):
+def _child(node: Any, part: str | int) -> Any:
     """Mark and node of one part below a node."""
     if node.id == "mapping":
         for key, value in node.value:
@@ -114,7 +115,7 @@ def _child(node, part):
     return None
 
 
-def _repeated(node, path):
+def _repeated(node: Any, path: Place) -> Iterator[tuple[Place, str]]:
     if node is None or node.id == "scalar":
         return
     if node.id == "sequence":
@@ -149,7 +150,7 @@ class Collected:
         self.sources = sources
         self.problems: Problems = []
 
-    def value(self, function: Callable, *arguments: Any, **options: Any) -> Any:
+    def value(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """What a function returns; None where it raises an InputError, whose message begins with the key."""
         try:
             return function(*arguments, **options)

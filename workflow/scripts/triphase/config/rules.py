@@ -9,14 +9,15 @@ from triphase.config.dataset_rules import BUILT_IN
 from triphase.config.delays import alternative_delays, delays_in_scans
 from triphase.config.validation import require_known
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 
 
-def tokens_seen(model, checkpoint):
+def tokens_seen(model: Section, checkpoint: Section) -> int:
     """Tokens that a checkpoint has been trained on: its own `tokens`, else step x tokens per step."""
-    return checkpoint.get("tokens", checkpoint["step"] * model["tokens_per_step"])
+    return int(checkpoint.get("tokens", checkpoint["step"] * model["tokens_per_step"]))
 
 
-def check_steps(config):
+def check_steps(config: Section) -> None:
     """Checkpoints come in the order of training."""
     for model in config["models"]:
         entries = [(entry["name"], entry["step"], tokens_seen(model, entry)) for entry in model["checkpoints"]]
@@ -28,9 +29,10 @@ def check_steps(config):
                 )
 
 
-def check_sides(config):
+def check_sides(config: Section) -> None:
     """All runs of a stimulus are tested or train, and a fixed split has runs of both kinds."""
-    sides, fixed = {}, config["encoding"]["split"]["kind"] == "fixed"
+    sides: dict[str, bool] = {}
+    fixed = config["encoding"]["split"]["kind"] == "fixed"
     for run in config["dataset"]["runs"]:
         if sides.setdefault(run["stimulus"], run["test"]) != run["test"]:
             raise InputError(
@@ -44,9 +46,10 @@ def check_sides(config):
         )
 
 
-def check_trained_models(config):
+def check_trained_models(config: Section) -> None:
     """Models that the demo stage trains: their recipe has to make what the other keys ask for."""
-    owners, longest = {}, config["activations"]["context"]["max"]
+    owners: dict[str, str] = {}
+    longest = config["activations"]["context"]["max"]
     for model in config["models"]:
         if not (recipe := model.get("train")):
             continue
@@ -72,7 +75,7 @@ def check_trained_models(config):
             )
 
 
-def check_mechanism(config):
+def check_mechanism(config: Section) -> None:
     """Random tokens, said twice behind BOS, fit the models that the demo stage trains; of others a job will know."""
     mechanism = config["states"]["mechanism"]
     for model in config["models"]:
@@ -84,7 +87,7 @@ def check_mechanism(config):
             )
 
 
-def _check_saved(where, entry, saves):
+def _check_saved(where: str, entry: Section, saves: list[int]) -> None:
     if entry["revision"] not in [f"step{step}" for step in saves]:
         raise InputError(
             f"{where}/revision: {entry['revision']!r} is not saved; it must be step<N> with N in train/saves: "
@@ -94,7 +97,7 @@ def _check_saved(where, entry, saves):
         raise InputError(f"{where}/step: {entry['step']} is not the step of its revision {entry['revision']!r}")
 
 
-def _check_recipe(where, recipe, longest):
+def _check_recipe(where: str, recipe: Section, longest: int) -> None:
     if recipe["width"] % (2 * recipe["heads"]):
         raise InputError(
             f"{where}/width: {recipe['width']} must be a multiple of 2 x train/heads, {2 * recipe['heads']}"
@@ -114,14 +117,14 @@ def _check_recipe(where, recipe, longest):
         raise InputError(f"{where}/corpus/mixture: every share is 0; at least one must be above 0")
 
 
-def check_context(config):
+def check_context(config: Section) -> None:
     """The least context of a token is no longer than the greatest."""
     least, most = (config["activations"]["context"][key] for key in ("min", "max"))
     if least is not None and least > most:
         raise InputError(f"activations/context/min: {least} must be at most activations/context/max, {most}")
 
 
-def check_encoding(config):
+def check_encoding(config: Section) -> None:
     """Delays fall on scans of their own, simulated runs are long enough for them, penalties are a grid."""
     tr, scans = config["dataset"]["tr"], delays_in_scans(config["encoding"]["delays"], config["dataset"]["tr"])
     alternative_delays(config["encoding"]["delay_alternatives"], config["encoding"]["delays"], tr)
@@ -136,7 +139,7 @@ def check_encoding(config):
         raise InputError(f"encoding/alphas: low {low} must be below high {high}: [low, high, number]")
 
 
-def check_labels(config):
+def check_labels(config: Section) -> None:
     """Nuisance features are built in or labels that the transcript has; the envelope needs the sound."""
     labels, dataset = [label["name"] for label in config["dataset"]["words"]["labels"]], config["dataset"]
     require_known("encoding/nuisance", config["encoding"]["nuisance"], [*BUILT_IN, *labels],
@@ -146,7 +149,7 @@ def check_labels(config):
         raise InputError(f"encoding/nuisance: 'envelope' needs the sound, and {dataset['name']} has no audio")
 
 
-def check_concepts(config, registry):
+def check_concepts(config: Section, registry: Section) -> None:
     """A concept that no transcript of the registry has a label for is a mistake; of others see `absent_concepts`."""
     transcripts = [transcript for entry in registry["datasets"].values() for transcript in entry["transcripts"]]
     elsewhere = {label["name"] for transcript in transcripts for label in transcript.get("labels", [])}
@@ -160,7 +163,7 @@ def check_concepts(config, registry):
             )
 
 
-def absent_concepts(config):
+def absent_concepts(config: Section) -> list[str]:
     """Lines for the user: concepts that the transcript has no label for, whose measures will be missing."""
     dataset = config["dataset"]
     there = _concepts(dataset)
@@ -172,13 +175,13 @@ def absent_concepts(config):
     ]
 
 
-def _concepts(dataset):
+def _concepts(dataset: Section) -> list[str]:
     """Labels of the study's transcript, and the position in a sentence where it tells sentences."""
     labels = [label["name"] for label in dataset["words"]["labels"]]
     return [*labels, *(["position"] if "sentence" in labels else [])]
 
 
-def check_headline(config):
+def check_headline(config: Section) -> None:
     """What the headline names exists."""
     regions = [roi["name"] for roi in config["dataset"]["rois"]] + ["language", "all"]
     headline, tasks = config["phases"]["headline"], config["tasks"]

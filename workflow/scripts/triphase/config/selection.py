@@ -6,19 +6,22 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 import difflib
 import math
 import re
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 
 
-def expand_steps(spec):
+def expand_steps(spec: list[Any]) -> list[int]:
     """Steps in order from a list of integers and ranges `{from, to, by}` (both ends included)."""
-    steps = []
+    steps: list[int] = []
     for item in spec:
         steps += range(item["from"], item["to"] + 1, item["by"]) if isinstance(item, dict) else [item]
     return sorted(steps)
 
 
-def revision_name(pattern, step, tokens_per_step, rounding="up"):
+def revision_name(pattern: str, step: int, tokens_per_step: int, rounding: str = "up") -> str:
     """The name of a revision.
 
     Parameters
@@ -36,19 +39,19 @@ def revision_name(pattern, step, tokens_per_step, rounding="up"):
     return pattern.format(step=step, index=step - 1, billions=billions)
 
 
-def same_step(revision, names):
+def same_step(revision: str, names: Iterable[str]) -> list[str]:
     """Names that differ from a revision's at most in the billions of tokens that follow the step."""
     parts = re.split(r"(?<=tokens)\d+(?=B)", revision)
     expression = r"\d+".join(re.escape(part) for part in parts)
     return [name for name in names if re.fullmatch(expression, name)]
 
 
-def select(request, available, where):
+def select(request: Section | str, available: Entries, where: str) -> Entries:
     """Choose checkpoints of a series.
 
     Parameters
     ----------
-    request : dict with one of `all: true`, `steps: [step]`, `log_spaced: number`, `tokens: [tokens]`
+    request : "all", or dict with one of `steps: [step]`, `log_spaced: number`, `tokens: [tokens]`
     available : list of dict with step and tokens, in the order of training
     where : str, put before messages
 
@@ -62,9 +65,9 @@ def select(request, available, where):
     ------
     InputError : the key, its value and what there is
     """
-    ((kind, value),) = request.items()
-    if kind == "all":
+    if isinstance(request, str):
         return [dict(entry) for entry in available]
+    ((kind, value),) = request.items()
     if kind == "steps":
         return _steps(value, available, f"{where}/steps")
     if kind == "log_spaced":
@@ -72,7 +75,7 @@ def select(request, available, where):
     return _nearest(value, available)
 
 
-def _steps(steps, available, where):
+def _steps(steps: list[int], available: Entries, where: str) -> Entries:
     known = {entry["step"]: entry for entry in available}
     for step in steps:
         if step not in known:
@@ -84,7 +87,7 @@ def _steps(steps, available, where):
     return [dict(known[step]) for step in sorted(steps)]
 
 
-def _log_spaced(number, available, where):
+def _log_spaced(number: int, available: Entries, where: str) -> Entries:
     if number > len(available):
         raise InputError(f"{where}: {number} checkpoints are asked for, and the series has {len(available)}")
     trained = [entry for entry in available if entry["tokens"] > 0]
@@ -104,26 +107,26 @@ def _log_spaced(number, available, where):
     return [dict(entry) for entry in start + [trained[i] for i in sorted(chosen)]]
 
 
-def _nearest(asked, available):
-    chosen = {}
+def _nearest(asked: list[float], available: Entries) -> Entries:
+    chosen: dict[int, Section] = {}
     for tokens in sorted(asked):
         entry = min(available, key=lambda entry: _distance(entry["tokens"], tokens))
         chosen.setdefault(entry["step"], {**entry, "asked_tokens": []})["asked_tokens"].append(int(tokens))
     return [chosen[step] for step in sorted(chosen)]
 
 
-def _distance(have, asked):
+def _distance(have: float, asked: float) -> float:
     """Distance on a log scale, on which zero is as far from the first step as anything can be."""
     return abs(math.log(max(have, 0.5)) - math.log(max(asked, 0.5)))
 
 
-def near_misses(name, known, limit=5):
+def near_misses(name: str, known: Collection[str], limit: int = 5) -> str:
     """Text that lists the names nearest to one that is not there."""
     near = difflib.get_close_matches(name, known, n=limit, cutoff=0.5)
     return f"; the nearest of {len(known)} are {', '.join(near)}" if near else f"; there are {len(known)}"
 
 
-def distances(model):
+def distances(model: Section) -> list[str]:
     """Lines for the user: what a grid of tokens asked for and what the series has instead."""
     lines = []
     for entry in model["checkpoints"]:
@@ -134,7 +137,7 @@ def distances(model):
     return lines
 
 
-def shared_lines(models):
+def shared_lines(models: Iterable[Section]) -> list[str]:
     """Lines for the user: values of a grid of tokens that have one nearest checkpoint, which is taken once."""
     lines = []
     for model in models:
@@ -149,5 +152,5 @@ def shared_lines(models):
     return lines
 
 
-def _gap(have, asked):
+def _gap(have: float, asked: float) -> str:
     return f"{have / asked:.3g} x" if asked and have else f"{have - asked:+.3g} tokens"

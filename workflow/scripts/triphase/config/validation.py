@@ -1,20 +1,20 @@
 """Checks of what was read from YAML against typed sections; messages say key, value and what would be right."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triphase.config.moved import moved
-from triphase.config.places import Problems, Sources, refuse
+from triphase.config.places import Place, Problems, Sources, refuse
 from triphase.core.errors import InputError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
 
 
-def problems_of(content: Any, model: type["BaseModel"], place: tuple = ()) -> Problems:
+def problems_of(content: Any, model: type["BaseModel"], place: Place = ()) -> Problems:
     """Everything in which some content is not what typed sections allow.
 
     Parameters
@@ -36,12 +36,12 @@ def problems_of(content: Any, model: type["BaseModel"], place: tuple = ()) -> Pr
     except ValidationError as error:
         found = _mistakes(error, content, model) + found
     return [
-        ((*place, *path), f"{'/'.join([*place, *_shown(path, content)]) or 'top level'}: {text}")
+        ((*place, *path), f"{'/'.join([*map(str, place), *_shown(path, content)]) or 'top level'}: {text}")
         for path, text in found
     ]
 
 
-def _repeated_names(node, path):
+def _repeated_names(node: Any, path: Place) -> Problems:
     """Lists of named mappings in which two have the same name."""
     if isinstance(node, Mapping):
         return [problem for key, value in node.items() for problem in _repeated_names(value, (*path, key))]
@@ -54,7 +54,7 @@ def _repeated_names(node, path):
     return found
 
 
-def require_known(where, names, known, what):
+def require_known(where: str, names: Iterable[str], known: Iterable[str], what: str) -> None:
     """InputError for the first of `names` that is not in `known`, with all of those and the nearest of them."""
     for name in names:
         if name not in known:
@@ -63,7 +63,7 @@ def require_known(where, names, known, what):
             raise InputError(f"{where}: {name!r} {what}: {', '.join(known) or 'none'}{hint}")
 
 
-def _mistakes(error, content, model):
+def _mistakes(error: "ValidationError", content: Any, model: type["BaseModel"]) -> Problems:
     from triphase.config.schema.overlay import json_schema
 
     schema, raised = json_schema(model), {}
@@ -81,7 +81,7 @@ def _mistakes(error, content, model):
     return found
 
 
-def _walked(content, detail):
+def _walked(content: Any, detail: Mapping[str, Any]) -> tuple[Place, Any]:
     """Path of one of pydantic's errors, without the forms of a value that were tried; and the value there."""
     path, value = [], content
     for part in detail["loc"]:
@@ -93,17 +93,18 @@ def _walked(content, detail):
     return (*path, *last) if lacks or last == ("[key]",) else tuple(path), value
 
 
-def _shown(path, content):
+def _shown(path: Place, content: Any) -> list[str]:
     """Parts of a path, with the names of entries that have one."""
-    parts, value = [], content
+    parts: list[str] = []
     for place, part in enumerate(path):
-        value = value[part] if isinstance(value, list) or isinstance(value, Mapping) and part in value else None
-        named = isinstance(part, int) and isinstance(value, Mapping) and isinstance(value.get("name"), str)
-        parts.append(value["name"] if named and path[place + 1 :] != ("name",) else str(part))
+        listed = isinstance(content, list) and isinstance(part, int)
+        content = content[part] if listed or isinstance(content, Mapping) and part in content else {}
+        name = content.get("name") if isinstance(part, int) and isinstance(content, Mapping) else None
+        parts.append(name if isinstance(name, str) and path[place + 1 :] != ("name",) else str(part))
     return parts
 
 
-def _said(schema, path, value, detail):
+def _said(schema: dict[str, Any], path: Place, value: Any, detail: Mapping[str, Any]) -> str:
     """What is wrong with a value, and what would be right."""
     from triphase.config.schema.overlay import described, keys_at, node_at
 
@@ -122,12 +123,12 @@ def _said(schema, path, value, detail):
     return f"{_text(value)} must be {described(schema, node)}"
 
 
-def _text(value):
+def _text(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) < 80 else text[:77] + "…"
 
 
-def _suggested(schema, path, known):
+def _suggested(schema: dict[str, Any], path: Place, known: list[str]) -> str:
     from triphase.config.schema.overlay import keys
 
     elsewhere = [other for other, *_ in keys(schema) if other.endswith(f"/{path[-1]}")]

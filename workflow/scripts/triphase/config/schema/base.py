@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_serializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic_core import core_schema
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -20,12 +29,14 @@ class Entry(Section):
     """An entry of a list, such as a model. A key that it does not give stays away, where a section's would be null."""
 
     @model_serializer(mode="wrap")
-    def _given(self, serialize):
+    def _given(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {key: value for key, value in serialize(self).items() if value is not None}
 
 
-def key(default: Any, meaning: str, why: str = "", *, unit: str = "", example: Any = None, mark: str = "", **bounds):
-    """Describe a key of a section; see `triphase.config.reference` for what is made of it.
+def key(
+    default: Any, meaning: str, why: str = "", *, unit: str = "", example: Any = None, mark: str = "", **bounds: Any
+) -> Any:
+    """Describe a key of a section; see `triphase.config.generate` for what is made of it.
 
     Parameters
     ----------
@@ -47,7 +58,7 @@ def key(default: Any, meaning: str, why: str = "", *, unit: str = "", example: A
     )
 
 
-def section(kind: type[Section]):
+def section(kind: type[Section]) -> Any:
     """A section of the config that a study need not mention."""
     return Field(default_factory=kind)
 
@@ -55,22 +66,22 @@ def section(kind: type[Section]):
 class Unique:
     """Marks a list whose entries differ."""
 
-    def __get_pydantic_core_schema__(self, source, handler):
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Check after the list itself."""
         return core_schema.no_info_after_validator_function(_differ, handler(source))
 
-    def __get_pydantic_json_schema__(self, schema, handler):
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """The same for editors."""
         return handler(schema) | {"uniqueItems": True}
 
 
-def _differ(values):
+def _differ(values: list[Any]) -> list[Any]:
     if twice := [value for place, value in enumerate(values) if value in values[:place]]:
         raise ValueError(f"must not repeat an entry: {twice[0]!r}")
     return values
 
 
-def _no_parent(revision):
+def _no_parent(revision: str) -> str:
     if ".." in revision:
         raise ValueError("must not hold '..'")
     return revision

@@ -1,6 +1,6 @@
 """Section `models`: whose checkpoints, which of them, and how models that a study trains itself are made."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -72,7 +72,7 @@ class Chosen(Entry):
     )
 
     @model_validator(mode="after")
-    def _one_way(self):
+    def _one_way(self) -> Self:
         if len(self.model_fields_set) != 1:
             raise ValueError("must be one of log_spaced, tokens, steps, and only one")
         return self

@@ -9,26 +9,29 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from triphase.config.places import Place
+
+Node = dict[str, Any]
 FACTS = ("unit", "why", "mark")
 
 
 class _Plain(GenerateJsonSchema):
     """In the order in which keys are written, without the titles that pydantic makes of names."""
 
-    def field_title_should_be_set(self, schema):
+    def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
-    def sort(self, value, parent_key=None):
+    def sort(self, value: Any, parent_key: str | None = None) -> Any:
         return value
 
 
 @cache
-def json_schema(model: type[BaseModel]) -> dict:
+def json_schema(model: type[BaseModel]) -> Node:
     """JSON schema of a typed section as pydantic has it, with what `key` says (unit, why, mark) beside the bounds."""
     return model.model_json_schema(schema_generator=_Plain)
 
 
-def editor_schema(model: type[BaseModel]) -> dict:
+def editor_schema(model: type[BaseModel]) -> Node:
     """JSON schema (draft 7, which editors know) of a file that need not say what has a default."""
     schema = json.loads(json.dumps(json_schema(model)))
     for part in [schema, *schema["$defs"].values()]:
@@ -39,7 +42,7 @@ def editor_schema(model: type[BaseModel]) -> dict:
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
 
 
-def _for_editors(node):
+def _for_editors(node: Node) -> None:
     facts = {name: node.pop(name) for name in FACTS if name in node}
     texts = [node.get("description", ""), facts.get("mark")]
     texts += [f"Unit: {facts['unit']}."] if "unit" in facts else []
@@ -52,7 +55,7 @@ def _for_editors(node):
         node["items"] = node.pop("prefixItems")
 
 
-def node_at(schema: dict, path: tuple) -> dict | None:
+def node_at(schema: Node, path: Place) -> Node | None:
     """The part of a JSON schema that is about one place of a file: keys, and numbers of entries; None where none is."""
     nodes = [schema]
     for part in path:
@@ -60,14 +63,14 @@ def node_at(schema: dict, path: tuple) -> dict | None:
     return nodes[0] if nodes else None
 
 
-def keys_at(schema: dict, path: tuple) -> list[str]:
+def keys_at(schema: Node, path: Place) -> list[str]:
     """Keys that the mapping at a place may have."""
     node = node_at(schema, path)
     branches = _branches(schema, node) if node else []
     return [key for branch in branches for key in branch.get("properties", {})]
 
 
-def keys(schema: dict) -> Iterator[tuple[str, dict, bool]]:
+def keys(schema: Node) -> Iterator[tuple[str, Node, bool]]:
     """Every key of a schema: whole path, entries of lists as []; what is said of it; and whether it is a leaf.
 
     A leaf holds a value (a scalar, a list of scalars, a free mapping), where other keys hold sections or lists of them.
@@ -75,12 +78,12 @@ def keys(schema: dict) -> Iterator[tuple[str, dict, bool]]:
     yield from _keys(schema, schema, "")
 
 
-def defaults(schema: dict) -> dict[str, Any]:
+def defaults(schema: Node) -> Node:
     """A config in which nothing is said: sections, and keys that have a default."""
     return _defaults(schema, schema)
 
 
-def _keys(schema, node, path):
+def _keys(schema: Node, node: Node, path: str) -> Iterator[tuple[str, Node, bool]]:
     for branch in _branches(schema, node):
         for key, below in branch.get("properties", {}).items():
             place = f"{path}/{key}".removeprefix("/")
@@ -93,7 +96,7 @@ def _keys(schema, node, path):
             yield from _keys(schema, {"anyOf": lists}, f"{place}/[]")
 
 
-def _defaults(schema, node):
+def _defaults(schema: Node, node: Node) -> Node:
     (node,), found = _branches(schema, node), {}
     for key, below in node["properties"].items():
         if "default" in below:
@@ -103,13 +106,13 @@ def _defaults(schema, node):
     return found
 
 
-def _branches(schema, node):
+def _branches(schema: Node, node: Node) -> list[Node]:
     if "$ref" in node:
         node = {**schema["$defs"][node["$ref"].rsplit("/", 1)[1]], **{k: node[k] for k in node if k != "$ref"}}
     return [part for option in node["anyOf"] for part in _branches(schema, option)] if "anyOf" in node else [node]
 
 
-def _below(branch, part):
+def _below(branch: Node, part: str | int) -> list[Node]:
     if isinstance(part, int):
         placed = branch.get("prefixItems", [])
         return placed[part : part + 1] or ([branch["items"]] if "items" in branch else [])
@@ -119,7 +122,7 @@ def _below(branch, part):
     return [rest] if isinstance(rest, dict) else []
 
 
-def described(schema: dict, node: dict, many: bool = False) -> str:
+def described(schema: Node, node: Node, many: bool = False) -> str:
     """What a value must be, in words: "an integer >= 1", "a list of numbers >= 0 or null"."""
     if "$ref" in node:
         return described(schema, schema["$defs"][node["$ref"].rsplit("/", 1)[1]], many)
