@@ -45,7 +45,7 @@ def measured(data, layouts, runs, *, draws=200, block_seconds=20, **keywords):
         return {run: data[subject][run][:, voxels] for run in names}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ceiling_intervals, "DRAWS", draws)
+        patch.setattr(ceiling_intervals, "BOOTSTRAP_DRAWS", draws)
         patch.setattr(ceiling_intervals, "BLOCK_SECONDS", block_seconds)
         return measure_ceiling(open_runs, layouts, runs, **{**SETTINGS, **keywords})
 
