@@ -100,7 +100,7 @@ def test_a_format_from_outside_is_read_by_the_workflow(project):
     target = "results/spikes/responses/a.zarr.zip"
     done = project.snakemake(target, "--printshellcmds", study="spikes")
     assert done.returncode == 0, done.stdout[-4000:]
-    assert "mem_mb=2000" in done.stdout
+    assert "mem_mb=3000" in done.stdout
     words = read_table(project.folder / "results/spikes/stimuli/words.parquet")
     assert words["word"].tolist() == ["a", "one", "a", "two"] and set(words["speaker"]) == {"Ann"}
     data = read_arrays(project.folder / target)
