@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triphase.phases.across import FLOP
-from triphase.report.figures.curves import subject_curves
+from triphase.report.figures.curves import alignment_curves
 from triphase.report.figures.style import (
     BLACK,
     CYCLE,
@@ -107,7 +107,7 @@ def draw_curves(panel: Axes, scale: Scale, table: pd.DataFrame, boot: xr.Dataset
             continue
         headline, (colour, marker) = entry["headline"], looks[name]
         own = boot.isel(series=boot["model"].values == name)
-        mean, _ = subject_curves(table[table["model"] == name], own, headline["measure"], headline["roi"])
+        mean, _ = alignment_curves(table[table["model"] == name], own, headline["roi"])
         if mean is None:
             continue
         places = mean["tokens"] * scale.worth[name]

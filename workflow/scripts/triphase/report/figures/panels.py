@@ -9,6 +9,7 @@ from matplotlib.image import AxesImage
 
 from triphase.report.figures.curves import tidy_curve
 from triphase.report.figures.style import GREY, SEQUENTIAL, SHADES, TokenAxis, say_empty, short_tokens
+from triphase.table.selection import Selection
 
 SHARES = ("accuracy", "validity", "commonest_answer", "label_mass")  # an interval of these ends at 0 and 1
 PHASE_NAMES = ("1 alignment", "2 detachment", "3 realignment")
@@ -41,7 +42,7 @@ def draw_rows(panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color, marker: s
     tokens, values, half = tidy_curve(rows)
     if np.isfinite(half).any():
         low, high = values - half, values + half
-        if rows["measure"].iloc[0].split("/")[0] in SHARES:
+        if rows["measure"].iloc[0] in SHARES:
             low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
         axis.band(panel, tokens, low, high, color, alpha=0.15)
     axis.curve(panel, tokens, values, color=color, marker=marker, label=label, **style)
@@ -49,7 +50,7 @@ def draw_rows(panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color, marker: s
 
 def best_layer(table: pd.DataFrame, concept: str) -> int:
     """The layer with the highest mean selectivity over all checkpoints."""
-    return int(table[table["measure"] == f"selectivity/{concept}"].groupby("layer")["value"].mean().idxmax())
+    return int(Selection("selectivity", (concept,)).rows(table).groupby("layer")["value"].mean().idxmax())
 
 
 def items(rows: pd.DataFrame) -> int | str:

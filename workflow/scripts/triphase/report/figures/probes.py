@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from triphase.report.figures.curves import names_after, tidy_curve
+from triphase.report.figures.curves import targets_of, tidy_curve
 from triphase.report.figures.panels import beside, best_layer, draw_map, draw_rows, items, shade
 from triphase.report.figures.style import (
     CYCLE,
@@ -18,6 +18,7 @@ from triphase.report.figures.style import (
     plt,
     say_empty,
 )
+from triphase.table.selection import Selection
 
 MOST_COLUMNS = 4
 MOST_CONCEPTS = 7  # as many as there are colours; the maps show all
@@ -28,14 +29,12 @@ def draw_probes(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
 
     Parameters
     ----------
-    trajectories : tidy rows of the model, and those of none (`probe_identity/…`)
+    trajectories : tidy rows of the model, and those of none (`probe_identity`)
     phases : phases/{model}.json, whose phases are shaded
     model
     """
-    concepts = names_after(trajectories, "selectivity")
-    concepts = [
-        c for c in concepts if trajectories.loc[trajectories["measure"] == f"selectivity/{c}", "value"].notna().any()
-    ]
+    concepts = targets_of(trajectories, "selectivity")
+    concepts = [c for c in concepts if Selection("selectivity", (c,)).rows(trajectories)["value"].notna().any()]
     title = f"{model}: probes by concept"
     if not concepts:
         return nothing_drawn(title, "no probes in this study, or no concept that could be probed")
@@ -64,15 +63,15 @@ def draw_concepts(panels: list[Axes], axis: TokenAxis, table: pd.DataFrame, conc
     for number, concept in enumerate(concepts):
         layer, look = best_layer(table, concept), (CYCLE[number], MARKERS[number])
         at_layer = table[table["layer"] == layer]
-        rows = at_layer[at_layer["measure"] == f"selectivity/{concept}"]
+        rows = Selection("selectivity", (concept,)).rows(at_layer)
         draw_rows(panels[0], axis, rows, *look, f"{concept}: layer {layer}, n = {items(rows)} words")
-        rows = at_layer[at_layer["measure"] == f"probe/{concept}"]
+        rows = Selection("probe", (concept,)).rows(at_layer)
         if len(rows):
             draw_rows(panels[1], axis, rows, *look, None)
-        tokens, values, _ = tidy_curve(at_layer[at_layer["measure"] == f"probe_types/{concept}"])
+        tokens, values, _ = tidy_curve(Selection("probe_types", (concept,)).rows(at_layer))
         if len(tokens):
             axis.curve(panels[1], tokens, values, color=look[0], linestyle="--", linewidth=1.1, marker="")
-        identity = table.loc[table["measure"] == f"probe_identity/{concept}", "value"].dropna()
+        identity = Selection("probe_identity", (concept,)).rows(table)["value"].dropna()
         if len(identity):
             panels[1].axhline(identity.iloc[0], color=look[0], linestyle=":", linewidth=1.2)
     panels[0].axhline(0, color=GREY, linewidth=0.7)
@@ -87,7 +86,7 @@ def draw_concept_maps(part: SubFigure, table: pd.DataFrame, concepts: list[str])
     n_columns = -(-len(concepts) // n_rows)
     panels = part.subplots(n_rows, n_columns, squeeze=False)
     columns = sorted(table["tokens"].dropna().unique())
-    rows = {concept: table[table["measure"] == f"selectivity/{concept}"] for concept in concepts}
+    rows = {concept: Selection("selectivity", (concept,)).rows(table) for concept in concepts}
     values = np.concatenate([each["value"].dropna() for each in rows.values()])
     # Symmetric: at 0 a probe tells no more than one of random labels.
     limit = max(np.abs(values).max(), 1e-6)

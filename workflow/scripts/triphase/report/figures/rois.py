@@ -5,9 +5,11 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from triphase.report.figures.curves import subject_curves
+from triphase.report.figures.curves import alignment_curves
 from triphase.report.figures.panels import shade
 from triphase.report.figures.style import BLUE, GREY, TokenAxis, headline, plt, say_empty
+from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT
 
 
 def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, rois: list[dict], model: str) -> Figure:
@@ -20,7 +22,6 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
     rois : name and language (bool) of each
     model
     """
-    measure = phases["headline"]["measure"]
     regions = [(roi["name"], f"{roi['name']} (language)" if roi["language"] else roi["name"]) for roi in rois]
     regions += [("language", "all language regions")] * any(roi["language"] for roi in rois)
     regions += [("all", "all regions" if rois else "all voxels")]
@@ -39,8 +40,8 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
     n_subjects = 0
     for number, (panel, (region, name)) in enumerate(zip(panels.flat, regions, strict=False)):
         shade(panel, axis, phases["segments"])
-        mean, curves = subject_curves(trajectories, bootstrap, measure, region)
-        panel.set_title(title_of(trajectories, measure, region, name))
+        mean, curves = alignment_curves(trajectories, bootstrap, region)
+        panel.set_title(title_of(trajectories, region, name))
         panel.axhline(0, color=GREY, linewidth=0.7)
         last = number + columns >= len(regions)
         axis.apply(panel, label=last)
@@ -63,9 +64,9 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
     return figure
 
 
-def title_of(table: pd.DataFrame, measure: str, region: str, name: str) -> str:
+def title_of(table: pd.DataFrame, region: str, name: str) -> str:
     """Name of a region with its number of voxels per subject."""
-    counts = table.loc[(table["measure"] == measure) & (table["roi"] == region), "n"].dropna()
+    counts = Selection(ALIGNMENT, roi=region).rows(table)["n"].dropna()
     if not len(counts):
         return name
     low, high = int(np.min(counts)), int(np.max(counts))
