@@ -1,5 +1,7 @@
 """The tidy table: one checkpoint's rows, the headline layer of a series, and draws that are paired over checkpoints."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -38,28 +40,24 @@ def encoding_rows(dataset, rois, ceiling):
     normalised r: the mean r over the mean ceiling of the voxels whose ceiling is at least 0.2. Measures of the layer's
     kernel have neither subject nor roi.
     """
-    regions = region_masks(dataset["roi"].values, rois)
-    gains = [
-        Analysis(*map(str, choices)) for choices in zip(*(dataset[key].values for key in CHOICES[:3]), strict=True)
-    ]
+    gains = [Analysis(*map(str, own)) for own in zip(*(dataset[key].values for key in CHOICES[:3]), strict=True)]
     own = Analysis(gains[0].scaling, OWN_DELAYS)
-    scores = [(name, own, dataset[name].values, None) for name in AVERAGED]
-    scores[0] = (*scores[0][:3], dataset["boot_r"])
-    for number, analysis in enumerate(gains):
-        scores.append((GAIN, analysis, dataset["gain"].values[number], dataset["boot_gain"][:, :, number]))
+    scores = [(name, own, dataset[name].values) for name in AVERAGED]
+    scores += [(GAIN, analysis, values) for analysis, values in zip(gains, dataset["gain"].values, strict=True)]
     r = dataset["r"].values
     for name, p in {"significant": "q", "significant_fwer": "p_fwer"}.items():
-        scores.append((name, own, np.where(np.isfinite(r), dataset[p].values < SIGNIFICANT, np.nan), None))
-    normalised, largest = Analysis(own.scaling, own.delays, normalised=True), _ceiling_of(dataset, ceiling)
+        scores.append((name, own, np.where(np.isfinite(r), dataset[p].values < SIGNIFICANT, np.nan)))
+    errors = {("r", own): dataset["boot_r"].std("draw", ddof=1)}
+    errors |= {(GAIN, analysis): dataset["boot_gain"][:, :, k].std("draw", ddof=1) for k, analysis in enumerate(gains)}
+    errors = {score: deviation.to_series().to_dict() for score, deviation in errors.items()}
+    normalised, largest = replace(own, normalised=True), _ceiling_of(dataset, ceiling)
     rows = []
-    for measure, analysis, column, boot in scores:
-        errors = {} if boot is None else boot.std("draw", ddof=1).to_series().to_dict()
-        for subject, region, mask in _places(dataset, regions):
+    for subject, region, mask in _places(dataset, rois):
+        for measure, analysis, column in scores:
             known = column[mask & np.isfinite(column)]
             if known.size:
-                se = errors.get((subject, region), np.nan)
+                se = errors.get((measure, analysis), {}).get((subject, region), np.nan)
                 rows.append((subject, region, measure, analysis, known.mean(), se, known.size))
-    for subject, region, mask in _places(dataset, regions):
         reliable = mask & (largest >= LEAST_CEILING) & np.isfinite(r)
         if reliable.any():
             value = r[reliable].mean() / largest[reliable].mean()
@@ -75,8 +73,9 @@ def encoding_rows(dataset, rois, ceiling):
     return frame.assign(**choices, main=main, layer=dataset.attrs["layer"])
 
 
-def _places(dataset, regions):
+def _places(dataset, rois):
     """Every subject and region of a result, with the targets that belong to both."""
+    regions = region_masks(dataset["roi"].values, rois)
     for subject in dataset["listener"].values.tolist():
         mine = dataset["subject"].values == subject
         yield from ((subject, region, mask & mine) for region, mask in regions.items())
