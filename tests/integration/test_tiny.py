@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from measured import assert_as_described
 from project import ROOT, Project, job_counts
 
 from triphase.core.artefacts import read_arrays, read_json, read_table
@@ -47,6 +48,7 @@ def test_every_result_is_where_it_is_looked_for(run):
         "gride", "anisotropy", "cka_layer", "accuracy", "adherence",
     }  # fmt: skip
     assert expected <= set(table["measure"])
+    assert_as_described(table)
     analyses = analyses_of(table[table["measure"] == "alignment"])
     (main,) = [analysis for analysis, own in analyses.items() if own]
     assert main == Analysis("zscore", "headline", "N1")

@@ -3,7 +3,7 @@
 from triphase.config.jobs import MeasureStates
 from triphase.core.artefacts import open_arrays, read_table, write_table
 from triphase.core.job import Job, start
-from triphase.core.measures import measure_table
+from triphase.core.measures import STATES, added, measure_table
 from triphase.core.provenance import library_versions
 from triphase.states.layer import Layer
 from triphase.states.measures import STATE_MEASURES, layer_rows
@@ -23,7 +23,7 @@ def main(job: Job[MeasureStates]) -> None:
         for number in activations["layer"].to_numpy().tolist():
             states = activations["activations"].sel(layer=number).to_numpy()
             layer = Layer(number, states, words, drawn, below, plan, settings.probes["classifier"])
-            rows += layer_rows(layer, STATE_MEASURES)
+            rows += layer_rows(layer, STATE_MEASURES | added(STATES))
             below = below | {number: layer.cloud}
         provenance = dict(activations.attrs)
     versions = {"versions": provenance["versions"] | library_versions("numpy")}

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 from jobs import run
+from plugin_files import loaded
 
-from triphase.core.artefacts import read_table, write_arrays, write_table
+from triphase.core.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.core.errors import InputError
 from triphase.core.measures import Value, measure_table
 from triphase.states.layer import Layer
@@ -74,6 +75,19 @@ def test_states_of_every_layer_with_provenance(study):
     assert by_layer.loc[(0, "intrinsic_dimension"), "n"] == 300
     assert table.attrs["revision"] == "late"
     assert table.attrs["concepts"]["pos"]["classes"] == ["N", "V"]
+
+
+def test_a_users_measure_is_taken_of_every_layer(study, tmp_path):
+    described = 'name="top", label="top", unit="value", range=(None, None), about="Largest value."'
+    function = "def top(states, layer):\n    return states[layer.drawn].max(), 0.1, 7\n"
+    head = "from triphase.core.measures import MEASURES\n\n\n"
+    (tmp_path / "own.py").write_text(f"{head}@MEASURES.register({described})\n{function}")
+    with loaded(tmp_path / "own.py"):
+        own = measure(study).set_index("measure").loc["top"]
+    with open_arrays(study / "late.zarr.zip") as late:
+        states = late["activations"].to_numpy()[:, drawn_words(400, 300, seed=0)]
+    assert own["layer"].tolist() == [0, 1] and own["n"].tolist() == [7, 7]
+    np.testing.assert_allclose(own["value"].to_numpy(float), states.max(axis=(1, 2)), rtol=1e-6)
 
 
 def test_states_are_reproducible(study):

@@ -5,18 +5,15 @@ value, standard error and n; or a list of `Value`, where there are several targe
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Real
 
 import numpy as np
 
-from triphase.core.errors import InputError
-from triphase.core.measures import Value
+from triphase.core.measures import Result, Value, values_of
 from triphase.states import geometry
 from triphase.states.dimension import plateau, two_nn
 from triphase.states.layer import Layer
 from triphase.states.similarity import cka
 
-Result = float | tuple[float, float, int] | list[Value]
 StateMeasure = Callable[[np.ndarray, Layer], Result]
 # By name, in the order of the table.
 STATE_MEASURES: dict[str, StateMeasure] = {}
@@ -31,21 +28,8 @@ def measure_of_states(function: StateMeasure) -> StateMeasure:
 def layer_rows(layer: Layer, measures: Mapping[str, StateMeasure]) -> Iterable[tuple[int, str, Value]]:
     """Rows of every measure of one layer, for `triphase.core.measures.measure_table`."""
     for name, function in measures.items():
-        for value in _values(name, function(layer.states, layer), len(layer.states)):
+        for value in values_of(name, function(layer.states, layer), len(layer.states)):
             yield layer.number, name, value
-
-
-def _values(name: str, result: Result, n: int) -> list[Value]:
-    """What a function returned, as values; InputError where it is nothing that a measure may return."""
-    if isinstance(result, list) and all(isinstance(value, Value) for value in result):
-        return result
-    if isinstance(result, tuple) and len(result) == 3:
-        return [Value(*result)]
-    if isinstance(result, Real):
-        return [Value(float(result), n=n)]
-    raise InputError(
-        f"measure {name!r} returned {result!r:.200}; return a number, (value, standard error, n), or a list of Value"
-    )
 
 
 @measure_of_states

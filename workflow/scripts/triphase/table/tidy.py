@@ -8,7 +8,7 @@ import pandas as pd
 from triphase.encoding.analyses import CHOICES, OWN_DELAYS, Analysis
 from triphase.responses.targets import region_masks
 
-# results/README.md says what each is.
+# docs/reference/measures.md says what each is.
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", "setting",
            "reference", "scaling", "delays", "nuisance", "normalised", "main", "value", "se", "n"]  # fmt: skip
 TEXT = ["study", "model", "checkpoint", "subject", "roi", "measure", "target", "reference", "scaling", "delays",

@@ -5,14 +5,14 @@ adherence entry, and returns value, standard error and n (items); or None where 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
-from triphase.core.measures import Value, measure_table
+from triphase.core.measures import ITEMS, added, measure_table, values_of
 from triphase.stats.proportions import agresti_coull, standard_error
 from triphase.tasks.adherence import adherence_scores, commonest_share, entropy_bits, parse_lenient, parse_strict
 
@@ -47,21 +47,21 @@ class Answers:
         return {v: [parse_strict(text, self.labels[v]) for text in self.response[v]] for v in self.asked}
 
 
-Result = tuple[float, float, int] | None
-EVALUATION_MEASURES: dict[str, Callable[[pd.DataFrame], Result]] = {}
-ADHERENCE_MEASURES: dict[str, Callable[[Answers], Result]] = {}
+Found = tuple[float, float, int] | None
+EVALUATION_MEASURES: dict[str, Callable[[pd.DataFrame], Found]] = {}
+ADHERENCE_MEASURES: dict[str, Callable[[Answers], Found]] = {}
 # Beside these a task that a checkpoint lacks has no rows: they are properties of its items alone.
 OF_MISSING_EVALUATIONS = ("accuracy", "accuracy_rescaled")
 OF_ITEMS_ALONE = ("adherence_truncated",)
 
 
-def measure_of_evaluation(function: Callable[[pd.DataFrame], Result]) -> Callable[[pd.DataFrame], Result]:
+def measure_of_evaluation(function: Callable[[pd.DataFrame], Found]) -> Callable[[pd.DataFrame], Found]:
     """Add a function to the measures that every evaluation is taken."""
     EVALUATION_MEASURES[function.__name__] = function
     return function
 
 
-def measure_of_adherence(function: Callable[[Answers], Result]) -> Callable[[Answers], Result]:
+def measure_of_adherence(function: Callable[[Answers], Found]) -> Callable[[Answers], Found]:
     """Add a function to the measures that every adherence entry is taken."""
     ADHERENCE_MEASURES[function.__name__] = function
     return function
@@ -82,23 +82,30 @@ def summarise(items: pd.DataFrame, adherence_config: list[dict]) -> pd.DataFrame
     pandas.DataFrame with measure, target (the evaluation or the adherence entry), value, se, n. NaN with n = 0 stands
     where the items have no right answer, no answer is valid, or the task is missing at this checkpoint.
     """
-    missing = items.attrs.get("missing", {})
-    found: list[tuple[str, str, Result]] = []
+    missing, rows = items.attrs.get("missing", {}), []
+    of_evaluations = EVALUATION_MEASURES | added(ITEMS)
     for name, frame in items[items["kind"] == "accuracy"].groupby("task", sort=False):
-        found += [(measure, str(name), function(frame)) for measure, function in EVALUATION_MEASURES.items()]
+        for measure, function in of_evaluations.items():
+            rows += _rows(measure, str(name), function(frame), len(frame))
     variants = {f"{entry['name']}.{variant['name']}" for entry in adherence_config for variant in entry["variants"]}
     nothing = np.nan, np.nan, 0
     for name in missing:
         if name not in variants:
-            found += [(measure, name, nothing) for measure in OF_MISSING_EVALUATIONS]
+            rows += [row for measure in OF_MISSING_EVALUATIONS for row in _rows(measure, name, nothing, 0)]
     for entry in adherence_config:
-        name = entry["name"]
-        if _lacks(missing, entry):
-            found += [(measure, name, nothing) for measure in ADHERENCE_MEASURES if measure not in OF_ITEMS_ALONE]
-        else:
-            answers = _answers(items, entry)
-            found += [(measure, name, function(answers)) for measure, function in ADHERENCE_MEASURES.items()]
-    return measure_table((None, measure, Value(*result, target=name)) for measure, name, result in found if result)
+        answers = None if _lacks(missing, entry) else _answers(items, entry)
+        for measure, function in ADHERENCE_MEASURES.items():
+            if answers is not None:
+                rows += _rows(measure, entry["name"], function(answers), len(answers.item))
+            elif measure not in OF_ITEMS_ALONE:
+                rows += _rows(measure, entry["name"], nothing, 0)
+    return measure_table(rows)
+
+
+def _rows(measure, target, result, n):
+    """Rows of what a measure's function returned of one evaluation or adherence entry; none for None."""
+    values = [] if result is None else values_of(measure, result, n)
+    return [(None, measure, replace(value, target=target)) for value in values]
 
 
 def item_scores(items: pd.DataFrame, adherence_config: list[dict]) -> pd.DataFrame:
@@ -145,52 +152,52 @@ def _answers(items, entry):
 
 
 @measure_of_evaluation
-def accuracy(items: pd.DataFrame) -> Result:
+def accuracy(items: pd.DataFrame) -> Found:
     """Share right."""
     correct = items["correct"].to_numpy(float)
     return correct.mean(), standard_error(correct), len(items)
 
 
 @measure_of_evaluation
-def accuracy_norm(items: pd.DataFrame) -> Result:
+def accuracy_norm(items: pd.DataFrame) -> Found:
     """Share right by likelihood per character."""
     norm = items["correct_norm"].to_numpy(float)
     return (norm.mean(), standard_error(norm), len(items)) if np.isfinite(norm).all() else None
 
 
 @measure_of_evaluation
-def accuracy_rescaled(items: pd.DataFrame) -> Result:
+def accuracy_rescaled(items: pd.DataFrame) -> Found:
     """Accuracy with chance 0 and perfect 1."""
     correct, level = items["correct"].to_numpy(float), items["chance"].to_numpy(float)
     return ((correct - level) / (1 - level)).mean(), standard_error(correct) / (1 - level.mean()), len(items)
 
 
 @measure_of_evaluation
-def chance(items: pd.DataFrame) -> Result:
+def chance(items: pd.DataFrame) -> Found:
     """1 / choices."""
     return items["chance"].to_numpy(float).mean(), 0.0, len(items)
 
 
 @measure_of_evaluation
-def majority(items: pd.DataFrame) -> Result:
+def majority(items: pd.DataFrame) -> Found:
     """Share of the commonest right answer."""
     return items["majority"].mean(), 0.0, len(items)
 
 
 @measure_of_evaluation
-def truncated(items: pd.DataFrame) -> Result:
+def truncated(items: pd.DataFrame) -> Found:
     """Share of prompts that lost their beginning."""
     return items["truncated"].to_numpy(float).mean(), 0.0, len(items)
 
 
 @measure_of_adherence
-def adherence(answers: Answers) -> Result:
+def adherence(answers: Answers) -> Found:
     """Adherence by the strict parser."""
     return _adherence(answers, parse_strict)
 
 
 @measure_of_adherence
-def adherence_lenient(answers: Answers) -> Result:
+def adherence_lenient(answers: Answers) -> Found:
     """Adherence by what the answer starts with."""
     return _adherence(answers, parse_lenient)
 
@@ -201,21 +208,21 @@ def _adherence(answers, parse):
 
 
 @measure_of_adherence
-def validity(answers: Answers) -> Result:
+def validity(answers: Answers) -> Found:
     """Share of answers that are a label of the set asked for."""
     valid = np.mean([[index is not None for index in answers.parsed[v]] for v in answers.asked], axis=0)
     return valid.mean(), standard_error(valid), len(answers.item)
 
 
 @measure_of_adherence
-def answer_entropy(answers: Answers) -> Result:
+def answer_entropy(answers: Answers) -> Found:
     """Entropy of the answers in bits."""
     entropies, errors = np.transpose([entropy_bits(answers.response[v]) for v in answers.asked])
     return entropies.mean(), np.linalg.norm(errors) / len(answers.asked), len(answers.item)
 
 
 @measure_of_adherence
-def commonest_answer(answers: Answers) -> Result:
+def commonest_answer(answers: Answers) -> Found:
     """Share of the commonest answer."""
     n, shares = len(answers.item), np.array([commonest_share(answers.response[v]) for v in answers.asked])
     errors = [agresti_coull(round(share * n), n) for share in shares]
@@ -223,14 +230,14 @@ def commonest_answer(answers: Answers) -> Result:
 
 
 @measure_of_adherence
-def label_mass(answers: Answers) -> Result:
+def label_mass(answers: Answers) -> Found:
     """Probability that the answer begins with a label."""
     masses = np.mean([answers.label_mass[v] for v in answers.asked], axis=0)
     return masses.mean(), standard_error(masses), len(answers.item)
 
 
 @measure_of_adherence
-def accuracy_valid(answers: Answers) -> Result:
+def accuracy_valid(answers: Answers) -> Found:
     """Share right among strictly valid answers."""
     right = [
         float(index == target)
@@ -242,7 +249,7 @@ def accuracy_valid(answers: Answers) -> Result:
 
 
 @measure_of_adherence
-def accuracy_likelihood(answers: Answers) -> Result:
+def accuracy_likelihood(answers: Answers) -> Found:
     """Share of items whose right label is the likeliest of the set, by item the mean over the variants."""
     known = [
         np.mean([np.argmax(answers.loglikelihoods[v][item]) == answers.target[v][item] for v in answers.asked])
@@ -253,6 +260,6 @@ def accuracy_likelihood(answers: Answers) -> Result:
 
 
 @measure_of_adherence
-def adherence_truncated(answers: Answers) -> Result:
+def adherence_truncated(answers: Answers) -> Found:
     """Share of prompts that lost their beginning."""
     return np.mean(list(answers.truncated.values())), 0.0, len(answers.item)

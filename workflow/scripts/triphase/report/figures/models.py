@@ -24,6 +24,8 @@ from triphase.report.figures.style import (
     say_empty,
 )
 from triphase.report.numbers import counted
+from triphase.table.measures import MEASURES
+from triphase.table.tidy import ALIGNMENT
 
 EVENTS = {"onset": "onset\nof the rise", "peak": "peak before\nthe fall", "trough": "trough before\nthe return"}
 CHANGES = ("rise", "fall", "return")
@@ -116,7 +118,7 @@ def draw_curves(panel: Axes, scale: Scale, table: pd.DataFrame, boot: xr.Dataset
     if not panel.lines:
         say_empty(panel, "no model has the headline's measure")
     panel.axhline(0, color=GREY, linewidth=0.7)
-    panel.set_ylabel("alignment (gain in r), 95 % interval")
+    panel.set_ylabel(f"{MEASURES[ALIGNMENT].text}, 95 % interval")
     scale.axis.apply(panel)
     missing = [name for name in phases if name not in scale.worth]
     if missing:

@@ -18,6 +18,7 @@ from triphase.report.figures.style import (
     plt,
     say_empty,
 )
+from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 
 MOST_COLUMNS = 4
@@ -58,8 +59,8 @@ def draw_concepts(panels: list[Axes], axis: TokenAxis, table: pd.DataFrame, conc
     """Selectivity above; below balanced accuracy, with held-out word types dashed and word identity alone dotted."""
     panels[0].set_title("a  Selectivity: balanced accuracy minus a control task with random labels per word type")
     panels[1].set_title("b  Balanced accuracy (dashed: word types held out too; dotted: word identity, no model)")
-    panels[0].set_ylabel("selectivity")
-    panels[1].set_ylabel("balanced accuracy")
+    panels[0].set_ylabel(MEASURES["selectivity"].label)
+    panels[1].set_ylabel(MEASURES["probe"].unit)
     for number, concept in enumerate(concepts):
         layer, look = best_layer(table, concept), (CYCLE[number], MARKERS[number])
         at_layer = table[table["layer"] == layer]
@@ -97,4 +98,4 @@ def draw_concept_maps(part: SubFigure, table: pd.DataFrame, concepts: list[str])
         panel.set_ylabel("layer (0 = embedding)" if number % n_columns == 0 else "")
     for panel in panels.flat[len(concepts) :]:
         panel.remove()
-    part.colorbar(image, ax=panels.ravel()[: len(concepts)], label="selectivity", shrink=0.9, aspect=25)
+    part.colorbar(image, ax=panels.ravel()[: len(concepts)], label=MEASURES["selectivity"].label, shrink=0.9, aspect=25)

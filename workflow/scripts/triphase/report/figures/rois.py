@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from triphase.report.figures.curves import alignment_curves
 from triphase.report.figures.panels import shade
-from triphase.report.figures.style import BLUE, GREY, TokenAxis, headline, plt, say_empty
+from triphase.report.figures.style import GREY, TokenAxis, headline, plt, say_empty
+from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
 
@@ -37,7 +38,7 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
         squeeze=False,
         layout="constrained",
     )
-    n_subjects = 0
+    n_subjects, colour = 0, MEASURES[ALIGNMENT].colour
     for number, (panel, (region, name)) in enumerate(zip(panels.flat, regions, strict=False)):
         shade(panel, axis, phases["segments"])
         mean, curves = alignment_curves(trajectories, bootstrap, region)
@@ -48,15 +49,15 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
         panel.tick_params(labelbottom=last)
         panel.set_xlabel("training tokens" if last else "")
         if number % columns == 0:
-            panel.set_ylabel("alignment (gain in r)")
+            panel.set_ylabel(MEASURES[ALIGNMENT].text)
         if mean is None:
             say_empty(panel, "not measured")
             continue
         n_subjects = max(n_subjects, len(curves))
         for curve in curves.values() if len(curves) > 1 else []:
             axis.curve(panel, curve["tokens"], curve["values"], color=GREY, alpha=0.4, linewidth=0.7, marker="")
-        axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
-        axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2)
+        axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], colour)
+        axis.curve(panel, mean["tokens"], mean["values"], color=colour, marker="o", linewidth=2)
     for panel in panels.flat[len(regions) :]:
         panel.remove()
     note = f"thin: n = {n_subjects} single subjects; thick: mean, " if n_subjects > 1 else "n = 1 subject, "

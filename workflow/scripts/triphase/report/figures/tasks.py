@@ -8,16 +8,15 @@ from matplotlib.figure import Figure
 from triphase.report.figures.curves import targets_of, tidy_curve
 from triphase.report.figures.panels import beside, draw_rows, items, shade
 from triphase.report.figures.style import CYCLE, GREY, MARKERS, TokenAxis, headline, plt, say_empty
+from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 
 PANELS = (
-    ("Accuracy (dotted: chance)", "accuracy", ("accuracy",)),
-    ("Instruction adherence (dashed: lenient parser)", "adherence", ("adherence", "adherence_lenient")),
-    ("Answers that are one of the labels asked for (dashed: probability mass on them)", "share",
-     ("validity", "label_mass")),
-    ("Spread of the answers (dashed: share of the commonest)", "entropy (bits),\nshare",
-     ("answer_entropy", "commonest_answer")),
-)  # fmt: skip
+    ("Accuracy (dotted: chance)", ("accuracy",)),
+    ("Instruction adherence (dashed: lenient parser)", ("adherence", "adherence_lenient")),
+    ("Answers that are one of the labels asked for (dashed: probability mass on them)", ("validity", "label_mass")),
+    ("Entropy of the answers (dashed: share of the commonest)", ("answer_entropy", "commonest_answer")),
+)
 
 
 def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
@@ -30,19 +29,19 @@ def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     model
     """
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
-    drawn = [panel for panel in PANELS if targets_of(trajectories, panel[2][0])] or PANELS[:1]
+    drawn = [panel for panel in PANELS if targets_of(trajectories, panel[1][0])] or PANELS[:1]
     # A legend entry takes up to four lines beside its panel.
-    heights = [max(2.2, 0.5 * len(targets_of(trajectories, panel[2][0]))) for panel in drawn]
+    heights = [max(2.2, 0.5 * len(targets_of(trajectories, panel[1][0]))) for panel in drawn]
     figure, panels = plt.subplots(
         len(drawn), 1, figsize=(8.2, sum(heights) + 0.9), sharex=True, squeeze=False, layout="constrained",
         height_ratios=heights,
     )  # fmt: skip
     missing = "" if targets_of(trajectories, "adherence") else " (no instruction data: adherence is not measured)"
     headline(figure, f"{model}: tasks over training{missing}")
-    for number, (panel, (title, label, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
+    for number, (panel, (title, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
         shade(panel, axis, phases["segments"])
         panel.set_title(f"{'abcd'[number]}  {title}")
-        panel.set_ylabel(label)
+        panel.set_ylabel(",\n".join(dict.fromkeys(MEASURES[measure].unit for measure in measures)))
         panel.axhline(0, color=GREY, linewidth=0.7)
         draw_pair(panel, axis, trajectories, measures)
         axis.apply(panel, label=number == len(drawn) - 1)

@@ -9,9 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triphase.report.figures.curves import alignment_curves, targets_of, tidy_curve
-from triphase.report.figures.panels import beside, best_layer, draw_rows, items, phase_names, shade
-from triphase.report.figures.style import BLACK, BLUE, CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
+from triphase.report.figures.panels import beside, best_layer, draw_rows, items, label_of, phase_names, shade
+from triphase.report.figures.style import BLACK, CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
+from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT
 
 NAMED_TASKS = 3  # more curves than these are drawn thin, with their mean
 NAMED_LAYERS = 6  # about so many of many layers are in the legend
@@ -43,10 +45,8 @@ def draw_triple(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict,
     label_phases(panels[0], axis, phases)
     draw_alignment(panels[0], axis, trajectories, bootstrap, phases)
     panels[1].set_title("b  Internal states: prediction of the stories", pad=3)
-    panels[1].set_ylabel("surprisal\n(bits per word)")
     draw_measure(panels[1], axis, trajectories, "surprisal")
     panels[2].set_title("c  Internal states: geometry, by layer", pad=3)
-    panels[2].set_ylabel("intrinsic\ndimension")
     draw_measure(panels[2], axis, trajectories, "intrinsic_dimension")
     draw_selectivity(panels[3], axis, trajectories)
     draw_tasks(panels[4], axis, trajectories)
@@ -77,7 +77,7 @@ def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.D
     headline = phases["headline"]
     mean, curves = alignment_curves(table, boot, headline["roi"])
     panel.set_title(f"a  Brain: gain over nuisance, {headline['roi']} regions", pad=4)
-    panel.set_ylabel("alignment\n(gain in r)")
+    panel.set_ylabel(label_of(ALIGNMENT))
     if mean is None:
         say_empty(panel, f"no alignment for {headline['roi']}")
         return
@@ -88,8 +88,9 @@ def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.D
             panel, curve["tokens"], curve["values"], color=GREY, alpha=0.4, linewidth=0.7, marker="", label=label
         )
     name = "mean, 95 % interval" if several else "n = 1 subject,\n95 % interval"
-    axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
-    axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2.2, label=name)
+    colour = MEASURES[ALIGNMENT].colour
+    axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], colour)
+    axis.curve(panel, mean["tokens"], mean["values"], color=colour, marker="o", linewidth=2.2, label=name)
     if phases["fitted"]:
         tokens, values = np.array(phases["fitted"]).T
         axis.curve(panel, tokens, values, color=BLACK, linestyle="--", linewidth=1.1, label="piecewise-linear fit")
@@ -108,12 +109,13 @@ def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.D
 def draw_measure(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measure: str) -> None:
     """A measure of internal states, one line per layer where it has layers."""
     rows = Selection(measure).rows(table)
+    panel.set_ylabel(label_of(measure))
     if not len(rows):
-        say_empty(panel, f"no {measure.replace('_', ' ')} in this study")
+        say_empty(panel, f"no {MEASURES[measure].label} in this study")
         return
     layers = sorted(rows["layer"].dropna().unique())
     if not layers:
-        draw_rows(panel, axis, rows, CYCLE[0], "o", f"mean, 95 % interval\nn = {items(rows)} words")
+        draw_rows(panel, axis, rows, MEASURES[measure].colour, "o", f"mean, 95 % interval\nn = {items(rows)} words")
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, max(len(layers), 1)))
     named = set(layers[:: max(-(-(len(layers) - 1) // NAMED_LAYERS), 1)]) if layers else set()
     for colour, layer in zip(colours, layers, strict=bool(layers)):
@@ -125,7 +127,7 @@ def draw_measure(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measure: str
 def draw_selectivity(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
     """Probe selectivity per concept at its best layer over all checkpoints."""
     panel.set_title("d  Internal states: probes, accuracy above a control task", pad=3)
-    panel.set_ylabel("selectivity")
+    panel.set_ylabel(MEASURES["selectivity"].label)
     probed = table[table["value"].notna()]
     concepts = targets_of(probed, "selectivity")
     if not concepts:
@@ -142,7 +144,7 @@ def draw_selectivity(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
 def draw_tasks(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
     """Task accuracy on a scale from chance to perfect, and instruction adherence."""
     panel.set_title("e  Tasks: 0 = chance (adherence: no effect of the instruction), 1 = perfect", pad=3)
-    panel.set_ylabel("accuracy,\nadherence")
+    panel.set_ylabel(",\n".join(MEASURES[name].label for name in ("accuracy_rescaled", "adherence")))
     tasks, adherence = targets_of(table, "accuracy_rescaled"), targets_of(table, "adherence")
     for number, task in enumerate(tasks):
         rows = Selection("accuracy_rescaled", (task,)).rows(table)

@@ -8,6 +8,7 @@ from triphase.phases.behaviour import declared
 from triphase.phases.curves import Undetermined, average_subjects, read_curve, subject_curves
 from triphase.report.numbers import UNKNOWN, counted, estimate, known, percent, shown, tokens
 from triphase.report.pages.blocks import Block, Table, Text
+from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 
 NORMAL_95 = 1.96  # half the width of a 95 % interval in standard errors
@@ -50,19 +51,16 @@ def first_and_last(table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> list[
         label = f"alignment in {headline['roi']} (r)"
         rows.append(_row(label, curve, [counted(phases["n_subjects"], "subject")] * 2))
     asked = declared(headline)
-    wanted = [
-        ("surprisal (bits per word)", Selection("surprisal"), "word", (0, np.inf)),
-        ("accuracy (0 chance, 1 perfect)", asked["accuracy"], "item", (-np.inf, 1)),
-        ("instruction adherence (-1 to 1)", asked["adherence"], "item", (-1, 1)),
-    ]
-    for label, selection, noun, bounds in wanted:
+    nouns = {Selection("surprisal"): "word", asked["accuracy"]: "item", asked["adherence"]: "item"}
+    for selection, noun in nouns.items():
         try:
             curve = read_curve(table, boot, selection)
         except Undetermined:
             continue
         mine = selection.rows(table).groupby("checkpoint")["n"].sum()
         counts = [counted(int(mine[curve["checkpoint"][at]]), noun) for at in (0, -1)]
-        rows.append(_row(label, curve, counts, bounds))
+        measure = MEASURES[selection.measure]
+        rows.append(_row(measure.text, curve, counts, measure.bounds))
     if not rows:
         return []
     text = "First and last checkpoint of the series, with tokens and 95 % intervals from bootstrap standard errors."

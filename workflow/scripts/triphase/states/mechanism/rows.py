@@ -1,4 +1,4 @@
-"""Mechanism of one checkpoint as rows of the tidy table; results/README.md lists the measures."""
+"""Mechanism of one checkpoint as rows of the tidy table; `triphase.table.measures` lists the measures."""
 
 import numpy as np
 
