@@ -24,6 +24,7 @@ lint: .venv/installed
 # The config's schema for editors and its reference, from the typed sections; a test says when they are stale.
 reference: .venv/installed
 	$(BIN)/python -m triphase.config.generate
+	$(BIN)/python -m triphase.table.reference
 
 bench: $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
 

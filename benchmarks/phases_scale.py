@@ -36,12 +36,20 @@ SIZE, NOISE = 0.05, 0.002
 ROIS = [{"name": f"R{k}", "language": k < 4} for k in range(6)]
 REGIONS = [*(roi["name"] for roi in ROIS), "language", "all"]
 SCALINGS = ["zscore", "center", "no_outliers", "pca"]
-GAINS = ["gain", "gain_over_lexical", *(f"gain_{name}" for name in SCALINGS[1:])]
-OTHERS = ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "cv_score", "significant", "significant_fwer", "r_normalised"]
+FIT = {"scaling": "zscore", "delays": "headline"}
+GAINS = [FIT | {"nuisance": "N1"}, FIT | {"nuisance": "N2"},
+         *({"scaling": name, "delays": "headline", "nuisance": "N1"} for name in SCALINGS[1:])]  # fmt: skip
+SCORES = [{"measure": "gain", "main": not number, **choices} for number, choices in enumerate(GAINS)]
+SCORES += [{"measure": name, "main": True, **FIT} for name in (
+    "r", "r_llm", "r_nuisance", "r_nuisance_alone", "cv_score", "significant", "significant_fwer")]  # fmt: skip
+SCORES += [{"measure": "r", "normalised": True, "main": False, **FIT}]
 # Heights at the first checkpoint after step 0, at the 11th, the 19th and the last.
 COURSES = {"triple": [0, 1, 0.6, 1.1], "plateau": [0, 1, 1, 1], "fall": [0, 1, 0.7, 0.7], "rise": [0, 0.4, 0.7, 1]}
-TASKS = {"accuracy_rescaled/a": "rise", "accuracy_rescaled/b": "rise", "adherence/c": "plateau"}
-HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["a", "b"], "adherence": ["c"]}
+TASKS = [({"measure": "accuracy_rescaled", "target": "a"}, "rise"),
+         ({"measure": "accuracy_rescaled", "target": "b"}, "rise"),
+         ({"measure": "adherence", "target": "c"}, "plateau")]  # fmt: skip
+STATES = [({"measure": "selectivity", "target": "pos"}, "rise"), ({"measure": "surprisal"}, "plateau")]
+HEADLINE = {"roi": "language", "tasks": ["a", "b"], "adherence": ["c"]}
 STEPS = np.r_[0, np.round(np.geomspace(16, 143000, CHECKPOINTS - 1)).astype(int)]
 GRID = {"checkpoint": [f"step{step}" for step in STEPS], "step": STEPS, "tokens": STEPS * 2_097_152}
 
@@ -52,7 +60,7 @@ def course(name):
 
 
 def curves(model, rng, measures, layers, regions, subjects):
-    """Tidy rows of measures that all follow a course: checkpoint x layer x subject x region x measure."""
+    """Tidy rows of measures (pairs of columns and course): checkpoint x layer x subject x region x measure."""
     import pandas as pd
 
     axes = {
@@ -60,12 +68,14 @@ def curves(model, rng, measures, layers, regions, subjects):
         "layer": layers,
         "subject": subjects,
         "roi": regions,
-        "measure": list(measures),
+        "number": range(len(measures)),
     }
     index = pd.MultiIndex.from_product(axes.values(), names=list(axes))
-    truth = 0.02 + SIZE * np.stack([course(name) for name in measures.values()], axis=1)
+    truth = 0.02 + SIZE * np.stack([course(name) for _, name in measures], axis=1)
     values = np.broadcast_to(truth[:, None, None, None], [len(axis) for axis in axes.values()])
     table = index.to_frame(index=False).merge(pd.DataFrame(GRID), on="checkpoint", sort=False)
+    about = pd.DataFrame([columns for columns, _ in measures]).assign(number=range(len(measures)))
+    table = table.merge(about, on="number", sort=False)
     noise = NOISE * rng.standard_normal(len(table))
     return table.assign(model=model, value=values.ravel() + noise, se=NOISE, n=500)
 
@@ -76,37 +86,33 @@ def write_study(folder):
     import xarray as xr
 
     from triphase.core.artefacts import write_arrays, write_table
+    from triphase.table.draws import draws_dataset
     from triphase.table.tidy import typed
 
     rng, tables, drawn = np.random.default_rng(0), [], []
     subjects = [f"sub-{number}" for number in range(SUBJECTS)]
     for name in COURSES:
-        rows = curves(name, rng, dict.fromkeys([*GAINS, *OTHERS], name), list(range(LAYERS)), REGIONS, subjects)
-        own = rows[(rows["layer"] == HEADLINE_LAYER) & rows["measure"].isin(GAINS)]
-        own = own.assign(measure=own["measure"].str.replace("gain", "alignment"))
+        rows = curves(name, rng, [(columns, name) for columns in SCORES], list(range(LAYERS)), REGIONS, subjects)
+        own = rows[(rows["layer"] == HEADLINE_LAYER) & (rows["measure"] == "gain")].assign(measure="alignment")
         tasks = curves(name, rng, TASKS, [None], [None], [None])
-        states = curves(
-            name, rng, {"selectivity/pos": "rise", "surprisal": "plateau"}, [HEADLINE_LAYER], [None], [None]
-        )
+        states = curves(name, rng, STATES, [HEADLINE_LAYER], [None], [None])
         tables += [rows, own, tasks, states]
-        drawn += [own, tasks.assign(subject="", roi="")]
+        drawn += [own, tasks.assign(main=True)]
     layers = [[model, subject, HEADLINE_LAYER] for model, subject in product(COURSES, subjects)]
     table = typed(pd.concat(tables, ignore_index=True).assign(study="scale"))
     write_table(folder / "trajectories.parquet", table, layers=layers, excluded=[])
     series = pd.concat(drawn, ignore_index=True)
     boot = series["value"].to_numpy(np.float32)[:, None] + draws_of(rng, len(series))
-    coords = {
-        key: ("series", series[key].to_numpy(str)) for key in ("model", "checkpoint", "subject", "roi", "measure")
-    }
-    coords |= {key: ("series", series[key].to_numpy(np.int64)) for key in ("step", "tokens")}
-    write_arrays(folder / "bootstrap.zarr.zip", xr.Dataset({"boot": (("series", "draw"), boot)}, coords=coords))
-    measures = ["r", *GAINS]
-    shape = SUBJECTS, len(REGIONS), len(measures)
+    entries = [entry | {"boot": row} for entry, row in zip(typed(series).to_dict("records"), boot, strict=True)]
+    write_arrays(folder / "bootstrap.zarr.zip", draws_dataset(entries, "scale", 0))
+    shape = SUBJECTS, len(REGIONS), 1 + len(GAINS)
     for checkpoint in GRID["checkpoint"]:
         values = draws_of(rng, np.prod(shape)).reshape(*shape, DRAWS)
-        coords = {"listener": subjects, "region": REGIONS, "measure": measures}
-        fit = xr.Dataset({"boot": (("listener", "region", "measure", "draw"), values)}, coords=coords)
-        write_arrays(folder / f"{checkpoint}.zarr.zip", fit)
+        coords = {"listener": subjects, "region": REGIONS}
+        coords |= {key: ("analysis", [choices[key] for choices in GAINS]) for key in GAINS[0]}
+        boots = {"boot_r": (("listener", "region", "draw"), values[:, :, 0]),
+                 "boot_gain": (("listener", "region", "analysis", "draw"), values[:, :, 1:])}  # fmt: skip
+        write_arrays(folder / f"{checkpoint}.zarr.zip", xr.Dataset(boots, coords=coords))
     write_arrays(folder / "fingerprint.zarr.zip", xr.Dataset({"count": ("tensor", np.full(200, 10**6))}))
     (folder / "checkpoint.json").write_text(json.dumps({"layers": LAYERS - 1}))
 

@@ -181,9 +181,9 @@ def chosen_layers(config, scores, model, language):
 
 
 def mean_over(dataset, variable, subject, rois):
-    """Mean over one listener's voxels in the named ROIs."""
+    """Mean over one listener's voxels in the named ROIs; of the gain in the main analysis, which comes first."""
     here = (dataset["subject"].values == subject) & np.isin(dataset["roi"].values, rois)
-    return float(dataset[variable].values[here].mean())
+    return float(np.atleast_2d(dataset[variable].values)[0, here].mean())
 
 
 def compare(config, scores, ceiling):

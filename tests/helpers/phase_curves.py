@@ -7,7 +7,7 @@ from triphase.phases.model import model_phases
 from triphase.phases.transitions import Settings
 from triphase.phases.verdict import verdict_of
 
-HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
+HEADLINE = {"roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 QUICK = Settings(simulations=100, draws=200)
 
 

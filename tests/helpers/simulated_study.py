@@ -2,7 +2,9 @@
 
 import numpy as np
 import pandas as pd
-import xarray as xr
+
+from triphase.table.draws import draws_dataset
+from triphase.table.tidy import typed
 
 STEPS = np.array([0, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
 TOKENS_PER_STEP = 1024
@@ -18,18 +20,21 @@ COURSES = {
 }
 
 
+MAIN = {"scaling": "zscore", "delays": "headline", "nuisance": "N1"}
+
+
 def course(name, n):
     """A named course on n equally spaced points."""
     values, places = COURSES[name]
     return np.interp(np.linspace(0, 1, n), places, values)
 
 
-def rows_of(model, steps, values, errors, draws, measure, subject="", roi="", layer=None):
+def rows_of(model, steps, values, errors, draws, measure, subject=None, roi=None, layer=None, **columns):
     """Tidy rows and bootstrap series of one measure."""
     rows, series = [], []
     for i, step in enumerate(steps):
         key = {"model": model, "checkpoint": f"step{step}", "step": int(step), "tokens": int(step) * TOKENS_PER_STEP,
-               "subject": subject, "roi": roi, "measure": measure}  # fmt: skip
+               "subject": subject, "roi": roi, "measure": measure, "main": True, **columns}  # fmt: skip
         rows.append(key | {"layer": layer, "value": values[i], "se": errors, "n": 100})
         if draws is not None:
             series.append(key | {"value": values[i], "boot": draws[i]})
@@ -62,10 +67,10 @@ def study(courses, subjects=3, noise=0.02, steps=STEPS, draws=300, adherence=Tru
                 deviation = noise * 0.12
                 values = mean + deviation * rng.standard_normal(n)
                 spread = mean[:, None] + deviation * rng.standard_normal((n, draws))
-                add(rows_of(model, steps, values, deviation, spread, "alignment", subject, roi, 2))
+                add(rows_of(model, steps, values, deviation, spread, "alignment", subject, roi, 2, **MAIN))
                 for layer in LAYERS:
                     gains = values * (1 - 0.15 * abs(layer - 2))
-                    add(rows_of(model, steps, gains, deviation, None, "gain", subject, roi, layer))
+                    add(rows_of(model, steps, gains, deviation, None, "gain", subject, roi, layer, **MAIN))
                 for measure, level in (("ceiling", 0.5), ("r", 0.2)):
                     add(rows_of(model, steps, np.full(n, level), np.nan, None, measure, subject, roi, None))
         late = np.clip((np.arange(n) - 5) / 4, 0, 1)
@@ -74,23 +79,16 @@ def study(courses, subjects=3, noise=0.02, steps=STEPS, draws=300, adherence=Tru
         for task, truth_of_task in (("agreement", 0.8 * late), ("world", 0.6 * late)):
             values = truth_of_task + items * rng.standard_normal(n)
             spread = truth_of_task[:, None] + items * rng.standard_normal((n, draws))
-            add(rows_of(model, steps, values, items, spread, f"accuracy_rescaled/{task}"))
+            add(rows_of(model, steps, values, items, spread, "accuracy_rescaled", target=task))
         if adherence:
             values = 0.9 * early + items * rng.standard_normal(n)
             spread = 0.9 * early[:, None] + items * rng.standard_normal((n, draws))
-            add(rows_of(model, steps, values, items, spread, "adherence/world"))
+            add(rows_of(model, steps, values, items, spread, "adherence", target="world"))
         add(rows_of(model, steps, 12 - 6 * early, 0.05, None, "surprisal"))
         for layer in LAYERS:
             add(rows_of(model, steps, 8 + 4 * early - 3 * late + layer, 0.3, None, "intrinsic_dimension", layer=layer))
-            add(rows_of(model, steps, 1 - 0.7 * late, 0.01, None, "cka_first", layer=layer))
+            add(rows_of(model, steps, 1 - 0.7 * late, 0.01, None, "cka", layer=layer, reference="first"))
             for concept in ("topic", "number"):
-                add(rows_of(model, steps, 0.3 * late + 0.02 * layer, 0.02, None, f"selectivity/{concept}", layer=layer))
-    table = pd.DataFrame(rows).assign(study="simulated")
-    table["layer"] = table["layer"].astype("Int64")
-    keys = ("model", "checkpoint", "step", "tokens", "subject", "roi", "measure")
-    boot = xr.Dataset(
-        {"boot": (("series", "draw"), np.array([entry["boot"] for entry in series], np.float32)),
-         "value": ("series", np.array([entry["value"] for entry in series]))},
-        coords={key: ("series", np.array([entry[key] for entry in series])) for key in keys},
-    )  # fmt: skip
-    return table, boot
+                values = 0.3 * late + 0.02 * layer
+                add(rows_of(model, steps, values, 0.02, None, "selectivity", layer=layer, target=concept))
+    return typed(pd.DataFrame(rows).assign(study="simulated")), draws_dataset(series, "simulated", seed)

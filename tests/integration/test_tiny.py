@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from measured import assert_as_described
 from project import ROOT, Project, job_counts
 
 from triphase.core.artefacts import read_arrays, read_json, read_table
+from triphase.encoding.analyses import Analysis
+from triphase.table.selection import analyses_of
 
 TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
 JOINS = [
@@ -16,7 +19,8 @@ JOINS = [
     "write_summary", "draw_page",
 ]  # fmt: skip
 FIGURES = {"draw_figure": 9}  # those that read the trajectories or what follows from them
-COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "value", "se", "n"]
+COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", "setting",
+           "reference", "scaling", "delays", "nuisance", "normalised", "main", "value", "se", "n"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +41,17 @@ def models_with(**checkpoint):
 def test_every_result_is_where_it_is_looked_for(run):
     table = read_table(run.results / "trajectories.parquet")
     assert list(table.columns) == COLUMNS
-    perspectives = {measure.split("/")[0] for measure in table["measure"].dropna()}
     expected = {
-        "alignment", "gain", "r", "ceiling", "r_floor", "alignment_over_step0", "alignment_over_lexical",
-        "alignment_center", "kernel_top_share", "surprisal", "intrinsic_dimension", "participation_ratio", "cka_first",
-        "probe", "selectivity", "probe_types", "probe_learning", "probe_identity", "gride", "anisotropy", "cka_layer",
-        "accuracy", "adherence",
+        "alignment", "gain", "r", "ceiling", "r_floor", "kernel_top_share", "surprisal", "intrinsic_dimension",
+        "participation_ratio", "cka", "probe", "selectivity", "probe_types", "probe_learning", "probe_identity",
+        "gride", "anisotropy", "cka_layer", "accuracy", "adherence",
     }  # fmt: skip
-    assert expected <= perspectives
+    assert expected <= set(table["measure"])
+    assert_as_described(table)
+    analyses = analyses_of(table[table["measure"] == "alignment"])
+    (main,) = [analysis for analysis, own in analyses.items() if own]
+    assert main == Analysis("zscore", "headline", "N1")
+    assert {"over step 0", "over N2", "center"} <= {analysis.label(main) for analysis in analyses}
     assert set(table["checkpoint"].dropna()) == {"step0", "step16", "step64"}
     assert (table["tokens"].dropna() == table["step"].dropna() * 640).all()
     phases = read_json(run.results / "phases.json")
@@ -64,7 +71,7 @@ def test_every_result_is_where_it_is_looked_for(run):
 def test_scores_have_their_parts_and_their_provenance(run):
     result = read_arrays(run.results / "encoding/neox/step64/1.zarr.zip")
     np.testing.assert_allclose(result["r_llm"] + result["r_nuisance"], result["r"], atol=1e-5)
-    np.testing.assert_allclose(result["r"] - result["r_nuisance_alone"], result["gain"], atol=1e-5)
+    np.testing.assert_allclose(result["r"] - result["r_nuisance_alone"], result["gain"][0], atol=1e-5)
     assert result["p"].min() >= 1 / 1001 and result["p"].max() <= 1
     manifest = read_json(run.results / "models/neox/step64.json")
     assert result.attrs["commit"] == manifest["commit"] and result.attrs["fingerprint"] == manifest["fingerprint"]
@@ -75,7 +82,8 @@ def test_scores_have_their_parts_and_their_provenance(run):
 def test_the_checkpoint_file_holds_what_the_table_holds(run):
     table = read_table(run.results / "trajectories.parquet")
     alone = read_table(run.results / "checkpoints/neox/step16.parquet")
-    keys = ["layer", "subject", "roi", "measure"]
+    keys = ["layer", "subject", "roi", "measure", "target", "setting", "reference", "scaling", "delays", "nuisance",
+            "normalised"]  # fmt: skip
     both = alone.merge(table[table["checkpoint"] == "step16"], on=keys, suffixes=("", "_joined"))
     assert len(both) == len(alone)
     pd.testing.assert_series_equal(both["value"], both["value_joined"], check_names=False)
@@ -245,8 +253,8 @@ def test_a_bad_task_stops_no_other_stage_and_the_table_says_what_is_missing(run)
     assert done.stdout.index(error) < done.stdout.index("(Rule: measure_identity)"), "it went on"
     assert not (run.results / "tasks/neox/step16.parquet").exists()
     pd.testing.assert_frame_equal(read_table(run.folder / targets[0]), before)
-    states = read_table(run.results / "states/neox/step16.parquet").set_index(["layer", "measure"])
-    assert np.isfinite(states.loc[(1, "probe/pos"), "value"])
+    states = read_table(run.results / "states/neox/step16.parquet").set_index(["layer", "measure", "target"])
+    assert np.isfinite(states.loc[(1, "probe", "pos"), "value"])
 
     # Mended: what is missing now is what this model, or this data set, cannot have.
     (run.folder / "more/quiz.jsonl").write_text(json.dumps(right))
@@ -261,9 +269,13 @@ def test_a_bad_task_stops_no_other_stage_and_the_table_says_what_is_missing(run)
     assert "generates up to 200 tokens, the model's context is 80" in missing["tasks"]["long"]
     assert "no label 'lexical'; there are: " in missing["concepts"]["lexical"]
     assert "only 'singular' has as many" in missing["concepts"]["number"]
-    lacking = table[table["measure"].str.fullmatch("(accuracy/long|(probe|selectivity|probe_types)/(number|lexical))")]
+    probed = table["measure"].isin(["probe", "selectivity", "probe_types"]) & table["target"].isin(
+        ["number", "lexical"]
+    )
+    lacking = table[probed | ((table["measure"] == "accuracy") & (table["target"] == "long"))]
     assert len(lacking) == 1 + 2 * 6 and lacking["value"].isna().all() and (lacking["n"] == 0).all()
-    there = table[table["measure"].isin(["accuracy/agreement", "accuracy/quiz", "adherence/world", "probe/pos"])]
+    keys = [("accuracy", "agreement"), ("accuracy", "quiz"), ("adherence", "world"), ("probe", "pos")]
+    there = table[pd.MultiIndex.from_frame(table[["measure", "target"]]).isin(keys)]
     assert len(there) == 3 + 2 and there["value"].notna().all() and (there["n"] > 0).all()
 
 

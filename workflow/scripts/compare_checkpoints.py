@@ -3,7 +3,8 @@
 from triphase.config.jobs import CompareCheckpoints
 from triphase.core.artefacts import open_arrays, write_table
 from triphase.core.job import Job, start
-from triphase.states.rows import check_same_words, drawn_words, similarity_rows, tidy_rows
+from triphase.core.measures import measure_table
+from triphase.states.rows import check_same_words, drawn_words, similarity_rows
 
 
 def main(job: Job[CompareCheckpoints]) -> None:
@@ -16,7 +17,7 @@ def main(job: Job[CompareCheckpoints]) -> None:
         for layer in ours["layer"].to_numpy().tolist():
             points, reference = (data["activations"].sel(layer=layer).to_numpy()[chosen] for data in (ours, theirs))
             rows += similarity_rows(layer, points, reference, settings.roles)
-        write_table(paths.similarity, tidy_rows(rows), **ours.attrs, reference=dict(theirs.attrs))
+        write_table(paths.similarity, measure_table(rows), **ours.attrs, reference=dict(theirs.attrs))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ def main(job: Job[JoinChanges]) -> None:
         if excluded & {(model, name), (model, reference)}:
             lost.append([model, name, reference])
         else:
-            tables.append(read_table(path).assign(study=settings.study, reference=reference, **entries[model, name]))
+            about = {"study": settings.study, "reference_checkpoint": reference, **entries[model, name]}
+            tables.append(read_table(path).assign(**about))
     write_table(paths.changes, study_changes(tables), lost_pairs=lost)
 
 

@@ -1,14 +1,12 @@
 """The study's tidy table, the headline layer, and bootstrap draws paired over checkpoints."""
 
-import numpy as np
 import pandas as pd
-import xarray as xr
 
 from triphase.checkpoints.integrity.verdict import enforce, faulty
 from triphase.config.jobs import JoinTrajectories
 from triphase.core.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.core.job import Job, start
-from triphase.table.draws import alignment_series, gain_maps, leave_out, step0_rows, task_series
+from triphase.table.draws import alignment_series, draws_dataset, gain_maps, leave_out, step0_rows, task_series
 from triphase.table.relation import surprisal_relation
 from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, floor_rows, tidy, typed
 
@@ -49,15 +47,7 @@ def main(job: Job[JoinTrajectories]) -> None:
     n_draws = drawn[0]["boot"].size
     for items in tasks:
         drawn += task_series(series, [read_table(path) for path in items], settings.adherence, n_draws, settings.seed)
-    keys = ["model", "checkpoint", "subject", "roi", "measure"]
-    dataset = xr.Dataset(
-        {"boot": (("series", "draw"), np.stack([row["boot"] for row in drawn])),
-         "value": ("series", np.array([row["value"] for row in drawn]))},
-        coords={key: ("series", np.array([row[key] for row in drawn], dtype=str)) for key in keys}
-        | {key: ("series", np.array([row[key] for row in drawn], dtype=np.int64)) for key in ("step", "tokens")},
-        attrs={"study": settings.study, "seed": settings.seed},
-    )  # fmt: skip
-    write_arrays(paths.bootstrap, dataset)
+    write_arrays(paths.bootstrap, draws_dataset(drawn, settings.study, settings.seed))
 
     for path in paths.maps:
         with open_arrays(paths.encoding[0]) as example:

@@ -3,9 +3,10 @@
 from triphase.config.jobs import MeasureIdentity
 from triphase.core.artefacts import read_table, write_table
 from triphase.core.job import Job, start
+from triphase.core.measures import measure_table
 from triphase.core.provenance import library_versions
 from triphase.states.probes import plan_probes
-from triphase.states.rows import identity_rows, probe_metadata, tidy_rows
+from triphase.states.rows import identity_rows, probe_metadata
 from triphase.stimuli.words import unique_stimuli
 
 
@@ -15,7 +16,8 @@ def main(job: Job[MeasureIdentity]) -> None:
     plan = plan_probes(unique_stimuli(read_table(paths.words)), settings.probes | {"learning_curve": []}, settings.seed)
     rows = identity_rows(plan, settings.probes["classifier"])
     versions = library_versions("numpy")
-    write_table(paths.identity, tidy_rows(rows), versions=versions, concepts=probe_metadata(plan), seed=settings.seed)
+    about = {"versions": versions, "concepts": probe_metadata(plan), "seed": settings.seed}
+    write_table(paths.identity, measure_table(rows), **about)
 
 
 if __name__ == "__main__":

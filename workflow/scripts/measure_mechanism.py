@@ -8,6 +8,7 @@ from triphase.config.jobs import MeasureMechanism
 from triphase.core.artefacts import read_json, read_table, write_table
 from triphase.core.devices import device_slot
 from triphase.core.job import Job, start
+from triphase.core.measures import measure_table
 from triphase.core.provenance import library_versions, model_provenance
 from triphase.states.mechanism.inputs import (
     SEQUENCES,
@@ -17,7 +18,7 @@ from triphase.states.mechanism.inputs import (
     stimulus_texts,
     text_windows,
 )
-from triphase.states.mechanism.rows import induction_rows, mechanism_table, stimulus_rows
+from triphase.states.mechanism.rows import induction_rows, stimulus_rows
 
 
 def main(job: Job[MeasureMechanism]) -> None:
@@ -40,7 +41,7 @@ def main(job: Job[MeasureMechanism]) -> None:
     reasons |= others
     for measure, reason in reasons.items():
         logging.warning("%s is not measured: %s", measure, reason)
-    table, versions = mechanism_table(rows + more), library_versions("torch", "transformers")
+    table, versions = measure_table(rows + more), library_versions("torch", "transformers")
     about = {
         "stimulus_hashes": words.attrs["hashes"],
         "dtype": settings.dtype,

@@ -3,19 +3,12 @@
 from triphase.config.jobs import MeasureStates
 from triphase.core.artefacts import open_arrays, read_table, write_table
 from triphase.core.job import Job, start
+from triphase.core.measures import STATES, added, measure_table
 from triphase.core.provenance import library_versions
+from triphase.states.layer import Layer
+from triphase.states.measures import STATE_MEASURES, layer_rows
 from triphase.states.probes import plan_probes
-from triphase.states.rows import (
-    dimension_rows,
-    drawn_words,
-    geometry_rows,
-    layer_similarity_rows,
-    probe_metadata,
-    probe_rows,
-    surprisal_row,
-    tidy_rows,
-)
-from triphase.states.similarity import cloud
+from triphase.states.rows import drawn_words, probe_metadata, surprisal_row
 from triphase.stimuli.words import unique_stimuli
 
 
@@ -24,22 +17,18 @@ def main(job: Job[MeasureStates]) -> None:
     paths, settings = job.paths, job.settings
     words = unique_stimuli(read_table(paths.words))
     plan = plan_probes(words, settings.probes, settings.seed)
-    drawn = drawn_words(len(words), settings.words, settings.seed)
-    clouds = {}
+    drawn, below = drawn_words(len(words), settings.words, settings.seed), {}
     with open_arrays(paths.activations) as activations:
         rows = [surprisal_row(activations["surprisal"].to_numpy(), words)]
-        for layer in activations["layer"].to_numpy().tolist():
-            points = activations["activations"].sel(layer=layer).to_numpy()
-            rows += dimension_rows(layer, points[drawn])
-            rows += geometry_rows(layer, points)
-            rows += probe_rows(layer, points, plan, settings.probes["classifier"])
-            clouds[layer] = cloud(points[drawn])
+        for number in activations["layer"].to_numpy().tolist():
+            states = activations["activations"].sel(layer=number).to_numpy()
+            layer = Layer(number, states, words, drawn, below, plan, settings.probes["classifier"])
+            rows += layer_rows(layer, STATE_MEASURES | added(STATES))
+            below = below | {number: layer.cloud}
         provenance = dict(activations.attrs)
-    rows += layer_similarity_rows(clouds)
     versions = {"versions": provenance["versions"] | library_versions("numpy")}
-    write_table(
-        paths.states, tidy_rows(rows), **provenance | versions, concepts=probe_metadata(plan), seed=settings.seed
-    )
+    about = {"concepts": probe_metadata(plan), "seed": settings.seed}
+    write_table(paths.states, measure_table(rows), **provenance | versions, **about)
 
 
 if __name__ == "__main__":

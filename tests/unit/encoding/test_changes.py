@@ -63,7 +63,8 @@ def test_rows_name_what_the_reference_is(study):
     fits, shared, draws, _ = study
     layers = [layer_changes(fits["late"], fits["early"], shared, draws, ROIS)]
     rows = change_rows(xr.concat(layers, "layer"), ["first", "previous"])
-    assert set(rows["measure"]) == {"r_change_first", "r_change_previous"} and len(rows) == 2 * 2 * 4
+    assert set(rows["measure"]) == {"r_change"} and set(rows["reference"]) == {"first", "previous"}
+    assert len(rows) == 2 * 2 * 4
     row = rows[(rows["subject"] == "s1") & (rows["roi"] == "A")].iloc[0]
     assert row["n"] == 2 and row["layer"] == 3 and row["low"] < row["value"] < row["high"]
 
@@ -82,7 +83,9 @@ def test_q_is_over_checkpoints_and_regions_of_one_subject_and_layer():
     keys = pd.MultiIndex.from_product(
         [["c1", "c2", "c3"], ["s1", "s2"], [1, 2], ["A", "B"]], names=["checkpoint", "subject", "layer", "roi"]
     )
-    table = keys.to_frame(index=False).assign(model="m", study="x", measure="r_change_first", p=p, n=5, value=0.1)
+    table = keys.to_frame(index=False).assign(
+        model="m", study="x", measure="r_change", reference="first", p=p, n=5, value=0.1
+    )
     found = study_changes([part for _, part in table.groupby("checkpoint")])
     assert list(found.columns) == COLUMNS
     mine = (found["subject"] == "s2") & (found["layer"] == 1)

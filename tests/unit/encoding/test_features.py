@@ -110,11 +110,11 @@ def test_delays_are_rounded_to_scans():
 
 
 def test_alternative_delays_have_every_scan_from_the_first_to_the_last():
-    assert alternative_delays([[2, 5], [6, 6]], [2, 4, 6, 8], 2.0) == {"delays_2_5": [1, 2], "delays_6_6": [3]}
-    assert alternative_delays([[2.5, 4]], [4, 6], 1.0) == {"delays_2.5_4": [2, 3, 4]}
+    assert alternative_delays([[2, 5], [6, 6]], [2, 4, 6, 8], 2.0) == {"2-5": [1, 2], "6-6": [3]}
+    assert alternative_delays([[2.5, 4]], [4, 6], 1.0) == {"2.5-4": [2, 3, 4]}
     assert alternative_delays([], [2, 4], 2.0) == {}
     # The study's own may leave scans out; what fills them is another analysis.
-    assert alternative_delays([[4, 6]], [4, 6], 1.0) == {"delays_4_6": [4, 5, 6]}
+    assert alternative_delays([[4, 6]], [4, 6], 1.0) == {"4-6": [4, 5, 6]}
 
 
 def test_position_basis_is_orthogonal_and_centred():

@@ -47,7 +47,7 @@ def study():
     design = Design(
         runs=RUNS, times=np.tile(np.arange(N_RUN) * 2.0, 3), stimuli=RUNS, tr=2.0, delays=DELAYS, outer=outer,
         inner=inner, bands={"nuisance": nuisance, "lexical": np.stack([nuisance[:, :2] ** 2])}, gap=4, lag=2,
-        block_length=20, alternatives={"delays_2_2": Alternative(OTHER, other)},
+        block_length=20, alternatives={"2-2": Alternative(OTHER, other)},
     )  # fmt: skip
     planted = delay(features, rows, DELAYS) @ generator.standard_normal((12, 8))
     y = planted / planted.std(0) + 0.5 * nuisance @ generator.standard_normal((3, 8))
@@ -70,7 +70,7 @@ def test_a_design_is_read_as_it_was_written(study):
     for field in fields(Design):
         ours, theirs = getattr(design, field.name), getattr(again, field.name)
         if field.name == "alternatives":
-            assert ours["delays_2_2"].delays == theirs["delays_2_2"].delays == OTHER
+            assert ours["2-2"].delays == theirs["2-2"].delays == OTHER
             ours, theirs = ({name: entry.nuisance for name, entry in each.items()} for each in (ours, theirs))
         if field.name in ("bands", "alternatives"):
             assert list(ours) == list(theirs)
@@ -89,38 +89,37 @@ def test_batches_change_nothing(study, monkeypatch):
 
 def test_what_follows_the_features_is_found_and_a_constant_voxel_keeps_its_place(study):
     found = fit_layer(*study, SETTINGS, ENGINE)
-    good, lost = np.array([0, 1, 3, 4, 5]), 7
-    assert (
-        (found["gain"][good] > 0.1).all() and (found["q"][good] < 0.05).all() and (found["p_fwer"][good] < 0.05).all()
-    )
-    assert abs(found["gain"][2]) < 0.15
+    good, lost, gain = np.array([0, 1, 3, 4, 5]), 7, found["gain"][0]
+    assert (gain[good] > 0.1).all() and (found["q"][good] < 0.05).all() and (found["p_fwer"][good] < 0.05).all()
+    assert abs(gain[2]) < 0.15
     assert found.attrs["without_score"] == 1
-    for name in ("r", "r_llm", "gain", "gain_center", "gain_over_lexical", "gain_delays_2_2", "p", "q", "p_fwer"):
-        assert np.isnan(found[name][lost]) and np.isfinite(found[name][:lost]).all(), name
+    for name in ("r", "r_llm", "gain", "p", "q", "p_fwer"):
+        values = found[name].values
+        assert np.isnan(values[..., lost]).all() and np.isfinite(values[..., :lost]).all(), name
     np.testing.assert_allclose(found["r_llm"] + found["r_nuisance"], found["r"], atol=1e-6)
-    np.testing.assert_allclose(found["r"] - found["r_nuisance_alone"], found["gain"], atol=1e-6)
+    np.testing.assert_allclose(found["r"] - found["r_nuisance_alone"], gain, atol=1e-6)
 
 
 def test_draws_of_regions_stand_around_their_means(study):
     found = fit_layer(*study, SETTINGS, ENGINE)
-    assert found["measure"].values.tolist() == [
-        "r", "gain", "gain_over_lexical", "gain_center", "gain_delays_2_2"
-    ]  # fmt: skip
-    boot = found["boot"].sel(listener="s1", region="A")
-    for measure in found["measure"].values:
-        value = found[str(measure)][:2].mean()
-        draws = boot.sel(measure=measure)
-        assert abs(draws.mean() - value) < 3 * draws.std() + 0.02, measure
-    assert found.attrs["top_share"] < found.attrs["effective_rank"] and 1 < found.attrs["effective_rank"] <= 12
-    assert {"top_share_center", "effective_rank_center"} <= set(found.attrs)
+    choices = zip(*(found[key].values.tolist() for key in ("scaling", "delays", "nuisance")), strict=True)
+    assert list(choices) == [("zscore", "headline", "N1"), ("zscore", "headline", "N2"), ("center", "headline", "N1"),
+                             ("zscore", "2-2 s", "N1")]  # fmt: skip
+    gains = found["boot_gain"].sel(listener="s1", region="A")
+    scores = {name: (found["gain"][name], gains[name]) for name in range(4)}
+    scores["r"] = found["r"], found["boot_r"].sel(listener="s1", region="A")
+    for name, (score, draws) in scores.items():
+        assert abs(draws.mean() - score[:2].mean()) < 3 * draws.std() + 0.02, name
+    first, *others = found.attrs["kernels"]
+    assert first["top_share"] < first["effective_rank"] and 1 < first["effective_rank"] <= 12
+    assert [(kernel["scaling"], kernel["delays"]) for kernel in others] == [("center", "headline"), ("zscore", "2-2 s")]
 
 
 @pytest.mark.parametrize(
-    ("gain", "delays", "names"),
-    [("gain", DELAYS, ["nuisance"]), ("gain_over_lexical", DELAYS, ["nuisance", "lexical"]),
-     ("gain_delays_2_2", OTHER, ["delays_2_2"])],
+    ("place", "delays", "names"),
+    [(0, DELAYS, ["nuisance"]), (1, DELAYS, ["nuisance", "lexical"]), (3, OTHER, ["2-2"])],
 )  # fmt: skip
-def test_draws_of_a_gain_are_those_of_both_fits_voxel_by_voxel(study, gain, delays, names):
+def test_draws_of_a_gain_are_those_of_both_fits_voxel_by_voxel(study, place, delays, names):
     features, rows, shared, design, targets = study
     y, weights, alphas = shared["responses"].values, SETTINGS.band_weights, np.logspace(*SETTINGS.alphas)
     bands = [design.bands[name] if name in design.bands else design.alternatives[name].nuisance for name in names]
@@ -132,19 +131,19 @@ def test_draws_of_a_gain_are_those_of_both_fits_voxel_by_voxel(study, gain, dela
         r.append(correlate(made, y, design.segments)[0])
         draws.append(bootstrap_r(made.sum(0), y, design.blocks, counts))
     found = fit_layer(*study, SETTINGS, ENGINE)
-    np.testing.assert_allclose(found[gain], r[0] - r[1], atol=1e-6)
+    np.testing.assert_allclose(found["gain"][place], r[0] - r[1], atol=1e-6)
     difference = draws[0] - draws[1]
     for listener, region, voxels in (("s1", "A", [0, 1]), ("s2", "all", [4, 5, 6]), ("s2", "B", [5])):
-        ours = found["boot"].sel(listener=listener, region=region, measure=gain)
+        ours = found["boot_gain"].sel(listener=listener, region=region)[place]
         np.testing.assert_allclose(ours, difference[:, voxels].mean(1), atol=1e-6)
-    if gain == "gain":
-        ours = found["boot"].sel(listener="s1", region="B", measure="r")
+    if place == 0:
+        ours = found["boot_r"].sel(listener="s1", region="B")
         np.testing.assert_allclose(ours, draws[0][:, [2, 3]].mean(1), atol=1e-6)
 
 
 def test_both_solvers_give_the_same_scores(study):
     ours, himalaya = (fit_layer(*study, SETTINGS, replace(ENGINE, solver=name)) for name in ("lowrank", "himalaya"))
-    for name in ("r", "gain", "gain_over_lexical", "cv_score"):
+    for name in ("r", "gain", "cv_score"):
         np.testing.assert_allclose(ours[name], himalaya[name], atol=2e-4, err_msg=name)
 
 

@@ -15,7 +15,7 @@ from triphase.phases.seeds import group_members, judge_groups
 from triphase.phases.transitions import Settings
 
 SETTINGS = Settings(draws=200, simulations=100)
-HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
+HEADLINE = {"roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 
 
 def trials():

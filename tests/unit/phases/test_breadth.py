@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 from scipy.stats import norm
 from simulated_study import TOKENS_PER_STEP
 
@@ -11,11 +10,13 @@ from triphase.phases.breadth import Changes, Phases, breadth, compare_sides, par
 from triphase.phases.curves import Undetermined
 from triphase.phases.transitions import Settings
 from triphase.phases.verdict import Judged
+from triphase.table.draws import draws_dataset
+from triphase.table.tidy import typed
 
 STEPS = 2 ** np.arange(1, 12)
 N = len(STEPS)
 COURSE = np.interp(np.arange(N), [0, 4, 7, 10], [0, 1, 0.4, 1])
-SETTINGS, HEADLINE = Settings(draws=200), {"measure": "alignment"}
+SETTINGS = Settings(draws=200)
 NOISE = 0.004
 
 
@@ -30,18 +31,14 @@ def brain(sizes, subjects=2, voxels=50, ceiling=0.5, repeated=True, total=None, 
             count = voxels if name != "all" else total or voxels * len(sizes)
             for i, step in enumerate(STEPS):
                 key = {"checkpoint": f"step{step}", "step": step, "tokens": step * TOKENS_PER_STEP,
-                       "subject": f"sub-{number}", "roi": name, "measure": "alignment"}  # fmt: skip
+                       "subject": f"sub-{number}", "roi": name, "measure": "alignment", "main": True}  # fmt: skip
                 rows.append(key | {"value": values[i], "se": NOISE, "n": count})
                 series.append(key | {"boot": draws[i]})
             known = {"subject": f"sub-{number}", "roi": name, "n": count}
             rows.append(known | {"measure": "ceiling", "value": ceiling})
-            rows += [known | {"measure": "r_normalised", "value": 0.3}] * repeated
-    boot = xr.Dataset(
-        {"boot": (("series", "draw"), np.array([entry["boot"] for entry in series]))},
-        coords={key: ("series", np.array([entry[key] for entry in series]))
-                for key in ("checkpoint", "step", "tokens", "subject", "roi", "measure")},
-    )  # fmt: skip
-    return pd.DataFrame(rows), boot, [{"name": name, "language": name.startswith("L")} for name in sizes]
+            rows += [known | {"measure": "r", "normalised": True, "value": 0.3}] * repeated
+    boot = draws_dataset([entry | {"value": 0.0} for entry in series], "x", seed)
+    return typed(pd.DataFrame(rows)), boot, [{"name": name, "language": name.startswith("L")} for name in sizes]
 
 
 def headline_fit(signs_of=COURSE):
@@ -54,7 +51,7 @@ def headline_fit(signs_of=COURSE):
 
 def find(sizes, **options):
     table, boot, rois = brain(sizes, **options)
-    return breadth(table, boot, HEADLINE, headline_fit(), rois, SETTINGS, [0, 1])
+    return breadth(table, boot, headline_fit(), rois, SETTINGS, [0, 1])
 
 
 def parcels(language, rest, moving, size=0.05):
@@ -171,7 +168,7 @@ def test_changes_are_those_of_least_squares_where_noise_is_equal():
 def test_a_parcel_without_a_curve_is_named_and_few_checkpoints_are_refused():
     table, boot, rois = brain(parcels(3, 3, moving=3))
     table.loc[(table["roi"] == "R2") & (table["measure"] == "alignment"), "value"] = 0.1
-    found = breadth(table, boot, HEADLINE, headline_fit(), rois, SETTINGS, [0, 1])
+    found = breadth(table, boot, headline_fit(), rois, SETTINGS, [0, 1])
     assert found["n_parcels"] == 5
     assert "R2 (" in found["reason"]
     lacking = {"checkpoint": list(STEPS[:5]), "step": STEPS[:5] * 1.0, "tokens": STEPS[:5] * 1024.0,
@@ -182,13 +179,13 @@ def test_a_parcel_without_a_curve_is_named_and_few_checkpoints_are_refused():
 
 def test_without_a_fit_there_are_no_phases():
     table, boot, rois = brain(parcels(2, 2, moving=2))
-    found = breadth(table, boot, HEADLINE, None, rois, SETTINGS, [0, 1])
+    found = breadth(table, boot, None, rois, SETTINGS, [0, 1])
     assert found["phases"] == []
     assert "cannot be fitted" in found["reason"]
-    assert "no region" in breadth(table, boot, HEADLINE, headline_fit(), (), SETTINGS, [0, 1])["reason"]
+    assert "no region" in breadth(table, boot, headline_fit(), (), SETTINGS, [0, 1])["reason"]
 
 
 def test_ten_and_more_subjects_are_resampled_alike_for_all_parcels():
     table, boot, rois = brain(parcels(3, 3, moving=3), subjects=11)
-    found = breadth(table, boot, HEADLINE, headline_fit(), rois, SETTINGS, [0, 1])
+    found = breadth(table, boot, headline_fit(), rois, SETTINGS, [0, 1])
     assert found["phases"][0]["moving"] == 6

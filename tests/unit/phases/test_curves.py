@@ -8,9 +8,11 @@ import pytest
 from phase_curves import HEADLINE, QUICK, curve_of, judged, phases_of
 from simulated_study import STEPS, course, study
 
+from triphase.encoding.analyses import Analysis
 from triphase.phases.curves import Undetermined, average_seeds, average_subjects, prepare, read_curve, seeds_resampled
 from triphase.phases.model import model_phases
 from triphase.phases.piecewise import shrink_covariance
+from triphase.table.selection import Selection
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 4])
@@ -123,7 +125,7 @@ def test_the_order_of_rows_and_the_presence_of_other_models_change_nothing():
 
 def test_a_task_that_is_missing_at_one_checkpoint_makes_no_jump():
     table, boot = study({"m": "triple"})
-    gone = (table["measure"] == "accuracy_rescaled/world") & (table["step"] == 64)
+    gone = (table["measure"] == "accuracy_rescaled") & (table["target"] == "world") & (table["step"] == 64)
     result = model_phases(table[~gone], boot, "m", HEADLINE, QUICK, 0)["behaviour"]["accuracy"]
     assert "left out: step64" in result["remarks"][0]
 
@@ -132,17 +134,6 @@ def test_bad_curves_raise_undetermined_not_something_else():
     with pytest.raises(Undetermined):
         prepare({"checkpoint": [], "step": np.array([]), "tokens": np.array([]), "values": np.array([]),
                  "errors": np.array([]), "draws": None}, QUICK)  # fmt: skip
-
-
-def test_null_values_of_typed_tables_are_read():
-    table, boot = study({"m": "triple"})
-    table = table.astype(
-        {"subject": "string", "roi": "string", "measure": "string", "tokens": "Int64", "step": "Int64"}
-    )
-    table.loc[table["subject"] == "", ["subject", "roi"]] = pd.NA
-    result = model_phases(table, boot, "m", HEADLINE, QUICK, 0)
-    assert result["verdict"] == "supported"
-    assert result["behaviour"]["accuracy"]["pattern"] == "plateau-rise"
 
 
 def undetermined(result, *words):
@@ -217,8 +208,8 @@ def test_draws_that_are_missing_at_a_checkpoint_leave_standard_errors():
 
 def test_an_absent_measure_raises_with_its_name():
     table, boot = study({"m": "flat"})
-    with pytest.raises(Undetermined, match="alignment_pca is absent for this model"):
-        read_curve(table, boot, ["alignment_pca"])
+    with pytest.raises(Undetermined, match=r"alignment \(pca, headline, N1\) is absent for this model"):
+        read_curve(table, boot, Selection("alignment", analysis=Analysis("pca", "headline", "N1")))
 
 
 def runs(number, between=0.1, within=0.0, n=6, seed=0, draws=4000):

@@ -10,7 +10,7 @@ from triphase.phases.transitions import Settings
 from triphase.phases.verdict import Judged
 
 SETTINGS = Settings(draws=300, simulations=100)
-HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
+HEADLINE = {"roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 N = 13
 TOKENS = 1000.0 * 2 ** np.arange(N)
 
@@ -126,7 +126,8 @@ def test_a_model_has_perspectives_without_p_values():
     found = model_phases(table, boot, "m", HEADLINE, SETTINGS, seed=0)["order"]
     assert list(found["perspectives"]) == ["alignment", "accuracy", "adherence", "probes", "surprisal"]
     assert found["perspectives"]["surprisal"]["pattern"].startswith("rise")
-    assert found["perspectives"]["probes"]["measures"] == ["selectivity/number", "selectivity/topic"]
+    assert found["perspectives"]["probes"]["measure"] == "selectivity"
+    assert found["perspectives"]["probes"]["targets"] == ["number", "topic"]
     assert "no p-values" in found["scope"]
     assert not any("p" in entry for part in ("lags", "lead_lag", "correlations") for entry in found[part])
 

@@ -8,7 +8,7 @@ from triphase.phases.curves import Undetermined
 from triphase.phases.power import FALLS, LAGS, as_text, relative_noise, simulate_power, study_curves
 from triphase.phases.transitions import Curve, Settings
 
-HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
+HEADLINE = {"roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 QUICK = Settings(simulations=60, draws=200)
 FINE = np.unique(np.r_[0, np.geomspace(4, 2000, 17).round().astype(int)])
 

@@ -1,5 +1,6 @@
 """The specification table: every analysis that there are numbers for, and none that there are not."""
 
+from dataclasses import asdict
 from itertools import product
 
 import numpy as np
@@ -9,26 +10,31 @@ import xarray as xr
 from simulated_study import TOKENS_PER_STEP, course
 
 from triphase.core.artefacts import read_table, write_arrays, write_table
-from triphase.phases.curves import average_subjects, read_curve
+from triphase.encoding.analyses import Analysis
+from triphase.phases.curves import average_subjects, subject_curves
 from triphase.phases.layers import LayerCurves, Source, layer_rules
 from triphase.phases.specification import Scores, available, declaration, nearest, shares, tabulate
 from triphase.phases.transitions import Settings
+from triphase.table.selection import Selection
+from triphase.table.tidy import typed
 
 STEPS = np.r_[0, 2 ** np.arange(1, 11)]
 LAYERS, SUBJECTS, ROIS = (1, 2, 3), ("sub-1", "sub-2"), ("language", "all")
-MEASURES = {"r": "triple", "gain": "triple", "gain_center": "rise-plateau", "gain_over_lexical": "triple"}
+R, GAIN = ("r", Analysis("zscore", "headline")), ("gain", Analysis("zscore", "headline", "N1"))
+CENTRED, OVER_WORDS = ("gain", Analysis("center", "headline", "N1")), ("gain", Analysis("zscore", "headline", "N2"))
+SCORES = {R: "triple", GAIN: "triple", CENTRED: "rise-plateau", OVER_WORDS: "triple"}
 SETTINGS = Settings(draws=200, simulations=40)
-HEADLINE = {"measure": "alignment", "roi": "language", "tasks": [], "adherence": []}
+HEADLINE = {"roi": "language", "tasks": [], "adherence": []}
 CHOSEN = {"sub-1": 2, "sub-2": 3}
 NOISE = 0.002
 
 
-def layered(folder, steps=STEPS, measures=MEASURES, best=lambda number: 2):
+def layered(folder, steps=STEPS, scores=SCORES, best=lambda number: 2):
     """Tidy table and encoding results: courses of 0.1 at layer 2, less at others; `best` layer by training score."""
     rng, rows, files = np.random.default_rng(0), [], {}
     for number, step in enumerate(steps):
         for layer in LAYERS:
-            boot = np.empty((len(SUBJECTS), len(ROIS), len(measures), 250), np.float32)
+            boot = np.empty((len(SUBJECTS), len(ROIS), len(scores), 250), np.float32)
             keys = {
                 "model": "m",
                 "checkpoint": f"step{step}",
@@ -39,17 +45,22 @@ def layered(folder, steps=STEPS, measures=MEASURES, best=lambda number: 2):
             for (s, subject), (r, roi) in product(enumerate(SUBJECTS), enumerate(ROIS)):
                 own = keys | {"subject": subject, "roi": roi}
                 rows.append(own | {"measure": "cv_score", "value": 0.1 - 0.01 * abs(layer - best(number))})
-                for m, (measure, name) in enumerate(measures.items()):
+                for m, ((measure, analysis), name) in enumerate(scores.items()):
                     truth = 0.1 * (1 - 0.1 * abs(layer - 2)) * np.r_[-0.1, course(name, len(steps) - 1)][number]
                     value = truth + NOISE * rng.standard_normal()
                     boot[s, r, m] = value + NOISE * rng.standard_normal(250)
-                    rows.append(own | {"measure": measure, "value": value})
+                    main = (measure, analysis) in (R, GAIN)
+                    rows.append(own | {"measure": measure, "value": value, "main": main} | asdict(analysis))
             path = folder / f"{step}_{layer}.zarr.zip"
-            coords = {"listener": list(SUBJECTS), "region": list(ROIS), "measure": list(measures)}
-            write_arrays(path, xr.Dataset({"boot": (("listener", "region", "measure", "draw"), boot)}, coords=coords))
+            gains = [analysis for measure, analysis in scores if measure == "gain"]
+            coords = {"listener": list(SUBJECTS), "region": list(ROIS)} | {
+                key: ("analysis", [getattr(one, key) for one in gains]) for key in ("scaling", "delays", "nuisance")
+            }
+            boots = {"boot_r": (("listener", "region", "draw"), boot[:, :, 0]),
+                     "boot_gain": (("listener", "region", "analysis", "draw"), boot[:, :, 1:])}  # fmt: skip
+            write_arrays(path, xr.Dataset(boots, coords=coords))
             files[f"step{step}", layer] = path
-    table = pd.DataFrame(rows).assign(se=np.nan, n=10)
-    return table.astype({"layer": "Int64", "step": "Int64", "tokens": "Int64"}), files
+    return typed(pd.DataFrame(rows).assign(se=np.nan, n=10)), files
 
 
 @pytest.fixture(scope="module")
@@ -107,16 +118,17 @@ def test_the_headline_row_is_the_curve_of_the_study(made):
     """As `join_trajectories` makes it: gains at the headline layer, renamed, with the draws of that layer."""
     table, files = made
     rules = layer_rules(table, CHOSEN, "language")
-    source = Source("gain")
+    source = Source(*GAIN)
     curves = LayerCurves(table, files, [(rules["headline"], source, "language")], 200)
     own = [curves.curve(rules["headline"], source, "language", subject) for subject in SUBJECTS]
     found = average_subjects(own, np.random.default_rng(0))
     layer_is_own = table["layer"] == table["subject"].map(CHOSEN)
     rows = table[layer_is_own & (table["measure"] == "gain")].assign(measure="alignment")
-    no_draws = xr.Dataset({"boot": (("series", "draw"), np.empty((0, 1)))}, coords={
-        key: ("series", np.empty(0, str)) for key in ("measure", "roi", "subject", "checkpoint")})  # fmt: skip
-    curves = [read_curve(rows, no_draws, ["alignment"], "language", subject) for subject in SUBJECTS]
-    expected = average_subjects(curves, np.random.default_rng(0))
+    keys = ("measure", "roi", "subject", "checkpoint", "main")
+    no_draws = xr.Dataset({"boot": (("series", "draw"), np.empty((0, 1)))},
+                          coords={key: ("series", np.empty(0, str)) for key in keys})  # fmt: skip
+    curves = subject_curves(rows, no_draws, "language")
+    expected = average_subjects(list(curves.values()), np.random.default_rng(0))
     assert found["checkpoint"] == expected["checkpoint"]
     assert found["values"] == pytest.approx(expected["values"])
     assert found["tokens"] == pytest.approx(expected["tokens"])
@@ -135,29 +147,31 @@ def test_layers_chosen_anew_follow_the_training_score(made):
 
 def test_over_step0_is_the_difference_from_the_same_layer(made):
     table, files = made
-    choice, source = layer_rules(table, CHOSEN, "language")["layer 3"], Source("gain", over_step0=True)
+    choice, source = layer_rules(table, CHOSEN, "language")["layer 3"], Source(*GAIN, over_step0=True)
     curves = LayerCurves(table, files, [(choice, source, "all")], 200)
     found = curves.curve(choice, source, "all", "sub-1")
-    mine = table[
-        (table["measure"] == "gain") & (table["layer"] == 3) & (table["roi"] == "all") & (table["subject"] == "sub-1")
-    ]
+    mine = Selection("gain", roi="all", subject="sub-1").rows(table[table["layer"] == 3])
     values = mine.sort_values("step")["value"].to_numpy()
     assert found["values"] == pytest.approx(values - values[0])
     assert not found["draws"][0].any()
     assert found["draws"][5].std() == pytest.approx(NOISE * np.sqrt(2), rel=0.2)
 
 
-def test_scores_by_name():
-    found = available(
-        {"r", "r_normalised", "gain", "gain_pca", "gain_delays_2_5", "cv_score"}, "zscore", has_step0=False
-    )
+def test_scores_are_those_of_the_table():
+    normalised = "r", Analysis("zscore", "headline", normalised=True)
+    pca, delayed = ("gain", Analysis("pca", "headline", "N1")), ("gain", Analysis("zscore", "2-5 s", "N1"))
+    every = [R, normalised, GAIN, pca, delayed, ("cv_score", Analysis("zscore", "headline"))]
+    rows = typed(pd.DataFrame([{"measure": m, **asdict(a), "main": (m, a) in (R, GAIN)} for m, a in every]))
+    found = available(rows, has_step0=False)
     assert found == {
-        Scores("zscore", "none", "headline", "raw"): Source("r"),
-        Scores("zscore", "none", "headline", "normalised"): Source("r_normalised"),
-        Scores("zscore", "N1", "headline", "raw"): Source("gain"),
-        Scores("pca", "N1", "headline", "raw"): Source("gain_pca"),
-        Scores("zscore", "N1", "2-5 s", "raw"): Source("gain_delays_2_5"),
+        Scores("zscore", "none", "headline", "raw"): Source(*R),
+        Scores("zscore", "none", "headline", "normalised"): Source(*normalised),
+        Scores("zscore", "N1", "headline", "raw"): Source(*GAIN),
+        Scores("pca", "N1", "headline", "raw"): Source(*pca),
+        Scores("zscore", "N1", "2-5 s", "raw"): Source(*delayed),
     }
+    over = Scores("zscore", "step 0", "headline", "raw")
+    assert available(rows, has_step0=True) == found | {over: Source(*GAIN, over_step0=True)}
     assert nearest({"headline": 0, "layer 1": 0, "layer 3": 0, "layer 4": 0}, [0.5, 0.5, 1], 4) == [
         "layer 3",
         "layer 4",
@@ -166,7 +180,7 @@ def test_scores_by_name():
 
 def test_normalised_scores_have_no_draws_and_say_so(made):
     table, files = made
-    normalised = table[table["measure"] == "r"].assign(measure="r_normalised", value=lambda rows: rows["value"] / 0.5)
+    normalised = Selection("r").rows(table).assign(normalised=True, main=False, value=lambda rows: rows["value"] / 0.5)
     rows, lacking = table_of((pd.concat([table, normalised]), files), rois=[], depths=[])
     picked = rows[rows["ceiling"] == "normalised"]
     assert len(picked) == 2

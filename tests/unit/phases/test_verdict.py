@@ -141,12 +141,14 @@ def test_breakpoint_intervals_are_no_finer_than_the_grid():
 def test_a_fall_that_vanishes_under_another_scaling_is_scale_dependent(headline, centred, answer):
     table, boot = study({"m": headline})
     other, other_boot = study({"m": centred}, seed=1)
-    other = other[other["measure"] == "alignment"].assign(measure="alignment_center")
+    other = other[other["measure"] == "alignment"].assign(scaling="center", main=False)
     other_boot = other_boot.isel(series=other_boot["measure"].values == "alignment")
-    other_boot["measure"] = ("series", ["alignment_center"] * other_boot.sizes["series"])
+    other_boot["scaling"] = ("series", ["center"] * other_boot.sizes["series"])
+    other_boot["main"] = ("series", [False] * other_boot.sizes["series"])
     both = xr.concat([boot, other_boot], dim="series")
     result = model_phases(pd.concat([table, other], ignore_index=True), both, "m", HEADLINE, QUICK, 0)
     assert result["scale_dependent"] is answer
     assert ("its fall is scale-dependent" in result["reason"]) is bool(answer)
-    assert result["sensitivity"]["alignment_center"]["falls"] is (centred == "rise-fall")
+    (centre,) = result["sensitivity"]
+    assert centre["analysis"] == "center" and centre["falls"] is (centred == "rise-fall")
     assert model_phases(table, boot, "m", HEADLINE, QUICK, 0)["scale_dependent"] is None, "no other scaling was run"

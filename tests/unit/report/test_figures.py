@@ -13,7 +13,7 @@ from simulated_study import ROIS, STEPS, TOKENS_PER_STEP, study
 
 from triphase.phases.model import model_phases
 from triphase.phases.transitions import Settings
-from triphase.report.figures.curves import subject_curves, tidy_curve
+from triphase.report.figures.curves import alignment_curves, tidy_curve
 from triphase.report.figures.layers import draw_layers
 from triphase.report.figures.panels import phase_names
 from triphase.report.figures.probes import draw_probes
@@ -21,8 +21,10 @@ from triphase.report.figures.rois import draw_rois
 from triphase.report.figures.style import CYCLE, TokenAxis, plt, power_of_ten, save, short_tokens
 from triphase.report.figures.tasks import chance_level, draw_tasks
 from triphase.report.figures.triple import draw_triple
+from triphase.table.selection import Selection
+from triphase.table.tidy import typed
 
-HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
+HEADLINE = {"roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 REGIONS = [{"name": name, "language": name[1:] in ("Temp", "IFG")} for name in ROIS[:5]]
 SETTINGS = Settings(simulations=50, draws=50)
 
@@ -68,12 +70,12 @@ def test_axis_without_step_zero_has_no_break():
 
 def test_mean_curve_and_its_interval():
     table, boot = study({"m": "triple"}, subjects=3, noise=0.05)
-    mean, curves = subject_curves(table, boot, "alignment", "language")
+    mean, curves = alignment_curves(table, boot, "language")
     assert list(curves) == ["sub-01", "sub-02", "sub-03"]
     np.testing.assert_allclose(mean["values"], np.mean([curve["values"] for curve in curves.values()], axis=0))
     expected = 1.96 * 0.05 * 0.12 / np.sqrt(3)
     np.testing.assert_allclose(mean["half"], expected, rtol=0.25)
-    assert subject_curves(table, boot, "alignment", "nowhere") == (None, {})
+    assert alignment_curves(table, boot, "nowhere") == (None, {})
 
 
 def test_tidy_curve_keeps_unknown_errors_unknown():
@@ -177,9 +179,9 @@ def test_captions_say_n_and_what_is_uncertain(name):
 
 def test_probes_show_the_best_layer_of_each_concept_and_all_layers(triple):
     table, _, phases = triple
-    probe = table[table["measure"] == "selectivity/topic"]
-    more = [probe.assign(measure=f"{kind}/topic", value=0.5 + probe["value"]) for kind in ("probe", "probe_types")]
-    of_none = pd.DataFrame({"measure": ["probe_identity/topic"], "value": [0.61]})
+    probe = Selection("selectivity", ("topic",)).rows(table)
+    more = [probe.assign(measure=kind, value=0.5 + probe["value"]) for kind in ("probe", "probe_types")]
+    of_none = typed(pd.DataFrame({"measure": ["probe_identity"], "target": ["topic"], "value": [0.61]}))
     figure = draw_probes(pd.concat([table, *more, of_none], ignore_index=True), phases, "m")
     said = words(figure)
     for text in ("topic: layer 3, n = 100 words", "95 % interval", "balanced accuracy", "training tokens",
@@ -193,8 +195,8 @@ def test_probes_show_the_best_layer_of_each_concept_and_all_layers(triple):
 @pytest.mark.parametrize("number", [1, 4, 5, 9])
 def test_any_number_of_concepts_has_its_maps(triple, number):
     table, _, phases = triple
-    one = table[table["measure"] == "selectivity/topic"]
-    many = pd.concat([one.assign(measure=f"selectivity/c{i}") for i in range(number)], ignore_index=True)
+    one = Selection("selectivity", ("topic",)).rows(table)
+    many = pd.concat([one.assign(target=f"c{i}") for i in range(number)], ignore_index=True)
     figure = draw_probes(many, phases, "m")
     assert sum(bool(axis.images) for axis in figure.axes) == number
     assert not off_page(figure)
@@ -203,7 +205,7 @@ def test_any_number_of_concepts_has_its_maps(triple, number):
 
 def test_probes_of_which_none_could_be_made_are_drawn_in_words(triple):
     table, _, phases = triple
-    none = table.assign(value=table["value"].where(~table["measure"].str.startswith("selectivity")))
+    none = table.assign(value=table["value"].where(table["measure"] != "selectivity"))
     figure = draw_probes(none, phases, "m")
     assert "no probes" in words(figure)
 
@@ -248,8 +250,8 @@ def test_a_study_without_instructions_says_so():
 
 def test_chance_is_what_rescaling_took_for_it():
     table, _ = study({"m": "flat"})
-    rescaled = table[table["measure"] == "accuracy_rescaled/world"]
-    plain = rescaled.assign(measure="accuracy/world", value=0.25 + 0.75 * rescaled["value"])
+    rescaled = Selection("accuracy_rescaled", ("world",)).rows(table)
+    plain = rescaled.assign(measure="accuracy", value=0.25 + 0.75 * rescaled["value"])
     assert chance_level(pd.concat([table, plain]), "world") == pytest.approx(0.25)
     assert np.isnan(chance_level(plain, "world"))
 

@@ -14,7 +14,7 @@ from triphase.report.figures.models import draw_models
 from triphase.report.figures.power import draw_power
 
 TOKENS = (STEPS * TOKENS_PER_STEP).tolist()
-HEADLINE = {"measure": "alignment", "roi": "language"}
+HEADLINE = {"roi": "language"}
 COURSES = {"pythia-160m": "triple", "pythia-410m": "triple", "olmo-1b": "rise-plateau"}
 
 

@@ -22,7 +22,7 @@ from triphase.report.pages.sources import Sources
 from triphase.report.pages.tables import tables
 from triphase.responses.ceiling import GROUP
 
-HEADLINE = {"measure": "alignment", "roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
+HEADLINE = {"roi": "language", "tasks": ["agreement", "world"], "adherence": ["world"]}
 QUICK = Settings(simulations=60, draws=100)
 MODELS = {"neox": "triple", "olmo": "rise-plateau"}
 
@@ -169,8 +169,8 @@ def derived(sources):
             pick &= (sources.boot["roi"].values == "language") & (sources.boot["step"].values == step)
             error = sources.boot["boot"].values[pick].mean(axis=0).std(ddof=1)
             estimates = [(aligned["value"].mean(), error)]
-            for measures in (["surprisal"], *(phases["behaviour"][k]["measures"] for k in ("accuracy", "adherence"))):
-                picked = here[here["measure"].isin(measures)]
+            for measure in ("surprisal", "accuracy_rescaled", "adherence"):
+                picked = here[here["measure"] == measure]
                 estimates.append((picked["value"].mean(), np.sqrt((picked["se"] ** 2).sum()) / len(picked)))
                 found.append(picked["n"].sum())
             more = here[here["measure"] == "contamination_surprisal"]

@@ -31,8 +31,9 @@ from triphase.states.mechanism.inputs import (
     text_windows,
 )
 from triphase.states.mechanism.reading import read
-from triphase.states.mechanism.rows import induction_rows, mechanism_table, stimulus_rows
+from triphase.states.mechanism.rows import induction_rows, stimulus_rows
 from triphase.table.relation import surprisal_relation
+from triphase.table.tidy import typed
 
 VOCABULARY, LENGTH, SEQUENCES = 48, 20, 5
 SIZE = PROMPT + CONTINUATION
@@ -110,9 +111,9 @@ def successors(n):
     return [f"w{k % (VOCABULARY - 1) + 1}" for k in range(n)]
 
 
-def value_of(rows, measure, layer=None):
-    (found,) = [row for row in rows if row[0] == layer and row[1] == measure]
-    return found[2:]
+def value_of(rows, measure, layer=None, target=None):
+    (found,) = [value for at, name, value in rows if (at, name, value.target) == (layer, measure, target)]
+    return found.value, found.se, found.n
 
 
 def test_repeated_tokens_are_fixed_whole_and_without_repeats(tokenizer):
@@ -150,9 +151,10 @@ def test_an_induction_head_is_found_and_only_that(tokenizer):
     ids = repeated_tokens(tokenizer, SEQUENCES, LENGTH, seed=0)
     rows, reasons = induction_rows(induction_model(), ids)
     assert not reasons
-    for measure in ("induction_head/0", "induction_head_max", "induction_head_mean"):
-        assert value_of(rows, measure, layer=1)[0] < 1e-3
-        assert value_of(rows, measure, layer=2)[0] > 0.999
+    for key in ({"measure": "induction_head", "target": "0"}, {"measure": "induction_head_max"},
+                {"measure": "induction_head_mean"}):  # fmt: skip
+        assert value_of(rows, layer=1, **key)[0] < 1e-3
+        assert value_of(rows, layer=2, **key)[0] > 0.999
     value, _, n = value_of(rows, "in_context_score")
     # Said a second time, a token is all but certain; the first time it is hardly better than one of the vocabulary.
     assert n == SEQUENCES and value < -0.9 * np.log2(VOCABULARY)
@@ -234,8 +236,6 @@ def test_a_model_without_weights_has_gaps_and_the_reason(tokenizer, monkeypatch)
     rows, reasons = stimulus_rows(model, windows, None)
     assert np.isnan(value_of(rows, "attention_entropy", 1)[0]) and value_of(rows, "contamination")[0] == 0
     assert reasons["attention_entropy"] == "layers [1, 2]: the model gives no attention weights"
-    table = mechanism_table(rows)
-    assert list(table.dtypes.astype(str)) == ["Int64", "str", "float64", "float64", "Int64"]
 
 
 def test_contamination_is_what_greedy_generation_reproduces(tokenizer):
@@ -280,7 +280,10 @@ def test_surprisal_over_unseen_text(tokenizer):
 def curve(model, checkpoints, bits, alignment, **keys):
     shared = {"model": model, "checkpoint": checkpoints, "tokens": range(len(checkpoints))}
     surprisal = pd.DataFrame(shared | {"measure": "surprisal", "value": bits})
-    return [surprisal, pd.DataFrame(shared | {"measure": "alignment", "value": alignment} | keys)]
+    return [
+        typed(frame)
+        for frame in (surprisal, pd.DataFrame(shared | {"measure": "alignment", "value": alignment} | keys))
+    ]
 
 
 def test_relation_of_surprisal_to_alignment():
@@ -332,9 +335,10 @@ def test_one_checkpoint_from_its_files_to_the_table(tmp_path):
     run(measure_mechanism, paths, **options)
     table = read_table(paths.mechanism)
     assert table.attrs["revision"] == "step1" and table.attrs["missing"] == {}
-    found = table.set_index(["measure", "layer"])["value"]
-    heads = [f"induction_head/{head}" for head in range(4)]
-    layered = [*heads, "induction_head_max", "induction_head_mean", "attention_entropy", "attention_first"]
+    found = table.set_index(["measure", "layer"])["value"].sort_index()
+    heads = table[table["measure"] == "induction_head"]
+    assert heads.groupby("layer")["target"].apply(list).to_dict() == dict.fromkeys((1, 2), list("0123"))
+    layered = ["induction_head", "induction_head_max", "induction_head_mean", "attention_entropy", "attention_first"]
     assert {(measure, layer) for measure in layered for layer in (1, 2)} <= set(found.index)
     assert table["measure"].isin([*layered, "in_context_score", "contamination", "contamination_surprisal"]).all()
     assert found.notna().all() and found["attention_entropy"].between(0, 1).all()

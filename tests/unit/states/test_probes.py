@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,8 +8,10 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from triphase.states.layer import Layer
+from triphase.states.measures import STATE_MEASURES, layer_rows
 from triphase.states.probes import CONTROL_DRAWS, balanced_influence, clustered_error, plan_probes, predict
-from triphase.states.rows import identity_rows, probe_metadata, probe_rows
+from triphase.states.rows import identity_rows, probe_metadata
 
 
 @pytest.fixture
@@ -144,13 +148,19 @@ PROBES = {"classifier": "ridge", "learning_curve": []}
 
 
 def table_of(rows):
-    return {measure: tuple(rest) for _, measure, *rest in rows}
+    """Value, error and n by measure and target, and setting where there is one."""
+    return {
+        (name, value.target, *([] if value.setting is None else [value.setting])): (value.value, value.se, value.n)
+        for _, name, value in rows
+    }
 
 
 def probe_table(words, features, concepts, seed=0, control_draws=CONTROL_DRAWS, **options):
     probes = PROBES | {"concepts": concepts} | options
     plan = plan_probes(words, probes, seed, control_draws)
-    return table_of(probe_rows(1, features, plan, probes["classifier"]))
+    layer = Layer(1, np.asarray(features), words, np.arange(0), {}, plan, probes["classifier"])
+    measures = ("probe", "selectivity", "probe_types", "probe_learning")
+    return table_of(layer_rows(layer, {name: STATE_MEASURES[name] for name in measures}))
 
 
 @pytest.mark.parametrize("classifier", ["ridge", "logistic"])
@@ -161,9 +171,9 @@ def test_a_planted_concept_is_found_and_selective(rng, classifier):
     features[:, 0] += 4 * number
     options = {"classifier": classifier, "control_draws": 2}
     table = probe_table(words_of(types, number=number), features, [{"name": "number"}], **options)
-    assert table["probe/number"][0] > 0.95
-    assert table["probe_types/number"][0] > 0.95
-    assert table["selectivity/number"][0] == pytest.approx(table["probe/number"][0] - 0.5, abs=0.05)
+    assert table["probe", "number"][0] > 0.95
+    assert table["probe_types", "number"][0] > 0.95
+    assert table["selectivity", "number"][0] == pytest.approx(table["probe", "number"][0] - 0.5, abs=0.05)
 
 
 def deviations(measure, chance, make):
@@ -179,7 +189,7 @@ def deviations(measure, chance, make):
 @pytest.mark.parametrize("classes", [2, 6])
 def test_shuffled_labels_give_chance_within_the_interval(classes):
     found = deviations(
-        "probe/pos",
+        ("probe", "pos"),
         1 / classes,
         lambda rng: (np.arange(1000), rng.integers(0, classes, 1000), rng.normal(size=(1000, 40))),
     )
@@ -193,7 +203,7 @@ def test_word_identity_with_random_labels_of_types_is_not_selective():
         types = rng.choice(200, 2000, p=rng.dirichlet(np.full(200, 0.7)))
         return types, rng.choice(4, 200)[types], np.eye(200)[types]
 
-    found = deviations("selectivity/pos", 0, make)
+    found = deviations(("selectivity", "pos"), 0, make)
     assert abs(found.mean()) < 0.6
     assert found.std() < 1.2
     assert (abs(found) < 1.96).mean() >= 0.9
@@ -205,8 +215,8 @@ def test_concepts_with_other_missing_rows_are_fitted_as_if_alone(rng):
     words = words_of(types, number=number, pos=rng.integers(0, 3, 800))
     features = rng.normal(size=(800, 10))
     both = probe_table(words, features, [{"name": "pos"}, {"name": "number"}])
-    assert both["probe/pos"] == probe_table(words, features, [{"name": "pos"}])["probe/pos"]
-    assert both["probe/number"][2] == number.notna().sum()
+    assert both["probe", "pos"] == probe_table(words, features, [{"name": "pos"}])["probe", "pos"]
+    assert both["probe", "number"][2] == number.notna().sum()
 
 
 def test_a_property_of_word_types_is_not_found_on_other_types(rng):
@@ -215,8 +225,8 @@ def test_a_property_of_word_types_is_not_found_on_other_types(rng):
     # The vectors of word types are random: their property can only be learnt by heart.
     features = rng.normal(size=(150, 200))[types]
     table = probe_table(words_of(types, pos=codes), features, [{"name": "pos"}])
-    assert table["probe/pos"][0] > 0.95
-    value, error, n = table["probe_types/pos"]
+    assert table["probe", "pos"][0] > 0.95
+    value, error, n = table["probe_types", "pos"]
     assert abs(value - 0.5) < 4 * error
     assert n == 1500
 
@@ -227,7 +237,7 @@ def test_a_property_of_sentences_is_not_found_on_other_types_by_their_neighbours
     topic = rng.integers(0, 2, 150)[number]
     features = rng.normal(size=(150, 200))[number]
     value, error, _ = probe_table(words_of(rng.integers(0, 90, 1500), topic=topic), features, [{"name": "topic"}])[
-        "probe_types/topic"
+        "probe_types", "topic"
     ]
     assert abs(value - 0.5) < 4 * error
 
@@ -238,9 +248,9 @@ def test_more_training_sentences_make_a_learning_curve(rng):
     features[:, 0] += 2 * number
     words = words_of(rng.integers(0, 500, 2000), number=number)
     table = probe_table(words, features, [{"name": "number"}], learning_curve=[0.02, 0.2], control_draws=1)
-    small, large = (table[f"probe_learning/number/{share}"][0] for share in (0.02, 0.2))
-    assert small + 0.05 < large < table["probe/number"][0] + 0.01
-    assert table["probe_learning/number/0.02"][2] == 2000
+    small, large = (table["probe_learning", "number", share][0] for share in (0.02, 0.2))
+    assert small + 0.05 < large < table["probe", "number"][0] + 0.01
+    assert table["probe_learning", "number", 0.02][2] == 2000
 
 
 def test_static_identity_knows_what_words_determine_and_no_more(rng):
@@ -248,11 +258,9 @@ def test_static_identity_knows_what_words_determine_and_no_more(rng):
     words = words_of(types, pos=types % 3, topic=rng.integers(0, 2, 2000))
     plan = plan_probes(words, PROBES | {"concepts": [{"name": "pos"}, {"name": "topic"}]}, seed=0)
     table = table_of(identity_rows(plan, "ridge"))
-    assert set(table) == {
-        f"{name}/{c}" for name in ("probe_identity", "selectivity_identity") for c in ("pos", "topic")
-    }
-    assert table["probe_identity/pos"][0] == pytest.approx(1)
-    value, error, _ = table["probe_identity/topic"]
+    assert set(table) == set(product(("probe_identity", "selectivity_identity"), ("pos", "topic")))
+    assert table["probe_identity", "pos"][0] == pytest.approx(1)
+    value, error, _ = table["probe_identity", "topic"]
     assert abs(value - 0.5) < 4 * error
 
 
@@ -261,11 +269,11 @@ def test_what_cannot_be_probed_is_marked_and_the_rest_goes_on(rng):
     concepts = [{"name": name} for name in ("pos", "number", "tense", "role")]
     table = probe_table(words, rng.normal(size=(200, 5)), concepts, learning_curve=[0.5])
     for concept in ("pos", "tense", "role"):
-        for measure in ("probe/{}", "selectivity/{}", "probe_types/{}", "probe_learning/{}/0.5"):
-            value, error, n = table[measure.format(concept)]
+        for measure, *setting in (["probe"], ["selectivity"], ["probe_types"], ["probe_learning", 0.5]):
+            value, error, n = table[measure, concept, *setting]
             assert np.isnan([value, error]).all()
             assert n == 0
-    assert np.isfinite(table["probe/number"][0])
+    assert np.isfinite(table["probe", "number"][0])
     metadata = probe_metadata(plan_probes(words, PROBES | {"concepts": concepts}, seed=0))
     assert "only 'N' has" in metadata["pos"]["reason"]
     assert "no label 'tense'; there are: number, pos, role" in metadata["tense"]["reason"]
@@ -280,8 +288,8 @@ def test_a_class_whose_types_are_never_in_training_is_not_scored(rng):
     types, codes = types[order], np.where(types == 99, 2, types % 2)[order]
     words, features = words_of(types, pos=codes), np.eye(3)[codes] + 0.01 * rng.normal(size=(600, 3))
     table = probe_table(words, features, [{"name": "pos"}])
-    assert table["probe/pos"][::2] == pytest.approx((1, 600))
-    assert table["probe_types/pos"][::2] == pytest.approx((1, 570))
+    assert table["probe", "pos"][::2] == pytest.approx((1, 600))
+    assert table["probe_types", "pos"][::2] == pytest.approx((1, 570))
     metadata = probe_metadata(plan_probes(words, PROBES | {"concepts": [{"name": "pos"}]}, seed=0))
     assert metadata["pos"]["skipped"] == {"missing": 0, "rare": {}, "untrained_sentences": 0, "untrained_types": 30}
 
@@ -289,8 +297,8 @@ def test_a_class_whose_types_are_never_in_training_is_not_scored(rng):
 def test_words_of_one_type_have_no_score_on_other_types(rng):
     words, features = words_of([0] * 200, number=rng.integers(0, 2, 200)), rng.normal(size=(200, 4))
     table = probe_table(words, features, [{"name": "number"}])
-    assert np.isfinite(table["probe/number"][0])
-    assert "probe_types/number" not in table
+    assert np.isfinite(table["probe", "number"][0])
+    assert ("probe_types", "number") not in table
 
 
 def test_same_seed_same_result(rng):

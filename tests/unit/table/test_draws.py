@@ -7,8 +7,12 @@ import xarray as xr
 
 from triphase.core.artefacts import write_arrays
 from triphase.core.errors import InputError
-from triphase.table.draws import alignment_series, leave_out, step0_rows
+from triphase.encoding.analyses import Analysis
+from triphase.table.draws import alignment_series, draws_dataset, leave_out, step0_rows
+from triphase.table.selection import Selection
+from triphase.table.tidy import typed
 
+MAIN = {"scaling": "zscore", "delays": "headline", "nuisance": "N1"}
 SERIES = [{"model": model, "checkpoint": name} for model in ("a", "b") for name in ("step0", "step1")]
 
 
@@ -29,22 +33,22 @@ def fitted(tmp_path):
     files, rows = {}, []
     for place, step in enumerate((0, 10, 20)):
         key = "m", f"step{step}", 2
-        draws = np.array([[10 * place + np.arange(3.0), place + np.arange(3.0)]])  # (region, measure, draw)
         boot = xr.Dataset(
-            {"boot": (("listener", "region", "measure", "draw"), draws[None].astype(np.float32))},
-            coords={"listener": ["s"], "region": ["A"], "measure": ["r", "gain"]},
-        )
+            {"boot_r": (("listener", "region", "draw"), 10.0 * place + np.arange(3.0)[None, None]),
+             "boot_gain": (("listener", "region", "analysis", "draw"), place + np.arange(3.0)[None, None, None])},
+            coords={"listener": ["s"], "region": ["A"]} | {key: ("analysis", [value]) for key, value in MAIN.items()},
+        )  # fmt: skip
         files[key] = tmp_path / f"{step}.zarr.zip"
         write_arrays(files[key], boot)
         for measure, value in (("r", 10.0 * place), ("alignment", place)):
             rows.append([*key, step, step * 100, "s", "A", measure, value, 5])
     columns = ["model", "checkpoint", "layer", "step", "tokens", "subject", "roi", "measure", "value", "n"]
-    return pd.DataFrame(rows, columns=columns), files
+    return typed(pd.DataFrame(rows, columns=columns).assign(**MAIN)), files
 
 
 def test_alignment_over_step0_is_paired_with_the_models_own_start(fitted):
     drawn = alignment_series(*fitted)
-    over = [row for row in drawn if row["measure"] == "alignment_over_step0"]
+    over = [row for row in drawn if row["reference"] == "step 0"]
     assert [row["value"] for row in over] == [0, 10, 20]
     np.testing.assert_array_equal([row["boot"] for row in over], [[0] * 3, [10] * 3, [20] * 3])
     rows = step0_rows(drawn)
@@ -55,4 +59,12 @@ def test_alignment_over_step0_is_paired_with_the_models_own_start(fitted):
 def test_without_step_0_nothing_is_said_over_it(fitted):
     table, files = fitted
     drawn = alignment_series(table[table["step"] > 0], files)
-    assert {row["measure"] for row in drawn} == {"alignment"} and step0_rows(drawn).empty
+    assert len(drawn) == 2 and step0_rows(drawn).empty
+
+
+def test_draws_keep_the_keys_of_their_rows(fitted):
+    dataset = draws_dataset(alignment_series(*fitted), "x", 0)
+    main = Selection("alignment").draws(dataset)
+    assert main["step"].values.tolist() == [0, 10, 20] and main["value"].values.tolist() == [0, 1, 2]
+    over = Selection("alignment", analysis=Analysis("zscore", "headline", reference="step 0")).draws(dataset)
+    assert over["value"].values.tolist() == [0, 10, 20] and dataset.sizes["series"] == 6

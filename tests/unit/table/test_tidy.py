@@ -3,6 +3,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from triphase.encoding.analyses import Analysis
+from triphase.table.selection import Selection, analyses_of
 from triphase.table.tidy import (
     alignment_rows,
     ceiling_rows,
@@ -18,21 +20,36 @@ ROIS = [{"name": "A", "language": True}, {"name": "B", "language": False}]
 @pytest.fixture
 def result():
     """Two subjects; s1 has voxels in A, A, B and s2 in A only."""
-    values = {name: ("target", np.array([0.1, 0.3, 0.5, 0.7])) for name in
-              ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "gain", "cv_score", "p_fwer"]}  # fmt: skip
+    scores = np.array([0.1, 0.3, 0.5, 0.7])
+    values = {name: ("target", scores.copy()) for name in
+              ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "cv_score", "p_fwer"]}  # fmt: skip
     boot = np.zeros((2, 4, 2, 100))
-    boot[0, 0, 1] = np.random.default_rng(0).normal(0, 0.05, 100)
+    boot[0, 0, 0] = np.random.default_rng(0).normal(0, 0.05, 100)
+    values |= {
+        "q": ("target", [0.01, 0.2, 0.01, 0.01]),
+        "gain": (("analysis", "target"), [scores, scores / 2]),
+        "boot_r": (("listener", "region", "draw"), np.zeros((2, 4, 100))),
+        "boot_gain": (("listener", "region", "analysis", "draw"), boot),
+    }
     return xr.Dataset(
-        values | {"q": ("target", [0.01, 0.2, 0.01, 0.01]), "boot": (("listener", "region", "measure", "draw"), boot)},
+        values,
         coords={
             "subject": ("target", ["s1", "s1", "s1", "s2"]),
             "voxel": ("target", [0, 1, 2, 0]),
             "roi": ("target", ["A", "A", "B", "A"]),
             "listener": ["s1", "s2"],
             "region": ["A", "B", "language", "all"],
-            "measure": ["r", "gain"],
+            "scaling": ("analysis", ["zscore", "center"]),
+            "delays": ("analysis", ["headline", "headline"]),
+            "nuisance": ("analysis", ["N1", "N1"]),
         },
-        attrs={"layer": 2, "top_share": 0.4, "effective_rank": 7.5},
+        attrs={
+            "layer": 2,
+            "kernels": [
+                {"scaling": name, "delays": "headline", "top_share": share, "effective_rank": 7.5}
+                for name, share in (("zscore", 0.4), ("center", 0.9))
+            ],
+        },
     )
 
 
@@ -40,22 +57,38 @@ NO_REPEATS = pd.DataFrame({"subject": "s1", "voxel": [0, 1, 2], "ceiling": 0.9, 
 
 
 def test_regions_average_their_voxels(result):
-    rows = encoding_rows(result, ROIS, NO_REPEATS).set_index(["subject", "roi", "measure"])
+    every = encoding_rows(result, ROIS, NO_REPEATS)
+    rows = every[every["main"]].set_index(["subject", "roi", "measure"])
     assert rows.loc[("s1", "A", "gain"), "value"] == pytest.approx(0.2)
     assert rows.loc[("s1", "all", "gain"), "value"] == pytest.approx(0.3)
     assert rows.loc[("s1", "language", "significant"), "value"] == pytest.approx(0.5)
     assert rows.loc[("s1", "A", "gain"), "se"] == pytest.approx(0.05, rel=0.2)
     assert ("s2", "B", "gain") not in rows.index, "a region without voxels has no row"
-    assert "r_normalised" not in rows.index.get_level_values("measure"), "an inter-subject correlation is no ceiling"
-    assert rows.loc[(None, None, "kernel_top_share"), "value"] == 0.4
+    assert not every["normalised"].any(), "an inter-subject correlation is no ceiling"
+    assert rows.loc[(None, None, "kernel_top_share"), "value"].item() == 0.4
+
+
+def test_every_analysis_has_rows_of_its_own(result):
+    rows = encoding_rows(result, ROIS, NO_REPEATS)
+    assert analyses_of(rows[rows["measure"] == "gain"]) == {
+        Analysis("zscore", "headline", "N1"): True, Analysis("center", "headline", "N1"): False
+    }  # fmt: skip
+    assert analyses_of(rows[rows["measure"] == "r"]) == {Analysis("zscore", "headline"): True}
+    other = Selection("gain", roi="A", subject="s1", analysis=Analysis("center", "headline", "N1")).rows(rows)
+    assert other["value"].tolist() == pytest.approx([0.1]) and other["se"].tolist() == [0]
+    kernels = rows[rows["measure"] == "kernel_top_share"].set_index("scaling")["value"]
+    assert kernels.to_dict() == {"zscore": 0.4, "center": 0.9}
 
 
 def test_normalised_r_is_a_ratio_of_means_over_reliable_voxels(result):
     ceiling = pd.DataFrame({"subject": "s1", "voxel": [0, 1, 2], "ceiling": [0.15, 0.4, 0.8], "kind": "repeats"})
-    rows = encoding_rows(result, ROIS, ceiling).set_index(["subject", "roi", "measure"])["value"]
-    assert rows["s1", "all", "r_normalised"] == pytest.approx((0.3 + 0.5) / (0.4 + 0.8))
-    assert rows["s1", "A", "r_normalised"] == pytest.approx(0.3 / 0.4)
-    assert ("s2", "A", "r_normalised") not in rows.index
+    rows = encoding_rows(result, ROIS, ceiling)
+    normalised = Selection("r", analysis=Analysis("zscore", "headline", normalised=True)).rows(rows)
+    assert not normalised["main"].any()
+    values = normalised.set_index(["subject", "roi"])["value"]
+    assert values["s1", "all"] == pytest.approx((0.3 + 0.5) / (0.4 + 0.8))
+    assert values["s1", "A"] == pytest.approx(0.3 / 0.4)
+    assert ("s2", "A") not in values.index
 
 
 def test_voxels_without_a_score_are_left_out_of_the_means(result):
@@ -71,6 +104,7 @@ def test_tidy_rows_have_typed_nulls(result):
     table = tidy([encoding_rows(result, ROIS, NO_REPEATS), states, pd.DataFrame()], **keys)
     row = table[table["measure"] == "surprisal"].iloc[0]
     assert row["layer"] is pd.NA and row["subject"] is pd.NA and row["tokens"] == 400
+    assert row["scaling"] is pd.NA and row["main"] and not row["normalised"]
 
 
 def table_of(scores):
@@ -82,10 +116,11 @@ def table_of(scores):
             "roi": "language",
             "layer": layer,
             "measure": m,
+            "scaling": scaling,
             "value": v,
         }
         for (c, layer), value in scores.items()
-        for m, v in (("cv_score", value), ("gain", 10 * layer + c), ("gain_pca", layer))
+        for m, scaling, v in (("cv_score", "zscore", value), ("gain", "zscore", 10 * layer + c), ("gain", "pca", layer))
     ]
     return pd.DataFrame(rows)
 
@@ -95,8 +130,8 @@ def test_one_layer_over_all_checkpoints_by_the_mean_cv_score():
     table = table_of({(0, 1): 0.5, (1, 1): 0.1, (0, 2): 0.4, (1, 2): 0.4})
     layers = choose_layers(table, "language")
     assert layers == {("m", "s"): 2}
-    rows = alignment_rows(table, layers).groupby("measure")["value"].apply(list)
-    assert rows.to_dict() == {"alignment": [20, 21], "alignment_pca": [2, 2]}
+    rows = alignment_rows(table, layers).groupby(["measure", "scaling"])["value"].apply(list)
+    assert rows.to_dict() == {("alignment", "zscore"): [20, 21], ("alignment", "pca"): [2, 2]}
 
 
 def test_ceilings_skip_invalid_voxels():

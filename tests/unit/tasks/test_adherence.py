@@ -4,9 +4,9 @@ import pytest
 from triphase.core.errors import InputError
 from triphase.tasks.adherence import (
     adherence_scores,
-    answer_entropy,
     check_variants,
     commonest_share,
+    entropy_bits,
     normalise,
     parse_lenient,
     parse_strict,
@@ -90,14 +90,14 @@ def test_normalise_takes_the_first_line_with_text():
 
 
 def test_entropy_and_commonest_share():
-    assert answer_entropy(["A", "a.", "A"]) == (0.0, 0.0)
-    assert answer_entropy(["A", "B", "C", "D"])[0] == pytest.approx(2)
+    assert entropy_bits(["A", "a.", "A"]) == (0.0, 0.0)
+    assert entropy_bits(["A", "B", "C", "D"])[0] == pytest.approx(2)
     assert commonest_share(["A", "a", "B", "C"]) == 0.5
 
 
 def test_entropy_error_matches_simulation():
     rng = np.random.default_rng(2)
-    draws = [answer_entropy(rng.choice(["x", "y", "z"], 400, p=[0.7, 0.2, 0.1])) for _ in range(300)]
+    draws = [entropy_bits(rng.choice(["x", "y", "z"], 400, p=[0.7, 0.2, 0.1])) for _ in range(300)]
     values, errors = np.transpose(draws)
     assert errors.mean() == pytest.approx(values.std(), rel=0.15)
 

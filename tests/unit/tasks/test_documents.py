@@ -101,9 +101,9 @@ class TestShots:
         constant, _ = evaluate(jobs, tasks, bigram(answer_A=9)[0], tokenizer, batch_size=3, seed=0)
         assert set(constant["response"].str.strip()) == {"A"}
         for items in (copied, constant):
-            table = summarise(items, entries).set_index("measure")["value"]
-            assert abs(table["adherence/world"]) < 0.05
-            assert abs(table["adherence_lenient/world"]) < 0.05
+            table = summarise(items, entries).set_index(["measure", "target"])["value"]
+            assert abs(table["adherence", "world"]) < 0.05
+            assert abs(table["adherence_lenient", "world"]) < 0.05
             assert set(item_scores(items, entries)["score"]) == {0.0}
 
     def test_too_few_items_are_refused(self, folder):
@@ -190,8 +190,8 @@ def test_empty_completions_are_no_answers(folder):
     jobs = plan([], world(), [folder], None)
     items, _ = evaluate(jobs, load_tasks(jobs), model, word_tokenizer(), batch_size=3, seed=0)
     assert set(items["response"]) == {""}
-    table = summarise(items, world()).set_index("measure")["value"]
-    assert table["validity/world"] == table["adherence/world"] == table["answer_entropy/world"] == 0
+    table = summarise(items, world()).set_index(["measure", "target"])["value"]
+    assert table["validity", "world"] == table["adherence", "world"] == table["answer_entropy", "world"] == 0
 
 
 def test_following_and_knowing_are_told_apart(folder):
@@ -199,10 +199,10 @@ def test_following_and_knowing_are_told_apart(folder):
     model, _ = bigram(answer_cat=9, answer_B=2, answer_2=2)
     jobs = plan([], world(), [folder], None)
     items, _ = evaluate(jobs, load_tasks(jobs), model, word_tokenizer(), batch_size=3, seed=0)
-    table = summarise(items, world()).set_index("measure")
-    assert table.loc["validity/world", "value"] == 0
-    assert table.loc["accuracy_likelihood/world", "value"] == pytest.approx(3 / 8)
-    assert table.loc["accuracy_likelihood/world", "n"] == 8
+    table = summarise(items, world()).set_index(["measure", "target"])
+    assert table.loc[("validity", "world"), "value"] == 0
+    assert table.loc[("accuracy_likelihood", "world"), "value"] == pytest.approx(3 / 8)
+    assert table.loc[("accuracy_likelihood", "world"), "n"] == 8
 
 
 def test_a_choice_longer_than_the_context_leaves_the_task_out(folder):
@@ -214,4 +214,4 @@ def test_a_choice_longer_than_the_context_leaves_the_task_out(folder):
     assert items.empty
     assert "an answer has 40 tokens, the model's context is 32" in metadata["missing"]["one"]
     items.attrs["missing"] = metadata["missing"]
-    assert summarise(items, []).set_index("measure").loc["accuracy/one", "n"] == 0
+    assert summarise(items, []).set_index(["measure", "target"]).loc[("accuracy", "one"), "n"] == 0

@@ -159,11 +159,11 @@ def test_more_generated_tokens_than_context_leaves_the_task_out_and_says_why(fol
     items, metadata = run(jobs, bigram()[0], tokenizer)
     assert "'ask_letters' generates up to 32 tokens, the model's context is 32" in metadata["missing"]["world.letters"]
     items.attrs["missing"] = metadata["missing"]
-    table = summarise(items, world).set_index("measure")
-    assert table.loc["accuracy/one", "n"] == 5
-    assert np.isnan(table.loc["adherence/world", "value"])
-    assert table.loc["adherence/world", "n"] == 0
-    assert set(item_scores(items, world)["measure"]) == {"accuracy_rescaled/one"}
+    table = summarise(items, world).set_index(["measure", "target"])
+    assert table.loc[("accuracy", "one"), "n"] == 5
+    assert np.isnan(table.loc[("adherence", "world"), "value"])
+    assert table.loc[("adherence", "world"), "n"] == 0
+    assert set(item_scores(items, world)["measure"]) == {"accuracy_rescaled"}
 
 
 class TestKnownModel:
@@ -181,11 +181,11 @@ class TestKnownModel:
         assert set(items["chance"]) == {0.25}
         described = metadata["tasks"]["one"]
         assert (described["n"], described["version"], described["shots"], described["truncated"]) == (5, 2.0, 0, 0)
-        table = summarise(items, []).set_index("measure")
-        assert table.loc["accuracy/one", "value"] == pytest.approx(0.2)
-        assert table.loc["accuracy/one", "se"] == pytest.approx(agresti_coull(1, 5))
-        assert table.loc["accuracy_rescaled/one", "value"] == pytest.approx((0.2 - 0.25) / 0.75)
-        assert table.loc["accuracy_rescaled/one", "n"] == 5
+        table = summarise(items, []).set_index(["measure", "target"])
+        assert table.loc[("accuracy", "one"), "value"] == pytest.approx(0.2)
+        assert table.loc[("accuracy", "one"), "se"] == pytest.approx(agresti_coull(1, 5))
+        assert table.loc[("accuracy_rescaled", "one"), "value"] == pytest.approx((0.2 - 0.25) / 0.75)
+        assert table.loc[("accuracy_rescaled", "one"), "n"] == 5
 
     def test_minimal_pairs_equal_hand_computation(self, folder, tokenizer):
         model, logp = bigram(cat_sees=1.0, dog_see=0.5)
@@ -207,12 +207,12 @@ class TestKnownModel:
         items, _ = run(plan([], adherence, [folder], None), model, tokenizer)
         answers = items.groupby("variant", sort=False)["response"].agg(lambda column: set(map(str.strip, column)))
         assert answers.to_dict() == {"letters": {"B"}, "digits": {"3"}, "plain": {"see"}}
-        table = summarise(items, adherence).set_index("measure")["value"]
-        assert table["adherence/world"] == table["adherence_lenient/world"] == table["validity/world"] == 1
-        assert table["answer_entropy/world"] == 0
-        assert table["commonest_answer/world"] == 1
+        table = summarise(items, adherence).set_index(["measure", "target"])["value"]
+        assert table["adherence", "world"] == table["adherence_lenient", "world"] == table["validity", "world"] == 1
+        assert table["answer_entropy", "world"] == 0
+        assert table["commonest_answer", "world"] == 1
         # Index 1 (B) is right once, index 2 (3) once, of five questions each.
-        assert table["accuracy_valid/world"] == pytest.approx(0.2)
+        assert table["accuracy_valid", "world"] == pytest.approx(0.2)
         letters, digits = (items.loc[items["variant"] == name, "label_mass"] for name in ("letters", "digits"))
         # This tokenizer ignores spaces, so a label has one form.
         np.testing.assert_allclose(letters, np.exp(logp.loc["letter", list("ABCD")]).sum(), rtol=1e-5)
@@ -222,19 +222,19 @@ class TestKnownModel:
         odds = {f"{word}_A": 5 for word in ("letter", "digit", "cat")} | {"A_<end>": 9}
         adherence = [{"name": "world", "variants": VARIANTS}]
         items, _ = run(plan([], adherence, [folder], None), bigram(**odds)[0], tokenizer)
-        table = summarise(items, adherence).set_index("measure")
-        assert table.loc["adherence/world", "value"] == 0
-        assert table.loc["adherence/world", "se"] > 0
-        assert table.loc["validity/world", "value"] == 0.5
+        table = summarise(items, adherence).set_index(["measure", "target"])
+        assert table.loc[("adherence", "world"), "value"] == 0
+        assert table.loc[("adherence", "world"), "se"] > 0
+        assert table.loc[("validity", "world"), "value"] == 0.5
 
     def test_no_valid_answer_leaves_accuracy_among_them_open(self, folder, tokenizer):
         adherence = [{"name": "world", "variants": VARIANTS}]
         odds = {f"{word}_dog": 5 for word in ("letter", "digit", "cat", "dog")}
         items, _ = run(plan([], adherence, [folder], None), bigram(**odds)[0], tokenizer)
-        table = summarise(items, adherence).set_index("measure")
-        assert np.isnan(table.loc["accuracy_valid/world", "value"])
-        assert table.loc["accuracy_valid/world", "n"] == 0
-        assert table.loc["validity/world", "value"] == 0
+        table = summarise(items, adherence).set_index(["measure", "target"])
+        assert np.isnan(table.loc[("accuracy_valid", "world"), "value"])
+        assert table.loc[("accuracy_valid", "world"), "n"] == 0
+        assert table.loc[("validity", "world"), "value"] == 0
 
     def test_prompts_longer_than_the_context_are_counted(self, folder, tokenizer):
         rows = [{"id": 0, "question": "cat " * 40, "choices": ["cat", "dog"], "answer": 0},
@@ -351,10 +351,11 @@ def test_means_of_item_scores_are_the_measures():
                                     "response": answers, "target": 0, "label_mass": 0.5, "truncated": False,
                                     "loglikelihoods": [[0.0, -1, -1, -1]] * 40}))  # fmt: skip
     items, adherence = pd.concat(frames, ignore_index=True), [{"name": "world", "variants": VARIANTS}]
-    table = summarise(items.sample(frac=1, random_state=0), adherence).set_index("measure")["value"]
+    table = summarise(items.sample(frac=1, random_state=0), adherence).set_index(["measure", "target"])["value"]
     scores = item_scores(items, adherence)
-    assert set(scores["measure"]) == {"accuracy_rescaled/quiz", "adherence/world"}
-    for measure, frame in scores.groupby("measure"):
+    keys = scores.groupby(["measure", "target"])
+    assert set(keys.groups) == {("accuracy_rescaled", "quiz"), ("adherence", "world")}
+    for measure, frame in keys:
         assert frame["item"].tolist() == list(range(40))
         assert frame["score"].mean() == pytest.approx(table[measure])
 

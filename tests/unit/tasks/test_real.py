@@ -136,12 +136,12 @@ def test_multiple_choice_equals_direct_scoring_item_by_item(small, real_data):
         )
         lengths = [len(answer) for _, answer in requests]
         assert row["correct_norm"] == float(np.argmax(np.divide(row["loglikelihoods"], lengths)) == row["target"])
-    table = summarise(items, []).set_index("measure")["value"]
-    assert table["chance/pubmedqa"] == pytest.approx(1 / 3)
-    assert table["chance/jcqa"] == pytest.approx(1 / 5)
+    table = summarise(items, []).set_index(["measure", "target"])["value"]
+    assert table["chance", "pubmedqa"] == pytest.approx(1 / 3)
+    assert table["chance", "jcqa"] == pytest.approx(1 / 5)
     decisions = [row["final_decision"] for row in rows]
-    assert table["majority/pubmedqa"] == max(decisions.count(answer) for answer in set(decisions)) / 4
-    assert table["truncated/pubmedqa"] == 1
+    assert table["majority", "pubmedqa"] == max(decisions.count(answer) for answer in set(decisions)) / 4
+    assert table["truncated", "pubmedqa"] == 1
 
 
 def direct(model, tokenizer, context, answer):
@@ -163,8 +163,8 @@ def test_japanese_claims_run_with_and_without_shots(small, real_data, shots):
     assert len(items) == 3 * 5
     assert items["truncated"].any() == bool(shots)
     assert {entry["shots"] for entry in metadata["tasks"].values()} == {shots}
-    table = summarise(items, entries).set_index("measure")
-    assert table.loc["adherence/jclaims", "n"] == table.loc["accuracy_likelihood/jclaims", "n"] == 5
+    table = summarise(items, entries).set_index(["measure", "target"])
+    assert table.loc[("adherence", "jclaims"), "n"] == table.loc[("accuracy_likelihood", "jclaims"), "n"] == 5
     prompt = tasks["jclaims.jcommonsenseqa_claims_sei"].instances[0].args[0]
     assert prompt.count("質問：") == shots + 1
     assert "はい" not in prompt

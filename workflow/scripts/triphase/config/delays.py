@@ -31,7 +31,7 @@ def alternative_delays(
 
     Returns
     -------
-    dict of name to list of int, scans; the name is that of the seconds, as "delays_2_5"
+    dict of name to list of int, scans; the name is that of the seconds, as "2-5"
 
     Raises
     ------
@@ -54,5 +54,5 @@ def alternative_delays(
         if tuple(scans) in taken:
             raise InputError(f"{where} are scans {scans} at TR {tr} s, as is {taken[tuple(scans)]}; take it out")
         taken[tuple(scans)] = f"[{first:g}, {last:g}] s"
-        found[f"delays_{first:g}_{last:g}"] = scans
+        found[f"{first:g}-{last:g}"] = scans
     return found

@@ -38,16 +38,22 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     Parameters
     ----------
     kind : str, what messages call an entry
-    entry : a dataclass with `name` and `function`; a field without a default must be given and not be empty
+    entry : a dataclass with `name` and `function`; a field without a default must be given and not be empty, and so
+        must the function of an entry from outside the library
     package : str, optional
         Package whose modules add the library's own entries. They are imported when the registry is first read, which
         Snakemake does at every start: such a module must be cheap to import.
+    described_in : str, optional
+        Module that adds descriptions of the library's own entries, whose functions it does not hold. It is imported
+        likewise, but is no part of the code that jobs rerun for.
     """
 
     every: ClassVar[list["Registry"]] = []
 
-    def __init__(self, kind: str, entry: Callable[..., Entry], package: str | None = None):
-        self.kind, self.entry, self.package = kind, entry, package
+    def __init__(
+        self, kind: str, entry: Callable[..., Entry], package: str | None = None, described_in: str | None = None
+    ):
+        self.kind, self.entry, self.package, self.described_in = kind, entry, package, described_in
         self.places: dict[str, Place] = {}
         self._entries: dict[str, Entry] = {}
         self.every.append(self)
@@ -81,7 +87,9 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     def fill(self) -> None:
         """Import the modules that add the library's own entries, once."""
-        package, self.package = self.package, None
+        package, described_in, self.package, self.described_in = self.package, self.described_in, None, None
+        if described_in:
+            import_module(described_in)
         if package:
             for module in iter_modules(import_module(package).__path__):
                 import_module(f"{package}.{module.name}")
@@ -111,9 +119,11 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         if unknown := sorted(set(values) - set(known)):
             refuse(f"has no field {', '.join(map(repr, unknown))}; its fields are {', '.join(known)}")
         needed = [name for name, field in known.items() if field.default is field.default_factory is MISSING]
+        if not Path(place.file).is_relative_to(LIBRARY) and "function" not in needed:
+            needed.append("function")  # the library may describe apart what it does, a user's entry is whole
         if lacking := [f"its {name}" for name in needed if values.get(name) in (None, "")]:
             refuse(f"lacks {' and '.join(lacking)}")
-        if not callable(values.get("function")):
+        if values.get("function") is not None and not callable(values["function"]):
             refuse(f"has {values.get('function')!r} as its function, which cannot be called")
         name = values["name"]
         if not Path(place.file).is_relative_to(LIBRARY):

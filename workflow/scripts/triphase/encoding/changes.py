@@ -14,10 +14,10 @@ from triphase.stats.multiple_tests import benjamini_hochberg
 from triphase.stats.paired import PairedDraws, compare, swap_draws
 
 FOUND = ["difference", "se", "low", "high", "p"]
-COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "reference", "layer", "subject", "roi", "measure", "value",
-           "se", "low", "high", "p", "q", "n"]  # fmt: skip
+COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "reference", "reference_checkpoint", "layer", "subject",
+           "roi", "measure", "value", "se", "low", "high", "p", "q", "n"]  # fmt: skip
 # Differences of one of these are tested together: all checkpoints and regions.
-FAMILY = ["model", "measure", "subject", "layer"]
+FAMILY = ["model", "measure", "reference", "subject", "layer"]
 
 
 def paired_draws(shared: xr.Dataset, *, boot_draws: int, permutations: int, seed: int) -> PairedDraws:
@@ -93,7 +93,7 @@ def layer_changes(
 
 
 def change_rows(changes: xr.Dataset, roles: list[str]) -> pd.DataFrame:
-    """Rows of the regions' differences, as measure r_change_<role> for each role that the reference plays.
+    """Rows of the regions' differences, as measure r_change, for each role that the reference plays.
 
     Parameters
     ----------
@@ -102,13 +102,13 @@ def change_rows(changes: xr.Dataset, roles: list[str]) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with layer, subject, roi, measure, value, se, low, high, p, n (voxels)
+    DataFrame with layer, subject, roi, measure, reference (the role), value, se, low, high, p, n (voxels)
     """
     regional = changes[[*(f"region_{name}" for name in FOUND), "n_voxels"]]
     table = regional.to_dataframe().reset_index().rename(columns=lambda name: name.removeprefix("region_"))
     table = table.rename(columns={"listener": "subject", "region": "roi", "difference": "value", "n_voxels": "n"})
     table = table[table["n"] > 0]
-    return pd.concat([table.assign(measure=f"r_change_{role}") for role in roles], ignore_index=True)
+    return pd.concat([table.assign(measure="r_change", reference=role) for role in roles], ignore_index=True)
 
 
 def study_changes(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -117,6 +117,6 @@ def study_changes(tables: list[pd.DataFrame]) -> pd.DataFrame:
     table = table.assign(q=np.nan).reindex(columns=COLUMNS)
     for _, rows in table.groupby(FAMILY).groups.items():
         table.loc[rows, "q"] = benjamini_hochberg(table.loc[rows, "p"].to_numpy(float))
-    text = ["study", "model", "checkpoint", "reference", "subject", "roi", "measure"]
+    text = ["study", "model", "checkpoint", "reference", "reference_checkpoint", "subject", "roi", "measure"]
     kinds = dict.fromkeys(text, "string") | dict.fromkeys(["step", "tokens", "layer", "n"], "Int64")
     return table.astype(kinds | dict.fromkeys(["value", "se", "low", "high", "p", "q"], "float64"))

@@ -9,6 +9,7 @@ import xarray as xr
 
 from triphase.config.jobs import FitEncoding
 from triphase.core.batches import slices
+from triphase.encoding.analyses import OWN_DELAYS, Analysis
 from triphase.encoding.design import Design
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
@@ -60,17 +61,18 @@ def fit_layer(
     Returns
     -------
     xarray.Dataset
-        Scores (target), with r and its split over bands, gains, p, q (FDR) and p_fwer (maximum statistic) per subject;
-        alpha and weight of every split; `blocks`, sums from which `compare_alignment` draws; `boot` (listener, region,
-        measure, draw). Attributes: shape of the layer's kernel, smallest p, voxels without a score, solver
-        and backend.
+        Scores (target), with r and its split over bands, p, q (FDR) and p_fwer (maximum statistic) per subject; `gain`
+        (analysis, target), with the coordinates scaling, delays and nuisance, the headline first; alpha and weight of
+        every split; `blocks`, sums from which `compare_alignment` draws; `boot_r` (listener, region, draw) and
+        `boot_gain` (listener, region, analysis, draw). Attributes: `kernels`, shapes of the layer's kernel by scaling
+        and delays; smallest p; voxels without a score; solver and backend.
     """
     subjects = list(dict.fromkeys(targets["subject"]))
     family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
     test, draws = _null(design, settings)
     drawn = bootstrap_draws(design.block_sizes, design.groups, settings.boot_draws, settings.seed)
     columns, means, largest = _Columns(len(targets)), RegionMeans(targets, settings.rois), -np.inf
-    shapes: dict[str, float] = {}
+    kernels: list[dict[str, str | float]] = []
     solvers: set[str] = set()
     alphas, backend = penalties(settings.alphas), engine.backend
     measured, below = shared["response_blocks"].values, {}
@@ -80,19 +82,21 @@ def fit_layer(
             scale=lambda values, training, how=variant.scaling: scaled(values, training, how, settings.components),
         )  # fmt: skip
         backend = spectra.backend  # what "auto" is on this machine
-        shapes |= {f"{key}{variant.suffix}": value for key, value in _shape(spectra).items()}
-        for gain, (bands, alone) in variant.fits.items():
+        kernels.append({"scaling": variant.scaling, "delays": variant.name} | _shape(spectra))
+        for nuisance, (bands, alone) in variant.fits.items():
             weights, r_alone = weight_grid(settings.band_weights, len(bands) + 1), shared[f"r_{alone}"].values
-            search, below[gain] = Search(alphas, weights, engine.solver, names=["llm", *bands]), alone
+            search = Search(alphas, weights, engine.solver, names=["llm", *bands])
+            analysis, first = Analysis(variant.scaling, variant.name, nuisance), not below
+            below[analysis] = alone
             for batch in slices(len(targets), batch_size(len(rows), settings.boot_draws)):
                 y = shared["responses"][:, batch].values
                 predicted, fit = fit_bands(spectra, list(bands.values()), y, design.outer, design.inner, search)
                 solvers |= fit["solvers"]
                 joint, split = correlate(predicted, y, design.segments)
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)
-                means.add(gain, batch, bootstrap_sums(sums, measured[..., batch], design.block_scans, drawn))
-                columns.put(batch, {gain: joint - r_alone[batch]})
-                if gain != "gain":
+                means.add(analysis, batch, bootstrap_sums(sums, measured[..., batch], design.block_scans, drawn))
+                columns.put(batch, {analysis: joint - r_alone[batch]})
+                if not first:
                     continue
                 z, p, most = test(predicted.sum(0), y, design.segments, draws, family[batch], len(subjects))
                 largest = np.maximum(largest, most)
@@ -103,21 +107,26 @@ def fit_layer(
                 })  # fmt: skip
         del spectra  # before the next ones are made
     found = columns.values
+    found["gain"] = np.stack([found.pop(analysis) for analysis in below])
     found["q"] = np.concatenate([benjamini_hochberg(found["p"][family == place]) for place in range(len(subjects))])
     found["p_fwer"] = family_wise_p(found.pop("z"), family, largest)
     lost = int((~np.isfinite(found["r"])).sum())
     if lost:
         log.warning("%d of %d voxels have no score: constant or not finite where they are held out", lost, len(family))
-    gains, joint = means.means()
-    # The mean of differences is the difference of means: a voxel without a score has none in either fit.
-    boot = np.concatenate([joint[:, :, :1], joint - shared["boot"].sel(fit=[below[gain] for gain in gains]).values], 2)
-    dims = {"alpha": ("split", "target"), "weight": ("split", "band", "target"), "blocks": ("sum", "block", "target")}
+    _, joint = means.means()
+    dims = {"alpha": ("split", "target"), "weight": ("split", "band", "target"), "blocks": ("sum", "block", "target"),
+            "gain": ("analysis", "target")}  # fmt: skip
     return xr.Dataset(
         {name: (dims.get(name, ("target",)), values.astype(np.float32)) for name, values in found.items()}
-        | {"boot": (("listener", "region", "measure", "draw"), boot)},
-        coords={"band": ["llm", "nuisance"], "sum": ["x", "xx", "xy"], "listener": subjects, "region": means.regions,
-                "measure": ["r", *gains]},
-        attrs={**shapes, "smallest_p": 1 / (len(draws[0]) + 1), "without_score": lost,
+        | {
+            "boot_r": (("listener", "region", "draw"), joint[:, :, 0]),
+            # The mean of differences is the difference of means: a voxel without a score has none in either fit.
+            "boot_gain": (("listener", "region", "analysis", "draw"),
+                          joint - shared["boot"].sel(fit=list(below.values())).values),
+        },
+        coords={"band": ["llm", "nuisance"], "sum": ["x", "xx", "xy"], "listener": subjects, "region": means.regions}
+        | {key: ("analysis", [getattr(one, key) for one in below]) for key in ("scaling", "delays", "nuisance")},
+        attrs={"kernels": kernels, "smallest_p": 1 / (len(draws[0]) + 1), "without_score": lost,
                "significance": settings.significance, "solver": sorted(solvers), "backend": backend},
     )  # fmt: skip
 
@@ -128,14 +137,14 @@ class Variant:
 
     Attributes
     ----------
-    suffix : str, of its measures; empty for the headline
     scaling : str
+    name : str, of its delays, see `triphase.encoding.analyses.Analysis`
     delays : list of int, scans
-    fits : dict of gain to (bands beside the layer by name, name of the fit without the layer)
+    fits : dict of nuisance set to (bands beside the layer by name, name of the fit without the layer)
     """
 
-    suffix: str
     scaling: str
+    name: str
     delays: list
     fits: dict
 
@@ -146,18 +155,15 @@ def _variants(design, scalings):
     """
     names, nuisance = list(design.bands), {"nuisance": design.bands["nuisance"]}
     fits = {
-        f"gain_over_{names[n - 1]}" if n > 1 else "gain": (
-            {name: design.bands[name] for name in names[:n]}, f"{names[n - 1]}_alone"
-        )
+        f"N{n}": ({name: design.bands[name] for name in names[:n]}, f"{names[n - 1]}_alone")
         for n in range(1, len(names) + 1)
-    }  # fmt: skip
-    variants = [Variant("", scalings[0], design.delays, fits)]
+    }
+    variants = [Variant(scalings[0], OWN_DELAYS, design.delays, fits)]
     for scaling in scalings[1:]:
-        fits = {f"gain_{scaling}": (nuisance, "nuisance_alone")}
-        variants.append(Variant(f"_{scaling}", scaling, design.delays, fits))
+        variants.append(Variant(scaling, OWN_DELAYS, design.delays, {"N1": (nuisance, "nuisance_alone")}))
     for name, other in design.alternatives.items():
-        fits = {f"gain_{name}": ({"nuisance": other.nuisance}, f"nuisance_alone_{name}")}
-        variants.append(Variant(f"_{name}", scalings[0], other.delays, fits))
+        fits = {"N1": ({"nuisance": other.nuisance}, f"nuisance_alone_{name}")}
+        variants.append(Variant(scalings[0], f"{name} s", other.delays, fits))
     return variants
 
 

@@ -92,7 +92,7 @@ class Alone:
     Attributes
     ----------
     fits : dict of name to the bands of each fit, by name
-        `nuisance_alone`; `lexical_alone`, of both bands, where there is a lexical one; `nuisance_alone_delays_…` of
+        `nuisance_alone`; `lexical_alone`, of both bands, where there is a lexical one; `nuisance_alone_2-5` of
         every alternative; `floor`.
     """
 

@@ -7,6 +7,7 @@ from triphase.phases.curves import Undetermined, read_curve
 from triphase.phases.piecewise import Shape
 from triphase.phases.transitions import is_triple
 from triphase.phases.verdict import Judged
+from triphase.table.selection import Selection
 
 LAG_LEVEL = 0.90
 LAG_FACTOR = 2.0
@@ -21,20 +22,16 @@ def behaviour(table, boot, headline, alignment, settings, rng):
     -------
     results (dict for JSON), and the fits (dict of name to `Judged`) of those that could be fitted
     """
-    names = table["measure"].dropna().unique()
-    measures = {
-        "accuracy": [f"accuracy_rescaled/{task}" for task in headline["tasks"]],
-        "adherence": [f"adherence/{name}" for name in headline["adherence"]],
-    }
     results, fits = {}, {}
-    for kind, wanted in measures.items():
+    for kind, wanted in declared(headline).items():
+        results[kind] = {"measure": wanted.measure, "targets": list(wanted.targets)}
         try:
-            if not wanted or not set(wanted) & set(names):
+            if not len(wanted.rows(table)):
                 raise Undetermined(f"{kind} is absent for this model")
             fits[kind] = Judged(read_curve(table, boot, wanted), settings, rng, settings.floor_tokens)
-            results[kind] = {"measures": wanted} | fits[kind].describe()
+            results[kind] |= fits[kind].describe()
         except Undetermined as problem:
-            results[kind] = {"measures": wanted, "pattern": None, "breakpoints": [], "intervals": [], "segments": []}
+            results[kind] |= {"pattern": None, "breakpoints": [], "intervals": [], "segments": []}
             results[kind]["remarks"] = [f"undetermined: {problem}"]
     results["accuracy"]["coincidence"] = coincidence(
         alignment and alignment.onset(after_fall=True), fits.get("accuracy"), alignment, last=True
@@ -44,6 +41,14 @@ def behaviour(table, boot, headline, alignment, settings, rng):
     )
     results["stagnation"] = stagnation(alignment, fits.get("accuracy"))
     return results, fits
+
+
+def declared(headline):
+    """What the headline declares of behaviour: dict of kind to selection of the tidy table."""
+    return {
+        "accuracy": Selection("accuracy_rescaled", tuple(headline["tasks"])),
+        "adherence": Selection("adherence", tuple(headline["adherence"])),
+    }
 
 
 def coincidence(reference, fit, alignment, last):

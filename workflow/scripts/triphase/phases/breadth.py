@@ -12,12 +12,13 @@ import numpy as np
 from scipy.stats import norm
 
 from triphase.core.artefacts import finite_or_none
-from triphase.phases.curves import Undetermined, average_subjects, prepare, read_curve
+from triphase.phases.curves import Undetermined, average_subjects, prepare, subject_curves
 from triphase.phases.piecewise import tau_ladder
 from triphase.phases.transitions import WORDS, merged
 from triphase.stats.intervals import LEVEL
 from triphase.stats.multiple_tests import benjamini_hochberg
-from triphase.table.tidy import LEAST_CEILING
+from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT, LEAST_CEILING
 
 FDR = 0.05
 NEEDED_SHARE = 0.8  # of the parcels with a ceiling of at least LEAST_CEILING, moving alike: "the entire brain"
@@ -48,7 +49,7 @@ class Phases:
         return round(10 ** self.borders[inside[0]]), round(10 ** self.borders[inside[-1] + 1])
 
 
-def breadth(table, boot, headline, judged, rois, settings, seed):
+def breadth(table, boot, judged, rois, settings, seed):
     """Share of parcels that move in each phase of the headline fit, and how language areas differ from the rest.
 
     Parameters
@@ -57,7 +58,6 @@ def breadth(table, boot, headline, judged, rois, settings, seed):
         Tidy rows of one model, and those of no model (measure `ceiling`).
     boot : xarray.Dataset
         Paired draws of the same model.
-    headline : dict with measure
     judged : verdict.Judged or None
         The headline's fit.
     rois : list of dict with name and language
@@ -70,7 +70,8 @@ def breadth(table, boot, headline, judged, rois, settings, seed):
     -------
     dict, the entry `breadth` of phases.json (see results/README.md)
     """
-    rows = table[table["measure"] == headline["measure"]]
+    asked = Selection(ALIGNMENT)
+    rows, drawn = asked.rows(table), asked.draws(boot)
     voxels = rows.groupby("roi")["n"].mean().astype(float).to_dict()
     names = [roi["name"] for roi in rois if roi["name"] in voxels]
     covered = sum(voxels[name] for name in names) / voxels["all"] if voxels.get("all") else None
@@ -79,8 +80,7 @@ def breadth(table, boot, headline, judged, rois, settings, seed):
     if judged is None:
         return found | {"reason": "the headline curve cannot be fitted, so there are no phases"}
     phases, ceilings = Phases.of(judged), ceilings_of(table)
-    drawn = boot.isel(series=boot["measure"].values == headline["measure"])
-    curves = {name: parcel_curve(rows, drawn, headline["measure"], name, seed) for name in names}
+    curves = {name: parcel_curve(rows, drawn, name, seed) for name in names}
     changes, lost = {}, []
     for name, data in curves.items():
         try:
@@ -120,17 +120,15 @@ def breadth(table, boot, headline, judged, rois, settings, seed):
 
 def ceilings_of(table):
     """Noise ceiling of each region, mean over subjects; None where hearings are not repeated, so that r has none."""
-    if not (table["measure"] == "r_normalised").any():
+    if not table["normalised"].any():
         return None
     return table[table["measure"] == "ceiling"].groupby("roi")["value"].mean().to_dict()
 
 
-def parcel_curve(rows, drawn, measure, roi, seed):
+def parcel_curve(rows, drawn, roi, seed):
     """Curve of one parcel, mean over subjects; those are resampled alike for every parcel."""
     rows, drawn = rows[rows["roi"] == roi], drawn.isel(series=drawn["roi"].values == roi)
-    subjects = rows["subject"].dropna().unique()
-    curves = [read_curve(rows, drawn, [measure], subject=subject) for subject in subjects]
-    return average_subjects(curves, np.random.default_rng(seed))
+    return average_subjects(list(subject_curves(rows, drawn, roi).values()), np.random.default_rng(seed))
 
 
 class Changes:

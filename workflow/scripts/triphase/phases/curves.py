@@ -4,11 +4,15 @@ A curve is a dict with checkpoint (list of names), step, tokens, values, errors 
 where a verdict on it has something to say, remarks (list of str).
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from triphase.core.messages import listed
 from triphase.phases.piecewise import shrink_covariance
 from triphase.stats.intervals import RESAMPLED_SUBJECTS
+from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT
 
 RESAMPLED_SEEDS = 5  # training runs that differ in their seed, from which on they are a sample and are resampled
 MOST_NAMES = 6  # of checkpoints in a message
@@ -19,8 +23,8 @@ class Undetermined(Exception):
     """The curve cannot be fitted; the message says why."""
 
 
-def read_curve(table, boot, measures, roi=None, subject=None):
-    """Values and draws of one measure, or of the mean of several, over the checkpoints of one model.
+def read_curve(table, boot, selection):
+    """Values and draws of a measure, or of its mean over several targets, over the checkpoints of one model.
 
     Checkpoints of the table that lack the measure are not on the curve, and `remarks` name them.
 
@@ -30,9 +34,7 @@ def read_curve(table, boot, measures, roi=None, subject=None):
         Tidy rows of one model.
     boot : xarray.Dataset
         `boot` (series, draw) of the same model.
-    measures : list of str
-    roi, subject : str, optional
-        Rows to keep; all where not given.
+    selection : triphase.table.selection.Selection
 
     Returns
     -------
@@ -43,13 +45,9 @@ def read_curve(table, boot, measures, roi=None, subject=None):
     Undetermined
         The measure is absent.
     """
-    rows = table[table["measure"].isin(measures)]
-    here = np.isin(boot["measure"].values, measures)
-    for key, wanted in (("roi", roi), ("subject", subject)):
-        if wanted is not None:
-            rows, here = rows[rows[key] == wanted], here & (boot[key].values == wanted)
+    rows, series = selection.rows(table), selection.draws(boot)
     if not len(rows):
-        raise Undetermined(f"{' and '.join(measures) or 'the measure'} is absent for this model")
+        raise Undetermined(f"{selection.name} is absent for this model")
     grouped = rows.groupby(["step", "checkpoint"])
     whole = grouped["value"].agg(lambda column: column.mean(skipna=False))
     # Unequal sets of tasks would make a curve jump for want of a task.
@@ -57,7 +55,7 @@ def read_curve(table, boot, measures, roi=None, subject=None):
     errors = grouped["se"].agg(lambda column: np.sqrt((column**2).sum(skipna=False)) / len(column))
     names = list(whole.index.get_level_values("checkpoint").astype(str))
     drawn = {}
-    for name, draws in zip(boot["checkpoint"].values[here], boot["boot"].values[here], strict=True):
+    for name, draws in zip(series["checkpoint"].values, series["boot"].values, strict=True):
         drawn.setdefault(str(name), []).append(draws)
     complete = all(name in drawn for name in names)
     elsewhere = table.loc[table["tokens"] > 0, ["step", "checkpoint"]].drop_duplicates().sort_values("step")
@@ -72,6 +70,21 @@ def read_curve(table, boot, measures, roi=None, subject=None):
         "draws": np.array([np.mean(drawn[name], axis=0) for name in names], float) if complete else None,
         "remarks": [f"not measured at {listed(absent, MOST_NAMES)}"] if absent else [],
     }
+
+
+def subject_curves(table, boot, roi, analysis=None):
+    """Alignment of every subject in one region, under one analysis: dict of subject to curve.
+
+    Parameters
+    ----------
+    table, boot : as for `read_curve`
+    roi : str
+    analysis : triphase.encoding.analyses.Analysis, optional
+        The main one where not given.
+    """
+    whole = Selection(ALIGNMENT, roi=roi, analysis=analysis)
+    subjects = [str(name) for name in whole.rows(table)["subject"].dropna().unique()]
+    return {name: read_curve(table, boot, replace(whole, subject=name)) for name in subjects}
 
 
 def average_subjects(curves, rng):

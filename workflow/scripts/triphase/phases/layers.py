@@ -10,16 +10,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from triphase.core.artefacts import read_variables
+from triphase.encoding.analyses import Analysis
+from triphase.table.selection import Selection
 
 HEADLINE, PER_CHECKPOINT = "headline", "per checkpoint"
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a curve is made of: a measure of single layers, less its own value at step 0 where `over_step0`."""
+    """What a curve is made of: a score of single layers, less its own value at step 0 where `over_step0`."""
 
     measure: str
+    analysis: Analysis
     over_step0: bool = False
+
+    @property
+    def score(self):
+        """Which score it is, whatever is subtracted."""
+        return self.measure, self.analysis
 
 
 def layer_rules(table, layers, roi):
@@ -70,9 +78,13 @@ class LayerCurves:
         self.steps, self.tokens = steps.to_numpy(float).T
         self.start = self.names[0] if len(self.steps) and self.steps[0] == 0 else None
         needed = {place for choice, source, roi in wanted for place in self.places(choice, source, roi)}
-        rows = rows[rows["measure"].isin({place[-1] for place in needed}) & rows["roi"].isin({p[-2] for p in needed})]
-        keys = (rows[key].tolist() for key in ("checkpoint", "layer", "subject", "roi", "measure"))
-        self.values = dict(zip(zip(*keys, strict=True), rows["value"].tolist(), strict=True))
+        rows = rows[rows["roi"].isin({roi for *_, roi in wanted})]
+        self.values = {}
+        for measure, analysis in {source.score for _, source, _ in wanted}:
+            own = Selection(measure, analysis=analysis).rows(rows)
+            keys = zip(*(own[key].tolist() for key in ("checkpoint", "layer", "subject", "roi")), strict=True)
+            places = ((*key, (measure, analysis)) for key in keys)
+            self.values |= dict(zip(places, own["value"].tolist(), strict=True))
         self.draws, of_files = {}, {}
         for place in needed:
             of_files.setdefault(place[:2], []).append(place)
@@ -80,20 +92,20 @@ class LayerCurves:
             self.draws |= read_draws(files[key], of_files[key], n_draws)
 
     def places(self, choice, source, roi):
-        """Keys (checkpoint, layer, subject, roi, measure) of everything that one curve is made of."""
+        """Keys (checkpoint, layer, subject, roi, score) of everything that one curve is made of."""
         for (checkpoint, subject), layer in choice.items():
-            yield checkpoint, layer, subject, roi, source.measure
+            yield checkpoint, layer, subject, roi, source.score
             if source.over_step0 and self.start is not None:
-                yield self.start, layer, subject, roi, source.measure
+                yield self.start, layer, subject, roi, source.score
 
     def curve(self, choice, source, roi, subject):
         """One subject's curve (see triphase.phases.curves), or None where it has no value at all."""
         found = []
         for i, name in enumerate(self.names):
             layer = choice.get((name, subject))
-            value, draws = self.at(name, layer, subject, roi, source.measure)
+            value, draws = self.at(name, layer, subject, roi, source.score)
             if source.over_step0:
-                first, drawn = self.at(self.start, layer, subject, roi, source.measure)
+                first, drawn = self.at(self.start, layer, subject, roi, source.score)
                 value, draws = value - first, None if draws is None or drawn is None else draws - drawn
             if np.isfinite(value):
                 found.append((i, value, draws))
@@ -110,17 +122,24 @@ class LayerCurves:
         }
 
     def at(self, *place):
-        """Value (NaN where there is none) and draws (or None) of one checkpoint, layer, subject, region and measure."""
+        """Value (NaN where there is none) and draws (or None) of one checkpoint, layer, subject, region and score."""
         return self.values.get(place, np.nan), self.draws.get(place)
 
 
 def read_draws(path, places, n_draws):
     """Draws of one encoding result: dict of place to float32 array (draw,), without places that have none."""
-    boot, *axes = read_variables(path, "boot", "listener", "region", "measure")
-    order = [{str(name): i for i, name in enumerate(axis)} for axis in axes]
+    r, gain, listeners, regions, *choices = read_variables(
+        path, "boot_r", "boot_gain", "listener", "region", "scaling", "delays", "nuisance"
+    )
+    subjects, rois = ({str(name): i for i, name in enumerate(axis)} for axis in (listeners, regions))
+    analyses = [Analysis(*map(str, own)) for own in zip(*choices, strict=True)]
+    boots = {("r", Analysis(analyses[0].scaling, analyses[0].delays)): r}
+    boots |= {("gain", analysis): gain[:, :, i] for i, analysis in enumerate(analyses)}
     found = {}
     for place in places:
-        index = [names.get(key) for names, key in zip(order, place[2:], strict=True)]
-        if None not in index and np.isfinite(row := boot[*index, :n_draws]).all():
-            found[place] = row.copy()
+        *_, subject, roi, score = place
+        if score in boots and subject in subjects and roi in rois:
+            row = boots[score][subjects[subject], rois[roi], :n_draws]
+            if np.isfinite(row).all():
+                found[place] = row.copy()
     return found

@@ -1,17 +1,20 @@
 """Phases of one model: the headline curve's verdict, subject by subject too, and what goes with it."""
 
 import zlib
+from dataclasses import asdict
 
 import numpy as np
 
-from triphase.encoding.guards import SCALINGS
-from triphase.phases.behaviour import behaviour
+from triphase.encoding.analyses import Analysis
+from triphase.phases.behaviour import behaviour, declared
 from triphase.phases.breadth import breadth
-from triphase.phases.curves import Undetermined, average_subjects, prepare, read_curve
+from triphase.phases.curves import Undetermined, average_subjects, prepare, subject_curves
 from triphase.phases.order import order
 from triphase.phases.transitions import Curve, pattern
 from triphase.phases.verdict import undetermined, verdict_of
 from triphase.stats.intervals import RESAMPLED_SUBJECTS
+from triphase.table.selection import Selection, analyses_of
+from triphase.table.tidy import ALIGNMENT
 
 
 def model_phases(table, boot, model, headline, settings, seed, rois=()):
@@ -24,7 +27,7 @@ def model_phases(table, boot, model, headline, settings, seed, rois=()):
     boot : xarray.Dataset
         Paired draws of the same model.
     headline : dict
-        measure, roi, tasks (list of str), adherence (list of str).
+        roi, tasks (list of str), adherence (list of str).
     settings : transitions.Settings
     seed : int
     rois : list of dict with name and language
@@ -32,72 +35,78 @@ def model_phases(table, boot, model, headline, settings, seed, rois=()):
     """
     own_seed = [seed, zlib.crc32(model.encode())]
     rng = np.random.default_rng(own_seed)
-    measure, roi = headline["measure"], headline["roi"]
-    rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
-    subjects = [str(name) for name in rows["subject"].dropna().unique()]
-    fixed = len(subjects) < RESAMPLED_SUBJECTS
-    each, curves = {}, []
-    for subject in subjects:
-        data = read_curve(table, boot, [measure], roi, subject)
-        curves.append(data)
-        if fixed:
-            result, _ = verdict_of(data, settings, rng)
-            kept = ("verdict", "reason", "pattern", "legs", "breakpoints", "intervals", "segments", "power")
-            each[subject] = {key: result[key] for key in kept}
+    curves = subject_curves(table, boot, headline["roi"])
+    fixed = len(curves) < RESAMPLED_SUBJECTS
+    each = {}
+    for subject, data in curves.items() if fixed else ():
+        result, _ = verdict_of(data, settings, rng)
+        kept = ("verdict", "reason", "pattern", "legs", "breakpoints", "intervals", "segments", "power")
+        each[subject] = {key: result[key] for key in kept}
     if curves:
-        result, judged = verdict_of(average_subjects(curves, rng), settings, rng)
+        result, judged = verdict_of(average_subjects(list(curves.values()), rng), settings, rng)
     else:
-        result, judged = undetermined(f"{measure} of {roi} is absent for this model"), None
+        result, judged = undetermined(f"{ALIGNMENT} of {headline['roi']} is absent for this model"), None
     behaves, fits = behaviour(table, boot, headline, judged, settings, rng)
     fits = {"alignment": judged} | fits if judged else fits
-    sensitive = sensitivity(table, boot, headline, subjects, settings, rng)
+    sensitive = sensitivity(table, boot, headline["roi"], settings, rng)
+    depends = scale_dependent(judged, sensitive)
     supported = sum(entry["verdict"] == "supported" for entry in each.values())
-    number = f"{len(subjects)} subject" + "s" * (len(subjects) != 1)
+    number = f"{len(curves)} subject" + "s" * (len(curves) != 1)
     absent = "" if has_adherence(table, headline) else "; instruction adherence is absent"
-    scaled = "; its fall is scale-dependent" if scale_dependent(judged, sensitive, measure) else ""
+    scaled = "; its fall is scale-dependent" if depends else ""
     counted = f"; {supported} of {number} supported when judged singly" if len(each) > 1 else ""
     return result | {
         "reason": result["reason"] + scaled + counted + absent,
         "scope": "in this training run" + (f" and for the {number} of the study" if each else ""),
         "headline": headline,
         "subjects": each,
-        "n_subjects": len(subjects),
+        "n_subjects": len(curves),
         "subjects_resampled": not fixed,
         "subjects_supported": supported if fixed else None,
         "sensitivity": sensitive,
-        "scale_dependent": scale_dependent(judged, sensitive, measure),
-        "baseline": baseline(rows),
+        "scale_dependent": depends,
+        "baseline": baseline(Selection(ALIGNMENT, roi=headline["roi"]).rows(table)),
         "behaviour": behaves,
-        "breadth": breadth(table, boot, headline, judged, rois, settings, own_seed),
+        "breadth": breadth(table, boot, judged, rois, settings, own_seed),
         "order": order(table, boot, headline, fits, settings, rng),
     }
 
 
-def sensitivity(table, boot, headline, subjects, settings, rng):
-    """Pattern of the headline's curve in every sensitivity analysis of it, such as `alignment_center`.
+def sensitivity(table, boot, roi, settings, rng):
+    """Pattern of the headline's curve in every sensitivity analysis of it.
 
     Returns
     -------
-    dict of measure to pattern (None where its curve cannot be fitted) and falls (whether a leg of it does)
+    list of dict with analysis (in words), differs (the choices that are not the headline's), all choices, pattern (None
+    where its curve cannot be fitted) and falls (whether a leg of it does)
     """
-    prefix, found = f"{headline['measure']}_", {}
-    for measure in sorted(name for name in table["measure"].dropna().unique() if name.startswith(prefix)):
+    analyses = analyses_of(table[(table["measure"] == ALIGNMENT) & (table["roi"] == roi)])
+    own = next((analysis for analysis, main in analyses.items() if main), Analysis())
+    others, found = {analysis.label(own): analysis for analysis, main in analyses.items() if not main}, []
+    for label, analysis in sorted(others.items()):
+        entry = {
+            "analysis": label,
+            "differs": analysis.differs(own),
+            **asdict(analysis),
+            "pattern": None,
+            "falls": None,
+        }
         try:
-            curves = [read_curve(table, boot, [measure], headline["roi"], subject) for subject in subjects]
-            t, values, covariance, *_ = prepare(average_subjects(curves, rng), settings)
+            curves = subject_curves(table, boot, roi, analysis)
+            t, values, covariance, *_ = prepare(average_subjects(list(curves.values()), rng), settings)
             signs = Curve(t, values, covariance, settings).signs
-            found[measure] = {"pattern": pattern(signs), "falls": -1 in signs}
+            found.append(entry | {"pattern": pattern(signs), "falls": -1 in signs})
         except Undetermined as problem:
-            found[measure] = {"pattern": None, "falls": None, "reason": f"undetermined: {problem}"}
+            found.append(entry | {"reason": f"undetermined: {problem}"})
     return found
 
 
-def scale_dependent(judged, sensitive, measure):
+def scale_dependent(judged, sensitive):
     """Whether a fall of the headline vanishes under another scaling of the features; None where nothing falls.
 
     Representations grow outlier dimensions late in training, which could look like a fall of alignment.
     """
-    others = [sensitive[f"{measure}_{name}"]["falls"] for name in SCALINGS if f"{measure}_{name}" in sensitive]
+    others = [entry["falls"] for entry in sensitive if entry["differs"] == ["scaling"]]
     if judged is None or -1 not in judged.curve.signs or not others or None in others:
         return None
     return not all(others)
@@ -105,7 +114,7 @@ def scale_dependent(judged, sensitive, measure):
 
 def has_adherence(table, headline):
     """Whether instruction adherence was declared and measured."""
-    return bool({f"adherence/{name}" for name in headline["adherence"]} & set(table["measure"].dropna()))
+    return len(declared(headline)["adherence"].rows(table)) > 0
 
 
 def baseline(rows):

@@ -8,11 +8,13 @@ from itertools import combinations
 
 import numpy as np
 
-from triphase.phases.behaviour import between_grid_points
+from triphase.phases.behaviour import between_grid_points, declared
 from triphase.phases.curves import Undetermined, read_curve
 from triphase.phases.transitions import WORDS, merged, pattern
 from triphase.phases.verdict import Judged
 from triphase.stats.intervals import LEVEL
+from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT
 
 FEWEST = 5  # pairs of values that a correlation is taken from
 FARTHEST = 3  # lag in checkpoints
@@ -77,30 +79,26 @@ def order(table, boot, headline, fits, settings, rng):
         Tidy rows of one model.
     boot : xarray.Dataset
         Paired draws of the same model.
-    headline : dict with measure, tasks and adherence
+    headline : dict with tasks and adherence
     fits : dict of name to verdict.Judged
         Perspectives that are fitted already: alignment, accuracy, adherence, where they could be.
     settings : transitions.Settings
     rng : numpy.random.Generator
     """
     fits, entries = dict(fits), {}
-    measures = {
-        "alignment": [headline["measure"]],
-        "accuracy": [f"accuracy_rescaled/{task}" for task in headline["tasks"]],
-        "adherence": [f"adherence/{name}" for name in headline["adherence"]],
-    }
-    for name, (asked, rows) in internal_states(table, headline["measure"]).items():
-        measures[name] = asked
+    asked = {"alignment": Selection(ALIGNMENT), **declared(headline)}
+    for name, (selection, rows) in internal_states(table).items():
+        asked[name] = selection
         try:
-            fits[name] = Judged(read_curve(rows, boot, asked), settings, rng)
+            fits[name] = Judged(read_curve(rows, boot, selection), settings, rng)
         except Undetermined as problem:
-            entries[name] = {"measures": asked, "pattern": None, "events": {}, "reason": str(problem)}
+            entries[name] = named(selection) | {"pattern": None, "events": {}, "reason": str(problem)}
     events = {name: Events(fit) for name, fit in fits.items()}
     for name, found in events.items():
         seen = [event for event in found.places if not found.censored(event)]
         places = {event: round(10 ** found.t[found.places[event]]) for event in seen}
         words = pattern(fits[name].signs)
-        entries[name] = {"measures": measures[name], "pattern": words, "events": places, "reason": None}
+        entries[name] = named(asked[name]) | {"pattern": words, "events": places, "reason": None}
     pairs = list(combinations(fits, 2))
     return {
         "scope": SCOPE,
@@ -116,20 +114,25 @@ def order(table, boot, headline, fits, settings, rng):
     }
 
 
-def internal_states(table, measure):
-    """Perspectives on internal states, name to (measures, tidy rows): probes at the headline's layer, and surprisal.
+def named(selection):
+    """What a perspective is measured by, for JSON."""
+    return {"measure": selection.measure, "targets": selection.targets and list(selection.targets)}
+
+
+def internal_states(table):
+    """Perspectives on internal states, name to (selection, tidy rows): probes at the headline's layer, and surprisal.
 
     Surprisal is counted negative: like the others it rises as a model learns. The layer is the one that most subjects
     have as theirs.
     """
-    layers = table.loc[table["measure"] == measure, "layer"].dropna()
-    names = table["measure"].dropna().unique()
-    found = {}
-    probes = sorted(name for name in names if name.startswith("selectivity/"))
-    if probes and len(layers):
+    layers = Selection(ALIGNMENT).rows(table)["layer"].dropna()
+    concepts = table.loc[table["measure"] == "selectivity", "target"].dropna().unique()
+    surprisal, found = Selection("surprisal"), {}
+    if len(concepts) and len(layers):
+        probes = Selection("selectivity", tuple(sorted(map(str, concepts))))
         found["probes"] = probes, table[table["layer"] == layers.mode().iloc[0]]
-    if "surprisal" in names:
-        found["surprisal"] = ["surprisal"], table[table["measure"] == "surprisal"].assign(value=lambda f: -f["value"])
+    if len(rows := surprisal.rows(table)):
+        found["surprisal"] = surprisal, rows.assign(value=-rows["value"])
     return found
 
 

@@ -8,7 +8,8 @@ onsets, lies above zero.
 import numpy as np
 import pandas as pd
 
-from triphase.phases.curves import Undetermined, average_subjects, read_curve
+from triphase.phases.behaviour import declared
+from triphase.phases.curves import Undetermined, average_subjects, read_curve, subject_curves
 from triphase.phases.transitions import first_rise, margins, power
 from triphase.phases.verdict import Judged
 from triphase.stats.intervals import LEVEL
@@ -24,22 +25,18 @@ def study_curves(table, boot, headline, settings, rng):
     Parameters
     ----------
     table, boot : tidy rows and paired draws of the model
-    headline : dict with measure, roi, tasks, adherence
+    headline : dict with roi, tasks, adherence
 
     Returns
     -------
     two `transitions.Curve`, each may be the Undetermined that says why there is none
     """
-    measure, roi = headline["measure"], headline["roi"]
-    rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
-    subjects = rows["subject"].dropna().unique()
-    names = [f"accuracy_rescaled/{task}" for task in headline["tasks"]]
-    if not set(names) & set(table["measure"]):
-        names = [f"adherence/{task}" for task in headline["adherence"]]
+    behaviour = declared(headline)
+    asked = behaviour["accuracy"] if len(behaviour["accuracy"].rows(table)) else behaviour["adherence"]
     found = []
     for read, floor in (
-        (lambda: average_subjects([read_curve(table, boot, [measure], roi, name) for name in subjects], rng), None),
-        (lambda: read_curve(table, boot, names), settings.floor_tokens),
+        (lambda: average_subjects(list(subject_curves(table, boot, headline["roi"]).values()), rng), None),
+        (lambda: read_curve(table, boot, asked), settings.floor_tokens),
     ):
         try:
             found.append(Judged(read(), settings, rng, floor).curve)

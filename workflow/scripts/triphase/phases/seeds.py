@@ -4,8 +4,10 @@ import zlib
 
 import numpy as np
 
-from triphase.phases.curves import average_seeds, average_subjects, read_curve, seeds_resampled
+from triphase.phases.curves import average_seeds, average_subjects, seeds_resampled, subject_curves
 from triphase.phases.verdict import verdict_of
+from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT
 
 
 def group_members(models):
@@ -26,7 +28,7 @@ def judge_groups(table, boot, models, headline, settings, seed):
     boot : xarray.Dataset
         Its paired draws.
     models : dict of model to dict with group
-    headline : dict with measure and roi
+    headline : dict with roi
     settings : transitions.Settings
     seed : int
 
@@ -34,18 +36,16 @@ def judge_groups(table, boot, models, headline, settings, seed):
     -------
     dict of group to dict with models, scope, and what `verdict_of` gives
     """
-    measure, roi = headline["measure"], headline["roi"]
-    rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
-    drawn = boot.isel(series=(boot["measure"].values == measure) & (boot["roi"].values == roi))
+    asked = Selection(ALIGNMENT, roi=headline["roi"])
+    rows, drawn = asked.rows(table), asked.draws(boot)
     found = {}
     for group, names in group_members(models).items():
         curves = []
         for name in names:
             mine, draws = rows[rows["model"] == name], drawn.isel(series=drawn["model"].values == name)
-            subjects = mine["subject"].dropna().unique()
-            of_subjects = [read_curve(mine, draws, [measure], subject=subject) for subject in subjects]
+            of_subjects = subject_curves(mine, draws, headline["roi"])
             # The same subjects are resampled in every run.
-            curves.append(average_subjects(of_subjects, np.random.default_rng(seed)))
+            curves.append(average_subjects(list(of_subjects.values()), np.random.default_rng(seed)))
         rng = np.random.default_rng([seed, zlib.crc32(group.encode())])
         result, _ = verdict_of(average_seeds(curves, rng), settings, rng)
         scope = "over" if seeds_resampled(len(names)) else "in these"

@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.artefacts import finite_or_none
-from triphase.encoding.guards import SCALINGS
+from triphase.encoding.analyses import OWN_DELAYS, STEP0, Analysis
 from triphase.phases.curves import Undetermined, average_subjects
 from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Source, layer_rules
 from triphase.phases.transitions import SYMBOLS, is_triple, legs, margins, pattern, power
 from triphase.phases.verdict import VERDICTS, Judged, judge
+from triphase.table.selection import analyses_of
 from triphase.table.tidy import GAIN
 
 TEXT = [
@@ -38,8 +39,8 @@ TEXT = [
 ]
 COLUMNS = dict.fromkeys(TEXT, "string") | {"depth": "float64", "power": "float64", "p": "float64",
                                            "n_checkpoints": "int64", "headline": "bool"}  # fmt: skip
-OWN, RAW, NORMALISED = "headline", "raw", "normalised"
-NUISANCE = ("none", "N1", "N2", "step 0")
+RAW, NORMALISED = "raw", "normalised"
+NUISANCE = ("none", "N1", "N2", STEP0)
 # There are hundreds of analyses: the fewest simulations that can be significant at 0.05, and the fewest breakpoints
 # that a triple needs where a plateau comes first.
 SIMULATIONS, MAX_BREAKPOINTS = 40, 3
@@ -62,13 +63,13 @@ def declaration(headline, judgement):
     return {"declared": declared, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def available(measures, first, has_step0):
+def available(rows, has_step0):
     """Scores that the table has, each with where its curve comes from.
 
     Parameters
     ----------
-    measures : collection of str, of single layers
-    first : str, the scaling of the headline
+    rows : DataFrame
+        Tidy rows of r and of the gain.
     has_step0 : bool
 
     Returns
@@ -76,21 +77,16 @@ def available(measures, first, has_step0):
     dict of Scores to layers.Source
     """
     found = {}
-    if "r" in measures:
-        found[Scores(first, "none", OWN, RAW)] = Source("r")
-    if "r_normalised" in measures:
-        found[Scores(first, "none", OWN, NORMALISED)] = Source("r_normalised")
-    for measure in sorted(name for name in measures if name == GAIN or name.startswith(f"{GAIN}_")):
-        kind = measure.removeprefix(GAIN).removeprefix("_")
-        if kind == "over_lexical":
-            found[Scores(first, "N2", OWN, RAW)] = Source(measure)
-            continue
-        delays = f"{kind.removeprefix('delays_').replace('_', '-')} s" if kind.startswith("delays_") else OWN
-        scaling = kind if kind in SCALINGS else first
-        found[Scores(scaling, "N1", delays, RAW)] = Source(measure)
-    if has_step0 and GAIN in measures:
-        # The nuisance model is the same at every checkpoint, so a difference of gains is one of r.
-        found[Scores(first, "step 0", OWN, RAW)] = Source(GAIN, over_step0=True)
+    for measure in ("r", GAIN):
+        analyses = analyses_of(rows[rows["measure"] == measure])
+        main = next((analysis for analysis, own in analyses.items() if own), Analysis())
+        for analysis in sorted(analyses, key=lambda analysis: analysis.label(main)):
+            delays, ceiling = analysis.delays, NORMALISED if analysis.normalised else RAW
+            scores = Scores(analysis.scaling, analysis.nuisance or "none", delays, ceiling)
+            found[scores] = Source(measure, analysis)
+        if measure == GAIN and has_step0 and analyses:
+            # The nuisance model is the same at every checkpoint, so a difference of gains is one of r.
+            found[Scores(main.scaling, STEP0, OWN_DELAYS, RAW)] = Source(GAIN, main, over_step0=True)
     return found
 
 
@@ -123,8 +119,8 @@ def tabulate(table, files, model, layers, *, headline, scalings, settings, depth
     rules = layer_rules(table, layers, headline["roi"])
     crossed = [HEADLINE, PER_CHECKPOINT, *nearest(rules, depths, depth)]
     at_layers = table[table["layer"].notna() & table["roi"].notna()]
-    scores = available(set(at_layers["measure"]), scalings[0], bool((at_layers["step"] == 0).any()))
-    own = Scores(scalings[0], "N1", OWN, RAW)
+    scores = available(at_layers, bool((at_layers["step"] == 0).any()))
+    own = Scores(scalings[0], "N1", OWN_DELAYS, RAW)
     regions = list(dict.fromkeys([headline["roi"], *rois]))
     analyses = [
         (rule, kind, roi)
@@ -187,7 +183,7 @@ def brief_verdict(data, settings, rng):
 def not_computed(analyses, rules, crossed, scalings, scores, regions):
     """Combinations of the factors' levels that are not in the table, counted by what they lack and why."""
     done = set(analyses)
-    delays = dict.fromkeys([OWN, *(kind.delays for kind in scores)])
+    delays = dict.fromkeys([OWN_DELAYS, *(kind.delays for kind in scores)])
     counted = Counter()
     for rule, roi in product(rules, regions):
         for kind in (Scores(*levels) for levels in product(scalings, NUISANCE, delays, (RAW, NORMALISED))):
@@ -205,9 +201,9 @@ def why_not(kind, crossed, first, scores):
             return "normalised scores of gains, other scalings, other delays", "r alone is divided by its ceiling"
         return "normalised scores", "hearings are not repeated, or no voxel has a sufficient ceiling"
     if kind.nuisance not in {other.nuisance for other in scores}:
-        why = {"N2": "encoding/lexical is null", "step 0": "the series does not begin with step 0"}
+        why = {"N2": "encoding/lexical is null", STEP0: "the series does not begin with step 0"}
         return f"nuisance set {kind.nuisance}", why.get(kind.nuisance, "the table does not have it")
-    if kind.scaling != first and kind.delays != OWN:
+    if kind.scaling != first and kind.delays != OWN_DELAYS:
         return "other scalings with other delays", "each is fitted with the headline's choice of the other"
     if kind.nuisance == "N2":
         return "N2 with other scalings or delays", "it is fitted with the headline's scaling and delays"

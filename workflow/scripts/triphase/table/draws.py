@@ -6,62 +6,64 @@ import xarray as xr
 
 from triphase.core.artefacts import open_arrays
 from triphase.core.errors import InputError
-from triphase.table.tidy import ALIGNMENT, COLUMNS, GAIN, item_draws
+from triphase.encoding.analyses import CHOICES, STEP0
+from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT, COLUMNS, item_draws
 from triphase.tasks.measures import item_scores
 
-OVER_STEP0 = f"{ALIGNMENT}_over_step0"
+# What a drawn row takes over from the tidy row it belongs to.
+KEYS = ["model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", *CHOICES, "main", "n"]
 
 
 def alignment_series(table, files):
     """Bootstrap draws of the headline alignment and its sensitivity analyses, for every subject and region.
 
-    Where a model's series begins with step 0, `alignment_over_step0` is r minus that of its own first checkpoint at the
-    same layer: what training added, whatever an untrained network predicts.
+    Where a model's series begins with step 0, one of these is r minus that of its own first checkpoint at the same
+    layer (`reference` step 0): what training added, whatever an untrained network predicts.
 
     Parameters
     ----------
     table : DataFrame
-        The tidy table, with its `alignment…` rows.
+        The tidy table, with its rows of alignment.
     files : dict of (model, checkpoint, layer) to the path of an encoding result
 
     Returns
     -------
-    list of dict with model, checkpoint, step, tokens, layer, subject, roi, measure, value, n, boot (float32 array of
-    draws)
+    list of dict with the keys of a tidy row, value and boot (n_draws,)
     """
     rows, starts = [], {}
     keys = ["model", "checkpoint", "layer", "subject", "roi"]
-    r = table[table["measure"] == "r"].set_index(keys)["value"].to_dict()
-    aligned = table[table["measure"].str.startswith(ALIGNMENT, na=False)]
+    r = Selection("r").rows(table).set_index(keys)["value"].to_dict()
+    aligned = table[table["measure"] == ALIGNMENT]
     first = {entry.model: entry.checkpoint for entry in aligned[aligned["step"] == 0].itertuples()}
     for (model, checkpoint, layer), group in aligned.groupby(keys[:3], sort=False):
         boot, start = _draws(files[model, checkpoint, layer]), None
         if model in first:
             origin = model, first[model], layer
             if origin not in starts:
-                starts[origin] = _draws(files[origin])
-            start = starts[origin].sel(measure="r")
+                starts[origin] = _draws(files[origin])["boot_r"]
+            start = starts[origin]
+        analyses = list(zip(*(boot[key].values for key in CHOICES[:3]), strict=True))
         for entry in group.to_dict("records"):
             of, where = (entry["subject"], entry["roi"]), {"listener": entry["subject"], "region": entry["roi"]}
-            draws = boot.sel(where)
-            name = entry["measure"].replace(ALIGNMENT, GAIN, 1)
-            rows.append(_row(entry, *of, entry["measure"], entry["value"], draws.sel(measure=name).values))
-            if name == GAIN and start is not None:
+            place = analyses.index(tuple(entry[key] for key in CHOICES[:3]))
+            rows.append(_row(entry, entry["value"], boot["boot_gain"].sel(where)[place].values))
+            if entry["main"] and start is not None:
                 value = r[model, checkpoint, layer, *of] - r[model, first[model], layer, *of]
-                change = draws.sel(measure="r").values - start.sel(where).values
-                rows.append(_row(entry, *of, OVER_STEP0, value, change))
+                change = boot["boot_r"].sel(where).values - start.sel(where).values
+                rows.append(_row(entry | {"nuisance": None, "reference": STEP0, "main": False}, value, change))
     return rows
 
 
 def step0_rows(drawn):
-    """Tidy rows of `alignment_over_step0`, with errors, from what `alignment_series` gives."""
-    rows = [{**row, "se": row["boot"].std(ddof=1)} for row in drawn if row["measure"] == OVER_STEP0]
+    """Tidy rows of the alignment over step 0, with errors, from what `alignment_series` gives."""
+    rows = [{**row, "se": row["boot"].std(ddof=1)} for row in drawn if row["reference"] == STEP0]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _draws(path):
     with open_arrays(path) as result:
-        return result["boot"].load()
+        return result[["boot_r", "boot_gain"]].load()
 
 
 def leave_out(excluded, series, *lists):
@@ -98,13 +100,34 @@ def task_series(series, items, adherence, n_draws, seed):
     adherence : list of dict
         The config's adherence entries.
     """
-    scores = [item_scores(table, adherence).groupby("measure") for table in items]
+    scores = [item_scores(table, adherence).groupby(["measure", "target"]) for table in items]
     rows = []
     for entry, grouped in zip(series, scores, strict=True):
-        for measure, group in grouped:
+        for (measure, target), group in grouped:
             values = group.sort_values("item")["score"].to_numpy(float)
-            rows.append(_row(entry, "", "", measure, values.mean(), item_draws(values[None], n_draws, seed)[0]))
+            own = entry | {"measure": measure, "target": target, "main": True}
+            rows.append(_row(own, values.mean(), item_draws(values[None], n_draws, seed)[0]))
     return rows
+
+
+def draws_dataset(drawn, study, seed):
+    """The content of bootstrap.zarr.zip: draws and values of the tidy rows that have some, with the rows' keys.
+
+    Returns
+    -------
+    xarray.Dataset with boot (series, draw), value (series); coordinates of the series: keys of a tidy row, empty text
+    for null
+    """
+    text = ["model", "checkpoint", "subject", "roi", "measure", "target", *CHOICES[:4]]
+    coords = {key: np.array(["" if pd.isna(row.get(key)) else row[key] for row in drawn], dtype=str) for key in text}
+    coords |= {key: np.array([bool(row.get(key)) for row in drawn]) for key in ("normalised", "main")}
+    coords |= {key: np.array([row[key] for row in drawn], dtype=np.int64) for key in ("step", "tokens")}
+    return xr.Dataset(
+        {"boot": (("series", "draw"), np.stack([row["boot"] for row in drawn])),
+         "value": ("series", np.array([row["value"] for row in drawn]))},
+        coords={key: ("series", values) for key, values in coords.items()},
+        attrs={"study": study, "seed": seed},
+    )  # fmt: skip
 
 
 def gain_maps(series, files, layers, coordinates):
@@ -122,7 +145,7 @@ def gain_maps(series, files, layers, coordinates):
         for layer in {layer for (of, _), layer in layers.items() if of == model}:
             mine = np.isin(subject, [name for name in set(subject) if layers.get((model, name)) == layer])
             with open_arrays(files[model, entry["checkpoint"], layer]) as result:
-                gain[row, mine] = result["gain"].values[mine]
+                gain[row, mine] = result["gain"].values[0, mine]
     return xr.Dataset(
         {"gain": (("checkpoint", "target"), gain)},
         coords={name: ("target", coordinates[name].values) for name in ("subject", "roi", "x", "y", "z")}
@@ -134,6 +157,5 @@ def gain_maps(series, files, layers, coordinates):
     )
 
 
-def _row(entry, subject, roi, measure, value, boot):
-    keys = {key: entry.get(key) for key in ("model", "checkpoint", "step", "tokens", "layer", "n")}
-    return keys | {"subject": subject, "roi": roi, "measure": measure, "value": float(value), "boot": boot}
+def _row(entry, value, boot):
+    return {key: entry.get(key) for key in KEYS} | {"value": float(value), "boot": boot}

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
 
 # A correlation of fewer checkpoints is nearly any number.
@@ -25,8 +26,8 @@ def surprisal_relation(table):
     DataFrame with model, subject, roi, measure (`surprisal_relation`, `surprisal_relation_changes`), value, n
     (checkpoints; changes); NaN for fewer than `FEWEST_CHECKPOINTS`, or where one of both is constant
     """
-    surprisal = table.loc[table["measure"] == "surprisal"].set_index(["model", "checkpoint"])["value"].rename("bits")
-    curves = table[table["measure"] == ALIGNMENT].join(surprisal, on=["model", "checkpoint"], how="inner")
+    surprisal = Selection("surprisal").rows(table).set_index(["model", "checkpoint"])["value"].rename("bits")
+    curves = Selection(ALIGNMENT).rows(table).join(surprisal, on=["model", "checkpoint"], how="inner")
     rows = []
     for (model, subject, roi), own in curves.sort_values("tokens").groupby(["model", "subject", "roi"]):
         pair = own[["bits", "value"]].astype(float).dropna()

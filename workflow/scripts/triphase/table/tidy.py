@@ -1,18 +1,24 @@
 """The tidy table: one checkpoint's rows, the headline layer of a series, and draws that are paired over checkpoints."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
+from triphase.encoding.analyses import CHOICES, OWN_DELAYS, Analysis
 from triphase.responses.targets import region_masks
 
-COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "value", "se", "n"]
+# docs/reference/measures.md says what each is.
+COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", "setting",
+           "reference", "scaling", "delays", "nuisance", "normalised", "main", "value", "se", "n"]  # fmt: skip
+TEXT = ["study", "model", "checkpoint", "subject", "roi", "measure", "target", "reference", "scaling", "delays",
+        "nuisance"]  # fmt: skip
 AVERAGED = ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "cv_score"]
 SIGNIFICANT = 0.05
 # Voxels with a smaller ceiling enter no normalised score.
 LEAST_CEILING = 0.2
-# The headline and its sensitivity analyses are gains at the headline layer.
+# Gain at the headline layer is the alignment.
 GAIN, ALIGNMENT = "gain", "alignment"
-KERNEL_SHAPES = ("top_share", "effective_rank")
 
 
 def encoding_rows(dataset, rois, ceiling):
@@ -29,34 +35,50 @@ def encoding_rows(dataset, rois, ceiling):
 
     Returns
     -------
-    DataFrame with layer, subject, roi, measure, value (mean over the voxels that have one), se (of the block bootstrap,
-    where there is one), n (voxels). Where responses are repeated, `r_normalised` is the mean r over the mean ceiling of
-    the voxels whose ceiling is at least 0.2. Measures of the layer's kernel have neither subject nor roi.
+    DataFrame with layer, subject, roi, measure, the choices of the analysis, main, value (mean over the voxels that
+    have one), se (of the block bootstrap, where there is one), n (voxels). Where responses are repeated there is a
+    normalised r: the mean r over the mean ceiling of the voxels whose ceiling is at least 0.2. Measures of the layer's
+    kernel have neither subject nor roi.
     """
-    regions = region_masks(dataset["roi"].values, rois)
-    gains = [str(name) for name in dataset["measure"].values if str(name).startswith(GAIN)]
-    values = {name: dataset[name].values for name in [*AVERAGED, *gains]}
+    gains = [Analysis(*map(str, own)) for own in zip(*(dataset[key].values for key in CHOICES[:3]), strict=True)]
+    own = Analysis(gains[0].scaling, OWN_DELAYS)
+    scores = [(name, own, dataset[name].values) for name in AVERAGED]
+    scores += [(GAIN, analysis, values) for analysis, values in zip(gains, dataset["gain"].values, strict=True)]
+    r = dataset["r"].values
     for name, p in {"significant": "q", "significant_fwer": "p_fwer"}.items():
-        values[name] = np.where(np.isfinite(values["r"]), dataset[p].values < SIGNIFICANT, np.nan)
-    errors = dataset["boot"].std("draw", ddof=1).to_series()
-    largest = _ceiling_of(dataset, ceiling)
+        scores.append((name, own, np.where(np.isfinite(r), dataset[p].values < SIGNIFICANT, np.nan)))
+    errors = {("r", own): dataset["boot_r"].std("draw", ddof=1)}
+    errors |= {(GAIN, analysis): dataset["boot_gain"][:, :, k].std("draw", ddof=1) for k, analysis in enumerate(gains)}
+    errors = {score: deviation.to_series().to_dict() for score, deviation in errors.items()}
+    normalised, largest = replace(own, normalised=True), _ceiling_of(dataset, ceiling)
     rows = []
-    for subject in dataset["listener"].values:
+    for subject, region, mask in _places(dataset, rois):
+        for measure, analysis, column in scores:
+            known = column[mask & np.isfinite(column)]
+            if known.size:
+                se = errors.get((measure, analysis), {}).get((subject, region), np.nan)
+                rows.append((subject, region, measure, analysis, known.mean(), se, known.size))
+        reliable = mask & (largest >= LEAST_CEILING) & np.isfinite(r)
+        if reliable.any():
+            value = r[reliable].mean() / largest[reliable].mean()
+            rows.append((subject, region, "r", normalised, value, np.nan, reliable.sum()))
+    for kernel in dataset.attrs["kernels"]:
+        analysis = Analysis(kernel["scaling"], kernel["delays"])
+        for shape in ("top_share", "effective_rank"):
+            rows.append((None, None, f"kernel_{shape}", analysis, kernel[shape], np.nan, None))
+    frame = pd.DataFrame(rows, columns=["subject", "roi", "measure", "analysis", "value", "se", "n"])
+    analyses = frame.pop("analysis")
+    choices = {key: [getattr(analysis, key) for analysis in analyses] for key in CHOICES}
+    main = [analysis in (own, gains[0]) for analysis in analyses]
+    return frame.assign(**choices, main=main, layer=dataset.attrs["layer"])
+
+
+def _places(dataset, rois):
+    """Every subject and region of a result, with the targets that belong to both."""
+    regions = region_masks(dataset["roi"].values, rois)
+    for subject in dataset["listener"].values.tolist():
         mine = dataset["subject"].values == subject
-        for region, mask in regions.items():
-            for measure, column in values.items():
-                known = column[mask & mine & np.isfinite(column)]
-                if known.size:
-                    se = errors.get((subject, region, measure), np.nan)
-                    rows.append((subject, region, measure, known.mean(), se, known.size))
-            reliable = mask & mine & (largest >= LEAST_CEILING) & np.isfinite(values["r"])
-            if reliable.any():
-                value = values["r"][reliable].mean() / largest[reliable].mean()
-                rows.append((subject, region, "r_normalised", value, np.nan, reliable.sum()))
-    shapes = {name: value for name, value in dataset.attrs.items() if name.startswith(KERNEL_SHAPES)}
-    rows += [(None, None, f"kernel_{name}", value, np.nan, None) for name, value in shapes.items()]
-    frame = pd.DataFrame(rows, columns=["subject", "roi", "measure", "value", "se", "n"])
-    return frame.assign(layer=dataset.attrs["layer"])
+        yield from ((subject, region, mask & mine) for region, mask in regions.items())
 
 
 def _ceiling_of(dataset, ceiling):
@@ -74,11 +96,15 @@ def tidy(frames, *, study, model, checkpoint, step, tokens):
 
 
 def typed(frame):
-    """The tidy table's columns in order, with their types."""
+    """The tidy table's columns in order, with their types; rows are of the main analysis and raw unless they say so."""
     frame = frame.reindex(columns=COLUMNS)
-    text = ["study", "model", "checkpoint", "subject", "roi", "measure"]
-    kinds = dict.fromkeys(text, "string") | dict.fromkeys(["step", "tokens", "layer", "n"], "Int64")
-    return frame.astype(kinds | {"value": "float64", "se": "float64"})
+    frame = frame.assign(main=_flag(frame["main"], True), normalised=_flag(frame["normalised"], False))
+    kinds = dict.fromkeys(TEXT, "string") | dict.fromkeys(["step", "tokens", "layer", "n"], "Int64")
+    return frame.astype(kinds | dict.fromkeys(["setting", "value", "se"], "float64"))
+
+
+def _flag(column, default):
+    return column.where(column.notna(), default).astype(bool)
 
 
 def choose_layers(table, roi):
@@ -102,16 +128,12 @@ def choose_layers(table, roi):
 
 
 def alignment_rows(table, layers):
-    """The headline and its sensitivity analyses: gains at the chosen layer, renamed; `layer` says which it is.
-
-    `gain` becomes `alignment`, and `gain_center` `alignment_center`.
-    """
-    gain = table[table["measure"].str.startswith(GAIN, na=False)]
+    """Alignment: the gain, under every analysis, at the chosen layer; `layer` says which it is."""
+    gain = table[table["measure"] == GAIN]
     chosen = [
         layers.get((m, s)) == layer for m, s, layer in zip(gain["model"], gain["subject"], gain["layer"], strict=True)
     ]
-    rows = gain[np.array(chosen, dtype=bool)]
-    return rows.assign(measure=rows["measure"].str.replace(GAIN, ALIGNMENT, n=1))
+    return gain[np.array(chosen, dtype=bool)].assign(measure=ALIGNMENT)
 
 
 def ceiling_rows(ceiling, rois):

@@ -91,7 +91,7 @@ def adherence_scores(responses, labels, parse):
     return np.mean(scores, axis=0)
 
 
-def answer_entropy(answers):
+def entropy_bits(answers):
     """Entropy of the answers (after `normalise`) in bits, with its delta-method standard error."""
     _, counts = np.unique([normalise(answer) for answer in answers], return_counts=True)
     share = counts / counts.sum()

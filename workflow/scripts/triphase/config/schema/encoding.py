@@ -148,8 +148,8 @@ class Encoding(Section):
         [],
         "Other delays that an analysis could have taken, as [first, last], each with every scan from the first to the "
         "last: sensitivity analyses with the first scaling, whose nuisance band has the same delays. `[2, 5]` gives "
-        "`gain_delays_2_5` per layer, and `alignment_delays_2_5` at the headline layer. Not beyond the longest of "
-        "`delays`, for which gaps are made.",
+        "rows of `gain` and `alignment` with `delays` 2-5 s. Not beyond the longest of `delays`, for which gaps are "
+        "made.",
         "each costs about a fit of its own",
         unit="s",
         example=[[2, 5]],
@@ -164,7 +164,7 @@ class Encoding(Section):
     scalings: Annotated[list[Literal["zscore", "center", "no_outliers", "pca"]], Field(min_length=1), Unique()] = key(
         ["zscore", "center", "no_outliers", "pca"],
         "Of the language model's columns; the first is the headline. Every further one is a sensitivity analysis with"
-        " a gain of its own (`gain_center`, …): centred only, without outlier dimensions (deviation above 6 times the"
+        " a gain of its own (column `scaling`): centred only, without outlier dimensions (deviation above 6 times the"
         " median), or in `components` principal components.",
         "a verdict that hangs on a few outlier dimensions or on the width of the model should be seen to; each further "
         "scaling costs about a fit",
@@ -187,7 +187,7 @@ class Encoding(Section):
     lexical: Lexical | None = key(
         Lexical(),
         "The band N2: a fixed random projection of word identity, reduced to principal components of the training "
-        "rows. It joins N1 in a fit of its own, whose gain is `gain_over_lexical`; null: no such fit.",
+        "rows. It joins N1 in a fit of its own, whose `gain` has `nuisance` N2; null: no such fit.",
         "alignment that word identity explains needs no model of language",
         mark=OURS,
     )

@@ -44,8 +44,8 @@ class Probes(Section):
     word types, what it learns by heart (Hewitt and Liang 2019).
 
     What a probe finds is to be read beside three others: the same probe at step 0, when that is a checkpoint; on static
-    word identity (`states/identity.parquet`); and with word types held out. Measures are listed in `results/README.md`;
-    what was left out of every concept, and why one is missing, stands in the metadata of
+    word identity (`states/identity.parquet`); and with word types held out. Measures are listed in
+    `docs/reference/measures.md`; what was left out of every concept, and why one is missing, stands in the metadata of
     `states/{model}/{checkpoint}.parquet` (key `concepts`).
     """
 

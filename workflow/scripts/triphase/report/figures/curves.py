@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from triphase.phases.curves import Undetermined, average_subjects, read_curve
+from triphase.phases.curves import average_subjects, subject_curves
 
 Z = 1.959964
 
@@ -20,10 +20,8 @@ def tidy_curve(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean.index.to_numpy(float), mean.to_numpy(float), Z * se.to_numpy(float)
 
 
-def subject_curves(
-    table: pd.DataFrame, boot: xr.Dataset, measure: str, roi: str
-) -> tuple[dict | None, dict[str, dict]]:
-    """Curves of every subject and their mean.
+def alignment_curves(table: pd.DataFrame, boot: xr.Dataset, roi: str) -> tuple[dict | None, dict[str, dict]]:
+    """Alignment of every subject in one region, and their mean.
 
     Returns
     -------
@@ -31,13 +29,7 @@ def subject_curves(
         from the paired draws (with ten and more subjects these resample subjects too), else from standard errors
     curves : dict of subject to such a dict
     """
-    rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
-    curves = {}
-    for subject in rows["subject"].dropna().unique():
-        try:
-            curves[subject] = read_curve(table, boot, [measure], roi, subject)
-        except Undetermined:
-            continue
+    curves = subject_curves(table, boot, roi)
     if not curves:
         return None, {}
     mean = average_subjects(list(curves.values()), np.random.default_rng(0))
@@ -48,7 +40,6 @@ def subject_curves(
     return mean, curves
 
 
-def names_after(table: pd.DataFrame, prefix: str) -> list[str]:
-    """Names that follow `prefix/` among the measures, in order of appearance."""
-    measures = table["measure"].dropna().unique()
-    return [name.split("/", 1)[1] for name in measures if name.startswith(f"{prefix}/")]
+def targets_of(table: pd.DataFrame, measure: str) -> list[str]:
+    """What a measure was taken of (tasks, concepts), in order of appearance."""
+    return list(table.loc[table["measure"] == measure, "target"].dropna().unique())

@@ -3,14 +3,17 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from triphase.report.figures.curves import names_after
+from triphase.core.measures import Measure
 from triphase.report.figures.panels import draw_map
 from triphase.report.figures.style import headline, plt
 from triphase.report.numbers import counted
+from triphase.table.measures import MEASURES
+
+COLUMNS = 2
 
 
 def draw_layers(trajectories: pd.DataFrame, roi: str, model: str) -> Figure:
-    """Heat maps of gain, intrinsic dimension, probe selectivity (mean over concepts) and similarity to the first step.
+    """A heat map of every measure of layers that the table of measures gives a panel.
 
     Parameters
     ----------
@@ -18,19 +21,31 @@ def draw_layers(trajectories: pd.DataFrame, roi: str, model: str) -> Figure:
     roi : region whose gain is drawn, averaged over subjects
     model
     """
-    concepts, measure = names_after(trajectories, "selectivity"), trajectories["measure"]
-    probed = measure.isin([f"selectivity/{concept}" for concept in concepts])
-    panels = [
-        (f"a  Brain: gain in r, {roi} regions", "gain in r", (measure == "gain") & (trajectories["roi"] == roi)),
-        ("b  Intrinsic dimension", "dimension", measure == "intrinsic_dimension"),
-        (f"c  Probe selectivity, mean of {len(concepts)} concepts", "selectivity", probed),
-        ("d  Similarity to the first checkpoint (grey: itself)", "linear CKA", measure == "cka_first"),
-    ]
-    columns = sorted(trajectories["tokens"].dropna().unique())
-    figure, axes = plt.subplots(2, 2, figsize=(10.5, 6.6), layout="constrained")
-    subjects = trajectories[panels[0][2]]["subject"].nunique()
-    headline(figure, f"{model}: layers over training (a: mean of n = {counted(subjects, 'subject')})")
-    for axis, (title, label, chosen) in zip(axes.flat, panels, strict=True):
-        axis.set_title(title)
-        draw_map(axis, trajectories[chosen], columns, label)
+    drawn = [measure for measure in MEASURES.values() if measure.per_layer and measure.panel is not None]
+    n_rows = -(-len(drawn) // COLUMNS)
+    figure, axes = plt.subplots(n_rows, COLUMNS, figsize=(10.5, 3.3 * n_rows), layout="constrained", squeeze=False)
+    tokens, subjects = sorted(trajectories["tokens"].dropna().unique()), {}
+    for letter, axis, measure in zip("abcdefghijklmnopqrstuvwxyz", axes.flat, drawn, strict=False):
+        rows, note = panel_rows(trajectories, measure, roi)
+        axis.set_title(f"{letter}  {measure.title}{note}")
+        draw_map(axis, rows, tokens, measure.text)
+        if n := rows["subject"].nunique():
+            subjects[letter] = n
+    for axis in axes.flat[len(drawn) :]:
+        axis.remove()
+    means = "; ".join(f"{letter}: mean of n = {counted(n, 'subject')}" for letter, n in subjects.items())
+    headline(figure, f"{model}: layers over training" + (f" ({means})" if means else ""))
     return figure
+
+
+def panel_rows(table: pd.DataFrame, measure: Measure, roi: str) -> tuple[pd.DataFrame, str]:
+    """The rows that a measure's panel shows, and what its title adds: the region, or how many targets are averaged.
+
+    Of what is compared with another checkpoint the first is shown.
+    """
+    rows = table[(table["measure"] == measure.name) & table["main"]]
+    rows = rows[rows["reference"].isna() | (rows["reference"] == "first")]
+    if rows["roi"].notna().any():
+        return rows[rows["roi"] == roi], f", {roi} regions"
+    n = rows["target"].nunique()
+    return rows, f", mean of {counted(n, measure.target or 'target')}" if n else ""

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triphase.core.units import TRAINING_FLOP
-from triphase.report.figures.curves import subject_curves
+from triphase.report.figures.curves import alignment_curves
 from triphase.report.figures.style import (
     BLACK,
     CYCLE,
@@ -25,6 +25,8 @@ from triphase.report.figures.style import (
     say_empty,
 )
 from triphase.report.numbers import counted
+from triphase.table.measures import MEASURES
+from triphase.table.tidy import ALIGNMENT
 
 EVENTS = {"onset": "onset\nof the rise", "peak": "peak before\nthe fall", "trough": "trough before\nthe return"}
 CHANGES = ("rise", "fall", "return")
@@ -109,7 +111,7 @@ def draw_curves(panel: Axes, scale: Scale, table: pd.DataFrame, boot: xr.Dataset
             continue
         headline, (colour, marker) = entry["headline"], looks[name]
         own = boot.isel(series=boot["model"].values == name)
-        mean, _ = subject_curves(table[table["model"] == name], own, headline["measure"], headline["roi"])
+        mean, _ = alignment_curves(table[table["model"] == name], own, headline["roi"])
         if mean is None:
             continue
         places = mean["tokens"] * scale.worth[name]
@@ -118,7 +120,7 @@ def draw_curves(panel: Axes, scale: Scale, table: pd.DataFrame, boot: xr.Dataset
     if not panel.lines:
         say_empty(panel, "no model has the headline's measure")
     panel.axhline(0, color=GREY, linewidth=0.7)
-    panel.set_ylabel("alignment (gain in r), 95 % interval")
+    panel.set_ylabel(f"{MEASURES[ALIGNMENT].text}, 95 % interval")
     scale.axis.apply(panel)
     missing = [name for name in phases if name not in scale.worth]
     if missing:

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 
 from triphase.report.figures.curves import tidy_curve
 from triphase.report.figures.style import GREY, SEQUENTIAL, SHADES, TokenAxis, say_empty, short_tokens
+from triphase.table.measures import MEASURES
+from triphase.table.selection import Selection
 
-SHARES = ("accuracy", "validity", "commonest_answer", "label_mass")  # an interval of these ends at 0 and 1
 PHASE_NAMES = ("1 alignment", "2 detachment", "3 realignment")
 
 
@@ -35,20 +36,24 @@ def phase_names(segments: list[dict]) -> list[str]:
     return names
 
 
+def label_of(measure: str, width: int = 18) -> str:
+    """Label of a measure beside an axis, in lines of so many characters, and its unit in a line below."""
+    return "\n".join(textwrap.fill(line, width) for line in MEASURES[measure].text.replace(" (", "\n(").split("\n"))
+
+
 def draw_rows(panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color, marker, label: str | None, **style) -> None:
-    """One curve of the tidy table with its interval, where it has one."""
+    """One curve of the tidy table with its interval, where it has one, which ends where the measure's range does."""
     tokens, values, half = tidy_curve(rows)
     if np.isfinite(half).any():
         low, high = values - half, values + half
-        if rows["measure"].iloc[0].split("/")[0] in SHARES:
-            low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+        low, high = np.clip([low, high], *MEASURES[rows["measure"].iloc[0]].bounds)
         axis.band(panel, tokens, low, high, color, alpha=0.15)
     axis.curve(panel, tokens, values, color=color, marker=marker, label=label, **style)
 
 
 def best_layer(table: pd.DataFrame, concept: str) -> int:
     """The layer with the highest mean selectivity over all checkpoints."""
-    return int(table[table["measure"] == f"selectivity/{concept}"].groupby("layer")["value"].mean().idxmax())
+    return int(Selection("selectivity", (concept,)).rows(table).groupby("layer")["value"].mean().idxmax())
 
 
 def items(rows: pd.DataFrame) -> int | str:

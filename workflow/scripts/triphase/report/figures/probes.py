@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from triphase.report.figures.curves import names_after, tidy_curve
+from triphase.report.figures.curves import targets_of, tidy_curve
 from triphase.report.figures.panels import beside, best_layer, draw_map, draw_rows, items, shade
 from triphase.report.figures.style import (
     CYCLE,
@@ -20,6 +20,8 @@ from triphase.report.figures.style import (
     plt,
     say_empty,
 )
+from triphase.table.measures import MEASURES
+from triphase.table.selection import Selection
 
 MOST_COLUMNS = 4
 MOST_CONCEPTS = 7  # as many as there are colours; the maps show all
@@ -30,14 +32,12 @@ def draw_probes(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
 
     Parameters
     ----------
-    trajectories : tidy rows of the model, and those of none (`probe_identity/…`)
+    trajectories : tidy rows of the model, and those of none (`probe_identity`)
     phases : phases/{model}.json, whose phases are shaded
     model
     """
-    concepts = names_after(trajectories, "selectivity")
-    concepts = [
-        c for c in concepts if trajectories.loc[trajectories["measure"] == f"selectivity/{c}", "value"].notna().any()
-    ]
+    concepts = targets_of(trajectories, "selectivity")
+    concepts = [c for c in concepts if Selection("selectivity", (c,)).rows(trajectories)["value"].notna().any()]
     title = f"{model}: probes by concept"
     if not concepts:
         return nothing_drawn(title, "no probes in this study, or no concept that could be probed")
@@ -61,20 +61,20 @@ def draw_concepts(panels: Sequence[Axes], axis: TokenAxis, table: pd.DataFrame, 
     """Selectivity above; below balanced accuracy, with held-out word types dashed and word identity alone dotted."""
     panels[0].set_title("a  Selectivity: balanced accuracy minus a control task with random labels per word type")
     panels[1].set_title("b  Balanced accuracy (dashed: word types held out too; dotted: word identity, no model)")
-    panels[0].set_ylabel("selectivity")
-    panels[1].set_ylabel("balanced accuracy")
+    panels[0].set_ylabel(MEASURES["selectivity"].label)
+    panels[1].set_ylabel(MEASURES["probe"].unit)
     for number, concept in enumerate(concepts):
         layer, look = best_layer(table, concept), (CYCLE[number], MARKERS[number])
         at_layer = table[table["layer"] == layer]
-        rows = at_layer[at_layer["measure"] == f"selectivity/{concept}"]
+        rows = Selection("selectivity", (concept,)).rows(at_layer)
         draw_rows(panels[0], axis, rows, *look, f"{concept}: layer {layer}, n = {items(rows)} words")
-        rows = at_layer[at_layer["measure"] == f"probe/{concept}"]
+        rows = Selection("probe", (concept,)).rows(at_layer)
         if len(rows):
             draw_rows(panels[1], axis, rows, *look, None)
-        tokens, values, _ = tidy_curve(at_layer[at_layer["measure"] == f"probe_types/{concept}"])
+        tokens, values, _ = tidy_curve(Selection("probe_types", (concept,)).rows(at_layer))
         if len(tokens):
             axis.curve(panels[1], tokens, values, color=look[0], linestyle="--", linewidth=1.1, marker="")
-        identity = table.loc[table["measure"] == f"probe_identity/{concept}", "value"].dropna()
+        identity = Selection("probe_identity", (concept,)).rows(table)["value"].dropna()
         if len(identity):
             panels[1].axhline(identity.iloc[0], color=look[0], linestyle=":", linewidth=1.2)
     panels[0].axhline(0, color=GREY, linewidth=0.7)
@@ -89,7 +89,7 @@ def draw_concept_maps(part: SubFigure, table: pd.DataFrame, concepts: list[str])
     n_columns = -(-len(concepts) // n_rows)
     panels = part.subplots(n_rows, n_columns, squeeze=False)
     columns = sorted(table["tokens"].dropna().unique())
-    rows = {concept: table[table["measure"] == f"selectivity/{concept}"] for concept in concepts}
+    rows = {concept: Selection("selectivity", (concept,)).rows(table) for concept in concepts}
     values = np.concatenate([each["value"].dropna() for each in rows.values()])
     # Symmetric: at 0 a probe tells no more than one of random labels.
     limit = max(np.abs(values).max(), 1e-6)
@@ -100,6 +100,5 @@ def draw_concept_maps(part: SubFigure, table: pd.DataFrame, concepts: list[str])
         panel.set_ylabel("layer (0 = embedding)" if number % n_columns == 0 else "")
     for panel in panels.flat[len(concepts) :]:
         panel.remove()
-    part.colorbar(
-        panels.flat[0].images[0], ax=panels.ravel()[: len(concepts)], label="selectivity", shrink=0.9, aspect=25
-    )
+    label = MEASURES["selectivity"].label
+    part.colorbar(panels.flat[0].images[0], ax=panels.ravel()[: len(concepts)], label=label, shrink=0.9, aspect=25)

@@ -5,9 +5,12 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from triphase.report.figures.curves import subject_curves
+from triphase.report.figures.curves import alignment_curves
 from triphase.report.figures.panels import shade
-from triphase.report.figures.style import BLUE, GREY, TokenAxis, headline, plt, say_empty
+from triphase.report.figures.style import GREY, TokenAxis, headline, plt, say_empty
+from triphase.table.measures import MEASURES
+from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT
 
 
 def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, rois: list[dict], model: str) -> Figure:
@@ -20,7 +23,6 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
     rois : name and language (bool) of each
     model
     """
-    measure = phases["headline"]["measure"]
     regions = [(roi["name"], f"{roi['name']} (language)" if roi["language"] else roi["name"]) for roi in rois]
     regions += [("language", "all language regions")] * any(roi["language"] for roi in rois)
     regions += [("all", "all regions" if rois else "all voxels")]
@@ -36,26 +38,26 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
         squeeze=False,
         layout="constrained",
     )
-    n_subjects = 0
+    n_subjects, colour = 0, MEASURES[ALIGNMENT].colour
     for number, (panel, (region, name)) in enumerate(zip(panels.flat, regions, strict=False)):
         shade(panel, axis, phases["segments"])
-        mean, curves = subject_curves(trajectories, bootstrap, measure, region)
-        panel.set_title(title_of(trajectories, measure, region, name))
+        mean, curves = alignment_curves(trajectories, bootstrap, region)
+        panel.set_title(title_of(trajectories, region, name))
         panel.axhline(0, color=GREY, linewidth=0.7)
         last = number + columns >= len(regions)
         axis.apply(panel, label=last)
         panel.tick_params(labelbottom=last)
         panel.set_xlabel("training tokens" if last else "")
         if number % columns == 0:
-            panel.set_ylabel("alignment (gain in r)")
+            panel.set_ylabel(MEASURES[ALIGNMENT].text)
         if mean is None:
             say_empty(panel, "not measured")
             continue
         n_subjects = max(n_subjects, len(curves))
         for curve in curves.values() if len(curves) > 1 else []:
             axis.curve(panel, curve["tokens"], curve["values"], color=GREY, alpha=0.4, linewidth=0.7, marker="")
-        axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
-        axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2)
+        axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], colour)
+        axis.curve(panel, mean["tokens"], mean["values"], color=colour, marker="o", linewidth=2)
     for panel in panels.flat[len(regions) :]:
         panel.remove()
     note = f"thin: n = {n_subjects} single subjects; thick: mean, " if n_subjects > 1 else "n = 1 subject, "
@@ -63,9 +65,9 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
     return figure
 
 
-def title_of(table: pd.DataFrame, measure: str, region: str, name: str) -> str:
+def title_of(table: pd.DataFrame, region: str, name: str) -> str:
     """Name of a region with its number of voxels per subject."""
-    counts = table.loc[(table["measure"] == measure) & (table["roi"] == region), "n"].dropna()
+    counts = Selection(ALIGNMENT, roi=region).rows(table)["n"].dropna()
     if not len(counts):
         return name
     low, high = int(np.min(counts)), int(np.max(counts))

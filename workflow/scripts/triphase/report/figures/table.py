@@ -204,8 +204,8 @@ FIGURES.add(
     **Layers over training, {model}.** One column per checkpoint, one row per layer (0 is the embedding). (a) Gain in r
     over the nuisance bands in the headline regions ({phases[headline][roi]}), mean over subjects (n in the title). (b)
     Intrinsic dimension (TwoNN). (c) Probe selectivity: balanced accuracy minus that of a control task, mean over
-    concepts. (d) Linear centred kernel alignment with the first checkpoint. Point estimates; their standard errors are
-    in trajectories.parquet.
+    concepts. (d) Linear centred kernel alignment with the first checkpoint. Behind these, measures that the study adds
+    (plugins). Point estimates; their standard errors are in trajectories.parquet.
     """,
 )
 FIGURES.add(

@@ -5,18 +5,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triphase.report.figures.curves import names_after, tidy_curve
+from triphase.report.figures.curves import targets_of, tidy_curve
 from triphase.report.figures.panels import beside, draw_rows, items, shade
 from triphase.report.figures.style import CYCLE, GREY, MARKERS, TokenAxis, headline, plt, say_empty
+from triphase.table.measures import MEASURES
+from triphase.table.selection import Selection
 
 PANELS = (
-    ("Accuracy (dotted: chance)", "accuracy", ("accuracy",)),
-    ("Instruction adherence (dashed: lenient parser)", "adherence", ("adherence", "adherence_lenient")),
-    ("Answers that are one of the labels asked for (dashed: probability mass on them)", "share",
-     ("validity", "label_mass")),
-    ("Spread of the answers (dashed: share of the commonest)", "entropy (bits),\nshare",
-     ("answer_entropy", "commonest_answer")),
-)  # fmt: skip
+    ("Accuracy (dotted: chance)", ("accuracy",)),
+    ("Instruction adherence (dashed: lenient parser)", ("adherence", "adherence_lenient")),
+    ("Answers that are one of the labels asked for (dashed: probability mass on them)", ("validity", "label_mass")),
+    ("Entropy of the answers (dashed: share of the commonest)", ("answer_entropy", "commonest_answer")),
+)
 
 
 def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
@@ -29,19 +29,19 @@ def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     model
     """
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
-    drawn = [panel for panel in PANELS if names_after(trajectories, panel[2][0])] or PANELS[:1]
+    drawn = [panel for panel in PANELS if targets_of(trajectories, panel[1][0])] or PANELS[:1]
     # A legend entry takes up to four lines beside its panel.
-    heights = [max(2.2, 0.5 * len(names_after(trajectories, panel[2][0]))) for panel in drawn]
+    heights = [max(2.2, 0.5 * len(targets_of(trajectories, panel[1][0]))) for panel in drawn]
     figure, panels = plt.subplots(
         len(drawn), 1, figsize=(8.2, sum(heights) + 0.9), sharex=True, squeeze=False, layout="constrained",
         height_ratios=heights,
     )  # fmt: skip
-    missing = "" if names_after(trajectories, "adherence") else " (no instruction data: adherence is not measured)"
+    missing = "" if targets_of(trajectories, "adherence") else " (no instruction data: adherence is not measured)"
     headline(figure, f"{model}: tasks over training{missing}")
-    for number, (panel, (title, label, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
+    for number, (panel, (title, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
         shade(panel, axis, phases["segments"])
         panel.set_title(f"{'abcd'[number]}  {title}")
-        panel.set_ylabel(label)
+        panel.set_ylabel(",\n".join(dict.fromkeys(MEASURES[measure].unit for measure in measures)))
         panel.axhline(0, color=GREY, linewidth=0.7)
         draw_pair(panel, axis, trajectories, measures)
         axis.apply(panel, label=number == len(drawn) - 1)
@@ -50,16 +50,16 @@ def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
 
 def draw_pair(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measures: tuple[str, ...]) -> None:
     """Every task's curve of one measure with its interval, and of a second one dashed in the same colour."""
-    names = names_after(table, measures[0])
+    names = targets_of(table, measures[0])
     if not names:
         say_empty(panel, "no tasks in this study")
         return
     for number, name in enumerate(names):
         colour, marker = CYCLE[number % 7], MARKERS[(number + number // 7) % 7]
-        rows = table[table["measure"] == f"{measures[0]}/{name}"]
+        rows = Selection(measures[0], (name,)).rows(table)
         draw_rows(panel, axis, rows, colour, marker, f"{name}\nn = {items(rows)} items")
         for measure in measures[1:]:
-            tokens, values, _ = tidy_curve(table[table["measure"] == f"{measure}/{name}"])
+            tokens, values, _ = tidy_curve(Selection(measure, (name,)).rows(table))
             axis.curve(panel, tokens, values, color=colour, marker=marker, linestyle="--", linewidth=1.1)
         if measures[0] == "accuracy":
             panel.axhline(chance_level(table, name), color=colour, linestyle=":", linewidth=1.2)
@@ -68,8 +68,8 @@ def draw_pair(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measures: tuple
 
 def chance_level(table: pd.DataFrame, name: str) -> float:
     """Chance of a task, from its accuracy as measured and as rescaled to 0 = chance; NaN where that is not known."""
-    _, plain, _ = tidy_curve(table[table["measure"] == f"accuracy/{name}"])
-    _, rescaled, _ = tidy_curve(table[table["measure"] == f"accuracy_rescaled/{name}"])
+    _, plain, _ = tidy_curve(Selection("accuracy", (name,)).rows(table))
+    _, rescaled, _ = tidy_curve(Selection("accuracy_rescaled", (name,)).rows(table))
     if len(plain) != len(rescaled):
         return np.nan
     known = rescaled < 1

@@ -8,9 +8,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triphase.report.figures.curves import names_after, subject_curves, tidy_curve
-from triphase.report.figures.panels import beside, best_layer, draw_rows, items, phase_names, shade
-from triphase.report.figures.style import BLACK, BLUE, CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
+from triphase.report.figures.curves import alignment_curves, targets_of, tidy_curve
+from triphase.report.figures.panels import beside, best_layer, draw_rows, items, label_of, phase_names, shade
+from triphase.report.figures.style import BLACK, CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
+from triphase.table.measures import MEASURES
+from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT
 
 NAMED_TASKS = 3  # more curves than these are drawn thin, with their mean
 NAMED_LAYERS = 6  # about so many of many layers are in the legend
@@ -42,10 +45,8 @@ def draw_triple(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict,
     label_phases(panels[0], axis, phases)
     draw_alignment(panels[0], axis, trajectories, bootstrap, phases)
     panels[1].set_title("b  Internal states: prediction of the stories", pad=3)
-    panels[1].set_ylabel("surprisal\n(bits per word)")
     draw_measure(panels[1], axis, trajectories, "surprisal")
     panels[2].set_title("c  Internal states: geometry, by layer", pad=3)
-    panels[2].set_ylabel("intrinsic\ndimension")
     draw_measure(panels[2], axis, trajectories, "intrinsic_dimension")
     draw_selectivity(panels[3], axis, trajectories)
     draw_tasks(panels[4], axis, trajectories)
@@ -74,11 +75,11 @@ def label_phases(panel: Axes, axis: TokenAxis, phases: dict) -> None:
 def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> None:
     """Alignment of every subject (thin), their mean with its interval, the fit and the intervals of its breakpoints."""
     headline = phases["headline"]
-    mean, curves = subject_curves(table, boot, headline["measure"], headline["roi"])
+    mean, curves = alignment_curves(table, boot, headline["roi"])
     panel.set_title(f"a  Brain: gain over nuisance, {headline['roi']} regions", pad=4)
-    panel.set_ylabel("alignment\n(gain in r)")
+    panel.set_ylabel(label_of(ALIGNMENT))
     if mean is None:
-        say_empty(panel, f"no {headline['measure']} for {headline['roi']}")
+        say_empty(panel, f"no alignment for {headline['roi']}")
         return
     several = list(curves.values()) if len(curves) > 1 else []
     for number, curve in enumerate(several):
@@ -87,8 +88,9 @@ def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.D
             panel, curve["tokens"], curve["values"], color=GREY, alpha=0.4, linewidth=0.7, marker="", label=label
         )
     name = "mean, 95 % interval" if several else "n = 1 subject,\n95 % interval"
-    axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], BLUE)
-    axis.curve(panel, mean["tokens"], mean["values"], color=BLUE, marker="o", linewidth=2.2, label=name)
+    colour = MEASURES[ALIGNMENT].colour
+    axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], colour)
+    axis.curve(panel, mean["tokens"], mean["values"], color=colour, marker="o", linewidth=2.2, label=name)
     if phases["fitted"]:
         tokens, values = np.array(phases["fitted"]).T
         axis.curve(panel, tokens, values, color=BLACK, linestyle="--", linewidth=1.1, label="piecewise-linear fit")
@@ -106,13 +108,14 @@ def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.D
 
 def draw_measure(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measure: str) -> None:
     """A measure of internal states, one line per layer where it has layers."""
-    rows = table[table["measure"] == measure]
+    rows = Selection(measure).rows(table)
+    panel.set_ylabel(label_of(measure))
     if not len(rows):
-        say_empty(panel, f"no {measure.replace('_', ' ')} in this study")
+        say_empty(panel, f"no {MEASURES[measure].label} in this study")
         return
     layers = sorted(rows["layer"].dropna().unique())
     if not layers:
-        draw_rows(panel, axis, rows, CYCLE[0], "o", f"mean, 95 % interval\nn = {items(rows)} words")
+        draw_rows(panel, axis, rows, MEASURES[measure].colour, "o", f"mean, 95 % interval\nn = {items(rows)} words")
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, max(len(layers), 1)))
     named = set(layers[:: max(-(-(len(layers) - 1) // NAMED_LAYERS), 1)]) if layers else set()
     for colour, layer in zip(colours, layers, strict=bool(layers)):
@@ -124,15 +127,15 @@ def draw_measure(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measure: str
 def draw_selectivity(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
     """Probe selectivity per concept at its best layer over all checkpoints."""
     panel.set_title("d  Internal states: probes, accuracy above a control task", pad=3)
-    panel.set_ylabel("selectivity")
+    panel.set_ylabel(MEASURES["selectivity"].label)
     probed = table[table["value"].notna()]
-    concepts = names_after(probed, "selectivity")
+    concepts = targets_of(probed, "selectivity")
     if not concepts:
         say_empty(panel, "no probes in this study")
         return
     for number, concept in enumerate(concepts):
         layer = best_layer(table, concept)
-        rows = table[(table["measure"] == f"selectivity/{concept}") & (table["layer"] == layer)]
+        rows = Selection("selectivity", (concept,)).rows(table[table["layer"] == layer])
         draw_rows(panel, axis, rows, CYCLE[number % 7], MARKERS[number % 7], f"{concept} (layer {layer})")
     panel.axhline(0, color=GREY, linewidth=0.7)
     beside(panel)
@@ -141,10 +144,10 @@ def draw_selectivity(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
 def draw_tasks(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
     """Task accuracy on a scale from chance to perfect, and instruction adherence."""
     panel.set_title("e  Tasks: 0 = chance (adherence: no effect of the instruction), 1 = perfect", pad=3)
-    panel.set_ylabel("accuracy,\nadherence")
-    tasks, adherence = names_after(table, "accuracy_rescaled"), names_after(table, "adherence")
+    panel.set_ylabel(",\n".join(MEASURES[name].label for name in ("accuracy_rescaled", "adherence")))
+    tasks, adherence = targets_of(table, "accuracy_rescaled"), targets_of(table, "adherence")
     for number, task in enumerate(tasks):
-        rows = table[table["measure"] == f"accuracy_rescaled/{task}"]
+        rows = Selection("accuracy_rescaled", (task,)).rows(table)
         if len(tasks) > NAMED_TASKS:
             tokens, values, _ = tidy_curve(rows)
             label = None if number else f"accuracy: each of {len(tasks)} tasks\n(named in the tasks figure)"
@@ -153,10 +156,10 @@ def draw_tasks(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
             label = f"accuracy: {task}\nn = {items(rows)} items"
             draw_rows(panel, axis, rows, CYCLE[number % 7], MARKERS[number % 7], label)
     if len(tasks) > NAMED_TASKS:
-        rows = table[table["measure"].isin([f"accuracy_rescaled/{task}" for task in tasks])]
+        rows = Selection("accuracy_rescaled").rows(table)
         draw_rows(panel, axis, rows, CYCLE[0], MARKERS[0], "accuracy: their mean", linewidth=2.2)
     for number, name in enumerate(adherence):
-        rows = table[table["measure"] == f"adherence/{name}"]
+        rows = Selection("adherence", (name,)).rows(table)
         colour = CYCLE[(number + len(tasks)) % 7]
         draw_rows(panel, axis, rows, colour, MARKERS[-1 - number % 7], f"adherence: {name}\nn = {items(rows)} items",
                   linestyle="--")  # fmt: skip

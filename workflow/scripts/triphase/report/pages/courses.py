@@ -4,9 +4,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from triphase.phases.curves import Undetermined, average_subjects, read_curve
+from triphase.phases.behaviour import declared
+from triphase.phases.curves import Undetermined, average_subjects, read_curve, subject_curves
 from triphase.report.numbers import UNKNOWN, counted, estimate, known, percent, shown, tokens
 from triphase.report.pages.blocks import Block, Table, Text
+from triphase.table.measures import MEASURES
+from triphase.table.selection import Selection
 
 NORMAL_95 = 1.96  # half the width of a 95 % interval in standard errors
 
@@ -27,7 +30,7 @@ def legs(phases: dict) -> list[Block]:
         rows.append([segment["kind"], *ends, change, shown(inside)])
     headline, settings = phases["headline"], phases["provenance"]["settings"]
     text = (
-        f"Legs [ours] of {headline['measure']} in {headline['roi']}, fitted to {counted(len(grid), 'checkpoint')} "
+        f"Legs [ours] of alignment in {headline['roi']}, fitted to {counted(len(grid), 'checkpoint')} "
         f"after step 0: changes with {percent(settings['confidence'])} interval, bends with "
         f"{percent(phases['interval_level'])} interval, which is no narrower than the grid."
     )
@@ -42,24 +45,22 @@ def first_and_last(table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> list[
     table, boot : tidy rows and paired draws of the model
     phases : phases/{model}.json
     """
-    headline, behaviour, rows = phases["headline"], phases["behaviour"], []
+    headline, rows = phases["headline"], []
     curve = aligned(table, boot, headline)
     if curve is not None:
-        label = f"{headline['measure']} in {headline['roi']} (r)"
+        label = f"alignment in {headline['roi']} (r)"
         rows.append(_row(label, curve, [counted(phases["n_subjects"], "subject")] * 2))
-    wanted = [
-        ("surprisal (bits per word)", ["surprisal"], "word", (0, np.inf)),
-        ("accuracy (0 chance, 1 perfect)", behaviour["accuracy"]["measures"], "item", (-np.inf, 1)),
-        ("instruction adherence (-1 to 1)", behaviour["adherence"]["measures"], "item", (-1, 1)),
-    ]
-    for label, measures, noun, bounds in wanted:
+    asked = declared(headline)
+    nouns = {Selection("surprisal"): "word", asked["accuracy"]: "item", asked["adherence"]: "item"}
+    for selection, noun in nouns.items():
         try:
-            curve = read_curve(table, boot, measures)
+            curve = read_curve(table, boot, selection)
         except Undetermined:
             continue
-        mine = table[table["measure"].isin(measures)].groupby("checkpoint")["n"].sum()
+        mine = selection.rows(table).groupby("checkpoint")["n"].sum()
         counts = [counted(int(mine[curve["checkpoint"][at]]), noun) for at in (0, -1)]
-        rows.append(_row(label, curve, counts, bounds))
+        measure = MEASURES[selection.measure]
+        rows.append(_row(measure.text, curve, counts, measure.bounds))
     if not rows:
         return []
     text = "First and last checkpoint of the series, with tokens and 95 % intervals from bootstrap standard errors."
@@ -72,13 +73,10 @@ def aligned(table: pd.DataFrame, boot: xr.Dataset, headline: dict) -> dict | Non
 
     Its errors are those of the paired draws: subjects hear one story, and its blocks are drawn alike for all of them.
     """
-    measure, roi = headline["measure"], headline["roi"]
-    rows = table[(table["measure"] == measure) & (table["roi"] == roi)]
-    subjects = [str(name) for name in rows["subject"].dropna().unique()]
-    if not subjects:
+    curves = subject_curves(table, boot, headline["roi"])
+    if not curves:
         return None
-    seed = np.random.default_rng(0)
-    curve = average_subjects([read_curve(table, boot, [measure], roi, subject) for subject in subjects], seed)
+    curve = average_subjects(list(curves.values()), np.random.default_rng(0))
     if curve["draws"] is None:
         return curve
     return curve | {"errors": curve["draws"].std(axis=-1, ddof=1)}

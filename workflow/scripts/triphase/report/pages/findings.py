@@ -38,7 +38,7 @@ def about(sources: Sources) -> str:
     adherence = ", ".join(headline["adherence"]) or "none"
     return (
         f"Data set: {dataset['title']} ({dataset['name']}, version {dataset['version']}). Declared before the run: "
-        f"measure {headline['measure']} in {headline['roi']}; tasks for accuracy: {tasks}; for instruction adherence: "
+        f"alignment in {headline['roi']}; tasks for accuracy: {tasks}; for instruction adherence: "
         f"{adherence}. {ceiling(sources.ceilings, headline['roi'])}"
     )
 

@@ -15,6 +15,7 @@ from triphase.report.numbers import (
     tokens,
 )
 from triphase.report.pages.courses import NORMAL_95
+from triphase.table.selection import Selection
 
 FACTOR = "in tokens (1: together)"
 POWERS = {"fall": "falls by share of the first rise", "lag": "lags of behaviour by factor in tokens"}
@@ -121,8 +122,8 @@ def breadth(phases: dict) -> str:
 def scale(phases: dict) -> str:
     """Whether a fall hangs on how features are scaled."""
     dependent, course = phases["scale_dependent"], phases["pattern"]
-    courses = [f"{name} {entry['pattern'] or 'undetermined'}" for name, entry in phases["sensitivity"].items()]
-    listed = f" Courses of the other measures: {'; '.join(courses)}." if courses else ""
+    courses = [f"{entry['analysis']}: {entry['pattern'] or 'undetermined'}" for entry in phases["sensitivity"]]
+    listed = f" Courses under other choices: {'; '.join(courses)}." if courses else ""
     if dependent is None:
         why = "no other scaling tells whether the fall stays" if "fall" in (course or "") else "nothing falls"
         why = why if course else "no curve could be fitted"
@@ -171,7 +172,7 @@ def checkpoints(phases: dict, findings: pd.DataFrame) -> str:
 
 def contamination(table: pd.DataFrame) -> str:
     """Whether the model knows the stimulus by heart, at its last checkpoint."""
-    name, share = "**Contamination** of the stimulus", table[table["measure"] == "contamination"].sort_values("step")
+    name, share = "**Contamination** of the stimulus", Selection("contamination").rows(table).sort_values("step")
     if share.empty:
         return f"{name}: not measured, states/mechanism of the config is off."
     last = share.iloc[-1]
@@ -179,7 +180,7 @@ def contamination(table: pd.DataFrame) -> str:
         return f"{name}: could not be measured; the files of states/mechanism say why."
     reproduced = percent(last["value"], share_interval(last["value"], last["n"]))
     text = f"{name}: {reproduced} of {counted(last['n'], 'window')} reproduced at the last checkpoint (95 % interval)"
-    more = table[table["measure"] == "contamination_surprisal"].sort_values("step")
+    more = Selection("contamination_surprisal").rows(table).sort_values("step")
     if len(more) and known(more.iloc[-1]["value"]):
         value, se, n = more.iloc[-1][["value", "se", "n"]]
         difference = estimate(value, (value - NORMAL_95 * se, value + NORMAL_95 * se), sign=True)

@@ -1,8 +1,8 @@
-"""Mechanism of one checkpoint as rows of the tidy table; results/README.md lists the measures."""
+"""Mechanism of one checkpoint as rows of the tidy table; `triphase.table.measures` lists the measures."""
 
 import numpy as np
-import pandas as pd
 
+from triphase.core.measures import Value
 from triphase.states.mechanism.attention import entropy, first_share, prefix_matching
 from triphase.states.mechanism.inputs import CONTINUATION
 from triphase.states.mechanism.reading import read
@@ -22,21 +22,21 @@ def induction_rows(model, ids):
 
     Returns
     -------
-    list of (layer or None, measure, value, se, n); dict of measure to the reason why layers lack it
+    list of (layer or None, measure, Value); dict of measure to the reason why layers lack it
     """
     bits, _, attention = read(model, ids, {"induction": prefix_matching})
     rows, depth = [], model.base_model.config.num_hidden_layers
     for layer in range(1, depth + 1):
         heads = attention.get("induction", {}).get(layer, np.empty((len(ids), 0)))
         single = [_mean(head) for head in heads.T]
-        rows += [(layer, f"induction_head/{head}", *row) for head, row in enumerate(single)]
+        rows += [(layer, "induction_head", Value(*row, target=str(head))) for head, row in enumerate(single)]
         largest = max((value for value, _, _ in single), default=np.nan)
-        rows.append((layer, "induction_head_max", largest, np.nan, len(ids) if single else 0))
-        rows.append((layer, "induction_head_mean", *_mean(_over_heads(heads))))
+        rows.append((layer, "induction_head_max", Value(largest, n=len(ids) if single else 0)))
+        rows.append((layer, "induction_head_mean", Value(*_mean(_over_heads(heads)))))
     length = ids.shape[1] // 2
     # The first token of a sequence follows nothing that it followed before: it is left out of both halves.
     first, second = bits[:, 1:length], bits[:, length + 1 :]
-    rows.append((None, "in_context_score", *_mean(second.mean(1) - first.mean(1))))
+    rows.append((None, "in_context_score", Value(*_mean(second.mean(1) - first.mean(1)))))
     return rows, _lacking(attention.get("induction", {}), depth, ["induction_head_max", "induction_head_mean"])
 
 
@@ -62,24 +62,18 @@ def stimulus_rows(model, windows, unseen):
     for name in scores:
         found = attention.get(name, {})
         empty = np.empty((len(windows), 0))
-        rows += [(at, name, *_mean(_over_heads(found.get(at, empty)))) for at in range(1, depth + 1)]
+        rows += [(at, name, Value(*_mean(_over_heads(found.get(at, empty))))) for at in range(1, depth + 1)]
         reasons |= _lacking(found, depth, [name]) if len(windows) else {name: NO_WINDOW}
     whole, n = likeliest[:, -CONTINUATION:].all(1), len(windows)
     share = (whole.mean(), agresti_coull(int(whole.sum()), n)) if n else (np.nan, np.nan)
-    rows.append((None, "contamination", *share, n))
+    rows.append((None, "contamination", Value(*share, n)))
     reasons |= {} if n else {"contamination": NO_WINDOW}
     if unseen is not None:
         other, *_ = read(model, unseen)
         (ours, error, _), (theirs, other_error, _) = (_mean(own[:, -CONTINUATION:].mean(1)) for own in (bits, other))
-        rows.append((None, "contamination_surprisal", ours - theirs, np.hypot(error, other_error), n))
+        rows.append((None, "contamination_surprisal", Value(ours - theirs, np.hypot(error, other_error), n)))
         reasons |= {} if n and len(unseen) else {"contamination_surprisal": NO_WINDOW}
     return rows, reasons
-
-
-def mechanism_table(rows):
-    """Rows as a table."""
-    frame = pd.DataFrame(rows, columns=["layer", "measure", "value", "se", "n"])
-    return frame.astype({"layer": "Int64", "measure": str, "value": float, "se": float, "n": "Int64"})
 
 
 def _mean(values):

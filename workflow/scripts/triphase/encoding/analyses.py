@@ -1,0 +1,45 @@
+"""What varies an analysis of alignment: columns of the tidy table, so that no choice hides in a measure's name."""
+
+from dataclasses import dataclass, fields
+
+# Delays of the headline (`encoding/delays`); others are named by their first and last seconds, such as "2-5 s".
+OWN_DELAYS = "headline"
+STEP0 = "step 0"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The choices behind a score; None where a choice does not apply.
+
+    Attributes
+    ----------
+    scaling : str, of the model's columns, one of `triphase.encoding.guards.SCALINGS`
+    delays : str, `OWN_DELAYS` or as "2-5 s"
+    nuisance : str, the nuisance set that a gain is over: N1, or N2, which has word identity too
+    reference : str, the checkpoint whose score is subtracted: `STEP0`
+    normalised : bool, whether the score is divided by the ceiling
+    """
+
+    scaling: str | None = None
+    delays: str | None = None
+    nuisance: str | None = None
+    reference: str | None = None
+    normalised: bool = False
+
+    def differs(self, main: "Analysis") -> list[str]:
+        """The choices in which this analysis is not the main one."""
+        return [name for name in CHOICES if getattr(self, name) != getattr(main, name)]
+
+    def label(self, main: "Analysis") -> str:
+        """What sets this analysis apart from the main one, in a few words; empty for the main one itself."""
+        words = {
+            "scaling": self.scaling,
+            "delays": f"delays {self.delays}",
+            "nuisance": self.nuisance and f"over {self.nuisance}",
+            "reference": f"over {self.reference}",
+            "normalised": "normalised",
+        }
+        return ", ".join(words[name] for name in self.differs(main) if words[name])
+
+
+CHOICES = [field.name for field in fields(Analysis)]
