@@ -39,7 +39,7 @@ class Context(Section):
     max: Whole = key(
         256,
         "Every token sees at most so many before it.",
-        "about 100 s of speech, far more than encoding models have been found to profit from; fits every public model",
+        "more than a minute of speech, and far below the positions that public models have",
         unit="tokens",
     )
     stride: Literal[1] | None = key(
@@ -173,7 +173,7 @@ class Encoding(Section):
     components: Count = key(
         100,
         "Principal components of the scaling `pca`, the same for all models.",
-        "below the width of every public model (128 of Pythia 14M), so that all have as many",
+        "below the width of every model of the registry (128 of Pythia 14M), so that all have as many",
         mark=OURS,
     )
     nuisance: Annotated[list[Text], Field(min_length=1), Unique()] = key(

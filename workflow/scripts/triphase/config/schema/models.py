@@ -201,7 +201,7 @@ class Model(Entry):
     layers: Annotated[list[Whole], Field(min_length=1), Unique()] | Relative = key(
         Relative(relative=[0.25, 0.5, 0.75, 1]),
         "Layers with encoding models, by number (0 is the embedding) or by depth. States are measured on all layers.",
-        "alignment peaks somewhere between the middle and the end, and four fits a checkpoint show where",
+        "published alignment is best in middle to late layers; four fits a checkpoint show where",
         example=[3, 6, 9, 12],
         mark=OURS,
     )

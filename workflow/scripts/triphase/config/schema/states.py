@@ -80,7 +80,7 @@ class Mechanism(Section):
     length: Annotated[int, Field(ge=3)] = key(
         50,
         "Random tokens of a sequence before they come again. Twice as many and one position must fit the model.",
-        "long enough that no head finds the first occurrence by its distance alone; fits every public model",
+        "as in common demonstrations of induction heads; twice as many fit every model of the registry",
         unit="tokens",
     )
     unseen: Text | None = key(

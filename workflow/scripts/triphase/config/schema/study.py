@@ -126,7 +126,10 @@ class Execution(Section):
         example=8,
     )
     task_batch: Count = key(
-        64, "Most prompts of a batch; on a CPU its tokens are bounded as well.", "fits a GPU of 24 GB", unit="prompts"
+        64,
+        "Most prompts of a batch; on a CPU its tokens are bounded as well.",
+        "enough short prompts to keep a GPU busy",
+        unit="prompts",
     )
     solver: Literal["auto", "lowrank", "himalaya"] = key(
         "auto",
@@ -135,7 +138,7 @@ class Execution(Section):
         "lowrank where the nuisance bands are narrow, else himalaya",
         example="himalaya",
     )
-    transfers: Count = key(4, "Downloads at a time.", "more rarely are faster, and servers refuse many")
+    transfers: Count = key(4, "Downloads at a time.", "more are rarely faster, and servers refuse many")
     retries: Whole = key(
         3,
         "Further tries after a failure that may pass (a lost connection, a busy server), with growing pauses.",
