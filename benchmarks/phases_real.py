@@ -16,6 +16,7 @@ sys.path[:0] = [str(HERE.parent / "workflow/scripts"), str(HERE.parent / "tests/
 from project import TEST_DATA  # noqa: E402
 from reporting import figure  # noqa: E402
 
+from triphase.phases.curves import Trajectory  # noqa: E402
 from triphase.phases.floor import floor_members  # noqa: E402
 from triphase.phases.transitions import Settings  # noqa: E402
 from triphase.phases.verdict import Judged, verdict_of  # noqa: E402
@@ -49,18 +50,14 @@ Zero-shot accuracy of eight Pythia models (deduplicated data) at 27 checkpoints,
 
 
 def read_scores(path=SCORES):
-    """Curves of accuracy: dict of (task, model) to a curve as `read_curve` returns it."""
+    """Curves of accuracy: dict of (task, model) to Trajectory."""
     table = pd.read_csv(path).query("metric == 'acc'").sort_values("step")
     curves = {}
     for (model, task), rows in table.groupby(["model", "task"]):
-        curves[task, model.removeprefix("pythia-").removesuffix("-deduped")] = {
-            "checkpoint": [f"step{step}" for step in rows["step"]],
-            "step": rows["step"].to_numpy(float),
-            "tokens": rows["step"].to_numpy(float) * TOKENS_PER_STEP,
-            "values": rows["value"].to_numpy(float),
-            "errors": rows["stderr"].to_numpy(float),
-            "draws": None,
-        }
+        steps, names = rows["step"].to_numpy(float), [f"step{step}" for step in rows["step"]]
+        scores = rows["value"].to_numpy(float), rows["stderr"].to_numpy(float)
+        name = model.removeprefix("pythia-").removesuffix("-deduped")
+        curves[task, name] = Trajectory(names, steps, steps * TOKENS_PER_STEP, *scores)
     return curves
 
 
@@ -91,7 +88,7 @@ def unfounded_falls(curve, described, chance):
 
     No model of noise enters: the fitted ends of the fall are held against the lowest and the highest early score.
     """
-    early = curve["values"][floor_members(curve, FLOOR)]
+    early = curve.values[floor_members(curve, FLOOR)]
     fitted = dict(map(tuple, described["fitted"]))
     ends = [(fitted[s["from"]], fitted[s["to"]]) for s in described["segments"] if s["kind"] == "fall"]
     return sum(bool(stop < chance and early.min() <= stop and start <= early.max()) for start, stop in ends)
@@ -100,10 +97,9 @@ def unfounded_falls(curve, described, chance):
 def shuffled(curve, rng):
     """The curve with its scores, and their errors, in another order up to the last step of the floor."""
     early = floor_members(curve, FLOOR)
-    other, order = curve | {"values": curve["values"].copy(), "errors": curve["errors"].copy()}, rng.permutation(early)
-    for key in ("values", "errors"):
-        other[key][early] = curve[key][order]
-    return other
+    places, order = np.arange(len(curve.values)), rng.permutation(early)
+    places[early] = order
+    return replace(curve, values=curve.values[places], errors=curve.errors[places])
 
 
 def steps_of(interval):

@@ -6,7 +6,15 @@ from dataclasses import asdict, replace
 from triphase.config.jobs import TabulateSpecifications
 from triphase.core.artefacts import read_json, read_table, write_table
 from triphase.core.job import Job, start
-from triphase.phases.specification import MAX_BREAKPOINTS, SIMULATIONS, declaration, shares, tabulate
+from triphase.phases.specification import (
+    MAX_BREAKPOINTS,
+    SIMULATIONS,
+    Asked,
+    Series,
+    declaration,
+    shares,
+    tabulate,
+)
 from triphase.phases.transitions import Settings
 
 
@@ -23,11 +31,9 @@ def main(job: Job[TabulateSpecifications]) -> None:
     }
     declared = Settings(**told.judgement, floor_tokens=told.floor_tokens)
     settings = replace(declared, simulations=SIMULATIONS, max_breakpoints=MAX_BREAKPOINTS)
-    depth = read_json(paths.checkpoint)["layers"]
-    found, lacking = tabulate(
-        rows, encodings, model, layers, headline=told.headline, scalings=told.scalings, settings=settings,
-        depths=told.specification["depths"], rois=told.specification["rois"], depth=depth, seed=told.seed,
-    )  # fmt: skip
+    series = Series(model, rows, encodings, layers, read_json(paths.checkpoint)["layers"])
+    asked = Asked(told.headline["roi"], told.scalings, **told.specification)
+    found, lacking = tabulate(series, asked, settings, told.seed)
     counted = shares(found)
     logging.info("%s: %s", model, counted)
     facts = {"settings": asdict(settings), "seed": told.seed} | declaration(told.headline, asdict(declared))

@@ -7,7 +7,7 @@ from scipy.stats import norm
 from simulated_study import TOKENS_PER_STEP
 
 from triphase.phases.breadth import Changes, Phases, breadth, compare_sides, parcel_entries
-from triphase.phases.curves import Undetermined
+from triphase.phases.curves import Trajectory, Undetermined
 from triphase.phases.transitions import Settings
 from triphase.phases.verdict import Judged
 from triphase.table.draws import draws_dataset
@@ -41,12 +41,16 @@ def brain(sizes, subjects=2, voxels=50, ceiling=0.5, repeated=True, total=None, 
     return typed(pd.DataFrame(rows)), boot, [{"name": name, "language": name.startswith("L")} for name in sizes]
 
 
+def parcel(values, error):
+    """A curve with equal errors and without draws."""
+    names = [f"step{step}" for step in STEPS]
+    return Trajectory(names, STEPS * 1.0, STEPS * float(TOKENS_PER_STEP), values, np.full(N, error))
+
+
 def headline_fit(signs_of=COURSE):
     """The headline's fit: its breakpoints are those of COURSE."""
     values = 0.1 + 0.1 * signs_of
-    data = {"checkpoint": list(STEPS), "step": STEPS.astype(float), "tokens": STEPS * float(TOKENS_PER_STEP),
-            "values": values, "errors": np.full(N, 1e-3), "draws": None}  # fmt: skip
-    return Judged(data, SETTINGS, np.random.default_rng(0))
+    return Judged(parcel(values, 1e-3), SETTINGS, np.random.default_rng(0))
 
 
 def find(sizes, **options):
@@ -141,9 +145,7 @@ def test_false_discoveries_are_rare_and_intervals_cover():
         for k in range(20):
             truth = 0.1 * COURSE * (k >= 10)
             values = truth + NOISE * rng.standard_normal(N)
-            data = {"checkpoint": list(STEPS), "step": STEPS.astype(float), "tokens": STEPS * float(TOKENS_PER_STEP),
-                    "values": values, "errors": np.full(N, NOISE), "draws": None}  # fmt: skip
-            changes[f"R{k}"] = Changes(data, phases, SETTINGS)
+            changes[f"R{k}"] = Changes(parcel(values, NOISE), phases, SETTINGS)
         still = {name: changes[name] for name in list(changes)[:10]}
         any_moves += any(e["moves"] for e in parcel_entries(still, 1, set(), {}, dict.fromkeys(changes, 1)))
         for entry in parcel_entries(changes, 1, set(), {}, dict.fromkeys(changes, 1)):
@@ -157,12 +159,11 @@ def test_false_discoveries_are_rare_and_intervals_cover():
 def test_changes_are_those_of_least_squares_where_noise_is_equal():
     judged, rng = headline_fit(), np.random.default_rng(1)
     values = COURSE + 0.05 * rng.standard_normal(N)
-    data = {"checkpoint": list(STEPS), "step": STEPS.astype(float), "tokens": STEPS * float(TOKENS_PER_STEP),
-            "values": values, "errors": np.full(N, 0.05), "draws": None}  # fmt: skip
     t = np.arange(N)
     hinges = np.column_stack([np.ones(N), t, np.clip(t - 4, 0, None), np.clip(t - 7, 0, None)])
     line = hinges @ np.linalg.lstsq(hinges, values, rcond=None)[0]
-    assert Changes(data, Phases.of(judged), SETTINGS).changes == pytest.approx(np.diff(line[[0, 4, 7, 10]]))
+    found = Changes(parcel(values, 0.05), Phases.of(judged), SETTINGS)
+    assert found.changes == pytest.approx(np.diff(line[[0, 4, 7, 10]]))
 
 
 def test_a_parcel_without_a_curve_is_named_and_few_checkpoints_are_refused():
@@ -171,10 +172,8 @@ def test_a_parcel_without_a_curve_is_named_and_few_checkpoints_are_refused():
     found = breadth(table, boot, headline_fit(), rois, SETTINGS, [0, 1])
     assert found["n_parcels"] == 5
     assert "R2 (" in found["reason"]
-    lacking = {"checkpoint": list(STEPS[:5]), "step": STEPS[:5] * 1.0, "tokens": STEPS[:5] * 1024.0,
-               "values": COURSE[:5], "errors": np.full(5, 0.1), "draws": None}  # fmt: skip
     with pytest.raises(Undetermined, match="too few checkpoints in a phase"):
-        Changes(lacking, Phases.of(headline_fit()), SETTINGS)
+        Changes(parcel(COURSE, 0.1).at(list(range(5))), Phases.of(headline_fit()), SETTINGS)
 
 
 def test_without_a_fit_there_are_no_phases():

@@ -1,6 +1,7 @@
 """Curves as they are read, averaged and made ready: what is missing or wrong is said, and nothing is made up."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,15 @@ from phase_curves import HEADLINE, QUICK, curve_of, judged, phases_of
 from simulated_study import STEPS, course, study
 
 from triphase.encoding.analyses import Analysis
-from triphase.phases.curves import Undetermined, average_seeds, average_subjects, prepare, read_curve, seeds_resampled
+from triphase.phases.curves import (
+    Trajectory,
+    Undetermined,
+    average_seeds,
+    average_subjects,
+    prepare,
+    read_curve,
+    seeds_resampled,
+)
 from triphase.phases.model import model_phases
 from triphase.phases.piecewise import shrink_covariance
 from triphase.table.selection import Selection
@@ -75,14 +84,11 @@ def test_ten_and_more_subjects_are_resampled_and_not_judged_singly():
 def test_resampled_subjects_bring_their_spread_into_the_draws():
     rng = np.random.default_rng(0)
     level = rng.standard_normal(40)
-    curves = [
-        {"checkpoint": ["a"], "step": np.array([1.0]), "tokens": np.array([1.0]), "values": np.array([v]),
-         "errors": np.array([0.0]), "draws": np.full((1, 4000), v)}
-        for v in level
-    ]  # fmt: skip
-    draws = average_subjects(curves, rng)["draws"][0]
+    one = np.ones(1)
+    curves = [Trajectory(["a"], one, one, v * one, 0 * one, np.full((1, 4000), v)) for v in level]
+    draws = average_subjects(curves, rng).draws[0]
     assert draws.std() == pytest.approx(level.std() / np.sqrt(40), rel=0.1)
-    assert np.ptp(average_subjects(curves[:9], rng)["draws"]) < 1e-12
+    assert np.ptp(average_subjects(curves[:9], rng).draws) < 1e-12
 
 
 def test_without_draws_standard_errors_serve_and_it_is_said():
@@ -92,8 +98,7 @@ def test_without_draws_standard_errors_serve_and_it_is_said():
 
 
 def test_missing_standard_errors_do_not_stop_a_fit():
-    data = {"checkpoint": list("abcdefghi"), "step": np.arange(1.0, 10), "tokens": 10.0 ** np.arange(1, 10),
-            "values": course("triple", 9), "errors": np.full(9, np.nan), "draws": None}  # fmt: skip
+    data = replace(curve_of(course("triple", 9), draws=None), errors=np.full(9, np.nan))
     _, _, covariance, draws, remarks = prepare(data, QUICK)
     assert draws is None
     assert not covariance.any()
@@ -132,8 +137,7 @@ def test_a_task_that_is_missing_at_one_checkpoint_makes_no_jump():
 
 def test_bad_curves_raise_undetermined_not_something_else():
     with pytest.raises(Undetermined):
-        prepare({"checkpoint": [], "step": np.array([]), "tokens": np.array([]), "values": np.array([]),
-                 "errors": np.array([]), "draws": None}, QUICK)  # fmt: skip
+        prepare(Trajectory([], *[np.array([])] * 4), QUICK)
 
 
 def undetermined(result, *words):
@@ -199,7 +203,7 @@ def test_no_subject_at_all_is_undetermined():
 
 def test_draws_that_are_missing_at_a_checkpoint_leave_standard_errors():
     data = curve_of(course("triple", 9))
-    data["draws"][4] = np.nan
+    data.draws[4] = np.nan
     _, _, covariance, draws, remarks = prepare(data, QUICK)
     assert draws is None
     np.testing.assert_allclose(covariance, 0.02**2 * np.eye(9))
@@ -222,9 +226,9 @@ def runs(number, between=0.1, within=0.0, n=6, seed=0, draws=4000):
 def test_the_mean_of_training_runs_carries_their_deviations_from_each_other():
     curves, values = runs(9)
     mean = average_seeds(curves, np.random.default_rng(1))
-    np.testing.assert_allclose(mean["values"], values.mean(axis=0))
-    np.testing.assert_allclose(np.cov(mean["draws"]), np.cov(values.T) / 9, atol=2e-4)
-    assert mean["remarks"] == []
+    np.testing.assert_allclose(mean.values, values.mean(axis=0))
+    np.testing.assert_allclose(np.cov(mean.draws), np.cov(values.T) / 9, atol=2e-4)
+    assert mean.remarks == []
     assert seeds_resampled(9)
 
 
@@ -232,8 +236,8 @@ def test_few_training_runs_are_fixed_and_it_is_said():
     curves, _ = runs(3, within=0.01)
     mean = average_seeds(curves, np.random.default_rng(1))
     # Draws of runs are paired, so that their noise does not average out.
-    np.testing.assert_allclose(mean["draws"].std(axis=1), 0.01, rtol=0.1)
-    assert "3 training runs are too few" in mean["remarks"][0]
+    np.testing.assert_allclose(mean.draws.std(axis=1), 0.01, rtol=0.1)
+    assert "3 training runs are too few" in mean.remarks[0]
     assert not seeds_resampled(3)
 
 
@@ -245,32 +249,30 @@ def test_intervals_of_a_mean_of_training_runs_cover_the_truth():
         curves = [curve_of(0.1 * t + 0.2 * rng.standard_normal(12), 0.0, draws=400) for _ in range(9)]
         mean = average_seeds(curves, rng)
         weights = np.linalg.pinv(np.vander(t, 2))[0]
-        error = np.sqrt(weights @ shrink_covariance(mean["draws"].T, 0.2) @ weights)
-        covered += abs(weights @ mean["values"] - 0.1) < 1.96 * error
+        error = np.sqrt(weights @ shrink_covariance(mean.draws.T, 0.2) @ weights)
+        covered += abs(weights @ mean.values - 0.1) < 1.96 * error
     assert covered >= 0.88 * 200
 
 
 def test_training_runs_are_matched_by_tokens_and_what_only_some_have_is_named():
     curves, _ = runs(5)
-    curves[1]["checkpoint"] = [f"late{i}" for i in range(6)]
-    for key in ("step", "tokens", "values", "errors", "draws"):
-        curves[2][key] = curves[2][key][:5]
-    curves[2]["checkpoint"] = curves[2]["checkpoint"][:5]
+    curves[1] = replace(curves[1], checkpoint=[f"late{i}" for i in range(6)])
+    curves[2] = curves[2].at(list(range(5)))
     mean = average_seeds(curves, np.random.default_rng(0))
-    assert len(mean["values"]) == 5
-    assert "not all training runs have a value" in mean["remarks"][0]
-    assert "(lacking in 1 of 5)" in mean["remarks"][0]
+    assert len(mean.values) == 5
+    assert "not all training runs have a value" in mean.remarks[0]
+    assert "(lacking in 1 of 5)" in mean.remarks[0]
 
 
 def test_training_runs_without_draws_have_their_deviation_in_the_errors():
     curves, values = runs(8, draws=None)
     mean = average_seeds(curves, np.random.default_rng(0))
-    assert mean["draws"] is None
-    np.testing.assert_allclose(mean["errors"], values.std(axis=0, ddof=1) / np.sqrt(8))
+    assert mean.draws is None
+    np.testing.assert_allclose(mean.errors, values.std(axis=0, ddof=1) / np.sqrt(8))
 
 
 def test_one_training_run_is_itself():
     curves, values = runs(1)
     mean = average_seeds(curves, np.random.default_rng(0))
-    np.testing.assert_allclose(mean["values"], values[0])
-    assert mean["remarks"] == []
+    np.testing.assert_allclose(mean.values, values[0])
+    assert mean.remarks == []

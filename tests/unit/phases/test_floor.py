@@ -47,7 +47,7 @@ def test_scores_up_to_the_given_tokens_are_the_floor_and_else_the_first():
     data = curve_of(np.arange(N), steps=STEPS)
     assert list(floor_members(data, UNTIL)) == [0, 1, 2, 3, 4, 5, 6]
     assert list(floor_members(data, 0)) == [0]
-    data["values"][0] = np.nan
+    data.values[0] = np.nan
     assert list(floor_members(data, 0)) == [1]
     t = np.log10(STEPS[1:] * TOKENS_PER_STEP)
     assert on_floor(t, UNTIL) == 6

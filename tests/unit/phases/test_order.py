@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from simulated_study import study
 
+from triphase.phases.curves import Trajectory
 from triphase.phases.model import model_phases
 from triphase.phases.order import Events, beyond_trend, correlations, lag, lead_lag, order, turning_points
 from triphase.phases.transitions import Settings
@@ -18,10 +19,9 @@ TOKENS = 1000.0 * 2 ** np.arange(N)
 def fit(values, noise=0.02, tokens=TOKENS, seed=0):
     rng = np.random.default_rng(seed)
     values = np.asarray(values, float) + noise * rng.standard_normal(len(values))
-    data = {"checkpoint": [f"c{i}" for i in range(len(values))], "step": tokens, "tokens": tokens, "values": values,
-            "errors": np.full(len(values), noise),
-            "draws": values[:, None] + noise * rng.standard_normal((len(values), 300))}  # fmt: skip
-    return Judged(data, SETTINGS, rng)
+    draws = values[:, None] + noise * rng.standard_normal((len(values), 300))
+    names, errors = [f"c{i}" for i in range(len(values))], np.full(len(values), noise)
+    return Judged(Trajectory(names, tokens, tokens, values, errors, draws), SETTINGS, rng)
 
 
 def bend(places, heights):

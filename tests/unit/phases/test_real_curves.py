@@ -66,8 +66,8 @@ def test_without_a_floor_wandering_scores_look_like_rises(curves):
 
 def test_a_standard_error_of_zero_or_none_leaves_a_fit(curves):
     lambada, mmlu = curves["lambada_openai", "1b"], curves["mmlu_mean", "1b"]
-    assert (lambada["errors"] == 0).sum() == 10
-    assert np.isnan(mmlu["errors"]).all()
+    assert (lambada.errors == 0).sum() == 10
+    assert np.isnan(mmlu.errors).all()
     for curve in (lambada, mmlu):
         assert real.describe(curve, QUICK)["checkpoint_noise"] > 0
 

@@ -1,6 +1,6 @@
 """The specification table: every analysis that there are numbers for, and none that there are not."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import product
 
 import numpy as np
@@ -12,8 +12,8 @@ from simulated_study import TOKENS_PER_STEP, course
 from triphase.core.artefacts import read_table, write_arrays, write_table
 from triphase.encoding.analyses import Analysis
 from triphase.phases.curves import average_subjects, subject_curves
-from triphase.phases.layers import LayerCurves, Source, layer_rules
-from triphase.phases.specification import Scores, available, declaration, nearest, shares, tabulate
+from triphase.phases.layers import LayerCurves, Rule, Source, layer_rules
+from triphase.phases.specification import Asked, Scores, Series, available, declaration, nearest, shares, tabulate
 from triphase.phases.transitions import Settings
 from triphase.table.selection import Selection
 from triphase.table.tidy import typed
@@ -69,10 +69,8 @@ def made(tmp_path_factory):
 
 
 def table_of(made, **options):
-    table, files = made
-    asked = {"headline": HEADLINE, "scalings": ["zscore", "center", "pca"], "settings": SETTINGS, "depths": [0.67],
-             "rois": ["all"], "depth": 3, "seed": 0} | options  # fmt: skip
-    return tabulate(table, files, "m", CHOSEN, **asked)
+    asked = Asked("language", ["zscore", "center", "pca"], depths=[0.67], rois=["all"])
+    return tabulate(Series("m", *made, CHOSEN, depth=3), replace(asked, **options), SETTINGS, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +117,8 @@ def test_the_headline_row_is_the_curve_of_the_study(made):
     table, files = made
     rules = layer_rules(table, CHOSEN, "language")
     source = Source(*GAIN)
-    curves = LayerCurves(table, files, [(rules["headline"], source, "language")], 200)
-    own = [curves.curve(rules["headline"], source, "language", subject) for subject in SUBJECTS]
+    curves = LayerCurves(table, files, [(rules["headline"].choice, source, "language")], 200)
+    own = [curves.curve(rules["headline"].choice, source, "language", subject) for subject in SUBJECTS]
     found = average_subjects(own, np.random.default_rng(0))
     layer_is_own = table["layer"] == table["subject"].map(CHOSEN)
     rows = table[layer_is_own & (table["measure"] == "gain")].assign(measure="alignment")
@@ -129,32 +127,32 @@ def test_the_headline_row_is_the_curve_of_the_study(made):
                           coords={key: ("series", np.empty(0, str)) for key in keys})  # fmt: skip
     curves = subject_curves(rows, no_draws, "language")
     expected = average_subjects(list(curves.values()), np.random.default_rng(0))
-    assert found["checkpoint"] == expected["checkpoint"]
-    assert found["values"] == pytest.approx(expected["values"])
-    assert found["tokens"] == pytest.approx(expected["tokens"])
-    assert found["draws"].shape == (len(STEPS), 200)
-    assert found["draws"].mean(axis=1) == pytest.approx(found["values"], abs=5 * NOISE / np.sqrt(2 * 200))
+    assert found.checkpoint == expected.checkpoint
+    assert found.values == pytest.approx(expected.values)
+    assert found.tokens == pytest.approx(expected.tokens)
+    assert found.draws.shape == (len(STEPS), 200)
+    assert found.draws.mean(axis=1) == pytest.approx(found.values, abs=5 * NOISE / np.sqrt(2 * 200))
 
 
 def test_layers_chosen_anew_follow_the_training_score(made):
     rules = layer_rules(made[0], CHOSEN, "language")
     assert set(rules) == {"headline", "per checkpoint", "layer 1", "layer 2", "layer 3"}
-    assert rules["headline"]["step8", "sub-2"] == 3
-    anew = rules["per checkpoint"]
+    assert rules["headline"].choice["step8", "sub-2"] == 3
+    anew = rules["per checkpoint"].choice
     assert {layer for (checkpoint, _), layer in anew.items() if checkpoint != f"step{STEPS[4]}"} == {2}
     assert anew[f"step{STEPS[4]}", "sub-1"] == 3
 
 
 def test_over_step0_is_the_difference_from_the_same_layer(made):
     table, files = made
-    choice, source = layer_rules(table, CHOSEN, "language")["layer 3"], Source(*GAIN, over_step0=True)
+    choice, source = layer_rules(table, CHOSEN, "language")["layer 3"].choice, Source(*GAIN, over_step0=True)
     curves = LayerCurves(table, files, [(choice, source, "all")], 200)
     found = curves.curve(choice, source, "all", "sub-1")
     mine = Selection("gain", roi="all", subject="sub-1").rows(table[table["layer"] == 3])
     values = mine.sort_values("step")["value"].to_numpy()
-    assert found["values"] == pytest.approx(values - values[0])
-    assert not found["draws"][0].any()
-    assert found["draws"][5].std() == pytest.approx(NOISE * np.sqrt(2), rel=0.2)
+    assert found.values == pytest.approx(values - values[0])
+    assert not found.draws[0].any()
+    assert found.draws[5].std() == pytest.approx(NOISE * np.sqrt(2), rel=0.2)
 
 
 def test_scores_are_those_of_the_table():
@@ -172,10 +170,8 @@ def test_scores_are_those_of_the_table():
     }
     over = Scores("zscore", "step 0", "headline", "raw")
     assert available(rows, has_step0=True) == found | {over: Source(*GAIN, over_step0=True)}
-    assert nearest({"headline": 0, "layer 1": 0, "layer 3": 0, "layer 4": 0}, [0.5, 0.5, 1], 4) == [
-        "layer 3",
-        "layer 4",
-    ]
+    rules = {"headline": Rule({}), **{f"layer {layer}": Rule({}, layer) for layer in (1, 3, 4)}}
+    assert nearest(rules, [0.5, 0.5, 1], 4) == ["layer 3", "layer 4"]
 
 
 def test_normalised_scores_have_no_draws_and_say_so(made):
@@ -207,8 +203,8 @@ def test_bad_series_are_undetermined(tmp_path):
     assert rows.loc[rows["layer_rule"] == "layer 2", "reason"].str.contains("no paired bootstrap").all()
     assert not rows.loc[rows["layer_rule"] == "layer 1", "reason"].str.contains("no paired bootstrap").any()
     # A subject without a layer of its own: no valid voxel in the headline's region.
-    one = tabulate(*layered(tmp_path), "m", {"sub-1": 2}, headline=HEADLINE, scalings=["zscore"], settings=SETTINGS,
-                   depths=[], rois=[], depth=3, seed=0)[0]  # fmt: skip
+    one = Series("m", *layered(tmp_path), {"sub-1": 2}, depth=3)
+    one = tabulate(one, Asked("language", ["zscore"], depths=[], rois=[]), SETTINGS, seed=0)[0]
     assert one.loc[one["headline"], "legs"].item() == "+ − +"
 
 

@@ -70,12 +70,13 @@ def test_axis_without_step_zero_has_no_break():
 
 def test_mean_curve_and_its_interval():
     table, boot = study({"m": "triple"}, subjects=3, noise=0.05)
-    mean, curves = alignment_curves(table, boot, "language")
-    assert list(curves) == ["sub-01", "sub-02", "sub-03"]
-    np.testing.assert_allclose(mean["values"], np.mean([curve["values"] for curve in curves.values()], axis=0))
+    found = alignment_curves(table, boot, "language")
+    assert list(found.subjects) == ["sub-01", "sub-02", "sub-03"]
+    values = [curve.values for curve in found.subjects.values()]
+    np.testing.assert_allclose(found.mean.values, np.mean(values, axis=0))
     expected = 1.96 * 0.05 * 0.12 / np.sqrt(3)
-    np.testing.assert_allclose(mean["half"], expected, rtol=0.25)
-    assert alignment_curves(table, boot, "nowhere") == (None, {})
+    np.testing.assert_allclose(found.half, expected, rtol=0.25)
+    assert alignment_curves(table, boot, "nowhere") is None
 
 
 def test_tidy_curve_keeps_unknown_errors_unknown():

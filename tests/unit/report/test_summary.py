@@ -12,6 +12,7 @@ from simulated_study import rows_of, study
 from threadpoolctl import threadpool_limits
 
 from triphase.checkpoints.integrity.verdict import RULES
+from triphase.phases.curves import Trajectory
 from triphase.phases.model import model_phases
 from triphase.phases.transitions import Settings
 from triphase.report.numbers import estimate, factor, flops, percent, share_interval, shown, tokens
@@ -339,6 +340,7 @@ def test_names_are_no_markup():
 
 
 def test_intervals_end_where_the_range_of_a_measure_does():
-    curve = {"tokens": [0, 1000], "values": np.array([0.0, 1.0]), "errors": np.array([0.01, 0.02])}
+    steps = np.array([0.0, 1000.0])
+    curve = Trajectory(["a", "b"], steps, steps, np.array([0.0, 1.0]), np.array([0.01, 0.02]))
     assert courses._row("adherence", curve, ["9 items"] * 2, (-1, 1))[-2] == "1.000 [0.961, 1.000]"
     assert courses._row("alignment", curve, ["9 items"] * 2)[-2] == "1.000 [0.961, 1.039]"

@@ -6,7 +6,7 @@ single checkpoints: all checkpoints of a phase have a say, not its two ends alon
 as given, so that changes of the regions that it was fitted to are rather too large than too small.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
@@ -248,15 +248,14 @@ def said(reliable):
 def side_changes(curves, voxels, phases, settings):
     """Changes of the mean curve of several parcels, weighted by voxels; None where there is none."""
     weights = np.array([voxels[name] for name in curves])
-    shared = [set(data["checkpoint"]) for data in curves.values()]
+    shared = [set(data.checkpoint) for data in curves.values()]
     if not curves or any(names != shared[0] for names in shared):
         return None
     data = list(curves.values())
-    mean = {key: np.average([entry[key] for entry in data], axis=0, weights=weights) for key in ("values", "errors")}
-    whole = all(entry["draws"] is not None for entry in data)
-    mean["draws"] = np.average([entry["draws"] for entry in data], axis=0, weights=weights) if whole else None
+    parts = ["values", "errors", *(["draws"] if all(entry.draws is not None for entry in data) else [])]
+    mean = {key: np.average([getattr(entry, key) for entry in data], axis=0, weights=weights) for key in parts}
     try:
-        return Changes(data[0] | mean, phases, settings)
+        return Changes(replace(data[0], **{"draws": None, **mean}), phases, settings)
     except Undetermined:
         return None
 

@@ -1,10 +1,7 @@
-"""Curves over the checkpoints of one model: read from the tidy table and the draws, averaged, made ready to fit.
+"""Curves over the checkpoints of one model: read from the tidy table and the draws, averaged, made ready to fit."""
 
-A curve is a dict with checkpoint (list of names), step, tokens, values, errors (n,), draws (n, draws) or None, and,
-where a verdict on it has something to say, remarks (list of str).
-"""
-
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
@@ -17,6 +14,36 @@ from triphase.table.tidy import ALIGNMENT
 RESAMPLED_SEEDS = 5  # training runs that differ in their seed, from which on they are a sample and are resampled
 MOST_NAMES = 6  # of checkpoints in a message
 LEAST = 5  # checkpoints that even a line needs
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Values of something over the n checkpoints of one model.
+
+    Attributes
+    ----------
+    checkpoint : list of str
+    step, tokens, values, errors : float array (n,)
+        Values and errors are NaN where they are not known.
+    draws : float array (n, draws), or None
+        Paired over checkpoints.
+    remarks : list of str
+        What a verdict on it has to say.
+    """
+
+    checkpoint: list[str]
+    step: np.ndarray
+    tokens: np.ndarray
+    values: np.ndarray
+    errors: np.ndarray
+    draws: np.ndarray | None = None
+    remarks: list[str] = field(default_factory=list)
+
+    def at(self, picked: list[int]) -> "Trajectory":
+        """Some of its checkpoints."""
+        arrays = {name: getattr(self, name)[picked] for name in ("step", "tokens", "values", "errors")}
+        draws = None if self.draws is None else self.draws[picked]
+        return replace(self, **arrays, draws=draws, checkpoint=[self.checkpoint[i] for i in picked])
 
 
 class Undetermined(Exception):
@@ -38,7 +65,7 @@ def read_curve(table, boot, selection):
 
     Returns
     -------
-    a curve
+    Trajectory
 
     Raises
     ------
@@ -61,15 +88,15 @@ def read_curve(table, boot, selection):
     elsewhere = table.loc[table["tokens"] > 0, ["step", "checkpoint"]].drop_duplicates().sort_values("step")
     elsewhere = elsewhere["checkpoint"].dropna().unique()
     absent = [str(name) for name in elsewhere if str(name) not in names]
-    return {
-        "checkpoint": names,
-        "step": whole.index.get_level_values("step").to_numpy(float),
-        "tokens": grouped["tokens"].first().to_numpy(float, na_value=np.nan),
-        "values": whole.to_numpy(float, na_value=np.nan),
-        "errors": errors.to_numpy(float, na_value=np.nan),
-        "draws": np.array([np.mean(drawn[name], axis=0) for name in names], float) if complete else None,
-        "remarks": [f"not measured at {listed(absent, MOST_NAMES)}"] if absent else [],
-    }
+    return Trajectory(
+        checkpoint=names,
+        step=whole.index.get_level_values("step").to_numpy(float),
+        tokens=grouped["tokens"].first().to_numpy(float, na_value=np.nan),
+        values=whole.to_numpy(float, na_value=np.nan),
+        errors=errors.to_numpy(float, na_value=np.nan),
+        draws=np.array([np.mean(drawn[name], axis=0) for name in names], float) if complete else None,
+        remarks=[f"not measured at {listed(absent, MOST_NAMES)}"] if absent else [],
+    )
 
 
 def subject_curves(table, boot, roi, analysis=None):
@@ -93,7 +120,7 @@ def average_subjects(curves, rng):
     Only checkpoints where every subject has a value have a mean; `remarks` name the others.
     """
     curves, remarks = on_shared_grid(curves, "checkpoint", "subjects")
-    return mean_curve(curves, len(curves) >= RESAMPLED_SUBJECTS, rng) | {"remarks": remarks}
+    return replace(mean_curve(curves, len(curves) >= RESAMPLED_SUBJECTS, rng), remarks=remarks)
 
 
 def average_seeds(curves, rng):
@@ -106,7 +133,7 @@ def average_seeds(curves, rng):
     curves, remarks = on_shared_grid(curves, "tokens", "training runs")
     if 1 < number < RESAMPLED_SEEDS:
         remarks.append(f"{number} training runs are too few to stand for others: they are taken as fixed")
-    return mean_curve(curves, seeds_resampled(number), rng) | {"remarks": remarks}
+    return replace(mean_curve(curves, seeds_resampled(number), rng), remarks=remarks)
 
 
 def seeds_resampled(number):
@@ -118,21 +145,20 @@ def on_shared_grid(curves, key, what):
     """The curves where all of them have a value, by checkpoint or by tokens, and remarks that name the other places."""
     if not curves:
         raise Undetermined(f"there are no {what}")
-    had = [{place for place, value in zip(c[key], c["values"], strict=True) if np.isfinite(value)} for c in curves]
+    grids = [getattr(curve, key) for curve in curves]
+    had = [
+        {place for place, value in zip(grid, curve.values, strict=True) if np.isfinite(value)}
+        for grid, curve in zip(grids, curves, strict=True)
+    ]
     shared = set.intersection(*had)
-    remarks = list(dict.fromkeys(remark for curve in curves for remark in curve.get("remarks", [])))
-    places = {place: name for curve in curves for place, name in zip(curve[key], curve["checkpoint"], strict=True)}
+    remarks = list(dict.fromkeys(remark for curve in curves for remark in curve.remarks))
+    places = dict(chain.from_iterable(zip(g, c.checkpoint, strict=True) for g, c in zip(grids, curves, strict=True)))
     lacking = {name: sum(place not in own for own in had) for place, name in places.items() if place not in shared}
     if lacking:
         named = listed([f"{name} (lacking in {count} of {len(curves)})" for name, count in lacking.items()], MOST_NAMES)
         remarks.append(f"left out, as not all {what} have a value: {named}")
-    kept = []
-    for curve in curves:
-        pick = [i for i, place in enumerate(curve[key]) if place in shared]
-        arrays = ("step", "tokens", "values", "errors", "draws")
-        cut = {name: None if curve[name] is None else curve[name][pick] for name in arrays}
-        kept.append(curve | cut | {"checkpoint": [curve["checkpoint"][i] for i in pick]})
-    return kept, remarks
+    picks = [[i for i, place in enumerate(grid) if place in shared] for grid in grids]
+    return [curve.at(pick) for curve, pick in zip(curves, picks, strict=True)], remarks
 
 
 def mean_curve(curves, resampled, rng):
@@ -142,11 +168,11 @@ def mean_curve(curves, resampled, rng):
     n / (n - 1).
     """
     number = len(curves)
-    values = np.array([curve["values"] for curve in curves])
-    errors = np.sqrt((np.array([curve["errors"] for curve in curves]) ** 2).sum(axis=0)) / number
+    values = np.array([curve.values for curve in curves])
+    errors = np.sqrt((np.array([curve.errors for curve in curves]) ** 2).sum(axis=0)) / number
     draws = None
-    if all(curve["draws"] is not None for curve in curves):
-        draws = np.array([curve["draws"] for curve in curves])
+    if all(curve.draws is not None for curve in curves):
+        draws = np.array([curve.draws for curve in curves])
         shares = np.full((draws.shape[-1], number), 1 / number)
         if resampled:
             extra = rng.multinomial(number, shares[0], size=len(shares)) / number - 1 / number
@@ -154,7 +180,7 @@ def mean_curve(curves, resampled, rng):
         draws = np.einsum("scd,ds->cd", draws, shares)
     elif resampled:
         errors = np.hypot(errors, values.std(axis=0, ddof=1) / np.sqrt(number))
-    return curves[0] | {"values": values.mean(axis=0), "errors": errors, "draws": draws}
+    return replace(curves[0], values=values.mean(axis=0), errors=errors, draws=draws)
 
 
 def usable(data):
@@ -165,15 +191,15 @@ def usable(data):
     Undetermined
         Tokens are unknown or do not increase.
     """
-    order, names = np.argsort(data["step"], kind="stable"), data["checkpoint"]
-    if unknown := [names[i] for i in order if not np.isfinite(data["tokens"][i])]:
+    order, names = np.argsort(data.step, kind="stable"), data.checkpoint
+    if unknown := [names[i] for i in order if not np.isfinite(data.tokens[i])]:
         raise Undetermined(f"tokens are unknown: {listed(unknown, MOST_NAMES)}")
     for earlier, later in zip(order[:-1], order[1:], strict=True):
-        if not data["tokens"][later] > data["tokens"][earlier]:
+        if not data.tokens[later] > data.tokens[earlier]:
             raise Undetermined(f"tokens do not increase from {names[earlier]} to {names[later]}")
-    missing = [names[i] for i in order if not np.isfinite(data["values"][i])]
+    missing = [names[i] for i in order if not np.isfinite(data.values[i])]
     remarks = [f"without a value and left out: {listed(missing, MOST_NAMES)}"] if missing else []
-    return order[np.isfinite(data["values"][order])], [*data.get("remarks", []), *remarks]
+    return order[np.isfinite(data.values[order])], [*data.remarks, *remarks]
 
 
 def sampling(data, picked, settings):
@@ -186,12 +212,12 @@ def sampling(data, picked, settings):
     -------
     covariance (n, n), draws (draw, n) or None, remarks (list of str)
     """
-    if data["draws"] is not None:
-        draws = data["draws"][picked].T
+    if data.draws is not None:
+        draws = data.draws[picked].T
         draws = draws[np.isfinite(draws).all(axis=1)]
         if len(draws) > 2 * len(picked):
             return shrink_covariance(draws, settings.shrinkage), draws, []
-    errors = data["errors"][picked]
+    errors = data.errors[picked]
     known = "standard errors taken as independent" if np.isfinite(errors).any() else "the residuals carry all noise"
     return np.diag(np.where(np.isfinite(errors), errors, 0) ** 2), None, [f"no paired bootstrap: {known}"]
 
@@ -209,12 +235,12 @@ def prepare(data, settings):
         Tokens do not increase, fewer than five checkpoints, or a curve that does not vary.
     """
     picked, remarks = usable(data)
-    picked = picked[data["tokens"][picked] > 0]
+    picked = picked[data.tokens[picked] > 0]
     if len(picked) < LEAST:
         few = f"grid too coarse: {len(picked)} checkpoints after step 0 have a value, and even a line needs {LEAST}"
         raise Undetermined("; ".join([few, *remarks]))
-    values = data["values"][picked]
+    values = data.values[picked]
     if np.ptp(values) <= 1e-12 * max(np.abs(values).max(), 1):
         raise Undetermined("; ".join(["the curve does not vary over checkpoints", *remarks]))
     covariance, draws, more = sampling(data, picked, settings)
-    return np.log10(data["tokens"][picked]), values, covariance, draws, [*remarks, *more]
+    return np.log10(data.tokens[picked]), values, covariance, draws, [*remarks, *more]

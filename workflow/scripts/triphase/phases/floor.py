@@ -20,7 +20,7 @@ PLATEAU = 3  # checkpoints that a plateau needs, two grid intervals
 def floor_members(data, floor):
     """Indices of the checkpoints, step 0 among them, up to `floor` tokens; the first checkpoint where there is none."""
     picked, _ = usable(data)
-    early = picked[data["tokens"][picked] <= floor]
+    early = picked[data.tokens[picked] <= floor]
     return early if len(early) else picked[:1]
 
 
@@ -41,7 +41,7 @@ def off_floor(data, curve, floor, settings):
 
     Parameters
     ----------
-    data : curve, as `read_curve` returns it
+    data : triphase.phases.curves.Trajectory
     curve : transitions.Curve, fitted to `data` after step 0
     floor : float, tokens
     settings : transitions.Settings
@@ -53,10 +53,10 @@ def off_floor(data, curve, floor, settings):
     spread : float, standard deviation of its scores; 0 for a single one
     """
     picked, _ = usable(data)
-    scores, early = data["values"][picked], np.isin(picked, floor_members(data, floor))
+    scores, early = data.values[picked], np.isin(picked, floor_members(data, floor))
     design, weights = ramps(curve.bank.t, curve.fit.shape), np.linalg.inv(curve.bank.noise(curve.fit.tau))
     fitted = np.zeros((len(design), len(picked)))
-    fitted[:, data["tokens"][picked] > 0] = design @ np.linalg.solve(design.T @ weights @ design, design.T @ weights)
+    fitted[:, data.tokens[picked] > 0] = design @ np.linalg.solve(design.T @ weights @ design, design.T @ weights)
     contrasts = fitted[[0, *curve.fit.shape.knots, len(design) - 1]] - early / early.sum()
     noise = sampling(data, picked, settings)[0] + curve.fit.tau**2 * np.eye(len(picked))
     spread = float(scores[early].std(ddof=1)) if early.sum() > 1 else 0.0

@@ -11,6 +11,7 @@ import numpy as np
 
 from triphase.core.artefacts import read_variables
 from triphase.encoding.analyses import Analysis
+from triphase.phases.curves import Trajectory
 from triphase.table.selection import Selection
 
 HEADLINE, PER_CHECKPOINT = "headline", "per checkpoint"
@@ -30,8 +31,16 @@ class Source:
         return self.measure, self.analysis
 
 
+@dataclass(frozen=True)
+class Rule:
+    """Which layer a curve takes: `choice`, (checkpoint, subject) to layer; `layer`, where it is always the same one."""
+
+    choice: dict[tuple[str, str], int]
+    layer: int | None = None
+
+
 def layer_rules(table, layers, roi):
-    """Layer of every checkpoint and subject under each rule.
+    """The rules by which a layer can be chosen.
 
     Parameters
     ----------
@@ -44,17 +53,18 @@ def layer_rules(table, layers, roi):
 
     Returns
     -------
-    dict of rule ("headline", "per checkpoint", "layer 3", …) to dict of (checkpoint, subject) to layer
+    dict of name ("headline", "per checkpoint", "layer 3", …) to Rule
     """
     scores = table[(table["measure"] == "cv_score") & (table["roi"] == roi) & table["subject"].isin(list(layers))]
     scores = scores.dropna(subset="value")
     best = scores.loc[scores.groupby(["checkpoint", "subject"])["value"].idxmax()]
     places = list(dict.fromkeys(zip(scores["checkpoint"], scores["subject"], strict=True)))
     rules = {
-        HEADLINE: {place: layers[place[1]] for place in places},
-        PER_CHECKPOINT: {(row.checkpoint, row.subject): int(row.layer) for row in best.itertuples()},
+        HEADLINE: Rule({place: layers[place[1]] for place in places}),
+        PER_CHECKPOINT: Rule({(row.checkpoint, row.subject): int(row.layer) for row in best.itertuples()}),
     }
-    return rules | {f"layer {layer}": dict.fromkeys(places, int(layer)) for layer in sorted(scores["layer"].unique())}
+    single = sorted(int(layer) for layer in scores["layer"].unique())
+    return rules | {f"layer {layer}": Rule(dict.fromkeys(places, layer), layer) for layer in single}
 
 
 class LayerCurves:
@@ -66,7 +76,7 @@ class LayerCurves:
         Tidy rows of one model.
     files : dict of (checkpoint, layer) to path of an encoding result
     wanted : list of (choice, source, roi)
-        Curves that will be asked for; only their draws are kept. `choice` is one of `layer_rules`.
+        Curves that will be asked for; only their draws are kept. `choice` is that of a Rule.
     n_draws : int
         At most so many draws.
     """
@@ -112,14 +122,14 @@ class LayerCurves:
         if not found:
             return None
         kept, values, draws = zip(*found, strict=True)
-        return {
-            "checkpoint": [self.names[i] for i in kept],
-            "step": self.steps[list(kept)],
-            "tokens": self.tokens[list(kept)],
-            "values": np.array(values),
-            "errors": np.full(len(kept), np.nan),
-            "draws": None if any(row is None for row in draws) else np.array(draws, float),
-        }
+        return Trajectory(
+            checkpoint=[self.names[i] for i in kept],
+            step=self.steps[list(kept)],
+            tokens=self.tokens[list(kept)],
+            values=np.array(values),
+            errors=np.full(len(kept), np.nan),
+            draws=None if any(row is None for row in draws) else np.array(draws, float),
+        )
 
     def at(self, *place):
         """Value (NaN where there is none) and draws (or None) of one checkpoint, layer, subject, region and score."""

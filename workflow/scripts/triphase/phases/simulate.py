@@ -7,7 +7,7 @@ other part is not: single checkpoints deviate in training from any smooth course
 
 import numpy as np
 
-from triphase.phases.curves import average_subjects, prepare
+from triphase.phases.curves import Trajectory, average_subjects, prepare
 from triphase.phases.transitions import ar1_factor
 
 DRAWS = 1000
@@ -54,10 +54,9 @@ def simulate_study(truth, noise, kind, subjects, series, settings, rng):
     for size in amplitude:
         draws = size * truth[:, None] + own @ rng.standard_normal((n, DRAWS))
         steps = 2.0 ** np.arange(n)
-        curves.append(
-            {"checkpoint": [f"step{step:.0f}" for step in steps], "step": steps, "tokens": steps,
-             "values": draws.mean(axis=1) + own @ rng.standard_normal(n), "errors": np.full(n, np.nan), "draws": draws}
-        )  # fmt: skip
+        names = [f"step{step:.0f}" for step in steps]
+        values = draws.mean(axis=1) + own @ rng.standard_normal(n)
+        curves.append(Trajectory(names, steps, steps, values, np.full(n, np.nan), draws))
     t, _, covariance, draws, _ = prepare(average_subjects(curves, rng), settings)
     sampled = factor * np.sqrt(known) @ rng.standard_normal((n, series))
     deviations = factor * np.sqrt(1 - known) @ rng.standard_normal((n, series))

@@ -9,6 +9,7 @@ import hashlib
 import json
 import zlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
 
@@ -18,8 +19,8 @@ import pandas as pd
 from triphase.core.artefacts import finite_or_none
 from triphase.encoding.analyses import OWN_DELAYS, STEP0, Analysis
 from triphase.phases.curves import Undetermined, average_subjects
-from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Source, layer_rules
-from triphase.phases.transitions import SYMBOLS, is_triple, legs, margins, pattern, power
+from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Rule, Source, layer_rules
+from triphase.phases.transitions import SYMBOLS, Settings, is_triple, legs, margins, pattern, power
 from triphase.phases.verdict import VERDICTS, Judged, judge
 from triphase.table.selection import analyses_of
 from triphase.table.tidy import GAIN
@@ -90,25 +91,56 @@ def available(rows, has_step0):
     return found
 
 
-def tabulate(table, files, model, layers, *, headline, scalings, settings, depths, rois, depth, seed):
-    """Pattern and verdict of every analysis of one model.
+@dataclass(frozen=True)
+class Series:
+    """What one model has to be analysed.
 
-    Parameters
+    Attributes
     ----------
-    table : DataFrame
-        Tidy rows of one model.
-    files : dict of (checkpoint, layer) to path of an encoding result
     model : str
+    table : DataFrame
+        Tidy rows of the model.
+    files : dict of (checkpoint, layer) to path of an encoding result
     layers : dict of subject to layer, the headline's
-    headline : dict with roi
+    depth : int, layers of the model
+    """
+
+    model: str
+    table: pd.DataFrame
+    files: Mapping[tuple[str, int], str]
+    layers: dict[str, int]
+    depth: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which analyses the table holds.
+
+    Attributes
+    ----------
+    roi : str, the headline's region
     scalings : list of str, the first is the headline's
-    settings : transitions.Settings
-        With the table's own numbers of replicates.
     depths : list of float
         Shares of the model's depth; the layer nearest to each is crossed with every other choice, as the headline's
         rule and the one of each checkpoint are. All other layers are judged with the headline's choices alone.
     rois : list of str, regions beside the headline's
-    depth : int, layers of the model
+    """
+
+    roi: str
+    scalings: list[str]
+    depths: list[float]
+    rois: list[str]
+
+
+def tabulate(series: Series, asked: Asked, settings: Settings, seed: int) -> tuple[pd.DataFrame, list[dict]]:
+    """Pattern and verdict of every analysis of one model.
+
+    Parameters
+    ----------
+    series : Series
+    asked : Asked
+    settings : transitions.Settings
+        With the table's own number of simulations.
     seed : int
 
     Returns
@@ -116,44 +148,42 @@ def tabulate(table, files, model, layers, *, headline, scalings, settings, depth
     rows : DataFrame with COLUMNS, one row per analysis
     not_computed : list of dict with what, why, count
     """
-    rules = layer_rules(table, layers, headline["roi"])
-    crossed = [HEADLINE, PER_CHECKPOINT, *nearest(rules, depths, depth)]
+    table, model = series.table, series.model
+    rules = layer_rules(table, series.layers, asked.roi)
+    crossed = [HEADLINE, PER_CHECKPOINT, *nearest(rules, asked.depths, series.depth)]
     at_layers = table[table["layer"].notna() & table["roi"].notna()]
     scores = available(at_layers, bool((at_layers["step"] == 0).any()))
-    own = Scores(scalings[0], "N1", OWN_DELAYS, RAW)
-    regions = list(dict.fromkeys([headline["roi"], *rois]))
+    own = Scores(asked.scalings[0], "N1", OWN_DELAYS, RAW)
+    regions = list(dict.fromkeys([asked.roi, *asked.rois]))
     analyses = [
         (rule, kind, roi)
         for rule, kind, roi in product(rules, scores, regions)
-        if rule in crossed or (kind, roi) == (own, headline["roi"])
+        if rule in crossed or (kind, roi) == (own, asked.roi)
     ]
-    wanted = [(rules[rule], scores[kind], roi) for rule, kind, roi in analyses]
-    curves = LayerCurves(table, files, wanted, settings.draws)
-    subjects, rows = list(layers), []
+    wanted = [(rules[rule].choice, scores[kind], roi) for rule, kind, roi in analyses]
+    curves = LayerCurves(table, series.files, wanted, settings.draws)
+    rows = []
     for (rule, kind, roi), (choice, source, _) in zip(analyses, wanted, strict=True):
-        of_subjects = [curve for s in subjects if (curve := curves.curve(choice, source, roi, s)) is not None]
+        of_subjects = [curves.curve(choice, source, roi, subject) for subject in series.layers]
+        of_subjects = [curve for curve in of_subjects if curve is not None]
         name = json.dumps([model, rule, *asdict(kind).values(), roi])
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
         # Subjects are resampled alike in all analyses.
         mean = average_subjects(of_subjects, np.random.default_rng(seed)) if of_subjects else None
-        entry = {"model": model, "layer_rule": rule, "depth": layer_of(rule) / depth, **asdict(kind), "roi": roi}
-        is_headline = (rule, kind, roi) == (HEADLINE, own, headline["roi"])
+        depth = np.nan if rules[rule].layer is None else rules[rule].layer / series.depth
+        entry = {"model": model, "layer_rule": rule, "depth": depth, **asdict(kind), "roi": roi}
+        is_headline = (rule, kind, roi) == (HEADLINE, own, asked.roi)
         rows.append(entry | brief_verdict(mean, settings, rng) | {"headline": is_headline})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), not_computed(
-        analyses, rules, crossed, scalings, scores, regions
+        analyses, rules, crossed, asked.scalings, scores, regions
     )
 
 
-def layer_of(rule):
-    """The layer of a rule that always takes the same one, else NaN."""
-    return float(rule.removeprefix("layer ")) if rule not in (HEADLINE, PER_CHECKPOINT) else np.nan
-
-
-def nearest(rules, depths, depth):
+def nearest(rules: dict[str, Rule], depths: list[float], depth: int) -> list[str]:
     """The rules of single layers that lie nearest to shares of a model's depth, the deeper of two."""
-    single = [rule for rule in rules if np.isfinite(layer_of(rule))]
-    picked = [min(single, key=lambda rule: (abs(layer_of(rule) - share * depth), -layer_of(rule))) for share in depths]
-    return list(dict.fromkeys(picked))
+    single = {rule.layer: name for name, rule in rules.items() if rule.layer is not None}
+    picked = [min(single, key=lambda layer: (abs(layer - share * depth), -layer)) for share in depths]
+    return list(dict.fromkeys(single[layer] for layer in picked))
 
 
 def brief_verdict(data, settings, rng):

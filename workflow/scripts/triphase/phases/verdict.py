@@ -31,7 +31,7 @@ class Judged:
 
     Parameters
     ----------
-    data : curve, as `read_curve` returns it
+    data : triphase.phases.curves.Trajectory
     settings : transitions.Settings
     rng : numpy.random.Generator
     floor : float, optional

@@ -1,10 +1,12 @@
 """What figures draw: mean curves with 95 % intervals, taken from the tidy table and the paired draws."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from triphase.phases.curves import average_subjects, subject_curves
+from triphase.phases.curves import Trajectory, average_subjects, subject_curves
 
 Z = 1.959964
 
@@ -20,24 +22,27 @@ def tidy_curve(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean.index.to_numpy(float), mean.to_numpy(float), Z * se.to_numpy(float)
 
 
-def alignment_curves(table: pd.DataFrame, boot: xr.Dataset, roi: str) -> tuple[dict | None, dict[str, dict]]:
-    """Alignment of every subject in one region, and their mean.
+@dataclass(frozen=True)
+class Alignment:
+    """Alignment in one region: of every subject, and their mean with the half-width of its 95 % interval.
 
-    Returns
-    -------
-    mean : dict as `verdict.read_curve` returns it, or None without data; `half` is the 95 % half-width of the mean,
-        from the paired draws (with ten and more subjects these resample subjects too), else from standard errors
-    curves : dict of subject to such a dict
+    The width is that of the paired draws (with ten and more subjects these resample subjects too), else that of the
+    standard errors.
     """
+
+    subjects: dict[str, Trajectory]
+    mean: Trajectory
+    half: np.ndarray
+
+
+def alignment_curves(table: pd.DataFrame, boot: xr.Dataset, roi: str) -> Alignment | None:
+    """Alignment in one region; None where no subject has it."""
     curves = subject_curves(table, boot, roi)
     if not curves:
-        return None, {}
+        return None
     mean = average_subjects(list(curves.values()), np.random.default_rng(0))
-    if mean["draws"] is None:
-        mean["half"] = Z * mean["errors"]
-    else:
-        mean["half"] = Z * np.nanstd(mean["draws"], axis=1, ddof=1)
-    return mean, curves
+    half = Z * (mean.errors if mean.draws is None else np.nanstd(mean.draws, axis=1, ddof=1))
+    return Alignment(curves, mean, half)
 
 
 def targets_of(table: pd.DataFrame, measure: str) -> list[str]:

@@ -109,14 +109,14 @@ def draw_curves(panel: Axes, scale: Scale, table: pd.DataFrame, boot: xr.Dataset
     for name, entry in phases.items():
         if name not in scale.worth:
             continue
-        headline, (colour, marker) = entry["headline"], looks[name]
+        colour, marker = looks[name]
         own = boot.isel(series=boot["model"].values == name)
-        mean, _ = alignment_curves(table[table["model"] == name], own, headline["roi"])
-        if mean is None:
+        found = alignment_curves(table[table["model"] == name], own, entry["headline"]["roi"])
+        if found is None:
             continue
-        places = mean["tokens"] * scale.worth[name]
-        scale.axis.band(panel, places, mean["values"] - mean["half"], mean["values"] + mean["half"], colour, alpha=0.15)
-        scale.axis.curve(panel, places, mean["values"], color=colour, marker=marker)
+        places, values = found.mean.tokens * scale.worth[name], found.mean.values
+        scale.axis.band(panel, places, values - found.half, values + found.half, colour, alpha=0.15)
+        scale.axis.curve(panel, places, values, color=colour, marker=marker)
     if not panel.lines:
         say_empty(panel, "no model has the headline's measure")
     panel.axhline(0, color=GREY, linewidth=0.7)

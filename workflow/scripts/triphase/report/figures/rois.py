@@ -41,7 +41,7 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
     n_subjects, colour = 0, MEASURES[ALIGNMENT].colour
     for number, (panel, (region, name)) in enumerate(zip(panels.flat, regions, strict=False)):
         shade(panel, axis, phases["segments"])
-        mean, curves = alignment_curves(trajectories, bootstrap, region)
+        found = alignment_curves(trajectories, bootstrap, region)
         panel.set_title(title_of(trajectories, region, name))
         panel.axhline(0, color=GREY, linewidth=0.7)
         last = number + columns >= len(regions)
@@ -50,14 +50,15 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
         panel.set_xlabel("training tokens" if last else "")
         if number % columns == 0:
             panel.set_ylabel(MEASURES[ALIGNMENT].text)
-        if mean is None:
+        if found is None:
             say_empty(panel, "not measured")
             continue
+        mean, curves = found.mean, found.subjects
         n_subjects = max(n_subjects, len(curves))
         for curve in curves.values() if len(curves) > 1 else []:
-            axis.curve(panel, curve["tokens"], curve["values"], color=GREY, alpha=0.4, linewidth=0.7, marker="")
-        axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], colour)
-        axis.curve(panel, mean["tokens"], mean["values"], color=colour, marker="o", linewidth=2)
+            axis.curve(panel, curve.tokens, curve.values, color=GREY, alpha=0.4, linewidth=0.7, marker="")
+        axis.band(panel, mean.tokens, mean.values - found.half, mean.values + found.half, colour)
+        axis.curve(panel, mean.tokens, mean.values, color=colour, marker="o", linewidth=2)
     for panel in panels.flat[len(regions) :]:
         panel.remove()
     note = f"thin: n = {n_subjects} single subjects; thick: mean, " if n_subjects > 1 else "n = 1 subject, "

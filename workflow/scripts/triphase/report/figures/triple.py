@@ -75,22 +75,21 @@ def label_phases(panel: Axes, axis: TokenAxis, phases: dict) -> None:
 def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> None:
     """Alignment of every subject (thin), their mean with its interval, the fit and the intervals of its breakpoints."""
     headline = phases["headline"]
-    mean, curves = alignment_curves(table, boot, headline["roi"])
+    found = alignment_curves(table, boot, headline["roi"])
     panel.set_title(f"a  Brain: gain over nuisance, {headline['roi']} regions", pad=4)
     panel.set_ylabel(label_of(ALIGNMENT))
-    if mean is None:
+    if found is None:
         say_empty(panel, f"no alignment for {headline['roi']}")
         return
+    mean, curves = found.mean, found.subjects
     several = list(curves.values()) if len(curves) > 1 else []
     for number, curve in enumerate(several):
         label = f"single subjects (n = {len(curves)})" if number == 0 else None
-        axis.curve(
-            panel, curve["tokens"], curve["values"], color=GREY, alpha=0.4, linewidth=0.7, marker="", label=label
-        )
+        axis.curve(panel, curve.tokens, curve.values, color=GREY, alpha=0.4, linewidth=0.7, marker="", label=label)
     name = "mean, 95 % interval" if several else "n = 1 subject,\n95 % interval"
     colour = MEASURES[ALIGNMENT].colour
-    axis.band(panel, mean["tokens"], mean["values"] - mean["half"], mean["values"] + mean["half"], colour)
-    axis.curve(panel, mean["tokens"], mean["values"], color=colour, marker="o", linewidth=2.2, label=name)
+    axis.band(panel, mean.tokens, mean.values - found.half, mean.values + found.half, colour)
+    axis.curve(panel, mean.tokens, mean.values, color=colour, marker="o", linewidth=2.2, label=name)
     if phases["fitted"]:
         tokens, values = np.array(phases["fitted"]).T
         axis.curve(panel, tokens, values, color=BLACK, linestyle="--", linewidth=1.1, label="piecewise-linear fit")

@@ -1,11 +1,13 @@
 """The course of one model on the page: legs of the headline's fit, and where each perspective began and ended."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from triphase.phases.behaviour import declared
-from triphase.phases.curves import Undetermined, average_subjects, read_curve, subject_curves
+from triphase.phases.curves import Trajectory, Undetermined, average_subjects, read_curve, subject_curves
 from triphase.report.numbers import UNKNOWN, counted, estimate, known, percent, shown, tokens
 from triphase.report.pages.blocks import Block, Table, Text
 from triphase.table.measures import MEASURES
@@ -58,7 +60,7 @@ def first_and_last(table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> list[
         except Undetermined:
             continue
         mine = selection.rows(table).groupby("checkpoint")["n"].sum()
-        counts = [counted(int(mine[curve["checkpoint"][at]]), noun) for at in (0, -1)]
+        counts = [counted(int(mine[curve.checkpoint[at]]), noun) for at in (0, -1)]
         measure = MEASURES[selection.measure]
         rows.append(_row(measure.text, curve, counts, measure.bounds))
     if not rows:
@@ -68,7 +70,7 @@ def first_and_last(table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> list[
     return [Text(text), Table(head, rows)]
 
 
-def aligned(table: pd.DataFrame, boot: xr.Dataset, headline: dict) -> dict | None:
+def aligned(table: pd.DataFrame, boot: xr.Dataset, headline: dict) -> Trajectory | None:
     """The headline's curve, mean over subjects; None where it was not measured.
 
     Its errors are those of the paired draws: subjects hear one story, and its blocks are drawn alike for all of them.
@@ -77,9 +79,9 @@ def aligned(table: pd.DataFrame, boot: xr.Dataset, headline: dict) -> dict | Non
     if not curves:
         return None
     curve = average_subjects(list(curves.values()), np.random.default_rng(0))
-    if curve["draws"] is None:
+    if curve.draws is None:
         return curve
-    return curve | {"errors": curve["draws"].std(axis=-1, ddof=1)}
+    return replace(curve, errors=curve.draws.std(axis=-1, ddof=1))
 
 
 def _row(label, curve, numbers, bounds=(-np.inf, np.inf)):
@@ -89,8 +91,8 @@ def _row(label, curve, numbers, bounds=(-np.inf, np.inf)):
     """
     cells = [label]
     for at, number in zip((0, -1), numbers, strict=True):
-        value, half = curve["values"][at], NORMAL_95 * curve["errors"][at]
+        value, half = curve.values[at], NORMAL_95 * curve.errors[at]
         interval = np.clip([value - half, value + half], *bounds) if known(half) else None
         known_here = known(value)
-        cells += [tokens(curve["tokens"][at]), estimate(value, interval), number if known_here else UNKNOWN]
+        cells += [tokens(curve.tokens[at]), estimate(value, interval), number if known_here else UNKNOWN]
     return cells
