@@ -26,6 +26,7 @@ from triphase.core.locking import Lock, NoLocksError
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+    import zarr
 
     from triphase.core.zipstore import MappedZip
 
@@ -67,7 +68,7 @@ def replacing(path: AnyPath) -> Iterator[Path]:
 
 
 @contextmanager
-def _held(temporary, pattern):
+def _held(temporary: Path, pattern: str) -> Iterator[None]:
     """Lock a temporary file, and remove those of processes that were killed: the kernel has freed their locks."""
     with Lock(temporary, mode=0o644) as lock:
         with suppress(NoLocksError):  # then what was left cannot be told from what is being written
@@ -76,7 +77,7 @@ def _held(temporary, pattern):
         yield
 
 
-def _remove_abandoned(paths):
+def _remove_abandoned(paths: set[Path]) -> None:
     """Remove temporary files that nobody holds; one that cannot be (another user's, or gone) hinders no write."""
     for path in paths:
         with suppress(OSError), Lock(path, mode=None) as theirs:
@@ -154,12 +155,12 @@ def write_arrays(path: AnyPath, dataset: xr.Dataset, chunks: dict[str, tuple[int
             _create_variables(group, dataset, chunks or {})
 
 
-def _group_attributes(dataset):
+def _group_attributes(dataset: xr.Dataset) -> dict[str, Any]:
     coordinates = " ".join(str(name) for name in dataset.coords if name not in dataset.dims)
     return {**dataset.attrs, **({"coordinates": coordinates} if coordinates else {})}
 
 
-def _create_variables(group, dataset, chunks):
+def _create_variables(group: zarr.Group, dataset: xr.Dataset, chunks: dict[str, tuple[int, ...]]) -> None:
     for name, variable in dataset.variables.items():
         # Zarr 3 has a specified type for text of any length, and none for numpy's fixed width.
         text = variable.dtype.kind in "OUT"
@@ -167,7 +168,7 @@ def _create_variables(group, dataset, chunks):
         group.create_array(
             str(name),
             data=values,
-            chunks=tuple(chunks.get(name, [max(size, 1) for size in values.shape])),
+            chunks=chunks.get(str(name)) or tuple(max(size, 1) for size in values.shape),
             dimension_names=[str(dim) for dim in variable.dims],
             attributes=dict(variable.attrs),
         )
@@ -257,14 +258,14 @@ class ArrayStream:
                 self._write(part, self.rows - waiting)
             self.waiting = 0 if whole else waiting
 
-    def _write(self, rows, start):
+    def _write(self, rows: np.ndarray, start: int) -> None:
         """Write the rows of whole chunks, for each place of the leading dimensions: zarr copies what it cuts itself."""
         leading = [range(0, size, step) for size, step in zip(rows.shape, self.array.chunks, strict=True)]
         for corner in product(*leading[: self.axis]):
             places = tuple(slice(at, at + step) for at, step in zip(corner, self.array.chunks, strict=False))
             self.array[*places, slice(start, start + rows.shape[self.axis])] = rows[places]
 
-    def _rows(self, start, stop):
+    def _rows(self, start: int, stop: int) -> tuple[slice, ...]:
         return (*[slice(None)] * self.axis, slice(start, stop))
 
     def finish(self, dataset: xr.Dataset) -> None:
@@ -306,7 +307,7 @@ def read_variables(path: AnyPath, *names: str) -> list[np.ndarray]:
     from triphase.core.zipstore import MappedZip
 
     with MappedZip(Path(path), mode="r") as store:
-        return [zarr.open_array(store, path=name, mode="r")[...] for name in names]
+        return [np.asarray(zarr.open_array(store, path=name, mode="r")[...]) for name in names]
 
 
 def finite_or_none(value: float | None) -> float | None:

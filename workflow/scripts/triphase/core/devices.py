@@ -103,7 +103,7 @@ def device_memory() -> float | None:
     return min((float(mebibytes) * 2**20 for mebibytes in listed if mebibytes.isdigit()), default=None)
 
 
-def _take(count, candidates, folder):
+def _take(count: int, candidates: list[str], folder: Path) -> dict[str, Lock] | None:
     """Held locks of as many devices, by device; None, and nothing held, where fewer are free."""
     # A scheduler that names devices may number those of each of its jobs from 0: they are told apart by the job. Where
     # it names none, the numbers are the machine's, and its jobs must not share them either.
@@ -126,7 +126,7 @@ def _take(count, candidates, folder):
     return None
 
 
-def _share(folder):
+def _share(folder: Path) -> None:
     """Make a folder in which every user may make lock files and nobody removes those of others."""
     folder.mkdir(parents=True, exist_ok=True)
     with suppress(PermissionError):

@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def concerns(plugin: Path, script: str | Path) -> bool:
 
 
 @cache
-def _closure(path):
+def _closure(path: Path) -> frozenset[Path]:
     """Library files that a file imports, directly or through others."""
     seen, todo = set(), [path]
     while todo:
@@ -56,20 +56,20 @@ def _closure(path):
 
 
 @cache
-def _registries(path):
+def _registries(path: Path) -> list[str]:
     """The package ("" for none) that fills each registry that a module defines."""
-    calls = [node.value for node in _tree(path).body if isinstance(node, ast.Assign | ast.AnnAssign)]
-    calls = [call for call in calls if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Registry"]
+    values = [node.value for node in _tree(path).body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    calls = [call for call in values if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Registry"]
     given = [{keyword.arg: keyword.value for keyword in call.keywords} for call in calls]
     return [ast.literal_eval(keywords["package"]) if "package" in keywords else "" for keywords in given]
 
 
 @cache
-def _tree(path):
+def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _statements(node):
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
     """A syntax tree's own node and its statements: nine in ten nodes are expressions, of no interest here."""
     yield node
     for block in ("body", "handlers", "orelse", "finalbody", "cases"):
@@ -78,13 +78,13 @@ def _statements(node):
 
 
 @cache
-def _imports(path):
+def _imports(path: Path) -> frozenset[Path]:
     """Library files that a file's import statements name."""
-    found = set()
+    found: set[Path] = set()
     for node in _statements(_tree(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from triphase.demo import grammar` may name a module as well as something inside one.
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
@@ -100,7 +100,7 @@ def _imports(path):
 
 
 @cache
-def _code(path):
+def _code(path: Path) -> str:
     """Digest of the syntax tree of a module, without docstrings, and of the other files of a package, its templates."""
     tree = _tree(path)
     for node in _statements(tree):
@@ -112,5 +112,5 @@ def _code(path):
     return hashlib.sha256(b"".join([ast.dump(tree).encode(), *files])).hexdigest()
 
 
-def _is_text(node):
+def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

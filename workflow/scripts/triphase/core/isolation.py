@@ -23,7 +23,7 @@ def leave_snakemake_behind() -> None:
     lacks would silently come from there, in whatever version. Where a script runs in Snakemake's own environment,
     nothing is changed.
     """
-    driver = str(Path(sys.modules["snakemake"].__file__).parents[1])
+    driver = str(Path(str(sys.modules["snakemake"].__file__)).parents[1])
     own = [*site.getsitepackages(), site.getusersitepackages(), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     if driver not in own:
         del sys.path[sys.path.index(driver) :]

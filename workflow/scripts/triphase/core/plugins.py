@@ -66,9 +66,11 @@ def load_plugins(paths: Sequence[str], script: str | None = None) -> list[Path]:
     return plugins
 
 
-def _load(name, path):
+def _load(name: str, path: Path) -> None:
     loader = SourceFileLoader(name, str(path))
-    sys.modules[name] = module = module_from_spec(spec_from_loader(name, loader))
+    specification = spec_from_loader(name, loader)
+    assert specification
+    sys.modules[name] = module = module_from_spec(specification)
     try:
         loader.exec_module(module)
         if not any(place.file == str(path) for registry in Registry.every for place in registry.places.values()):
@@ -80,7 +82,7 @@ def _load(name, path):
         raise InputError(f"plugins: {_described(error, path)}") from error
 
 
-def _described(error, path):
+def _described(error: BaseException, path: Path) -> str:
     """File, line and message of an exception that a plugin's import ended in."""
     if isinstance(error, RegistrationError) or str(error).startswith(str(path)):
         return str(error)

@@ -7,13 +7,13 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
 from triphase.core.errors import InputError
 from triphase.core.folders import LIBRARY
 
 Entry = TypeVar("Entry")
-Function = TypeVar("Function", bound=Callable)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Place(NamedTuple):
@@ -22,7 +22,7 @@ class Place(NamedTuple):
     file: str
     line: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         path = Path(self.file)
         inside = path.is_relative_to(LIBRARY)
         return f"{path.relative_to(LIBRARY.parent) if inside else path}, line {self.line}"
@@ -48,7 +48,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         likewise, but is no part of the code that jobs rerun for.
     """
 
-    every: ClassVar[list["Registry"]] = []
+    every: ClassVar[list["Registry[Any]"]] = []
 
     def __init__(
         self, kind: str, entry: Callable[..., Entry], package: str | None = None, described_in: str | None = None
@@ -112,7 +112,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return len(self._entries)
 
     def _add(self, values: dict[str, Any], place: Place) -> Entry:
-        def refuse(reason: str):
+        def refuse(reason: str) -> NoReturn:
             raise RegistrationError(f"{place}: the {self.kind} {values.get('name') or 'without a name'!r} {reason}")
 
         known = {field.name: field for field in fields(self.entry)}  # type: ignore[arg-type]

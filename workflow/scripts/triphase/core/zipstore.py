@@ -25,7 +25,7 @@ class MappedZip(ZipStore):
     What is read is not summed to check it: that the file is whole is known from its name (see `artefacts`).
     """
 
-    def create_array(self, name: str, **description: Any) -> zarr.Array:
+    def create_array(self, name: str, **description: Any) -> zarr.Array[Any]:
         """Create an array, as `zarr.create_array` does, before the group that it lies in.
 
         The attributes of the group are known last, and zarr would write an empty group before any array in it, which in
@@ -37,7 +37,7 @@ class MappedZip(ZipStore):
         # A chunk of zeros is written as well: to find out costs more. `open_array` takes this setting and ignores it.
         return zarr.open_array(self, path=name, mode="r+").with_config({"write_empty_chunks": True})
 
-    def _get(self, key, prototype, byte_range=None):
+    def _get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
         if not self._is_open:
             self._sync_open()
         try:
@@ -48,6 +48,7 @@ class MappedZip(ZipStore):
         if self._zf.mode != "r" or byte_range is not None or not stored:
             return super()._get(key, prototype, byte_range)
         if not hasattr(self, "_map"):
+            assert self._zf.fp
             # Closed when the last array that lies in it goes.
             self._map = mmap.mmap(self._zf.fp.fileno(), 0, access=mmap.ACCESS_READ)
         begin = member.header_offset
@@ -55,9 +56,9 @@ class MappedZip(ZipStore):
         start = begin + HEADER + name + extra
         return prototype.buffer.from_array_like(np.frombuffer(self._map, np.uint8, member.file_size, start))
 
-    def _set(self, key, value):
+    def _set(self, key: str, value: Any) -> None:
         if not self._is_open:
             self._sync_open()
         member = zipfile.ZipInfo(key, time.localtime()[:6])
         member.compress_type, member.external_attr = self.compression, MODE
-        self._zf.writestr(member, memoryview(np.ascontiguousarray(value.as_numpy_array())))
+        self._zf.writestr(member, np.ascontiguousarray(value.as_numpy_array()).data)

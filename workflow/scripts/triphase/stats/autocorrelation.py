@@ -17,10 +17,10 @@ def autocorrelation(batches: Iterable[np.ndarray], runs: np.ndarray, n_lags: int
     total = np.zeros(n_lags + 1)
     for values in batches:
         total += _autocovariance(values, runs, n_lags)
-    return total / total[0]
+    return np.asarray(total / total[0])
 
 
-def _autocovariance(values, runs, n_lags):
+def _autocovariance(values: np.ndarray, runs: np.ndarray, n_lags: int) -> np.ndarray:
     """Products of scans `lag` apart, summed over runs and columns after centring in each run: array (n_lags + 1,)."""
     total = np.zeros(n_lags + 1)
     for run in dict.fromkeys(runs):

@@ -5,13 +5,13 @@ and norms included. They are stored with each fit, so that draws of scores, and 
 need no predictions later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from triphase.core.batches import slices
-from triphase.stats.resampling import VOXEL_BATCH, group_sizes, normed, per_stretch, seam_factor
+from triphase.stats.resampling import VOXEL_BATCH, Ints, group_sizes, normed, per_stretch, seam_factor
 from triphase.stats.scoring import centre, fisher_z
 
 # Blocks that are stored, about: three numbers per voxel and block. More would make no interval better.
@@ -36,9 +36,7 @@ def cut_blocks(segments: list[np.ndarray], length: int) -> list[list[np.ndarray]
     return [np.array_split(rows, max(len(rows) // length, 1)) for rows in segments]
 
 
-def bootstrap_draws(
-    sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray, n_draws: int, seed: int
-) -> list[np.ndarray]:
+def bootstrap_draws(sizes: Ints, groups: Ints, n_draws: int, seed: int) -> list[np.ndarray]:
     """How often each block of each stretch is drawn.
 
     One block fewer is drawn than there are, with replacement: with the usual number the variance over draws would be
@@ -120,7 +118,7 @@ def seams(predictions: np.ndarray, responses: np.ndarray, blocks: list[list[np.n
     return np.average(factors, axis=0, weights=scans).astype(np.float32)
 
 
-def _of_blocks(values, blocks):
+def _of_blocks(values: np.ndarray, blocks: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
     """Values centred within each stretch, block by block."""
     for stretch in blocks:
         sizes = np.cumsum([len(rows) for rows in stretch])[:-1]
@@ -165,7 +163,7 @@ def every_block_once(counts: list[np.ndarray]) -> list[np.ndarray]:
     return [np.ones((1, count.shape[1]), dtype=np.float32) for count in counts]
 
 
-def average_r(stretches: Any) -> np.ndarray:
+def average_r(stretches: Sequence[tuple[Any, ...]]) -> np.ndarray:
     """Correlation from sums, averaged over stretches by Fisher's z.
 
     Parameters
@@ -177,7 +175,7 @@ def average_r(stretches: Any) -> np.ndarray:
     -------
     array (n_draws, n_targets): 0 where a prediction is constant, NaN where a response is
     """
-    z, total = 0.0, sum(weight for weight, *_ in stretches)
+    z, total = np.zeros(()), sum(weight for weight, *_ in stretches)
     for weight, n, x, xx, xy, y, yy in stretches:
         spread = np.sqrt(np.maximum(xx - x * x / n, 0) * np.maximum(yy - y * y / n, 0))
         r = (xy - x * y / n) / np.where(spread > 0, spread, np.inf)
@@ -189,11 +187,11 @@ def bootstrap_r(
     predictions: np.ndarray, responses: np.ndarray, blocks: list[list[np.ndarray]], counts: list[np.ndarray]
 ) -> np.ndarray:
     """Correlation per draw and target under the block bootstrap: float32 array (n_draws, n_targets)."""
-    scans = [len(rows) for stretch in blocks for rows in stretch]
+    scans = np.array([len(rows) for stretch in blocks for rows in stretch])
     sums = prediction_sums(predictions, responses, blocks), response_sums(responses, blocks)
     return bootstrap_sums(*sums, scans, counts)
 
 
-def freedom(sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray) -> int:
+def freedom(sizes: Ints, groups: Ints) -> int:
     """Degrees of freedom of an error over draws: blocks less one for each group of stretches."""
     return sum(size - 1 for size in group_sizes(sizes, groups))

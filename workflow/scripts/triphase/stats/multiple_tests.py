@@ -17,7 +17,7 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     return q
 
 
-def family_wise_p(z: np.ndarray, families: np.ndarray, largest: np.ndarray | float) -> np.ndarray:
+def family_wise_p(z: np.ndarray, families: np.ndarray, largest: np.ndarray) -> np.ndarray:
     """p-values corrected for all targets of a family by the maximum statistic (Nichols and Holmes 2002).
 
     Parameters

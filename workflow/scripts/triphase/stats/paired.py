@@ -6,21 +6,17 @@ standardised predictions are swapped at random, both correlations computed anew,
 comes from the sums over blocks that `triphase.stats.bootstrap` describes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from triphase.core.batches import slices
 from triphase.stats.bootstrap import average_r, bootstrap_sums, every_block_once
 from triphase.stats.intervals import half_width
-from triphase.stats.resampling import ROUNDING, VOXEL_BATCH, distinct, group_sizes, per_stretch
+from triphase.stats.resampling import ROUNDING, VOXEL_BATCH, Ints, distinct, group_sizes, per_stretch
 
 
-def swap_draws(
-    sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray, n_draws: int, seed: int
-) -> list[np.ndarray]:
+def swap_draws(sizes: Ints, groups: Ints, n_draws: int, seed: int) -> list[np.ndarray]:
     """Distinct patterns of blocks that are swapped, stretches of one group alike.
 
     A pattern and its complement give the same difference with another sign, which is one draw of a two-sided test: the
@@ -48,7 +44,9 @@ def swap_draws(
     return per_stretch((1 - 2 * swapped).astype(np.float32), sizes, groups)
 
 
-def swapped_difference(ours, theirs, measured, scans, signs):
+def swapped_difference(
+    ours: np.ndarray, theirs: np.ndarray, measured: np.ndarray, scans: np.ndarray, signs: list[np.ndarray]
+) -> np.ndarray:
     """Difference of r in every draw of the paired block swap.
 
     Parameters
@@ -73,10 +71,11 @@ def swapped_difference(ours, theirs, measured, scans, signs):
         middle, apart = (a + b).sum(1) / 2, sign @ (a - b) / 2
         ones.append((n, n, *(middle[:, None] + apart), *y.sum(1)))
         others.append((n, n, *(middle[:, None] - apart), *y.sum(1)))
-    return average_r(ones) - average_r(others)
+    difference: np.ndarray = average_r(ones) - average_r(others)
+    return difference
 
 
-def _standardised(sums):
+def _standardised(sums: np.ndarray) -> np.ndarray:
     """Sums of a stretch as if its prediction had sum of squares 1 there."""
     norm = np.sqrt(sums[1].sum(0))
     scale = 1 / np.where(norm > 0, norm, np.inf)

@@ -7,21 +7,19 @@ Null scores are widened by what blocks lose at their borders (`triphase.stats.re
 p-values near 0.005, on which a false discovery rate rests, come 1.2 to 1.4 times as often as they say.
 """
 
-from collections.abc import Sequence
 from math import factorial, prod
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from triphase.core.errors import InputError
-from triphase.stats.resampling import distinct, group_sizes, normed, p_values, per_stretch, seam_factor
+from triphase.stats.resampling import Ints, distinct, group_sizes, normed, p_values, per_stretch, seam_factor
 from triphase.stats.scoring import fisher_z
 
 FEWEST = 100
 
 
-def block_counts(segments: list[np.ndarray], groups: Sequence[Any] | np.ndarray, length: int) -> list[int]:
+def block_counts(segments: list[np.ndarray], groups: Ints, length: int) -> list[int]:
     """Whole blocks of at least `length` scans that fit each stretch; InputError when permutations would be too few."""
     counts = [len(rows) // length for rows in segments]
     if n_permutations(counts, groups) < FEWEST:
@@ -32,14 +30,12 @@ def block_counts(segments: list[np.ndarray], groups: Sequence[Any] | np.ndarray,
     return counts
 
 
-def n_permutations(counts: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray) -> int:
+def n_permutations(counts: Ints, groups: Ints) -> int:
     """Joint permutations of blocks that there are, the identity included."""
     return prod(factorial(size) for size in group_sizes(counts, groups))
 
 
-def permutation_draws(
-    counts: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray, n_draws: int, seed: int
-) -> np.ndarray:
+def permutation_draws(counts: Ints, groups: Ints, n_draws: int, seed: int) -> list[np.ndarray]:
     """Distinct joint permutations of the blocks of each stretch, the identity excluded.
 
     Parameters
@@ -69,7 +65,7 @@ def permutation_test(
     predictions: np.ndarray,
     responses: np.ndarray,
     segments: list[np.ndarray],
-    orders: Any,
+    orders: list[np.ndarray],
     families: np.ndarray | None = None,
     n_families: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -101,8 +97,8 @@ def permutation_test(
         if order.shape[1]
     ]
 
-    def scores(batch):
-        observed, null = 0.0, 0.0
+    def scores(batch: slice) -> tuple[np.ndarray, np.ndarray]:
+        observed, null = np.zeros(()), np.zeros(())
         for rows, count, weight, indicator in parts:
             x, y = (normed(values[rows, batch]) for values in (predictions, responses))
             products = _block_products(x, y, count)
@@ -113,14 +109,14 @@ def permutation_test(
     return p_values(scores, responses.shape[1], families, n_families)
 
 
-def _indicator(order):
+def _indicator(order: np.ndarray) -> sp.csr_array:
     """Sparse (n_draws, n_blocks squared): which products of blocks a draw sums."""
     n_draws, count = order.shape
     ones, starts = np.ones(order.size, dtype=np.float32), np.arange(0, order.size + 1, count)
     return sp.csr_array((ones, (np.arange(count) * count + order).ravel(), starts), shape=(n_draws, count**2))
 
 
-def _block_products(x, y, count):
+def _block_products(x: np.ndarray, y: np.ndarray, count: int) -> np.ndarray:
     """Inner products of blocks, prediction block i with response block j in row i * count + j.
 
     float32 array (count squared, n_targets), NaN where a response is constant.

@@ -8,7 +8,7 @@ from triphase.stats.intervals import LEVEL
 Z2 = 1.959963984540054**2
 
 
-def standard_error(scores: np.ndarray, low: float = 0.0, high: float = 1.0) -> float:
+def standard_error(scores: ArrayLike, low: float = 0.0, high: float = 1.0) -> float:
     """Standard error of a mean of scores in [low, high] that stays above zero when all scores are equal.
 
     z²/2 pseudo-observations (z = 1.96) are added at each bound, as Agresti and Coull (1998) do for a proportion: for
@@ -33,7 +33,7 @@ def standard_error(scores: np.ndarray, low: float = 0.0, high: float = 1.0) -> f
     return float(np.sqrt(squares) / total)
 
 
-def agresti_coull(successes: float, n: int) -> float:
+def agresti_coull(successes: int, n: int) -> float:
     """Agresti-Coull (1998) standard error of a proportion, at 95 %: above zero also for 0 of n and n of n."""
     return standard_error(np.repeat([1.0, 0.0], [successes, n - successes]))
 

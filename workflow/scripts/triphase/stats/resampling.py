@@ -5,7 +5,6 @@ for every batch of voxels.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -14,6 +13,8 @@ from triphase.core.batches import slices
 from triphase.stats.autocorrelation import first_below
 from triphase.stats.scoring import centre
 
+# Whole numbers, such as the sizes of stretches.
+Ints = Sequence[int] | np.ndarray
 # Voxels at a time: draws x voxels then stay in a core's cache.
 VOXEL_BATCH = 512
 # Fisher's z this close to another counts as equal: sums in another order differ by rounding.
@@ -30,7 +31,7 @@ def block_length(response_acf: np.ndarray, prediction_acf: np.ndarray, minimum: 
     return max(minimum, 2 * decorrelation(response_acf, prediction_acf))
 
 
-def segment_groups(segments: list[np.ndarray], runs: np.ndarray, stimuli: np.ndarray) -> list[list[int]]:
+def segment_groups(segments: list[np.ndarray], runs: np.ndarray, stimuli: np.ndarray) -> list[int]:
     """Which held-out stretches heard the same thing: the same part of the same stimulus.
 
     Hearings of one story share the prediction and all that the story drives in the response, so they are permuted and
@@ -54,21 +55,19 @@ def segment_groups(segments: list[np.ndarray], runs: np.ndarray, stimuli: np.nda
     return [names.index(key) for key in keys]
 
 
-def group_sizes(sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray) -> list[int]:
+def group_sizes(sizes: Ints, groups: Ints) -> list[int]:
     """Size of each group of stretches, from the size of each stretch: those of a group are of one size."""
     groups = list(groups)
     return [int(sizes[groups.index(group)]) for group in range(max(groups) + 1)]
 
 
-def per_stretch(
-    draws: np.ndarray, sizes: Sequence[int] | np.ndarray, groups: Sequence[Any] | np.ndarray
-) -> list[np.ndarray]:
+def per_stretch(draws: np.ndarray, sizes: Ints, groups: Ints) -> list[np.ndarray]:
     """Columns of joint draws (n_draws, sum of group sizes) given to each stretch: list of arrays (n_draws, size)."""
     parts = np.split(draws, np.cumsum(group_sizes(sizes, groups))[:-1], axis=1)
     return [parts[group] for group in groups]
 
 
-def distinct(draw: Callable[..., np.ndarray], n_draws: int, excluded: Any) -> np.ndarray:
+def distinct(draw: Callable[[], np.ndarray], n_draws: int, excluded: np.ndarray) -> np.ndarray:
     """`n_draws` different results of the function `draw`, none of them `excluded`: int array (n_draws, n)."""
     found = {tuple(excluded): None}
     while len(found) <= n_draws:
@@ -77,7 +76,10 @@ def distinct(draw: Callable[..., np.ndarray], n_draws: int, excluded: Any) -> np
 
 
 def p_values(
-    scores: Any, n_targets: int, families: np.ndarray | None = None, n_families: int = 1
+    scores: Callable[[slice], tuple[np.ndarray, np.ndarray]],
+    n_targets: int,
+    families: np.ndarray | None = None,
+    n_families: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One-sided p-values from observed scores and their null draws, and the draws' largest scores.
 
@@ -99,11 +101,12 @@ def p_values(
         The largest null score of each family's targets, -inf without targets: the maximum over batches of voxels is
         what `triphase.stats.multiple_tests.family_wise_p` takes.
     """
-    observed, p, largest = np.full(n_targets, np.nan), np.full(n_targets, np.nan), None
+    observed, p = np.full((2, n_targets), np.nan)
+    largest = np.empty((n_families, 0), dtype=np.float32)
     families = np.zeros(n_targets, dtype=int) if families is None else np.asarray(families)
     for batch in slices(n_targets, VOXEL_BATCH):
         value, null = scores(batch)
-        if largest is None:
+        if not largest.size:
             largest = np.full((n_families, len(null)), -np.inf, dtype=np.float32)
         known = np.isfinite(value)
         reached = (null >= value - ROUNDING).sum(0)
@@ -146,4 +149,5 @@ def seam_factor(x: np.ndarray, y: np.ndarray, length: int) -> np.ndarray:
     own, other = (scipy.fft.irfft(power, size, axis=1)[:, 1:length] for power in powers)
     kept = 1 + 2 * (own * other) @ (1 - lags / length)
     lost = 2 * (own * other) @ (lags / length - lags / n_scans)
-    return np.sqrt(1 + np.maximum(lost, 0) / np.maximum(kept, 1))
+    factor: np.ndarray = np.sqrt(1 + np.maximum(lost, 0) / np.maximum(kept, 1))
+    return factor

@@ -32,7 +32,7 @@ def correlate(
         0 where a prediction is constant; NaN where a response is constant in a segment, or anything is NaN.
     split : float64 array (n_bands, n_targets), summing to `joint`
     """
-    z_split, total = 0.0, 0.0
+    z_split, total = np.zeros(()), 0
     for rows in segments:
         predicted, measured = centre(predictions[:, rows]), centre(responses[rows])
         joint = predicted.sum(0)
@@ -60,15 +60,17 @@ def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     a, b = first - first.mean(axis=0), second - second.mean(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+        r: np.ndarray = (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    return r
 
 
 def fisher_z(r: ArrayLike) -> np.ndarray:
     """Fisher's z of r, clipped where r is +-1."""
-    return np.arctanh(np.clip(r, -LARGEST_R, LARGEST_R))
+    z: np.ndarray = np.arctanh(np.clip(r, -LARGEST_R, LARGEST_R))
+    return z
 
 
-def _z_per_r(r):
+def _z_per_r(r: np.ndarray) -> np.ndarray:
     r = np.clip(r, -LARGEST_R, LARGEST_R)
     return np.where(np.abs(r) > 1e-6, np.arctanh(r) / np.where(r == 0, 1, r), 1.0)
 

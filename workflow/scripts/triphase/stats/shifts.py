@@ -4,28 +4,24 @@ A shift keeps a stretch's own autocorrelation whole but for one seam, where perm
 cross-correlation by FFT gives the scores at all shifts of a stretch.
 """
 
-from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 import scipy.fft
 
 from triphase.core.errors import InputError
-from triphase.stats.resampling import distinct, group_sizes, normed, p_values, per_stretch
+from triphase.stats.resampling import Ints, distinct, group_sizes, normed, p_values, per_stretch
 from triphase.stats.scoring import fisher_z
 
 FEWEST = 500
 
 
-def n_shifts(segments: list[np.ndarray], groups: Sequence[Any] | np.ndarray, nearest: int) -> int:
+def n_shifts(segments: list[np.ndarray], groups: Ints, nearest: int) -> int:
     """Joint shifts that there are: each stretch by `nearest` scans or more, both ways round."""
     return prod(max(size - 2 * nearest + 1, 0) for size in group_sizes([len(rows) for rows in segments], groups))
 
 
-def shift_draws(
-    segments: list[np.ndarray], groups: Sequence[Any] | np.ndarray, nearest: int, n_draws: int, seed: int
-) -> np.ndarray:
+def shift_draws(segments: list[np.ndarray], groups: Ints, nearest: int, n_draws: int, seed: int) -> list[np.ndarray]:
     """Distinct joint shifts: each stretch by a lag of its own, those that heard the same thing by the same one.
 
     Parameters
@@ -65,7 +61,7 @@ def shift_test(
     predictions: np.ndarray,
     responses: np.ndarray,
     segments: list[np.ndarray],
-    lags: Any,
+    lags: list[np.ndarray],
     families: np.ndarray | None = None,
     n_families: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -88,8 +84,8 @@ def shift_test(
     """
     total = sum(len(rows) for rows in segments)
 
-    def scores(batch):
-        observed, null = 0.0, 0.0
+    def scores(batch: slice) -> tuple[np.ndarray, np.ndarray]:
+        observed, null = np.zeros(()), np.zeros(())
         for rows, lag in zip(segments, lags, strict=True):
             z = len(rows) / total * fisher_z(_all_lags(predictions[rows, batch], responses[rows, batch]))
             observed, null = observed + z[0], null + z[lag]
@@ -98,7 +94,7 @@ def shift_test(
     return p_values(scores, responses.shape[1], families, n_families)
 
 
-def _all_lags(predictions, responses):
+def _all_lags(predictions: np.ndarray, responses: np.ndarray) -> np.ndarray:
     """Correlation of the prediction with the response shifted by every lag: float32 (n_scans, n_targets)."""
     x, y = normed(predictions), normed(responses)
     spectrum = np.conj(scipy.fft.rfft(x, axis=1)) * scipy.fft.rfft(y, axis=1)
