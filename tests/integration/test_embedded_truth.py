@@ -2,9 +2,11 @@
 
 import os
 
+import pytest
 from embedded_truth import compare, load_config, run_scripts, train_models
 
 
+@pytest.mark.slow
 def test_truth_is_recovered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # data sets are cloned below the working directory
     monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))

@@ -76,6 +76,7 @@ def clean(project, source, **dataset):
     return data
 
 
+@pytest.mark.slow
 def test_volumes_with_a_mask_per_run_and_regions_of_an_atlas(local):
     data = clean(local, "bids", atlas="dosenbach160")
     # The voxels inside both masks.
@@ -91,11 +92,13 @@ def test_volumes_with_a_mask_per_run_and_regions_of_an_atlas(local):
     assert np.mean(r) == pytest.approx(np.sqrt(1 - 19 / VOLUMES), abs=0.05)
 
 
+@pytest.mark.slow
 def test_surfaces_of_both_hemispheres(local):
     data = clean(local, "surface")
     assert data.sizes["voxel"] == 2 * 10242 and data["x"].values[:10242].mean() < 0 < data["x"].values[10242:].mean()
 
 
+@pytest.mark.slow
 def test_arrays(local):
     data = clean(local, "arrays")
     assert data.sizes["voxel"] == 12 and data.attrs["runs"][0]["mean_fd"] is None

@@ -12,6 +12,8 @@ from project import ROOT, Project
 
 from triphase.core.artefacts import read_arrays
 
+pytestmark = pytest.mark.slow
+
 TINY = ROOT / "config/studies/tiny.yaml"
 
 

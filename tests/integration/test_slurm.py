@@ -17,10 +17,13 @@ from slurm_node import missing_programs, slurm_node
 
 from triphase.core.artefacts import read_arrays, read_json, read_table
 
-pytestmark = pytest.mark.skipif(
-    bool(missing_programs()),
-    reason=f"no Slurm here (`apt-get install slurm-wlm munge`): {', '.join(missing_programs())} missing",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(missing_programs()),
+        reason=f"no Slurm here (`apt-get install slurm-wlm munge`): {', '.join(missing_programs())} missing",
+    ),
+]
 
 # What differs from the profile: this cluster keeps no accounts, and a test does not wait as long between two looks.
 HERE = (

@@ -99,6 +99,7 @@ JOBS = {
 }
 
 
+@pytest.mark.slow
 def test_rules_run_with_conda(tiny_as_run, tmp_path):
     assert {role: RULES[rule] for role, (rule, _) in JOBS.items()} == {role: role for role in ENVIRONMENTS}
     project = Project.copy_of(tiny_as_run, tmp_path / "project")

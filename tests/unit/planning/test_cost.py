@@ -5,7 +5,6 @@ import math
 
 import pytest
 
-from triphase.core.artefacts import read_json
 from triphase.planning.cost import (
     as_text,
     devices_for,
@@ -102,14 +101,3 @@ def test_disk_holds_no_more_weights_than_the_budget():
     assert disk_bytes(rows, 1000, "float16", 200, 10)["weights"] == 200e9
     layers = math.cbrt(70.5e9 / (12 * 128**2))
     assert disk["activations"] == pytest.approx(2 * 1000 * (layers + 1) * 128 * layers * 2)
-
-
-def test_the_plan_of_a_study_is_printed(project):
-    done = project.snakemake("plan", study="tiny")
-    assert done.returncode == 0, done.stdout[-3000:]
-    plan = read_json(project.folder / "results/tiny/plan.json")
-    assert {row["rule"]: row["jobs"] for row in plan["rules"]} == project.planned(study="tiny")
-    assert all(row["left"] == row["jobs"] for row in plan["rules"])
-    total = sum(row["jobs"] for row in plan["rules"])
-    assert f"study tiny: {total} jobs, {total} of them to run" in done.stdout
-    assert "neox: 3 checkpoints of 7.63e+04 parameters" in done.stdout and "downloads: data 0 B" in done.stdout
