@@ -1,5 +1,5 @@
 # Each target is one line over a command that the README shows too; every one makes what it needs first.
-.PHONY: run test report lint bench reference
+.PHONY: run test test-slow check report lint bench reference
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 STUDY ?=
@@ -9,9 +9,19 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(STUDY),--configfile config/
 run: .venv/installed
 	$(SNAKEMAKE)
 
-# Two files at a time; more threads of the libraries would wait for each other.
+# One file for each core at a time, at least two; more threads of the libraries would wait for each other.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(if $(filter 1 2,$(CORES)),2,auto) --dist loadfile
+
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile tests
+	$(PYTEST) -m "not slow" tests
+
+# Whole studies beyond `tiny` and one layout.
+test-slow: .venv/installed
+	$(PYTEST) -m slow tests
+
+# What to run while one works: lint, types, and the unit tests that need no language model.
+check: lint
+	$(PYTEST) -m "not slow and not model" tests/unit
 
 report: run
 	$(SNAKEMAKE) --report results/$(or $(STUDY),embedded)/report.html

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import train_model
 import yaml
+from jobs import run
 from project import ROOT
 
 from triphase.checkpoints.find import find_checkpoint
@@ -44,7 +45,7 @@ def trained(tmp_path_factory):
     """A model trained by the script: (hub folder, manifest)."""
     folder = tmp_path_factory.mktemp("demo")
     paths = SimpleNamespace(words=[], model=str(folder / "models" / "small.json"))
-    train_model.main(paths, repository="triphase/small", train_recipe=RECIPE, local_data=None)
+    run(train_model, paths, repository="triphase/small", recipe=RECIPE, local_data=None)
     return folder / "hub", json.loads((folder / "models" / "small.json").read_text())
 
 
@@ -229,9 +230,8 @@ def test_alice_may_train_on_the_later_chapters_and_not_on_the_one_heard(real_dat
     paths = SimpleNamespace(words=transcript, model=str(tmp_path / "demo" / "models" / "alice.json"))
 
     def main(corpus):
-        train_model.main(
-            paths, repository="triphase/alice", train_recipe={**recipe, "corpus": corpus}, local_data=real_data
-        )
+        told = {"recipe": {**recipe, "corpus": corpus}, "local_data": real_data}
+        run(train_model, paths, repository="triphase/alice", **told)
 
     main(text)
     assert Path(paths.model).is_file()

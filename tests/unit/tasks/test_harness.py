@@ -108,7 +108,7 @@ class TestPlan:
             plan([{"name": "one", "task": "choose"}, {"name": "one", "task": "choose"}], [], [folder], None)
 
     def test_local_data_that_is_not_set_is_named(self, folder):
-        with pytest.raises(InputError, match="'x' reads 'a.jsonl' from local_data, which is not set"):
+        with pytest.raises(InputError, match="'x' reads '{local_data}/a.jsonl' from local_data, which is not set"):
             plan([{"name": "x", "task": "choose", "data": "{local_data}/a.jsonl"}], [], [folder], None)
 
     def test_yaml_without_data_is_refused(self):
@@ -309,7 +309,7 @@ def test_script_loads_the_checkpoint_once_and_stores_where_items_come_from(folde
     loads = []
     monkeypatch.setattr(evaluate_tasks, "load_model", lambda *a, **k: loads.append(1) or load_model(*a, **k))
     jobs = plan([{"name": "one", "task": "choose"}], [{"name": "world", "variants": VARIANTS}], [folder], None)
-    run_script(evaluate_tasks, paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
+    run_script(evaluate_tasks, paths, jobs=jobs, seed=0)
     items = read_table(paths.tasks)
     assert loads == [1]
     assert len(items) == 5 * 4
@@ -321,7 +321,7 @@ def test_script_loads_the_checkpoint_once_and_stores_where_items_come_from(folde
     pd.testing.assert_frame_equal(summarise(items, []), summarise(reference, []))
     with pytest.raises(InputError, match="questions.json"):
         (folder / "questions.json").unlink()
-        run_script(evaluate_tasks, paths, jobs=jobs, batch_size=8, device="cpu", seed=0)
+        run_script(evaluate_tasks, paths, jobs=jobs, seed=0)
     assert loads == [1]
 
 
