@@ -202,8 +202,9 @@ class Writer:
         self.write, self.shape, self.size, self.storage = write, shape, size, np.dtype(settings.storage)
         self.picks = plan.last - plan.first + 1 if settings.pool == "mean" else np.ones(shape[1], int)
         self.stimuli, self.name = plan.stimuli, name
-        self.blocks, self.next = {}, 0
-        self.queue, self.error, self.failed = queue.Queue(WAITING), None, False
+        self.blocks: dict[int, Any] = {}
+        self.queue: queue.Queue[Any] = queue.Queue(WAITING)
+        self.next, self.error, self.failed = 0, None, False
         self.thread = threading.Thread(target=self._run, name="writer", daemon=True) if threaded else None
 
     def put(self, batch, picker):

@@ -13,7 +13,7 @@ def find_layers(model: nn.Module) -> list[nn.Module]:
     They are the list of modules that has as many members as the config says layers. Where a model has several, the one
     nearest to its root counts, if it is alone there: each layer may hold a list of as many experts.
     """
-    base = model.base_model
+    base: Any = model.base_model
     depth, modules = base.config.num_hidden_layers, [base]
     while modules:
         modules = [child for module in modules for child in module.children()]

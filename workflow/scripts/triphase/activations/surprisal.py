@@ -1,5 +1,7 @@
 """Surprisal of tokens in bits, from a model's hidden states or logits."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -44,7 +46,7 @@ def surprisal_of_words(head: torch.nn.Module, hidden: torch.Tensor, batch: Batch
     return np.bincount(batch.owners, np.concatenate(bits)[back], minlength=len(batch.words))
 
 
-def surprisal_of_targets(head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def surprisal_of_targets(head: Any, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Surprisal in bits of one token after each row of hidden states (n, n_features): float32 tensor (n,)."""
     if head.weight.device.type == "meta":  # offloaded: only the module itself can bring its weights in
         logits = head(hidden)

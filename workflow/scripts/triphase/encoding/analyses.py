@@ -32,14 +32,14 @@ class Analysis:
 
     def label(self, main: "Analysis") -> str:
         """What sets this analysis apart from the main one, in a few words; empty for the main one itself."""
-        words = {
+        words: dict[str, str | None] = {
             "scaling": self.scaling,
             "delays": f"delays {self.delays}",
             "nuisance": self.nuisance and f"over {self.nuisance}",
             "reference": f"over {self.reference}",
             "normalised": "normalised",
         }
-        return ", ".join(words[name] for name in self.differs(main) if words[name])
+        return ", ".join(word for name in self.differs(main) if (word := words[name]))
 
 
 CHOICES = [field.name for field in fields(Analysis)]

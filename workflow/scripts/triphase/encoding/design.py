@@ -74,7 +74,7 @@ class Design:
         return held_out_segments(self.outer, self.runs)
 
     @cached_property
-    def groups(self) -> list[list[int]]:
+    def groups(self) -> list[int]:
         """Group of each stretch: those that heard the same thing are resampled alike."""
         return segment_groups(self.segments, self.runs, self.stimuli)
 

@@ -71,11 +71,12 @@ def fit_layer(
     family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
     test, draws = _null(design, settings)
     drawn = bootstrap_draws(design.block_sizes, design.groups, settings.boot_draws, settings.seed)
-    columns, means, largest = _Columns(len(targets)), RegionMeans(targets, settings.rois), -np.inf
+    columns, means, largest = _Columns(len(targets)), RegionMeans(targets, settings.rois), np.array(-np.inf)
     kernels: list[dict[str, str | float]] = []
     solvers: set[str] = set()
     alphas, backend = penalties(settings.alphas), engine.backend
-    measured, below = shared["response_blocks"].values, {}
+    measured = shared["response_blocks"].values
+    below: dict[Analysis, str] = {}
     for variant in _variants(design, settings.scalings):
         spectra = decompose(
             features, rows, variant.delays, design.outer, design.inner, backend=backend,

@@ -2,9 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -198,10 +198,10 @@ class RegionMeans:
         self.subjects, self.regions = list(dict.fromkeys(subject)), list(regions)
         names = np.array(self.subjects)[:, None] == subject
         self._masks = (names[:, None] & np.stack(list(regions.values()))).reshape(-1, len(subject))
-        self._sums: dict[str, np.ndarray] = {}
-        self._counts: dict[str, np.ndarray] = {}
+        self._sums: dict[Hashable, np.ndarray] = {}
+        self._counts: dict[Hashable, np.ndarray] = {}
 
-    def add(self, measure: str, batch: slice, draws: np.ndarray) -> None:
+    def add(self, measure: Hashable, batch: slice, draws: np.ndarray) -> None:
         """Add draws (n_draws, n_batch_targets) of a slice of the targets; a voxel that has a NaN there is left out."""
         known = np.isfinite(draws).all(0)
         inside = (self._masks[:, batch] & known).T.astype(np.float32)
@@ -209,7 +209,7 @@ class RegionMeans:
         self._sums[measure] = self._sums.get(measure, 0.0) + (draws @ inside).astype(np.float64)
         self._counts[measure] = self._counts.get(measure, 0) + inside.sum(0)
 
-    def means(self) -> tuple[list[str], np.ndarray]:
+    def means(self) -> tuple[list[Any], np.ndarray]:
         """Measures, and float32 array (n_subjects, n_regions, n_measures, n_draws), NaN without a voxel."""
         shape = len(self.subjects), len(self.regions), -1
         parts = [
