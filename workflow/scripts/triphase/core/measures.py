@@ -136,6 +136,8 @@ class Value:
     reference: str | None = None
 
 
+# Layer (None where there is none), name of the measure, value.
+Row = tuple[int | None, str, Value]
 Result = float | tuple[float, float, int] | list[Value]
 
 
@@ -157,7 +159,7 @@ def values_of(name: str, result: Result, n: int) -> list[Value]:
     )
 
 
-def measure_table(rows: Iterable[tuple[int | None, str, Value]]) -> "pd.DataFrame":
+def measure_table(rows: Iterable[Row]) -> "pd.DataFrame":
     """Layer (None where there is none), measure and value of every row, as columns that the tidy table has too."""
     import pandas as pd
 

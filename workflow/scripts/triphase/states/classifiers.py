@@ -1,16 +1,20 @@
 """Linear classifiers: one-vs-rest ridge for many problems at once, and multinomial logistic regression."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def standardise(train, test):
+def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both z-scored by the training rows; constant features become 0."""
     mean, scale = train.mean(axis=0), train.std(axis=0)
     scale[scale == 0] = 1
     return (train - mean) / scale, (test - mean) / scale
 
 
-def ridge_classes(train, columns, test, groups, alphas):
+def ridge_classes(
+    train: np.ndarray, columns: list[np.ndarray], test: np.ndarray, groups: np.ndarray, alphas: Sequence[float]
+) -> np.ndarray:
     """Classes of test rows by one-vs-rest ridge classifiers that share one decomposition.
 
     Targets are -1 and 1, centred, as in scikit-learn's RidgeClassifier. Each problem takes the alpha with the least
@@ -60,7 +64,9 @@ def _ridge_scores(train, targets, test, starts, alphas):
     return seen @ (parts / (values + alphas[best])) + centre
 
 
-def logistic_classes(train, columns, test, groups, alphas):
+def logistic_classes(
+    train: np.ndarray, columns: list[np.ndarray], test: np.ndarray, groups: np.ndarray, alphas: Sequence[float]
+) -> np.ndarray:
     """Classes of test rows by multinomial logistic regression (scikit-learn), each problem on its own.
 
     The penalty is alpha / 2 times the squared weights; of several alphas each problem takes the one with the largest

@@ -5,6 +5,8 @@ for independent points only, which words of a text are not, and takes a second t
 200 MB). DADApy does not build with numpy 2. Here one search serves both estimators at all scales and their errors.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 # Two vectors closer than this share of the cloud's root-mean-square radius are one point: their distance is rounding.
@@ -17,7 +19,7 @@ LARGEST_SCALE = 1 / 8
 PLATEAU, SPREAD = 3, 0.05
 
 
-def neighbour_distances(points):
+def neighbour_distances(points: np.ndarray) -> np.ndarray:
     """Distances to the nearest neighbours of every distinct point.
 
     Repeated vectors count once (the embedding layer has one vector per word type, however often the word occurs).
@@ -43,12 +45,12 @@ def neighbour_distances(points):
     return np.sqrt(np.sort(np.maximum(squared[:, :nearest], 0.0), axis=1))
 
 
-def scales(n):
+def scales(n: int) -> np.ndarray:
     """Neighbours n1 = 1, 2, 4, … whose partner 2 n1 is at most an eighth of `n` points; always 1."""
     return 2 ** np.arange(max(int(np.log2(max(n * LARGEST_SCALE, 2))), 1))
 
 
-def two_nn(distances):
+def two_nn(distances: np.ndarray) -> tuple[float, float]:
     """Intrinsic dimension from the ratio of each point's second to first neighbour distance.
 
     TwoNN of Facco, d'Errico, Rodriguez and Laio (2017): the slope through the origin of -log(1 - F(mu)) on log mu, the
@@ -81,13 +83,13 @@ def _slope(ratios):
     return float(kept @ expected / (kept @ kept))
 
 
-def jackknife(without):
+def jackknife(without: Sequence[float] | np.ndarray) -> float:
     """Standard error from the estimates that leave out one block each."""
     without = np.asarray(without)
     return float(np.sqrt((len(without) - 1) / len(without) * ((without - without.mean()) ** 2).sum()))
 
 
-def gride(distances, n1):
+def gride(distances: np.ndarray, n1: int) -> tuple[float, float]:
     """Intrinsic dimension from the ratio of each point's distances to its neighbours 2 n1 and n1.
 
     Maximum likelihood of Denti, Doimo, Laio and Mira (2022), with n - 1 in place of n before the logarithm of d, which
@@ -126,7 +128,7 @@ def _scores(logs, n1, d):
     return 1 / d + (n1 - 1) * logs / -np.expm1(-d * logs) - (2 * n1 - 1) * logs
 
 
-def plateau(curve):
+def plateau(curve: Sequence[float]) -> int:
     """Place of the scale to report: the middle of the first three scales in a row that differ by 5 % at most.
 
     Below a plateau noise adds dimensions, above it curvature and borders do (Denti et al. 2022). Where no three scales

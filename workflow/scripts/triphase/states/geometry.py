@@ -9,7 +9,7 @@ FIRST_RANK, LAST_RANK = 11, 500
 LEAST_RANKS = 10
 
 
-def spectrum(points):
+def spectrum(points: np.ndarray) -> np.ndarray:
     """Eigenvalues of the covariance, largest first, up to min(n, features) of them; scaled to sum 1.
 
     Parameters
@@ -23,13 +23,13 @@ def spectrum(points):
     return values / values.sum() if values.sum() > 0 else values
 
 
-def participation_ratio(values):
+def participation_ratio(values: np.ndarray) -> float:
     """(sum l)² / sum l² of covariance eigenvalues `values`: between 1 and their number; NaN for a single point."""
     total = (values**2).sum()
     return float(values.sum() ** 2 / total) if total > 0 else np.nan
 
 
-def effective_rank(values):
+def effective_rank(values: np.ndarray) -> float:
     """Exponential entropy of the normalised singular values (Roy and Vetterli 2007); `values` from `spectrum`."""
     singular = np.sqrt(values)
     if singular.sum() == 0:
@@ -38,7 +38,7 @@ def effective_rank(values):
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def spectral_entropy(values):
+def spectral_entropy(values: np.ndarray) -> float:
     """Entropy in nats of covariance eigenvalues that sum to 1: between 0 and the log of their number.
 
     Its exponential is what Li et al. (2025, arXiv 2509.23024) call RankMe. `effective_rank` here is that of singular
@@ -48,7 +48,7 @@ def spectral_entropy(values):
     return float(-(share * np.log(share)).sum()) if len(share) else np.nan
 
 
-def spectral_decay(values):
+def spectral_decay(values: np.ndarray) -> float:
     """Exponent alpha of a power law rank^-alpha through covariance eigenvalues, largest first.
 
     Least squares of log eigenvalue on log rank, weighted by 1 / rank so that every octave of ranks counts alike
@@ -65,7 +65,7 @@ def spectral_decay(values):
     return float(-(weights * x * y).sum() / (weights * x**2).sum())
 
 
-def anisotropy(points):
+def anisotropy(points: np.ndarray) -> tuple[float, float]:
     """Mean cosine of two different points, over all pairs (Ethayarajh 2019 draws some): 0 for a ball, 1 for a needle.
 
     Not centred: a common direction is what it measures. Points at the origin are left out.

@@ -3,13 +3,17 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 
 # A concept that every transcript with sentences has.
 POSITION = "position"
 # Words and word types are held out together in 3 x 3 parts: with more, a layer would cost as many decompositions more.
 THIRDS = 3
+# Training and test rows of every part, bool arrays (n,) each.
+Splits = list[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,15 @@ class Concept:
     """
 
     name: str
-    classes: list = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
-    codes: np.ndarray | None = None
-    scored: dict = field(default_factory=dict)
-    skipped: dict = field(default_factory=dict)
+    codes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=int))
+    scored: dict[str, np.ndarray] = field(default_factory=dict)
+    skipped: Section = field(default_factory=dict)
     reason: str | None = None
 
 
-def sentence_groups(words, block=20):
+def sentence_groups(words: pd.DataFrame, block: int = 20) -> np.ndarray:
     """Group number of every word: its sentence, or a block of consecutive words where the table has no sentences.
 
     A word whose sentence is null belongs to that of the word before it.
@@ -59,17 +63,19 @@ def sentence_groups(words, block=20):
     return words.assign(number=number).groupby(["stimulus", "number"], sort=False).ngroup().to_numpy()
 
 
-def has_sentences(words):
+def has_sentences(words: pd.DataFrame) -> bool:
     """Whether the transcript says which sentence a word belongs to."""
     return "sentence" in words and bool(words["sentence"].notna().any())
 
 
-def word_types(words):
+def word_types(words: pd.DataFrame) -> np.ndarray:
     """Number of every word's type, upper and lower case alike: int array (n,)."""
     return words["word"].str.casefold().astype("category").cat.codes.to_numpy()
 
 
-def concept_classes(words, concept, min_count):
+def concept_classes(
+    words: pd.DataFrame, concept: Section, min_count: int
+) -> tuple[np.ndarray, list[str], Section, str | None]:
     """Class of every word for one concept.
 
     Parameters
@@ -96,8 +102,6 @@ def concept_classes(words, concept, min_count):
     InputError
         More than 10 numeric values and no `bins`; `bins` for what is not numeric.
     """
-    import pandas as pd
-
     labels, name = _labels(words, concept["name"]), concept["name"]
     if labels is None:
         return np.full(len(words), -1), [], {}, _absent(words, name)
@@ -138,7 +142,7 @@ def _absent(words, name):
     return f"the transcript has no label {name!r}; there are: {', '.join(sorted(set(words) - fixed)) or 'none'}"
 
 
-def control_codes(codes, types, draws, rng):
+def control_codes(codes: np.ndarray, types: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Control task of Hewitt and Liang (2019): every word type gets one random label, from the concept's distribution.
 
     A draw that gives all types one label is no task and is drawn again.
@@ -158,7 +162,8 @@ def control_codes(codes, types, draws, rng):
     """
     shares = np.bincount(codes) / codes.size
     _, inverse = np.unique(types, return_inverse=True)
-    number, drawn = inverse.max() + 1, []
+    number = inverse.max() + 1
+    drawn: list[np.ndarray] = []
     while len(drawn) < draws:
         labels = rng.choice(shares.size, size=number, p=shares)
         if number == 1 or np.ptp(labels) > 0:
@@ -166,7 +171,7 @@ def control_codes(codes, types, draws, rng):
     return np.stack(drawn)
 
 
-def assign_folds(groups, n_folds, rng):
+def assign_folds(groups: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndarray:
     """Fold of every word, whole groups to one fold, folds of nearly equal numbers of groups.
 
     Returns
@@ -180,13 +185,13 @@ def assign_folds(groups, n_folds, rng):
     return rng.permutation(np.arange(number) % n_folds)[inverse]
 
 
-def held_out_sentences(groups, n_folds, rng):
+def held_out_sentences(groups: np.ndarray, n_folds: int, rng: np.random.Generator) -> Splits:
     """Splits in which a sentence is never on both sides: list of (training, test) bool arrays (n,)."""
     folds = assign_folds(groups, n_folds, rng)
     return [(folds != fold, folds == fold) for fold in range(n_folds)]
 
 
-def held_out_types(groups, types, rng):
+def held_out_types(groups: np.ndarray, types: np.ndarray, rng: np.random.Generator) -> Splits:
     """Splits in which neither a sentence nor a word type is on both sides; every word is tested once.
 
     Word types alone would leave the words around a test word in training, which know of the same sentence.
@@ -198,7 +203,7 @@ def held_out_types(groups, types, rng):
     ]  # fmt: skip
 
 
-def learning_splits(splits, groups, share, seed):
+def learning_splits(splits: Splits, groups: np.ndarray, share: float, seed: int) -> Splits:
     """The same tests with a share of the training sentences; a smaller share's are among a larger one's."""
     reduced = []
     for number, (train, test) in enumerate(splits):
@@ -208,7 +213,7 @@ def learning_splits(splits, groups, share, seed):
     return reduced
 
 
-def trained_classes(codes, splits):
+def trained_classes(codes: np.ndarray, splits: Splits) -> np.ndarray:
     """Words whose own class is among the training words of the split that tests them.
 
     Parameters

@@ -9,7 +9,7 @@ import pandas as pd
 
 from triphase.states.dimension import gride, neighbour_distances, scales
 from triphase.states.geometry import spectrum
-from triphase.states.probes import Plan, probe_scores
+from triphase.states.probes import Plan, Score, probe_scores
 from triphase.states.similarity import Cloud, cloud
 
 
@@ -67,6 +67,6 @@ class Layer:
         return cloud(self.states[self.drawn])
 
     @cached_property
-    def probe_scores(self) -> list[tuple[str, str | float, float, float, int]]:
+    def probe_scores(self) -> list[Score]:
         """Concept, kind of score, value, standard error and n of every probe; see `probe_scores`."""
         return probe_scores(self.states, self.plan, self.classifier)

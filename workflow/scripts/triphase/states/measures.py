@@ -4,11 +4,11 @@ A function takes the states, float32 (words, features), and a `triphase.states.l
 value, standard error and n; or a list of `Value`, where there are several targets or settings.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from triphase.core.measures import Result, Value, values_of
+from triphase.core.measures import Result, Row, Value, values_of
 from triphase.states import geometry
 from triphase.states.dimension import plateau, two_nn
 from triphase.states.layer import Layer
@@ -25,7 +25,7 @@ def measure_of_states(function: StateMeasure) -> StateMeasure:
     return function
 
 
-def layer_rows(layer: Layer, measures: Mapping[str, StateMeasure]) -> Iterable[tuple[int, str, Value]]:
+def layer_rows(layer: Layer, measures: Mapping[str, StateMeasure]) -> Iterator[Row]:
     """Rows of every measure of one layer, for `triphase.core.measures.measure_table`."""
     for name, function in measures.items():
         for value in values_of(name, function(layer.states, layer), len(layer.states)):
@@ -114,12 +114,13 @@ def probe_types(states: np.ndarray, layer: Layer) -> Result:
 @measure_of_states
 def probe_learning(states: np.ndarray, layer: Layer) -> Result:
     """`probe` with shares of the training sentences."""
-    shares = [(row[0], row[1], row[2:]) for row in layer.probe_scores if not isinstance(row[1], str)]
-    return [Value(*rest, target=concept, setting=share) for concept, share, rest in shares]
+    curve = [(score, score.kind) for score in layer.probe_scores if not isinstance(score.kind, str)]
+    return [Value(score.value, score.se, score.n, target=score.concept, setting=share) for score, share in curve]
 
 
 def _probed(layer: Layer, kind: str) -> list[Value]:
-    return [Value(*rest, target=concept) for concept, own, *rest in layer.probe_scores if own == kind]
+    scores = [score for score in layer.probe_scores if score.kind == kind]
+    return [Value(score.value, score.se, score.n, target=score.concept) for score in scores]
 
 
 @measure_of_states

@@ -5,14 +5,19 @@ fold, however many concepts there are.
 """
 
 import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from triphase.core.types import Section
 from triphase.states.classifiers import CLASSIFIERS, standardise
 from triphase.states.labels import (
     THIRDS,
     Concept,
+    Splits,
     concept_classes,
     control_codes,
     held_out_sentences,
@@ -30,6 +35,16 @@ MIN_COUNT = 20  # words of a class, of which each fold then tests about four
 ALPHAS = (1, 100, 10000)
 
 
+class Score(NamedTuple):
+    """One score of a concept: what was measured (see `probe_scores`), its standard error, and the words tested."""
+
+    concept: str
+    kind: str | float
+    value: float
+    se: float
+    n: int
+
+
 @dataclass(frozen=True)
 class Plan:
     """All that probes need beside the activations, the same for every layer, checkpoint and model.
@@ -39,13 +54,13 @@ class Plan:
     splits : dict of scheme ("sentences", "types", or a share of the training sentences) to (training, test) masks
     """
 
-    concepts: list
+    concepts: list[Concept]
     groups: np.ndarray
     types: np.ndarray
-    splits: dict
+    splits: dict[str | float, Splits]
 
 
-def plan_probes(words, probes, seed, control_draws=CONTROL_DRAWS):
+def plan_probes(words: pd.DataFrame, probes: Section, seed: int, control_draws: int = CONTROL_DRAWS) -> Plan:
     """Labels, control labels and folds of every concept: all that does not depend on the model.
 
     Parameters
@@ -86,7 +101,14 @@ def _of(rows, splits):
     return [(train[rows], test[rows]) for train, test in splits]
 
 
-def predict(features, columns, splits, groups, alphas=ALPHAS, classifier="ridge"):
+def predict(
+    features: np.ndarray,
+    columns: list[np.ndarray],
+    splits: Splits,
+    groups: np.ndarray,
+    alphas: Sequence[float] = ALPHAS,
+    classifier: str = "ridge",
+) -> np.ndarray:
     """Classes of held-out words.
 
     Parameters
@@ -115,7 +137,9 @@ def predict(features, columns, splits, groups, alphas=ALPHAS, classifier="ridge"
     return predicted
 
 
-def probe_scores(points, plan, classifier="ridge", schemes=None):
+def probe_scores(
+    points: np.ndarray, plan: Plan, classifier: str = "ridge", schemes: Collection[str | float] | None = None
+) -> list[Score]:
     """Scores of every concept on one set of features.
 
     Concepts with the same labelled words share a decomposition. Standard errors are of the tested words, clustered by
@@ -130,21 +154,21 @@ def probe_scores(points, plan, classifier="ridge", schemes=None):
 
     Returns
     -------
-    list of (concept, measure, value, se, n words)
-        `sentences` (balanced accuracy with sentences held out), `selectivity` (the same minus the mean over control
-        tasks), `types` (sentences and word types held out) and each share of the learning curve. NaN, with n 0, for a
-        concept that is not probed.
+    list of Score
+        Of kind `sentences` (balanced accuracy with sentences held out), `selectivity` (the same minus the mean over
+        control tasks), `types` (sentences and word types held out) and each share of the learning curve. NaN, with n 0,
+        for a concept that is not probed.
     """
     schemes = [scheme for scheme in plan.splits if schemes is None or scheme in schemes]
-    together = {}
+    together: dict[bytes, list[Concept]] = {}
     for concept in plan.concepts:
         together.setdefault(concept.rows.tobytes(), []).append(concept)
-    scores = []
+    scores: list[Score] = []
     for concepts in together.values():
         rows = concepts[0].rows
         if not len(rows):
-            measures = [*schemes, *(["selectivity"] if "sentences" in schemes else [])]
-            scores += [(concept.name, measure, np.nan, np.nan, 0) for concept in concepts for measure in measures]
+            kinds = [*schemes, *(["selectivity"] if "sentences" in schemes else [])]
+            scores += [Score(concept.name, kind, np.nan, np.nan, 0) for concept in concepts for kind in kinds]
             continue
         for scheme in schemes:
             splits = _of(rows, plan.splits[scheme])
@@ -161,29 +185,29 @@ def probe_scores(points, plan, classifier="ridge", schemes=None):
     return scores
 
 
-def overlap_factor(folds):
+def overlap_factor(folds: int) -> float:
     """What the error of the tested words is multiplied with, as the folds' classifiers are trained on the same words.
 
     Nadeau and Bengio (2003): variance 1 / folds + tested / trained instead of 1 / folds. Somewhat too much where there
     is a signal, while without the factor intervals of a concept without one miss chance too often.
     """
-    return np.sqrt(1 + folds / (folds - 1))
+    return float(np.sqrt(1 + folds / (folds - 1)))
 
 
 def _summary(name, scheme, parts, groups, factor):
     """Rows of one concept from the score and influence of its labels and of each control task."""
     (value, influence), controls = parts[0], parts[1:]
-    rows = [(name, scheme, value, factor * clustered_error(influence, groups), len(groups))]
+    rows = [Score(name, scheme, value, factor * clustered_error(influence, groups), len(groups))]
     if controls:
         control = np.array([score for score, _ in controls])
         difference = influence - np.mean([part for _, part in controls], axis=0)
         between = control.var(ddof=1) / control.size if control.size > 1 else 0.0
         error = np.hypot(factor * clustered_error(difference, groups), np.sqrt(between))
-        rows.append((name, "selectivity", value - control.mean(), error, len(groups)))
+        rows.append(Score(name, "selectivity", value - control.mean(), error, len(groups)))
     return rows
 
 
-def balanced_influence(codes, predicted, folds):
+def balanced_influence(codes: np.ndarray, predicted: np.ndarray, folds: np.ndarray) -> tuple[float, np.ndarray]:
     """Balanced accuracy and each word's influence on it (its derivative with respect to the word's weight).
 
     The share of a class that is found is averaged over the folds that hold some of it. Pooled, folds in which it is
@@ -212,7 +236,7 @@ def balanced_influence(codes, predicted, folds):
     return recall[occurring].mean(), weights * (hits - recall[codes]) / occurring.sum()
 
 
-def clustered_error(influence, groups):
+def clustered_error(influence: np.ndarray, groups: np.ndarray) -> float:
     """Standard error from influences summed within groups, as words of a sentence are not independent; NaN for one."""
     _, inverse = np.unique(groups, return_inverse=True)
     sums = np.bincount(inverse, weights=influence)

@@ -21,7 +21,7 @@ class Cloud:
     own: np.ndarray
 
 
-def cloud(points):
+def cloud(points: np.ndarray) -> Cloud:
     """Points prepared for comparisons, each of which then costs n² operations, whatever the number of features.
 
     Parameters
@@ -63,7 +63,7 @@ def _hsic(gram, sums, other, other_sums):
     return trace - 2 / (n - 2) * cross + product / ((n - 1) * (n - 2))
 
 
-def cka(one, other):
+def cka(one: Cloud, other: Cloud) -> tuple[float, float]:
     """Debiased linear CKA of two clouds of the same points.
 
     The ratio of unbiased estimates of the Hilbert-Schmidt independence criterion (Song et al. 2012) takes the place of

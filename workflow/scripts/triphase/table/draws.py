@@ -1,11 +1,15 @@
 """Draws and maps over the checkpoints of a study, read from the per-checkpoint results."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from triphase.core.artefacts import open_arrays
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 from triphase.encoding.analyses import CHOICES, STEP0
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT, COLUMNS, item_draws
@@ -15,7 +19,7 @@ from triphase.tasks.measures import item_scores
 KEYS = ["model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", *CHOICES, "main", "n"]
 
 
-def alignment_series(table, files):
+def alignment_series(table: pd.DataFrame, files: Mapping[tuple[str, str, int], str]) -> Entries:
     """Bootstrap draws of the headline alignment and its sensitivity analyses, for every subject and region.
 
     Where a model's series begins with step 0, one of these is r minus that of its own first checkpoint at the same
@@ -55,18 +59,18 @@ def alignment_series(table, files):
     return rows
 
 
-def step0_rows(drawn):
+def step0_rows(drawn: Entries) -> pd.DataFrame:
     """Tidy rows of the alignment over step 0, with errors, from what `alignment_series` gives."""
     rows = [{**row, "se": row["boot"].std(ddof=1)} for row in drawn if row["reference"] == STEP0]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _draws(path):
+def _draws(path: str) -> xr.Dataset:
     with open_arrays(path) as result:
         return result[["boot_r", "boot_gain"]].load()
 
 
-def leave_out(excluded, series, *lists):
+def leave_out(excluded: set[tuple[str, str]], series: Entries, *lists: list[Any]) -> list[list[Any]]:
     """The series without excluded checkpoints, and what belongs to the rest in lists that run along with it.
 
     Parameters
@@ -89,7 +93,7 @@ def leave_out(excluded, series, *lists):
     return [[item for item, keep in zip(items, kept, strict=True) if keep] for items in (series, *lists)]
 
 
-def task_series(series, items, adherence, n_draws, seed):
+def task_series(series: Entries, items: list[pd.DataFrame], adherence: Entries, n_draws: int, seed: int) -> Entries:
     """Bootstrap draws of every task measure, items drawn alike at every checkpoint of every model.
 
     Parameters
@@ -110,7 +114,7 @@ def task_series(series, items, adherence, n_draws, seed):
     return rows
 
 
-def draws_dataset(drawn, study, seed):
+def draws_dataset(drawn: Entries, study: str, seed: int) -> xr.Dataset:
     """The content of bootstrap.zarr.zip: draws and values of the tidy rows that have some, with the rows' keys.
 
     Returns
@@ -130,7 +134,12 @@ def draws_dataset(drawn, study, seed):
     )  # fmt: skip
 
 
-def gain_maps(series, files, layers, coordinates):
+def gain_maps(
+    series: Entries,
+    files: Mapping[tuple[str, str, int], str],
+    layers: Mapping[tuple[str, str], int],
+    coordinates: xr.Dataset,
+) -> xr.Dataset:
     """Gain per voxel over one model's checkpoints, each subject at its headline layer.
 
     Returns
@@ -157,5 +166,5 @@ def gain_maps(series, files, layers, coordinates):
     )
 
 
-def _row(entry, value, boot):
+def _row(entry: Section, value: float, boot: np.ndarray) -> Section:
     return {key: entry.get(key) for key in KEYS} | {"value": float(value), "boot": boot}

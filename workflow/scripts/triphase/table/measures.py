@@ -5,14 +5,17 @@ layer's states are in `triphase.states.measures` and those of items in `triphase
 The reference, `docs/reference/measures.md`, is made from this table by `make reference`.
 """
 
+from typing import Any
+
 from triphase.core.measures import ITEMS, MEASURES, STATES
+from triphase.core.types import Section
 
 ENCODING, RESPONSES, ATTENTION, LOGITS = "encoding scores", "brain responses", "attention", "logits"
 WORDS, TABLE = "words alone", "rows of this table"
 BRAIN, INSIDE, TASKS, MECHANISM = "Brain alignment", "Internal states", "Tasks", "Mechanism"
 
 # Fields that a section shares; then name, label, unit, range, own fields, and what it is.
-SECTIONS = {
+SECTIONS: dict[str, tuple[Section, list[Any]]] = {
     BRAIN: ({"needs": ENCODING, "panel": None}, [
         ("r", "r", "r", (-1, 1), {},
          "Pearson correlation of the joint prediction of model and nuisance bands with the response, mean over the "

@@ -10,7 +10,7 @@ from triphase.table.tidy import ALIGNMENT
 FEWEST_CHECKPOINTS = 5
 
 
-def surprisal_relation(table):
+def surprisal_relation(table: pd.DataFrame) -> pd.DataFrame:
     """Spearman correlation of surprisal of the stimulus with alignment over a run's checkpoints, and of their changes.
 
     Two curves that both follow training correlate whatever connects them, so the correlation of the changes from one
@@ -36,9 +36,9 @@ def surprisal_relation(table):
     return pd.DataFrame(rows, columns=["model", "subject", "roi", "measure", "value", "n"])
 
 
-def _spearman(values):
+def _spearman(values: np.ndarray) -> float:
     """Rank correlation of two columns; NaN for fewer than `FEWEST_CHECKPOINTS` rows or a constant column."""
     ranks = pd.DataFrame(values).rank()
     if len(ranks) < FEWEST_CHECKPOINTS or (ranks.std() == 0).any():
         return np.nan
-    return ranks[0].corr(ranks[1])
+    return float(ranks[0].corr(ranks[1]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ class Selection:
             kept &= np.isin(boot[key].values, [""] if wanted is None else wanted)
         return boot.isel(series=kept)
 
-    def _conditions(self) -> Iterator[tuple[str, tuple | None]]:
+    def _conditions(self) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
         if self.targets is not None:
             yield "target", self.targets
         for key in ("roi", "subject"):
@@ -67,9 +68,8 @@ class Selection:
 
 def analyses_of(rows: pd.DataFrame) -> dict[Analysis, bool]:
     """The analyses that rows of the tidy table belong to, and of each whether it is the main one."""
-    found = rows[[*CHOICES, "main"]].drop_duplicates()
-    return {
-        Analysis(**{key: None if pd.isna(value) else value for key, value in row.items()}): main
-        for *choices, main in found.itertuples(index=False)
-        for row in [dict(zip(CHOICES, choices, strict=True))]
-    }
+    found = {}
+    for row in rows[[*CHOICES, "main"]].drop_duplicates().to_dict("records"):
+        choices: dict[str, Any] = {key: None if pd.isna(row[key]) else row[key] for key in CHOICES}
+        found[Analysis(**choices)] = bool(row["main"])
+    return found

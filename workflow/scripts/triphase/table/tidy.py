@@ -1,10 +1,14 @@
 """The tidy table: one checkpoint's rows, the headline layer of a series, and draws that are paired over checkpoints."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
+from triphase.core.types import Entries
 from triphase.encoding.analyses import CHOICES, OWN_DELAYS, Analysis
 from triphase.responses.targets import region_masks
 
@@ -21,7 +25,7 @@ LEAST_CEILING = 0.2
 GAIN, ALIGNMENT = "gain", "alignment"
 
 
-def encoding_rows(dataset, rois, ceiling):
+def encoding_rows(dataset: xr.Dataset, rois: Entries, ceiling: pd.DataFrame) -> pd.DataFrame:
     """Tidy rows of one layer's encoding result.
 
     Parameters
@@ -40,18 +44,21 @@ def encoding_rows(dataset, rois, ceiling):
     normalised r: the mean r over the mean ceiling of the voxels whose ceiling is at least 0.2. Measures of the layer's
     kernel have neither subject nor roi.
     """
-    gains = [Analysis(*map(str, own)) for own in zip(*(dataset[key].values for key in CHOICES[:3]), strict=True)]
+    choices = zip(*(dataset[key].values for key in CHOICES[:3]), strict=True)
+    gains = [Analysis(str(scaling), str(delays), str(nuisance)) for scaling, delays, nuisance in choices]
     own = Analysis(gains[0].scaling, OWN_DELAYS)
     scores = [(name, own, dataset[name].values) for name in AVERAGED]
     scores += [(GAIN, analysis, values) for analysis, values in zip(gains, dataset["gain"].values, strict=True)]
     r = dataset["r"].values
     for name, p in {"significant": "q", "significant_fwer": "p_fwer"}.items():
         scores.append((name, own, np.where(np.isfinite(r), dataset[p].values < SIGNIFICANT, np.nan)))
-    errors = {("r", own): dataset["boot_r"].std("draw", ddof=1)}
-    errors |= {(GAIN, analysis): dataset["boot_gain"][:, :, k].std("draw", ddof=1) for k, analysis in enumerate(gains)}
-    errors = {score: deviation.to_series().to_dict() for score, deviation in errors.items()}
+    boots = {("r", own): dataset["boot_r"]}
+    boots |= {(GAIN, analysis): dataset["boot_gain"][:, :, k] for k, analysis in enumerate(gains)}
+    errors: dict[tuple[str, Analysis], dict[Any, float]] = {
+        score: boot.std("draw", ddof=1).to_series().to_dict() for score, boot in boots.items()
+    }
     normalised, largest = replace(own, normalised=True), _ceiling_of(dataset, ceiling)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for subject, region, mask in _places(dataset, rois):
         for measure, analysis, column in scores:
             known = column[mask & np.isfinite(column)]
@@ -68,12 +75,12 @@ def encoding_rows(dataset, rois, ceiling):
             rows.append((None, None, f"kernel_{shape}", analysis, kernel[shape], np.nan, None))
     frame = pd.DataFrame(rows, columns=["subject", "roi", "measure", "analysis", "value", "se", "n"])
     analyses = frame.pop("analysis")
-    choices = {key: [getattr(analysis, key) for analysis in analyses] for key in CHOICES}
+    columns = {key: [getattr(analysis, key) for analysis in analyses] for key in CHOICES}
     main = [analysis in (own, gains[0]) for analysis in analyses]
-    return frame.assign(**choices, main=main, layer=dataset.attrs["layer"])
+    return frame.assign(**columns, main=main, layer=dataset.attrs["layer"])
 
 
-def _places(dataset, rois):
+def _places(dataset: xr.Dataset, rois: Entries) -> Iterator[tuple[str, str, np.ndarray]]:
     """Every subject and region of a result, with the targets that belong to both."""
     regions = region_masks(dataset["roi"].values, rois)
     for subject in dataset["listener"].values.tolist():
@@ -81,7 +88,7 @@ def _places(dataset, rois):
         yield from ((subject, region, mask & mine) for region, mask in regions.items())
 
 
-def _ceiling_of(dataset, ceiling):
+def _ceiling_of(dataset: xr.Dataset, ceiling: pd.DataFrame) -> np.ndarray:
     """Largest r that noise allows for each target, NaN where responses are not repeated."""
     repeated = ceiling[ceiling["kind"] == "repeats"]
     known = dict(zip(zip(repeated["subject"], repeated["voxel"], strict=True), repeated["ceiling"], strict=True))
@@ -89,13 +96,15 @@ def _ceiling_of(dataset, ceiling):
     return np.array([known.get(target, np.nan) for target in targets], dtype=float)
 
 
-def tidy(frames, *, study, model, checkpoint, step, tokens):
+def tidy(
+    frames: list[pd.DataFrame], *, study: str, model: str, checkpoint: str, step: int, tokens: int | None
+) -> pd.DataFrame:
     """Join partial tables of one checkpoint into the tidy form: typed columns, nulls where a key does not apply."""
     frame = pd.concat([f for f in frames if len(f)], ignore_index=True)
     return typed(frame.assign(study=study, model=model, checkpoint=checkpoint, step=step, tokens=tokens))
 
 
-def typed(frame):
+def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """The tidy table's columns in order, with their types; rows are of the main analysis and raw unless they say so."""
     frame = frame.reindex(columns=COLUMNS)
     frame = frame.assign(main=_flag(frame["main"], True), normalised=_flag(frame["normalised"], False))
@@ -103,11 +112,11 @@ def typed(frame):
     return frame.astype(kinds | dict.fromkeys(["setting", "value", "se"], "float64"))
 
 
-def _flag(column, default):
+def _flag(column: pd.Series, default: bool) -> pd.Series:
     return column.where(column.notna(), default).astype(bool)
 
 
-def choose_layers(table, roi):
+def choose_layers(table: pd.DataFrame, roi: str) -> dict[tuple[str, str], int]:
     """One layer per model and subject, fixed over checkpoints: the best training-CV score averaged over checkpoints.
 
     Parameters
@@ -127,7 +136,7 @@ def choose_layers(table, roi):
     return {(model, subject): int(layer) for model, subject, layer in best}
 
 
-def alignment_rows(table, layers):
+def alignment_rows(table: pd.DataFrame, layers: Mapping[tuple[str, str], int]) -> pd.DataFrame:
     """Alignment: the gain, under every analysis, at the chosen layer; `layer` says which it is."""
     gain = table[table["measure"] == GAIN]
     chosen = [
@@ -136,7 +145,7 @@ def alignment_rows(table, layers):
     return gain[np.array(chosen, dtype=bool)].assign(measure=ALIGNMENT)
 
 
-def ceiling_rows(ceiling, rois):
+def ceiling_rows(ceiling: pd.DataFrame, rois: Entries) -> pd.DataFrame:
     """Ceiling per subject and region, and how many voxels are valid: measures `ceiling` and `valid_voxels`.
 
     With repeats a region's ceiling is the square root of its mean reliability (0 where that is negative): the mean of
@@ -161,7 +170,7 @@ def ceiling_rows(ceiling, rois):
     return pd.DataFrame(rows, columns=["subject", "roi", "measure", "value", "n"])
 
 
-def floor_rows(shared, rois):
+def floor_rows(shared: xr.Dataset, rois: Entries) -> pd.DataFrame:
     """What needs no language model, per subject and region: measure `r_floor`, r of autocorrelation alone.
 
     Parameters
@@ -180,7 +189,7 @@ def floor_rows(shared, rois):
     return pd.DataFrame(rows, columns=["subject", "roi", "measure", "value", "n"])
 
 
-def item_draws(scores, n_draws, seed):
+def item_draws(scores: np.ndarray, n_draws: int, seed: int) -> np.ndarray:
     """Bootstrap the mean of item scores, with the same items drawn for every checkpoint.
 
     Parameters
@@ -194,4 +203,5 @@ def item_draws(scores, n_draws, seed):
     n_items = scores.shape[1]
     generator = np.random.default_rng([seed, n_items])
     counts = generator.multinomial(n_items, np.full(n_items, 1 / n_items), size=n_draws)
-    return (scores @ counts.T / n_items).astype(np.float32)
+    drawn: np.ndarray = scores @ counts.T / n_items
+    return drawn.astype(np.float32)

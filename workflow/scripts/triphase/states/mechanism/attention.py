@@ -3,15 +3,17 @@
 Weights are (windows, heads, positions, positions): how much each position attends to which, rows summing to 1.
 """
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from transformers import PreTrainedModel
 
 from triphase.activations.hooks import find_layers, hooked_parts
 
 
 @contextmanager
-def attending(model, take):
+def attending(model: PreTrainedModel, take: Callable[[int, torch.Tensor], None]) -> Iterator[None]:
     """Hook a model so that every layer gives its attention weights away, and none is kept.
 
     Parameters
@@ -37,7 +39,7 @@ def attending(model, take):
         model.set_attn_implementation(before)
 
 
-def prefix_matching(weights):
+def prefix_matching(weights: torch.Tensor) -> torch.Tensor:
     """How much heads attend from a token that comes again to the token behind its first occurrence.
 
     The prefix-matching score of Olsson et al. (2022): 1 for a perfect induction head, 1 / positions seen for one that
@@ -56,7 +58,7 @@ def prefix_matching(weights):
     return weights.diagonal(1 - length, dim1=-2, dim2=-1)[..., 2:].mean(-1)
 
 
-def entropy(weights):
+def entropy(weights: torch.Tensor) -> torch.Tensor:
     """Entropy of attention over its largest value, the log of the positions seen: 0 for one position, 1 for all alike.
 
     Returns
@@ -67,7 +69,7 @@ def entropy(weights):
     return (torch.special.entr(weights[..., 1:, :]).sum(-1) / seen.log()).mean(-1)
 
 
-def first_share(weights):
+def first_share(weights: torch.Tensor) -> torch.Tensor:
     """Share of attention that the first position gets, an attention sink in many models (Xiao et al. 2024).
 
     Returns

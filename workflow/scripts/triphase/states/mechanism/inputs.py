@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from transformers import PreTrainedTokenizerBase
 
 from triphase.activations.windows import sink_token
 from triphase.core.errors import InputError
@@ -13,7 +15,9 @@ SEQUENCES = 16  # of random tokens: a head's score is their mean over all positi
 WINDOWS = 64  # of a text at most: 3,072 tokens, whose attention takes seconds
 
 
-def repeated_tokens(tokenizer, sequences, length, seed, limit=None):
+def repeated_tokens(
+    tokenizer: PreTrainedTokenizerBase, sequences: int, length: int, seed: int, limit: int | None = None
+) -> np.ndarray:
     """Random tokens, said twice: the test of induction heads (Olsson et al. 2022).
 
     Tokens are uniform over the vocabulary without special tokens. None is twice in a sequence, so that each has exactly
@@ -49,7 +53,9 @@ def repeated_tokens(tokenizer, sequences, length, seed, limit=None):
     return np.concatenate([np.full((sequences, 1), sink_token(tokenizer)), once, once], axis=1)
 
 
-def text_windows(tokenizer, texts, number, limit=None):
+def text_windows(
+    tokenizer: PreTrainedTokenizerBase, texts: list[str], number: int, limit: int | None = None
+) -> np.ndarray:
     """Windows of prompt and continuation that do not overlap, evenly spaced over all texts.
 
     Parameters
@@ -82,7 +88,7 @@ def text_windows(tokenizer, texts, number, limit=None):
     return np.insert(whole[chosen], 0, sink_token(tokenizer), axis=1)
 
 
-def stimulus_texts(words):
+def stimulus_texts(words: pd.DataFrame) -> list[str]:
     """The running text of every stimulus of the words' table; of annotations each once, since they last for seconds.
 
     Returns
@@ -94,7 +100,7 @@ def stimulus_texts(words):
     return ["\n".join(dict.fromkeys(own)) for _, own in words.groupby("stimulus", sort=False)["word"]]
 
 
-def read_text(path):
+def read_text(path: str | Path) -> str:
     """Content of a UTF-8 text file; InputError where it is none."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")

@@ -1,9 +1,11 @@
 """A model reads fixed inputs: what every token costs it, which it would have written itself, and its attention."""
 
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from triphase.activations.surprisal import surprisal_of_logits
 from triphase.states.mechanism.attention import attending
@@ -12,7 +14,9 @@ from triphase.states.mechanism.attention import attending
 NUMBERS = 2**26
 
 
-def read(model, ids, scores=None):
+def read(
+    model: PreTrainedModel, ids: np.ndarray, scores: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] | None = None
+) -> tuple[np.ndarray, np.ndarray, dict[str, dict[int, np.ndarray]]]:
     """Run inputs of one length through a model.
 
     Parameters
@@ -30,10 +34,11 @@ def read(model, ids, scores=None):
     attention : dict of name to dict of layer to float32 array (n, heads)
         Without the layers whose weights cannot be had.
     """
-    bits, likeliest, taken = [], [], {}
+    bits, likeliest = [], []
+    taken: dict[str, dict[int, list[np.ndarray]]] = {}
 
-    def take(layer, weights):
-        for name, score in scores.items():
+    def take(layer: int, weights: torch.Tensor) -> None:
+        for name, score in (scores or {}).items():
             taken.setdefault(name, {}).setdefault(layer, []).append(score(weights).cpu().numpy())
 
     with torch.inference_mode(), attending(model, take) if scores else nullcontext():

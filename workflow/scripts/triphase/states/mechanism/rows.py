@@ -1,8 +1,11 @@
 """Mechanism of one checkpoint as rows of the tidy table; `triphase.table.measures` lists the measures."""
 
-import numpy as np
+from typing import Any
 
-from triphase.core.measures import Value
+import numpy as np
+from transformers import PreTrainedModel
+
+from triphase.core.measures import Row, Value
 from triphase.states.mechanism.attention import entropy, first_share, prefix_matching
 from triphase.states.mechanism.inputs import CONTINUATION
 from triphase.states.mechanism.reading import read
@@ -12,7 +15,7 @@ NO_WEIGHTS = "the model gives no attention weights"
 NO_WINDOW = "no text is as long as a prompt and its continuation"
 
 
-def induction_rows(model, ids):
+def induction_rows(model: PreTrainedModel, ids: np.ndarray) -> tuple[list[Row], dict[str, str]]:
     """Induction heads by layer, and what repetition spares the model.
 
     Parameters
@@ -25,22 +28,25 @@ def induction_rows(model, ids):
     list of (layer or None, measure, Value); dict of measure to the reason why layers lack it
     """
     bits, _, attention = read(model, ids, {"induction": prefix_matching})
-    rows, depth = [], model.base_model.config.num_hidden_layers
+    rows: list[Row] = []
+    depth = depth_of(model)
     for layer in range(1, depth + 1):
         heads = attention.get("induction", {}).get(layer, np.empty((len(ids), 0)))
-        single = [_mean(head) for head in heads.T]
-        rows += [(layer, "induction_head", Value(*row, target=str(head))) for head, row in enumerate(single)]
-        largest = max((value for value, _, _ in single), default=np.nan)
+        single = [_mean(head, target=str(number)) for number, head in enumerate(heads.T)]
+        rows += [(layer, "induction_head", value) for value in single]
+        largest = max((value.value for value in single), default=np.nan)
         rows.append((layer, "induction_head_max", Value(largest, n=len(ids) if single else 0)))
-        rows.append((layer, "induction_head_mean", Value(*_mean(_over_heads(heads)))))
+        rows.append((layer, "induction_head_mean", _mean(_over_heads(heads))))
     length = ids.shape[1] // 2
     # The first token of a sequence follows nothing that it followed before: it is left out of both halves.
     first, second = bits[:, 1:length], bits[:, length + 1 :]
-    rows.append((None, "in_context_score", Value(*_mean(second.mean(1) - first.mean(1)))))
+    rows.append((None, "in_context_score", _mean(second.mean(1) - first.mean(1))))
     return rows, _lacking(attention.get("induction", {}), depth, ["induction_head_max", "induction_head_mean"])
 
 
-def stimulus_rows(model, windows, unseen):
+def stimulus_rows(
+    model: PreTrainedModel, windows: np.ndarray, unseen: np.ndarray | None
+) -> tuple[list[Row], dict[str, str]]:
     """Attention by layer while the model reads the stimulus, and whether it knows the stimulus by heart.
 
     That greedy generation reproduces a continuation is the same as that every token of it is the likeliest one behind
@@ -58,29 +64,38 @@ def stimulus_rows(model, windows, unseen):
     """
     scores = {"attention_entropy": entropy, "attention_first": first_share}
     bits, likeliest, attention = read(model, windows, scores)
-    rows, reasons, depth = [], {}, model.base_model.config.num_hidden_layers
+    rows: list[Row] = []
+    reasons: dict[str, str] = {}
+    depth = depth_of(model)
     for name in scores:
         found = attention.get(name, {})
         empty = np.empty((len(windows), 0))
-        rows += [(at, name, Value(*_mean(_over_heads(found.get(at, empty))))) for at in range(1, depth + 1)]
+        rows += [(at, name, _mean(_over_heads(found.get(at, empty)))) for at in range(1, depth + 1)]
         reasons |= _lacking(found, depth, [name]) if len(windows) else {name: NO_WINDOW}
     whole, n = likeliest[:, -CONTINUATION:].all(1), len(windows)
-    share = (whole.mean(), agresti_coull(int(whole.sum()), n)) if n else (np.nan, np.nan)
-    rows.append((None, "contamination", Value(*share, n)))
+    share, error = (whole.mean(), agresti_coull(int(whole.sum()), n)) if n else (np.nan, np.nan)
+    rows.append((None, "contamination", Value(share, error, n)))
     reasons |= {} if n else {"contamination": NO_WINDOW}
     if unseen is not None:
         other, *_ = read(model, unseen)
-        (ours, error, _), (theirs, other_error, _) = (_mean(own[:, -CONTINUATION:].mean(1)) for own in (bits, other))
-        rows.append((None, "contamination_surprisal", Value(ours - theirs, np.hypot(error, other_error), n)))
+        ours, theirs = (_mean(own[:, -CONTINUATION:].mean(1)) for own in (bits, other))
+        value = Value(ours.value - theirs.value, np.hypot(ours.se, theirs.se), n)
+        rows.append((None, "contamination_surprisal", value))
         reasons |= {} if n and len(unseen) else {"contamination_surprisal": NO_WINDOW}
     return rows, reasons
 
 
-def _mean(values):
-    """Mean, its standard error and n of values (n,); NaN for none."""
+def depth_of(model: PreTrainedModel) -> int:
+    """Number of a model's layers."""
+    config: Any = model.base_model.config
+    return int(config.num_hidden_layers)
+
+
+def _mean(values: np.ndarray, target: str | None = None) -> Value:
+    """Mean of values (n,), with its standard error; NaN for none."""
     n = len(values)
     error = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return values.mean() if n else np.nan, error, n
+    return Value(values.mean() if n else np.nan, error, n, target)
 
 
 def _over_heads(heads):
