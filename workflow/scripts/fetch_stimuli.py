@@ -3,6 +3,7 @@
 from triphase.config.jobs import FetchStimuli
 from triphase.core.artefacts import write_json
 from triphase.core.job import Job, start
+from triphase.core.types import Section
 from triphase.sources.manifest import fetch_files, stimulus_files
 
 
@@ -10,7 +11,7 @@ def main(job: Job[FetchStimuli]) -> None:
     """Write the manifest of the stimuli: the files of each role, by stimulus."""
     paths, settings = job.paths, job.settings
     sets = stimulus_files(settings.words, settings.audio, settings.runs)
-    about = {"dataset": settings.dataset, "local_data": settings.local_data}
+    about: Section = {"dataset": settings.dataset, "local_data": settings.local_data}
     write_json(paths.manifest, fetch_files(sets, **about, user=f"{settings.study}/stimuli", execution=job.execution))
 
 

@@ -1,5 +1,7 @@
 """Surprisal, geometry and linear probes of one checkpoint, layer by layer, and similarity between its layers."""
 
+from typing import Any
+
 from triphase.config.jobs import MeasureStates
 from triphase.core.artefacts import open_arrays, read_table, write_table
 from triphase.core.job import Job, start
@@ -17,7 +19,8 @@ def main(job: Job[MeasureStates]) -> None:
     paths, settings = job.paths, job.settings
     words = unique_stimuli(read_table(paths.words))
     plan = plan_probes(words, settings.probes, settings.seed)
-    drawn, below = drawn_words(len(words), settings.words, settings.seed), {}
+    drawn = drawn_words(len(words), settings.words, settings.seed)
+    below: dict[int, Any] = {}
     with open_arrays(paths.activations) as activations:
         rows = [surprisal_row(activations["surprisal"].to_numpy(), words)]
         for number in activations["layer"].to_numpy().tolist():

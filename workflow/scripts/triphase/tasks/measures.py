@@ -218,7 +218,7 @@ def validity(answers: Answers) -> Found:
 def answer_entropy(answers: Answers) -> Found:
     """Entropy of the answers in bits."""
     entropies, errors = np.transpose([entropy_bits(answers.response[v]) for v in answers.asked])
-    return entropies.mean(), np.linalg.norm(errors) / len(answers.asked), len(answers.item)
+    return entropies.mean(), float(np.linalg.norm(errors)) / len(answers.asked), len(answers.item)
 
 
 @measure_of_adherence
@@ -226,7 +226,7 @@ def commonest_answer(answers: Answers) -> Found:
     """Share of the commonest answer."""
     n, shares = len(answers.item), np.array([commonest_share(answers.response[v]) for v in answers.asked])
     errors = [agresti_coull(round(share * n), n) for share in shares]
-    return shares.mean(), np.linalg.norm(errors) / len(answers.asked), n
+    return shares.mean(), float(np.linalg.norm(errors)) / len(answers.asked), n
 
 
 @measure_of_adherence
@@ -245,7 +245,7 @@ def accuracy_valid(answers: Answers) -> Found:
         for index, target in zip(answers.parsed[v], answers.target[v], strict=True)
         if index is not None and pd.notna(target)
     ]
-    return np.mean(right) if right else np.nan, standard_error(right), len(right)
+    return float(np.mean(right)) if right else np.nan, standard_error(right), len(right)
 
 
 @measure_of_adherence
