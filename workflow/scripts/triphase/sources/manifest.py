@@ -7,7 +7,7 @@ import hashlib
 import string
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
@@ -59,7 +59,7 @@ def wanted_files(roles: dict[str, str], subject: Section | None, runs: Entries) 
     return files
 
 
-def of_run(files: dict[str, Value], run: Section) -> Value | None:
+def of_run(files: dict[str, Any], run: Section) -> Any:
     """The entry of one role that belongs to a run: its own, its stimulus', or the only one there is; None if absent."""
     return next((files[key] for key in (run["name"], run["stimulus"], "") if key in files), None)
 
