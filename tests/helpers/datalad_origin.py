@@ -62,9 +62,9 @@ def save(path, version):
     git(path, "tag", "-f", version)
 
 
-def fetch(origin, tmp_path, version="1.0.0", files=FILES, user="study/s1", **retrieve):
+def fetch(origin, tmp_path, version="1.0.0", files=FILES, user="study/s1", **execution):
     return fetch_dataset(
-        files, name="mini", url=str(origin), version=version, user=user, retrieve=RETRIEVE | retrieve,
+        files, name="mini", url=str(origin), version=version, user=user, execution=RETRIEVE | execution,
         folder=tmp_path / "datasets",
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ def main(job: Job[BuildSound]) -> None:
     """Read the sounds that the manifest names and write one table: stimulus, time_s, envelope."""
     paths, settings = job.paths, job.settings
     manifest = read_json(paths.manifest)
-    ensure_content(manifest, user=f"{settings.study}/stimuli", retrieve=job.execution)
+    ensure_content(manifest, user=f"{settings.study}/stimuli", execution=job.execution)
     files = {run["stimulus"]: of_run(manifest["files"]["audio"], run)["path"] for run in settings.runs}
     parts = [read_envelope(path).assign(stimulus=stimulus) for stimulus, path in files.items()]
     table = pd.concat(parts, ignore_index=True)[["stimulus", "time_s", "envelope"]]

@@ -13,7 +13,7 @@ def main(job: Job[BuildWords]) -> None:
     """Read the transcripts that the manifest names and write one table."""
     paths, settings = job.paths, job.settings
     manifest = read_json(paths.manifest)
-    ensure_content(manifest, user=f"{settings.study}/stimuli", retrieve=job.execution)
+    ensure_content(manifest, user=f"{settings.study}/stimuli", execution=job.execution)
     language, unit = settings.words["language"], settings.words["unit"]
     tables, seconds = {}, {}
     for run in settings.runs:

@@ -15,7 +15,7 @@ def main(job: Job[CleanResponses]) -> None:
     files = dict(manifest["files"])
     for path in paths.atlas:
         parcels = read_json(path)
-        ensure_content(parcels, user=f"{settings.study}/atlas", retrieve=job.execution)
+        ensure_content(parcels, user=f"{settings.study}/atlas", execution=job.execution)
         files |= {"atlas": parcels["files"]["image"], "atlas_table": parcels["files"]["table"]}
     attributes = {key: manifest[key] for key in ("dataset", "url", "version")}
     attributes |= {
@@ -24,7 +24,7 @@ def main(job: Job[CleanResponses]) -> None:
         "versions": library_versions("nilearn", "nibabel", "h5py", "numpy"),
     }
     subject = job.wildcards.subject
-    with raw_content(manifest, user=f"{settings.study}/{subject}", retrieve=job.execution):
+    with raw_content(manifest, user=f"{settings.study}/{subject}", execution=job.execution):
         clean_subject(paths.responses, subject, files, words, settings, attributes)
 
 

@@ -20,7 +20,7 @@ def main(job: Job[EvaluateTasks]) -> None:
         dtype="float32",
         device=job.execution["device"],
         max_memory=memory_limits(job.memory_mb),
-        retrieve=job.execution,
+        execution=job.execution,
     )
     tokenizer, batch = load_tokenizer(manifest), job.execution["task_batch"]
     items, metadata = evaluate(settings.jobs, tasks, model, tokenizer, batch_size=batch, seed=settings.seed)

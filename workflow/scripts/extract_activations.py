@@ -26,7 +26,7 @@ def main(job: Job[ExtractActivations]) -> None:
         dtype=settings.dtype,
         device=job.execution["device"],
         max_memory=memory_limits(job.memory_mb),
-        retrieve=job.execution,
+        execution=job.execution,
     )
     tokenizer, limit = load_tokenizer(manifest), longest_input(model)
     rows = {stimulus: own for stimulus, own in labels.groupby("stimulus", sort=False)}

@@ -11,7 +11,7 @@ def main(job: Job[FetchAtlas]) -> None:
     paths, settings = job.paths, job.settings
     files = {role: {"": settings.atlas[role]} for role in ("image", "table")}
     about = {key: str(settings.atlas[key]) for key in ("name", "url", "version")}
-    write_json(paths.manifest, fetch_dataset(files, **about, user=f"{settings.study}/atlas", retrieve=job.execution))
+    write_json(paths.manifest, fetch_dataset(files, **about, user=f"{settings.study}/atlas", execution=job.execution))
 
 
 if __name__ == "__main__":

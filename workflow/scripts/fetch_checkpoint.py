@@ -8,7 +8,7 @@ from triphase.core.job import Job, start
 
 def main(job: Job[FetchCheckpoint]) -> None:
     """Write the manifest that every later stage loads the model by."""
-    write_json(job.paths.checkpoint, find_checkpoint(**job.settings.source, retrieve=job.execution))
+    write_json(job.paths.checkpoint, find_checkpoint(**job.settings.source, execution=job.execution))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ def main(job: Job[FetchResponses]) -> None:
     sets = [(settings.source["root"], wanted_files(settings.source["files"], settings.subject, settings.runs))]
     about = {"dataset": settings.dataset, "local_data": settings.local_data}
     user = f"{settings.study}/{job.wildcards.subject}"
-    write_json(paths.manifest, fetch_files(sets, **about, user=user, retrieve=job.execution))
+    write_json(paths.manifest, fetch_files(sets, **about, user=user, execution=job.execution))
 
 
 if __name__ == "__main__":

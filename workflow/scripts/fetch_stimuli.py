@@ -11,7 +11,7 @@ def main(job: Job[FetchStimuli]) -> None:
     paths, settings = job.paths, job.settings
     sets = stimulus_files(settings.words, settings.audio, settings.runs)
     about = {"dataset": settings.dataset, "local_data": settings.local_data}
-    write_json(paths.manifest, fetch_files(sets, **about, user=f"{settings.study}/stimuli", retrieve=job.execution))
+    write_json(paths.manifest, fetch_files(sets, **about, user=f"{settings.study}/stimuli", execution=job.execution))
 
 
 if __name__ == "__main__":

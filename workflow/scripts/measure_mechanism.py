@@ -30,7 +30,7 @@ def main(job: Job[MeasureMechanism]) -> None:
         dtype=settings.dtype,
         device=job.execution["device"],
         max_memory=memory_limits(job.memory_mb),
-        retrieve=job.execution,
+        execution=job.execution,
     )
     tokenizer, limit = load_tokenizer(manifest), longest_input(model)
     random = repeated_tokens(tokenizer, SEQUENCES, settings.length, settings.seed, limit)

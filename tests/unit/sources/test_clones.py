@@ -254,5 +254,5 @@ def test_a_clone_of_another_user_is_refused_and_not_deleted(origin, fetched, tmp
         assert text in str(error.value)
     assert "\n" not in str(error.value) and read(fetched) == b"annexed"
     with pytest.raises(InputError, match="dubious ownership"):
-        content.ensure_content(fetched, user="study/s1", retrieve={"transfers": 1, "retries": 0})
+        content.ensure_content(fetched, user="study/s1", execution={"transfers": 1, "retries": 0})
     assert read(fetched) == b"annexed"

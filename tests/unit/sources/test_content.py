@@ -23,7 +23,7 @@ def present(manifest):
 
 def test_raw_files_go_when_the_result_is_whole_and_come_back_when_it_is_made_again(fetched, tmp_path):
     for _ in range(2):
-        with raw_content(fetched, user="study/s1", retrieve=RETRIEVE):
+        with raw_content(fetched, user="study/s1", execution=RETRIEVE):
             assert read(fetched) == b"annexed"
         assert present(fetched) == [] and read(fetched, "words", "") == b"word\n"
     records = list((tmp_path / "datasets").glob(".*.users/*/*.json"))
@@ -31,10 +31,10 @@ def test_raw_files_go_when_the_result_is_whole_and_come_back_when_it_is_made_aga
 
 
 def test_raw_files_stay_when_the_result_is_not_whole_or_they_are_to_be_kept(fetched):
-    with pytest.raises(OSError, match="disk"), raw_content(fetched, user="study/s1", retrieve=RETRIEVE):
+    with pytest.raises(OSError, match="disk"), raw_content(fetched, user="study/s1", execution=RETRIEVE):
         raise OSError("the disk of the results is full")
     assert present(fetched) == ["bold_run-1.nii"]
-    with raw_content(fetched, user="study/s1", retrieve=KEEP):
+    with raw_content(fetched, user="study/s1", execution=KEEP):
         pass
     assert present(fetched) == ["bold_run-1.nii"]
 
@@ -70,13 +70,13 @@ def test_the_last_copy_is_kept_with_a_warning(origin, fetched, caplog):
 def test_a_copy_that_cannot_be_reached_is_no_copy(origin, fetched, tmp_path, caplog):
     origin.rename(tmp_path / "gone")
     assert release_content(fetched, user="study/s1") == [] and "could not be verified" in caplog.text
-    with raw_content(fetched, user="study/s1", retrieve=RETRIEVE):
+    with raw_content(fetched, user="study/s1", execution=RETRIEVE):
         assert read(fetched) == b"annexed"
 
 
 def test_a_clone_that_was_deleted_is_made_again(fetched):
     clones.remove(Path(fetched["clone"]))
-    ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
+    ensure_content(fetched, user="study/s1", execution=RETRIEVE)
     assert read(fetched) == b"annexed"
 
 
@@ -85,21 +85,21 @@ def test_a_manifest_of_another_commit_is_refused(origin, fetched):
     (origin / "words.tsv").write_text("another\n")
     save(origin, "1.0.0")
     with pytest.raises(InputError, match="delete the manifests in results/<study>/sources and run again"):
-        ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
+        ensure_content(fetched, user="study/s1", execution=RETRIEVE)
 
 
 def test_a_file_changed_since_is_refused(fetched):
     Path(fetched["files"]["words"][""]["path"]).write_text("another\n")
     with pytest.raises(InputError, match="was changed"):
-        ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
+        ensure_content(fetched, user="study/s1", execution=RETRIEVE)
 
 
 def test_the_origin_is_not_asked_while_the_content_is_there(origin, fetched, tmp_path):
     (origin / "words.tsv").write_text("another\n")
     save(origin, "1.0.0")
-    ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
+    ensure_content(fetched, user="study/s1", execution=RETRIEVE)
     origin.rename(tmp_path / "gone")
-    ensure_content(fetched, user="study/s1", retrieve=RETRIEVE)
+    ensure_content(fetched, user="study/s1", execution=RETRIEVE)
 
 
 def test_files_of_the_users_own_folder_are_left_alone(tmp_path):
@@ -107,7 +107,7 @@ def test_files_of_the_users_own_folder_are_left_alone(tmp_path):
     own.write_text("1\n")
     manifest = {"dataset": "mini", "commit": None, "clone": None}
     manifest["files"] = {"response": {"": {"path": str(own), "key": "SHA256-0", "bytes": 2}}}
-    with raw_content(manifest, user="study/s1", retrieve=RETRIEVE):
+    with raw_content(manifest, user="study/s1", execution=RETRIEVE):
         pass
     assert own.is_file()
 
@@ -115,7 +115,7 @@ def test_files_of_the_users_own_folder_are_left_alone(tmp_path):
 def test_sound_of_the_data_set_beside_words_of_the_own_folder(fetched, tmp_path):
     own = {"path": str(tmp_path / "words.tsv"), "key": "SHA256-0", "bytes": 2}
     fetched["files"]["words"] = {"": own}
-    ensure_content(fetched, user="study/stimuli", retrieve=RETRIEVE)
+    ensure_content(fetched, user="study/stimuli", execution=RETRIEVE)
     assert release_content(fetched, user="study/stimuli") == []
     assert release_content(fetched, user="study/s1") == ["bold_run-1.nii"]
 
@@ -133,7 +133,7 @@ def test_fetching_and_releasing_at_once_loses_nothing(origin, tmp_path):
     def work(user):
         try:
             for _ in range(3):
-                with raw_content(first, user=user, retrieve=RETRIEVE):
+                with raw_content(first, user=user, execution=RETRIEVE):
                     assert read(first) == b"annexed"
         except BaseException as error:
             failures.append(error)

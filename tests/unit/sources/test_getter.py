@@ -29,7 +29,7 @@ def run_job(origin, tmp_path, files=BOLD, environment=None, **keywords):
         "logging.basicConfig(level='INFO'); fetch_dataset(**json.loads(sys.argv[2]))"
     )
     request = {"files": files, "name": "mini", "url": str(origin), "version": "1.0.0", "user": "study/s1"}
-    request |= {"retrieve": {"transfers": 2, "retries": 0}, "folder": str(tmp_path / "datasets"), **keywords}
+    request |= {"execution": {"transfers": 2, "retries": 0}, "folder": str(tmp_path / "datasets"), **keywords}
     return subprocess.Popen(
         [sys.executable, "-c", code, LIBRARY, json.dumps(request)], text=True,
         env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -117,7 +117,7 @@ def test_a_full_disk(tmp_path):
     origin, disk = make_dataset(tmp_path / "origin", content=os.urandom(8_000_000)), tmp_path / "disk"
     disk.mkdir()
     request = {"files": BOTH, "name": "mini", "url": str(origin), "version": "1.0.0", "user": "study/s1"}
-    request |= {"retrieve": {"transfers": 1, "retries": 3}, "folder": str(disk / "datasets")}
+    request |= {"execution": {"transfers": 1, "retries": 3}, "folder": str(disk / "datasets")}
     code = "import json, sys; sys.path.insert(0, sys.argv[1]); from triphase.sources import downloads\n"
     lie = "downloads.check_disk = lambda *_: None\n"
     call = "downloads.fetch_dataset(**json.loads(sys.argv[2]))"

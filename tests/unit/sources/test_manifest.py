@@ -127,7 +127,7 @@ def test_manifest_of_local_files_has_no_commit(tmp_path):
         dataset={"name": "mini", "url": "https://nowhere.example/x.git", "version": "1"},
         local_data=str(tmp_path),
         user="study/s1",
-        retrieve={"transfers": 1, "retries": 0, "keep_raw": True},
+        execution={"transfers": 1, "retries": 0, "keep_raw": True},
     )
     assert [manifest[key] for key in ("dataset", "url", "version", "commit", "clone")] == ["mini", *[None] * 4]
     assert list(manifest["files"]) == ["response"]

@@ -49,7 +49,7 @@ class Weights:
         self.release()
 
 
-def ensure_weights(manifest: Manifest, retrieve: dict[str, Any] | None = None) -> Weights:
+def ensure_weights(manifest: Manifest, execution: dict[str, Any] | None = None) -> Weights:
     """Have a checkpoint's weights on this machine and keep them there while the caller uses them.
 
     Weights in a folder of the user's, or in the user's own cache, are used where they lie. Others are downloaded when
@@ -59,8 +59,8 @@ def ensure_weights(manifest: Manifest, retrieve: dict[str, Any] | None = None) -
     Parameters
     ----------
     manifest : dict, from `triphase.checkpoints.find.find_checkpoint`
-    retrieve : dict with disk_gb (GB of weights that may lie in resources/models at once; None: no bound), transfers and
-        retries: of the config's `execution`
+    execution : dict with disk_gb (GB of weights that may lie in resources/models at once; None: no bound), transfers
+        and retries: of the config's `execution`
 
     Returns
     -------
@@ -75,7 +75,7 @@ def ensure_weights(manifest: Manifest, retrieve: dict[str, Any] | None = None) -
     if not manifest.get("downloaded"):
         _check_there(manifest)
         return Weights(checkpoint_folder(manifest))
-    options = {"disk_gb": None, "transfers": 4, "retries": 3, **(retrieve or {})}
+    options = {"disk_gb": None, "transfers": 4, "retries": 3, **(execution or {})}
     cache = Path(manifest["cache_dir"])
     lock = weights_lock(cache)
     try:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def find_checkpoint(
-    repository, revision, cache_dir=None, commit=None, *, folder=None, trust_remote_code=False, retrieve=None
+    repository, revision, cache_dir=None, commit=None, *, folder=None, trust_remote_code=False, execution=None
 ):
     """Find one checkpoint, or what the hub says of it, and describe its files.
 
@@ -38,7 +38,7 @@ def find_checkpoint(
         Folder of the checkpoint itself, with config.json, tokenizer and weights; nothing else is searched then.
     trust_remote_code : bool
         Whether the repository's own code may run.
-    retrieve : dict with transfers and retries, optional
+    execution : dict with transfers and retries, optional
 
     Returns
     -------
@@ -71,7 +71,7 @@ def find_checkpoint(
             f"models: revision {revision!r} of {repository!r} is not in {cache_dir}; there are: "
             f"{', '.join(_revisions(cache, repository)) or 'none'}"
         )
-    return {**named, **_from_hub(repository, revision, commit, trust_remote_code, retrieve or {})}
+    return {**named, **_from_hub(repository, revision, commit, trust_remote_code, execution or {})}
 
 
 def _described(folder, named):
@@ -86,14 +86,14 @@ def _described(folder, named):
         raise InputError(f"models: {checkpoint_label(named)} is not whole in {folder}: {error!r}") from error
 
 
-def _from_hub(repository, revision, commit, code, retrieve):
+def _from_hub(repository, revision, commit, code, execution):
     """The part of a manifest that the hub's listing determines; small files are downloaded, weights are not."""
     listing = _listing(repository, revision, commit)
     commit, files = listing["commit"], listing["files"]
     downloads = cache_folder(repository, commit)
     folder, small = snapshot_folder(downloads, repository, commit), snapshots.small_files(files, code)
     if not all((folder / name).is_file() for name in small):
-        bounds = {key: value for key, value in retrieve.items() if key in ("transfers", "retries")}
+        bounds = {key: value for key, value in execution.items() if key in ("transfers", "retries")}
         hub.download(repository, commit, small, downloads, revision=revision, **bounds)
     chosen = snapshots.weight_files(files, lambda name: json.loads((folder / name).read_bytes()))
     absent = [name for name in chosen if name not in files]
@@ -112,7 +112,7 @@ def _from_hub(repository, revision, commit, code, retrieve):
         # Files so small that the hub gives no sha256 of them.
         needed = {name: files[name] for name in [*small, *chosen]}
         about = {"repository": repository, "revision": revision, **manifest, "files": needed, "weights": chosen}
-        with ensure_weights(about, retrieve):
+        with ensure_weights(about, execution):
             for name in chosen:
                 described[name] = {"bytes": files[name]["bytes"], "sha256": snapshots.read_sha256(folder / name)}
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.errors import InputError
 
 
-def load_model(manifest, *, dtype="float32", device="auto", max_memory=None, retrieve=None):
+def load_model(manifest, *, dtype="float32", device="auto", max_memory=None, execution=None):
     """Load a checkpoint without the network; sharded by accelerate over the GPUs that the job sees.
 
     The weights stay on disk as long as the model lives.
@@ -25,7 +25,7 @@ def load_model(manifest, *, dtype="float32", device="auto", max_memory=None, ret
         "auto" (accelerate's device map: GPUs where there are some, then CPU memory, then the disk) or a torch device.
     max_memory : dict, optional
         Bytes by device (number of a GPU, or "cpu") for "auto", as of `memory_limits`; the rest goes to the disk.
-    retrieve : dict, optional
+    execution : dict, optional
         As of `triphase.checkpoints.fetching.ensure_weights`.
 
     Returns
@@ -38,7 +38,7 @@ def load_model(manifest, *, dtype="float32", device="auto", max_memory=None, ret
         A file is missing, cut short, or holds code; weights lack tensors of the model; the repository needs its own
         code and the study does not name it in `trust_remote_code`.
     """
-    held = ensure_weights(manifest, retrieve)
+    held = ensure_weights(manifest, execution)
     offload = tempfile.TemporaryDirectory(prefix="triphase-offload-", ignore_cleanup_errors=True)
     try:
         model = _load(manifest, held.folder, offload.name, dtype, device, max_memory)

@@ -6,14 +6,12 @@ import shutil
 from triphase.config.jobs import PlanDownload
 from triphase.core.types import Entries, Section
 from triphase.core.units import in_units
-from triphase.sources.clones import check_present, opened
+from triphase.sources.clones import DATASETS, check_present, opened
 from triphase.sources.downloads import look_up
 from triphase.sources.manifest import matches, stimulus_files, wanted_files
 
-FOLDER = "resources/datasets"
 
-
-def plan_study(settings: PlanDownload, folder: str = FOLDER) -> Section:
+def plan_study(settings: PlanDownload, folder: str = DATASETS) -> Section:
     """What the stimuli and every subject's responses are made of.
 
     Returns
@@ -36,7 +34,7 @@ def plan_study(settings: PlanDownload, folder: str = FOLDER) -> Section:
     return planned
 
 
-def plan_atlas(atlas: Section, folder: str = FOLDER) -> Section:
+def plan_atlas(atlas: Section, folder: str = DATASETS) -> Section:
     """What an atlas' image and table are made of; as `plan_study`."""
     files = {role: {"": atlas[role]} for role in ("image", "table")}
     rows, place = _look_up([("", files)], {key: str(atlas[key]) for key in ("name", "url", "version")}, folder)

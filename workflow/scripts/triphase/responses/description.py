@@ -16,7 +16,7 @@ from triphase.responses.regions import region_means, voxel_batches
 from triphase.responses.subject import load_responses
 from triphase.responses.targets import region_masks
 from triphase.responses.timing import LAGS, check_timing, judge
-from triphase.sources.clones import git
+from triphase.sources.clones import try_git
 
 # Of runs or subjects that a remark names.
 MOST_NAMES = 8
@@ -76,7 +76,7 @@ def sound_onsets(manifest: Section, template: str | None, subject: Section, runs
     for run in runs:
         names = {"subject": subject["name"], "id": subject.get("id", subject["name"]), "stimulus": run["stimulus"]}
         path = template.format(**names, run=run["name"])
-        rows = (git(manifest["clone"], "show", f"{manifest['commit']}:{path}", check=False) or "").splitlines()
+        rows = (try_git(manifest["clone"], "show", f"{manifest['commit']}:{path}") or "").splitlines()
         cells = [dict(zip(rows[0].split("\t"), row.split("\t"), strict=False)) for row in rows[1:2]]
         try:
             onsets[run["name"]] = float(cells[0]["onset"])

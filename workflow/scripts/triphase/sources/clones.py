@@ -13,7 +13,8 @@ import shutil
 import stat
 import subprocess
 import sys
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +25,15 @@ from triphase.sources.failures import CREDENTIALS, diagnose, text_of
 log = logging.getLogger(__name__)
 
 PINNED = "refs/triphase/pinned"
+# Where clones lie.
+DATASETS = "resources/datasets"
 # Every file that comes is verified by the checksum of its key, and a transfer that stands still is ended.
 ANNEX = {"verify": "true", "stalldetection": "1KB/60s"}
 # Bytes; with less than this left, a clone that failed is taken to have failed for it.
 SMALLEST_ROOM = 1_000_000
+
+# Paths in a data set, by role, and within a role by run, by stimulus, or by nothing.
+Files = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Clone:
 
 
 @contextmanager
-def opened(*, name, url, version, folder="resources/datasets"):
+def opened(*, name: str, url: str, version: str, folder: str | Path = DATASETS) -> Iterator[Clone]:
     """Yield a `Clone` of a data set at its version, without content, and hold its lock while the block lasts.
 
     Parameters
@@ -67,13 +73,13 @@ def opened(*, name, url, version, folder="resources/datasets"):
         yield Clone(path, name, url, version, pin(path, name, url, version))
 
 
-def clone_path(name, url, version, folder):
+def clone_path(name: str, url: str, version: str, folder: str | Path) -> Path:
     """Where the clone of a data set lies: one folder per URL and version."""
     label = hashlib.sha256(f"{url}@{version}".encode()).hexdigest()[:8]
     return Path(folder) / f"{name}-{label}"
 
 
-def prepare_environment():
+def prepare_environment() -> None:
     """Let git, git-annex and DataLad run unattended: found beside this Python, with an identity, asking nothing."""
     beside = str(Path(sys.executable).parent)
     if beside not in os.environ.get("PATH", "").split(os.pathsep):
@@ -96,12 +102,12 @@ def prepare_environment():
         )
 
 
-def absolute_url(url):
+def absolute_url(url: str) -> str:
     """A path made absolute; anything with a scheme, or of the form host:path, as it is."""
     return url if re.match(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:|///", url) else str(Path(url).resolve())
 
 
-def locked(path, purpose="lock"):
+def locked(path: Path, purpose: str = "lock") -> AbstractContextManager[None]:
     """Hold one of a clone's locks, across processes and studies; the kernel frees it when a job dies.
 
     `lock` guards the clone, its work tree and the records of who uses it, and is held for seconds; `get` is held as
@@ -110,15 +116,23 @@ def locked(path, purpose="lock"):
     return locking.locked(path.parent / f".{path.name}.{purpose}", waiting=f"waiting for another job that uses {path}")
 
 
-def git(folder, *arguments, check=True):
-    """Standard output of a git command, stripped; None where it fails and `check` is false."""
+def git(folder: str | Path, *arguments: str) -> str:
+    """Standard output of a git command, stripped; RuntimeError where it fails."""
     done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
-    if done.returncode and check:
+    if done.returncode:
         raise RuntimeError(f"git {' '.join(arguments)} in {folder}: {done.stderr.strip()}")
-    return None if done.returncode else done.stdout.strip()
+    return done.stdout.strip()
 
 
-def pin(path, name, url, version):
+def try_git(folder: str | Path, *arguments: str) -> str | None:
+    """Standard output of a git command, stripped; None where it fails."""
+    try:
+        return git(folder, *arguments)
+    except RuntimeError:
+        return None
+
+
+def pin(path: Path, name: str, url: str, version: str) -> str:
     """Have a clone of `url` with `version` checked out, and nothing else; return the commit.
 
     An existing clone is used again. Its origin is asked only for what can change there: whether a tag has moved, and
@@ -141,7 +155,7 @@ def pin(path, name, url, version):
     return commit
 
 
-def is_clone(path):
+def is_clone(path: Path) -> bool:
     """Whether a folder is a git repository of its own; InputError where git refuses to say, as for somebody else's."""
     try:
         return git(path, "rev-parse", "--git-dir") == ".git"
@@ -155,14 +169,14 @@ def is_clone(path):
         ) from None
 
 
-def check_pinned(path):
+def check_pinned(path: Path) -> str:
     """The commit that a clone was made for; InputError where something else is checked out now."""
-    head = git(path, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
-    commit = git(path, "rev-parse", "--verify", "--quiet", PINNED, check=False)
+    head = try_git(path, "rev-parse", "--verify", "--quiet", "HEAD")
+    commit = try_git(path, "rev-parse", "--verify", "--quiet", PINNED)
     if commit is None:
         # Made before the reference was kept.
         git(path, "update-ref", PINNED, "HEAD")
-        return head
+        return git(path, "rev-parse", PINNED)
     if head != commit:
         raise InputError(
             f"{path} has commit {(head or 'none')[:12]} checked out, not {commit[:12]}, which it was cloned for and "
@@ -172,40 +186,40 @@ def check_pinned(path):
     return commit
 
 
-def rebuilt(path, url, version):
+def rebuilt(path: Path, url: str, version: str) -> bool:
     """Whether the data set at `url`, a local folder, was made anew: another annex, with another commit as `version`."""
     if not Path(url).is_dir():
         return False
-    known = git(path, "config", "remote.origin.annex-uuid", check=False)
-    if known is None or git(url, "config", "annex.uuid", check=False) in (None, known):
+    known = try_git(path, "config", "remote.origin.annex-uuid")
+    if known is None or try_git(url, "config", "annex.uuid") in (None, known):
         return False
-    return resolve(url, version) != git(path, "rev-parse", "HEAD", check=False)
+    return resolve(url, version) != try_git(path, "rev-parse", "HEAD")
 
 
-def is_commit(version):
+def is_commit(version: str) -> bool:
     """Whether `version` looks like a commit, which cannot move."""
     return re.fullmatch(r"[0-9a-f]{7,40}", version) is not None
 
 
-def resolve(clone, version):
+def resolve(clone: str | Path, version: str) -> str | None:
     """The commit that a tag or commit stands for in the clone, or None. Branches do not count: they pin nothing."""
-    tag = git(clone, "rev-parse", "--verify", "--quiet", f"refs/tags/{version}^{{commit}}", check=False)
+    tag = try_git(clone, "rev-parse", "--verify", "--quiet", f"refs/tags/{version}^{{commit}}")
     if tag is None and is_commit(version):
-        return git(clone, "rev-parse", "--verify", "--quiet", f"{version}^{{commit}}", check=False)
+        return try_git(clone, "rev-parse", "--verify", "--quiet", f"{version}^{{commit}}")
     return tag
 
 
-def tag_at_origin(clone, version):
+def tag_at_origin(clone: Path, version: str) -> str | None:
     """The commit that a tag has at the origin now; None where the origin does not answer or has no such tag."""
     reference = f"refs/tags/{version}"
-    answer = git(clone, "ls-remote", "origin", reference, f"{reference}^{{}}", check=False)
+    answer = try_git(clone, "ls-remote", "origin", reference, f"{reference}^{{}}")
     if answer is None:
         log.warning("the origin of %s does not answer: using what the clone has", clone)
-    lines = dict(reversed(line.split()) for line in (answer or "").splitlines())
-    return lines.get(f"{reference}^{{}}", lines.get(reference))
+    commits = {name: commit for commit, name in map(str.split, (answer or "").splitlines())}
+    return commits.get(f"{reference}^{{}}", commits.get(reference))
 
 
-def clone_dataset(url, path, name, version):
+def clone_dataset(url: str, path: Path, name: str, version: str) -> None:
     """`datalad clone` and checkout beside the target, then rename: an interrupted clone is never taken for a whole one.
 
     The clone's own settings hold, whatever the user's git config says: see `ANNEX`.
@@ -242,22 +256,26 @@ def clone_dataset(url, path, name, version):
     os.rename(temporary, path)
 
 
-def find_commit(clone, version, others):
+def find_commit(clone: Path, version: str, others: Iterable[Path]) -> str | None:
     """The commit of a version; one that no branch or tag of the origin holds any more may lie in another clone."""
     if resolve(clone, version) is None and is_commit(version):
         for source in ["origin", *others]:
-            git(clone, "fetch", "--quiet", str(source), version, check=False)
+            try_git(clone, "fetch", "--quiet", str(source), version)
     return resolve(clone, version)
 
 
-def file_tree(clone):
+def file_tree(clone: Clone) -> dict[str, tuple[str, str, str]]:
     """Mode, blob and size (str each) of every file of the pinned commit, by path."""
     listing = git(clone.path, "ls-tree", "-r", "-l", "-z", clone.commit)
-    entries = (entry.split("\t", 1) for entry in listing.split("\0") if entry)
-    return {path: tuple(facts.split()[i] for i in (0, 2, 3)) for facts, path in entries}
+    tree = {}
+    for entry in filter(None, listing.split("\0")):
+        facts, path = entry.split("\t", 1)
+        mode, _, blob, size = facts.split()
+        tree[path] = mode, blob, size
+    return tree
 
 
-def check_present(clone, files):
+def check_present(clone: Clone, files: Files) -> None:
     """InputError when a file is not in the pinned version, or was changed by hand in the clone.
 
     `files` : dict of role to dict of key to path
@@ -279,12 +297,12 @@ def check_present(clone, files):
         )
 
 
-def and_others(items):
+def and_others(items: Sequence[object]) -> str:
     """` and N other files` for a list whose first item has been named."""
     return "" if len(items) < 2 else " and 1 other file" if len(items) == 2 else f" and {len(items) - 1} other files"
 
 
-def remove(folder):
+def remove(folder: Path) -> None:
     """Delete a data set, if there is one; the folders of annexed files are write-protected."""
     if not folder.exists():
         return

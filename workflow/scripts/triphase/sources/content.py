@@ -2,7 +2,7 @@
 
 For a rule that turns raw files into a result (`clean_responses`)::
 
-    with raw_content(manifest, user=f"{study}/{subject}", retrieve=retrieve):
+    with raw_content(manifest, user=f"{study}/{subject}", execution=execution):
         ...read manifest["files"], write the result...
 
 The files are there within the block, also where an earlier run dropped them; when the block ends well and
@@ -10,12 +10,15 @@ The files are there within the block, also where an earlier run dropped them; wh
 """
 
 import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 from triphase.sources.clones import (
     Clone,
+    Files,
     and_others,
     check_pinned,
     check_present,
@@ -32,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def raw_content(manifest, *, user, retrieve):
+def raw_content(manifest: Section, *, user: str, execution: Section) -> Iterator[None]:
     """Have the content of a manifest's files while the block lasts, and release it after, unless it is to be kept.
 
     Parameters
@@ -40,15 +43,15 @@ def raw_content(manifest, *, user, retrieve):
     manifest : dict, as `manifest.fetch_files` returns it; of files of the user's own folder nothing is done
     user : str
         `study/subject`, the same as when the files were fetched.
-    retrieve : dict with transfers, retries, keep_raw (the config's `execution`)
+    execution : dict with transfers, retries, keep_raw (the config's `execution`)
     """
-    ensure_content(manifest, user=user, retrieve=retrieve)
+    ensure_content(manifest, user=user, execution=execution)
     yield
-    if not retrieve["keep_raw"]:
+    if not execution["keep_raw"]:
         release_content(manifest, user=user)
 
 
-def ensure_content(manifest, *, user, retrieve):
+def ensure_content(manifest: Section, *, user: str, execution: Section) -> None:
     """Have the content of every file of a manifest in the clone, and keep it there until `release_content`.
 
     What is absent is fetched again, the clone itself too. Parameters as in `raw_content`.
@@ -65,10 +68,10 @@ def ensure_content(manifest, *, user, retrieve):
         check_present(clone, paths)
         entries = look_up(clone, [path for group in paths.values() for path in group.values()])
         claim(clone, user, [entry.key for entry in entries.values() if entry.key])
-    get_content(clone, list(entries.values()), user=user, transfers=retrieve["transfers"], retries=retrieve["retries"])
+    get_content(clone, list(entries.values()), user=user, execution=execution)
 
 
-def release_content(manifest, *, user):
+def release_content(manifest: Section, *, user: str) -> list[str]:
     """Drop the content of a manifest's files from the shared clone, but for files that another user reads.
 
     `datalad drop` itself makes sure that another copy exists; where that cannot be verified the file is kept, with a
@@ -110,7 +113,7 @@ def release_content(manifest, *, user):
 
 
 @contextmanager
-def reopened(manifest):
+def reopened(manifest: Section) -> Iterator[Clone]:
     """Yield the clone that a manifest was made from, locked; InputError where it holds another commit by now.
 
     The origin is not asked, unless the clone is gone and has to be made again.
@@ -128,7 +131,7 @@ def reopened(manifest):
         yield clone
 
 
-def paths_in(manifest):
+def paths_in(manifest: Section) -> Files:
     """Paths in the data set of those files of a manifest that are of it: dict of role to dict of key to path."""
     root = Path(manifest["clone"])
     return {

@@ -9,14 +9,26 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from triphase.core.errors import InputError
 from triphase.core.retry import Tries
+from triphase.core.types import Section
 from triphase.core.units import in_units
 from triphase.sources import getter
-from triphase.sources.clones import and_others, check_present, file_tree, git, locked, opened
+from triphase.sources.clones import (
+    DATASETS,
+    Clone,
+    Files,
+    and_others,
+    check_present,
+    file_tree,
+    locked,
+    opened,
+    try_git,
+)
 from triphase.sources.failures import CREDENTIALS, diagnose, text_of
 from triphase.sources.sharing import claim, list_missing
 
@@ -40,17 +52,17 @@ class Entry:
     blob: str
     bytes: int
 
-    def present(self, clone):
+    def present(self, clone: Clone) -> bool:
         """Whether all of the content is there."""
         file = clone.path / self.path
         return self.key is None or (file.is_file() and self.bytes in (0, file.stat().st_size))
 
-    def part(self, clone):
+    def part(self, clone: Clone) -> Path:
         """The file in which git-annex keeps what has come so far."""
         return clone.path / ".git" / "annex" / "tmp" / str(self.key)
 
 
-def look_up(clone, paths):
+def look_up(clone: Clone, paths: Iterable[str]) -> dict[str, Entry]:
     """The entries of some files, by path, from git alone: no content is needed.
 
     The size of annexed content is that of its key.
@@ -68,7 +80,7 @@ def look_up(clone, paths):
     return entries
 
 
-def read_blobs(clone, blobs):
+def read_blobs(clone: Clone, blobs: list[str]) -> dict[str, str]:
     """The text of some small blobs of a clone, by blob."""
     command = ["git", "-C", str(clone.path), "cat-file", "--batch"]
     listing = subprocess.run(command, input="\n".join(blobs).encode(), capture_output=True, check=True).stdout
@@ -81,7 +93,9 @@ def read_blobs(clone, blobs):
     return texts
 
 
-def fetch_dataset(files, *, name, url, version, user, retrieve, folder="resources/datasets"):
+def fetch_dataset(
+    files: Files, *, name: str, url: str, version: str, user: str, execution: Section, folder: str | Path = DATASETS
+) -> Section:
     """Clone a data set at a pinned version and get the content of some of its files.
 
     Parameters
@@ -90,7 +104,7 @@ def fetch_dataset(files, *, name, url, version, user, retrieve, folder="resource
     name, url, version, folder : as in `triphase.sources.clones.opened`
     user : str
         `study/subject`, for whom the content is kept until `triphase.sources.content.release_content`.
-    retrieve : dict with transfers (at a time) and retries (further tries after a passing failure)
+    execution : dict with transfers (at a time) and retries (further tries after a passing failure)
 
     Returns
     -------
@@ -107,7 +121,7 @@ def fetch_dataset(files, *, name, url, version, user, retrieve, folder="resource
         check_present(clone, files)
         entries = look_up(clone, [path for group in files.values() for path in group.values()])
         claim(clone, user, [entry.key for entry in entries.values() if entry.key])
-    get_content(clone, list(entries.values()), user=user, transfers=retrieve["transfers"], retries=retrieve["retries"])
+    get_content(clone, list(entries.values()), user=user, execution=execution)
     described = {
         role: {key: describe(clone, entries[path]) for key, path in group.items()} for role, group in files.items()
     }
@@ -115,17 +129,17 @@ def fetch_dataset(files, *, name, url, version, user, retrieve, folder="resource
     return {**about, "files": described}
 
 
-def describe(clone, entry):
+def describe(clone: Clone, entry: Entry) -> Section:
     """Path, key and size of a file whose content is there."""
     file = clone.path / entry.path
     return {"path": str(file), "key": entry.key or f"GIT-{entry.blob}", "bytes": file.stat().st_size}
 
 
-def get_content(clone, entries, *, user, transfers, retries):
+def get_content(clone: Clone, entries: list[Entry], *, user: str, execution: Section) -> None:
     """`datalad get` of the files whose content is not all there yet, for a `user`; InputError when it cannot be had.
 
     git-annex verifies the checksum of what comes, continues where an interrupted transfer ended, and moves a file into
-    place when it is whole. A failure that may pass is tried again, `retries` times, after growing pauses.
+    place when it is whole. A failure that may pass is tried again, `execution/retries` times, after growing pauses.
     """
     with locked(clone.path, "get"):
         absent = [entry for entry in entries if not entry.present(clone)]
@@ -140,10 +154,10 @@ def get_content(clone, entries, *, user, transfers, retries):
         check_disk(clone, absent, user)
         set_aside_damaged(clone, absent)
         # Where content lies is known from the origin's annex branch, which may have grown since the clone was made.
-        git(clone.path, "fetch", "--quiet", "origin", check=False)
-        tries = Tries(retries, PAUSE)
+        try_git(clone.path, "fetch", "--quiet", "origin")
+        tries = Tries(execution["retries"], PAUSE)
         while True:
-            texts = run_get(clone, absent, transfers)
+            texts = run_get(clone, absent, execution["transfers"])
             absent = [entry for entry in absent if not entry.present(clone)]
             if not absent:
                 return
@@ -155,7 +169,7 @@ def get_content(clone, entries, *, user, transfers, retries):
                 raise InputError(message(clone, absent, cause, reason, tries.failed, user))
 
 
-def check_disk(clone, absent, user):
+def check_disk(clone: Clone, absent: list[Entry], user: str) -> None:
     """InputError when the disk has no room for what is to come."""
     needed = sum(entry.bytes for entry in absent) - arrived(clone, absent)
     free = shutil.disk_usage(clone.path).free
@@ -164,15 +178,15 @@ def check_disk(clone, absent, user):
         raise InputError(message(clone, absent, "full", reason, 0, user))
 
 
-def set_aside_damaged(clone, absent):
+def set_aside_damaged(clone: Clone, absent: list[Entry]) -> None:
     """Let git-annex move content away that is there but not of the size that its key says, so that it comes anew."""
     damaged = [entry.path for entry in absent if (clone.path / entry.path).is_file()]
     if damaged:
         log.warning("%s in %s is damaged: fetching again", damaged[0] + and_others(damaged), clone.path)
-        git(clone.path, "annex", "fsck", "--quiet", "--", *damaged, check=False)
+        try_git(clone.path, "annex", "fsck", "--quiet", "--", *damaged)
 
 
-def run_get(clone, absent, transfers):
+def run_get(clone: Clone, absent: list[Entry], transfers: int) -> dict[str, str]:
     """Run `datalad get` once, showing progress; return all that was said of each file that failed, by path."""
     from tqdm import tqdm
 
@@ -180,6 +194,7 @@ def run_get(clone, absent, transfers):
     request = {"dataset": str(root), "paths": [str(root / entry.path) for entry in absent], "jobs": transfers}
     command = [sys.executable, "-P", str(Path(getter.__file__))]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    assert child.stdin and child.stdout
     total, before = sum(entry.bytes for entry in absent), arrived(clone, absent)
     finished = threading.Event()
     with tqdm(total=total, initial=before, unit="B", unit_scale=True, desc=clone.name, mininterval=10) as progress:
@@ -213,7 +228,7 @@ def _end(child):
     child.wait()
 
 
-def arrived(clone, entries):
+def arrived(clone: Clone, entries: list[Entry]) -> int:
     """Bytes of some files that are on the disk, whole or in part."""
     total = 0
     for entry in entries:
@@ -226,7 +241,7 @@ def arrived(clone, entries):
     return total
 
 
-def judge(clone, absent, texts):
+def judge(clone: Clone, absent: list[Entry], texts: dict[str, str]) -> tuple[str, str]:
     """Cause and account of a failure, from what was said of the first file that failed.
 
     A transfer that came to an end and was not accepted had the wrong checksum; git-annex does not say so of every
@@ -242,7 +257,7 @@ def judge(clone, absent, texts):
     return cause, reason
 
 
-def message(clone, absent, cause, reason, tried, user):
+def message(clone: Clone, absent: list[Entry], cause: str, reason: str, tried: int, user: str) -> str:
     """The one line that says which content cannot be had, why, and what to do."""
     first, command = absent[0].path, f"datalad get -d {clone.path}"
     if len(absent) == 1:

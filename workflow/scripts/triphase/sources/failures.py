@@ -2,6 +2,8 @@
 
 import re
 
+from triphase.core.types import Section
+
 # A status of HTTP by itself: part of a path or an address, 401 says nothing.
 STATUS = r"(?<![\w./-])({})(?![\w/-]|\.\d)"
 # The first kind whose pattern is found in the text is the cause; the order matters.
@@ -27,7 +29,7 @@ CREDENTIALS = (
 )
 
 
-def diagnose(text):
+def diagnose(text: str) -> tuple[str, str]:
     """Cause of a failure, a key of `CAUSES` or "other", and what was said of it in one line of at most 160 characters.
 
     `text` is all that was said: DataLad's messages hold whole transcripts of git and git-annex.
@@ -49,7 +51,7 @@ def diagnose(text):
     return cause, line if len(line) <= 160 else line[:157] + "..."
 
 
-def text_of(result):
+def text_of(result: Section) -> str:
     """All that a DataLad result says of its failure."""
     message = result.get("message") or ""
     message = message[0] % tuple(message[1:]) if isinstance(message, tuple) else message

@@ -10,16 +10,17 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
 
 
-def end_with_parent():
+def end_with_parent() -> None:
     """Kill the process group when standard input closes."""
     while os.read(0, 1):
         pass
     os.killpg(0, signal.SIGKILL)
 
 
-def get(dataset, paths, jobs):
+def get(dataset: str, paths: list[str], jobs: int) -> list[dict[str, Any]]:
     """Run `datalad get`; return what was said of each file that failed: list of {path, message, error_message}."""
     import datalad.api as datalad
 
@@ -33,7 +34,7 @@ def get(dataset, paths, jobs):
     ]
 
 
-def main():
+def main() -> None:
     """Read {dataset, paths, jobs} from the first line of standard input, and write the failures to standard output."""
     request = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=end_with_parent, daemon=True).start()

@@ -5,16 +5,21 @@ Every later step reads the manifest, never the layout of a data set.
 
 import hashlib
 import string
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
+from triphase.sources.clones import DATASETS, Files
 from triphase.sources.downloads import fetch_dataset
 from triphase.sources.local_data import below_local_data
 
 PLACEHOLDER = string.Formatter()
+Value = TypeVar("Value")
 
 
-def fill(template, key, **names):
+def fill(template: str, key: str, **names: str) -> str:
     """Fill a path template such as `sub-{id}/{run}.nii.gz`; InputError when it asks for a name that there is not."""
     wanted = {field for _, field, _, _ in PLACEHOLDER.parse(template) if field is not None}
     if unknown := sorted(wanted - set(names)):
@@ -24,7 +29,7 @@ def fill(template, key, **names):
     return template.format(**names)
 
 
-def wanted_files(roles, subject, runs):
+def wanted_files(roles: dict[str, str], subject: Section | None, runs: Entries) -> Files:
     """The files that a set of roles stands for.
 
     Parameters
@@ -43,7 +48,7 @@ def wanted_files(roles, subject, runs):
     """
     names = {**subject, "subject": subject["name"]} if subject else {}
     names.pop("name", None)
-    files = {}
+    files: Files = {}
     for role, template in roles.items():
         fields = {field for _, field, _, _ in PLACEHOLDER.parse(template)}
         keyed = "run" if "run" in fields else "stimulus" if "stimulus" in fields else None
@@ -54,40 +59,40 @@ def wanted_files(roles, subject, runs):
     return files
 
 
-def of_run(files, run):
+def of_run(files: dict[str, Value], run: Section) -> Value | None:
     """The entry of one role that belongs to a run: its own, its stimulus', or the only one there is; None if absent."""
     return next((files[key] for key in (run["name"], run["stimulus"], "") if key in files), None)
 
 
-def stimulus_files(words, audio, runs):
+def stimulus_files(words: Section, audio: Section | None, runs: Entries) -> list[tuple[str, Files]]:
     """What a study reads of its stimuli: list of (root, files as `wanted_files` returns them), one per root.
 
     `words` and `audio` (or None) have root and path.
     """
-    by_root = {}
+    by_root: Files = {}
     for role, entry in {"words": words, "audio": audio}.items():
         if entry:
             by_root.setdefault(entry["root"], {})[role] = entry["path"]
     return [(root, wanted_files(roles, None, runs)) for root, roles in by_root.items()]
 
 
-def matches(path, folder):
+def matches(path: str, folder: str | Path) -> list[Path]:
     """Files below a folder that a path, or a glob, stands for."""
     found = Path(folder).glob(path) if any(c in path for c in "*?[") else [Path(folder, path)]
     return sorted(file for file in found if file.is_file())
 
 
-def existing_files(paths, folder):
+def existing_files(paths: Iterable[str], folder: str | Path | None) -> list[str]:
     """Those files of the user's own folder that are there, as str; none where the folder is not given."""
     return [str(file) for path in paths for file in matches(path, folder)] if folder else []
 
 
-def paths_of(files):
+def paths_of(files: Files) -> list[str]:
     """The paths of what `wanted_files` returns."""
     return [path for entries in files.values() for path in entries.values()]
 
 
-def study_files(config):
+def study_files(config: Section) -> list[str]:
     """Paths and globs of everything that a study reads from the user's own folder, each once.
 
     Parameters
@@ -110,7 +115,7 @@ def study_files(config):
     return list(dict.fromkeys(paths))
 
 
-def check_local(paths, folder, hint=None):
+def check_local(paths: Iterable[str], folder: str | Path | None, hint: str | None = None) -> None:
     """Raise InputError when the user's own folder is not given or lacks files: one message for all of them."""
     missing = [path for path in paths if not folder or not matches(path, folder)]
     if not missing:
@@ -123,7 +128,7 @@ def check_local(paths, folder, hint=None):
     )
 
 
-def local_files(files, folder, *, hint=None):
+def local_files(files: Files, folder: str | Path | None, *, hint: str | None = None) -> dict[str, Section]:
     """Describe files of the user's own folder.
 
     Parameters
@@ -139,11 +144,11 @@ def local_files(files, folder, *, hint=None):
         The folder is not given, or a file is missing or ambiguous: one message with the folder, the source and the key.
     """
     check_local(paths_of(files), folder, hint)
-    described = {}
+    described: dict[str, Section] = {}
     for role, entries in files.items():
         described[role] = {}
         for key, path in entries.items():
-            found = matches(path, folder)
+            found = matches(path, str(folder))
             if len(found) > 1:
                 raise InputError(
                     f"local_data: {len(found)} files match {path} (role {role}) in the folder {folder}; it must be one"
@@ -158,7 +163,15 @@ def local_files(files, folder, *, hint=None):
     return described
 
 
-def fetch_files(sets, *, dataset, local_data, user, retrieve, folder="resources/datasets"):
+def fetch_files(
+    sets: list[tuple[str, Files]],
+    *,
+    dataset: Section,
+    local_data: str | None,
+    user: str,
+    execution: Section,
+    folder: str | Path = DATASETS,
+) -> Section:
     """Fetch files from where they lie, and describe them.
 
     Parameters
@@ -166,7 +179,7 @@ def fetch_files(sets, *, dataset, local_data, user, retrieve, folder="resources/
     sets : list of (root, files): "dataset" or "local_data", each at most once, and what `wanted_files` returns
     dataset : dict with name, url, version and, for files of the user's own folder, local_data_hint
     local_data : path of the user's own folder, or None
-    user, retrieve, folder : as in `triphase.sources.downloads.fetch_dataset`
+    user, execution, folder : as in `triphase.sources.downloads.fetch_dataset`
 
     Returns
     -------
@@ -175,11 +188,11 @@ def fetch_files(sets, *, dataset, local_data, user, retrieve, folder="resources/
         commit and clone are None: the keys pin the files.
     """
     manifest = {"dataset": dataset["name"], "url": None, "version": None, "commit": None, "clone": None}
-    described = {}
+    described: dict[str, Section] = {}
     for root, files in sets:
         if root == "dataset":
             about = {key: str(dataset[key]) for key in ("name", "url", "version")}
-            manifest = fetch_dataset(files, **about, user=user, retrieve=retrieve, folder=folder)
+            manifest = fetch_dataset(files, **about, user=user, execution=execution, folder=folder)
             described |= manifest["files"]
         else:
             described |= local_files(files, local_data, hint=dataset.get("local_data_hint"))

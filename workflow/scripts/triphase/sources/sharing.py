@@ -6,29 +6,32 @@ written and removed under the clone's lock; content whose key stands in no recor
 
 import json
 import logging
+from collections.abc import Iterable
+from pathlib import Path
 
 from triphase.core.artefacts import replacing, write_json
+from triphase.sources.clones import Clone
 
 log = logging.getLogger(__name__)
 
 
-def record_of(clone, user):
+def record_of(clone: Clone, user: str) -> Path:
     """Path of the record of one user (`study/subject`) of a clone."""
     return clone.path.parent / f".{clone.path.name}.users" / f"{user}.json"
 
 
-def claim(clone, user, keys):
+def claim(clone: Clone, user: str, keys: Iterable[str]) -> None:
     """Record that a user reads the content of some annex keys. The clone's lock must be held."""
     write_json(record_of(clone, user), {"keys": sorted(set(keys))})
 
 
-def claimed(clone):
+def claimed(clone: Clone) -> set[str]:
     """Annex keys that some user of a clone reads. The clone's lock must be held."""
     records = (clone.path.parent / f".{clone.path.name}.users").glob("*/*.json")
     return {key for record in records for key in json.loads(record.read_text(encoding="utf-8"))["keys"]}
 
 
-def list_missing(clone, user, paths):
+def list_missing(clone: Clone, user: str, paths: Iterable[Path]) -> Path:
     """Write the paths that a user could not get, one a line, beside the user's record; return the list's path."""
     file = record_of(clone, user).with_suffix(".missing")
     with replacing(file) as temporary:
