@@ -76,7 +76,7 @@ class Measure:
     colour: str = "#0072B2"
     function: Callable[..., Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         low, high = self.bounds
         if not low < high:
             raise InputError(f"the measure {self.name!r} has the range {self.range}: give the least value first")
