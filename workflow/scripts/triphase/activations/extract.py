@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from triphase.activations.pooling import Picker, make_batch, picking
+from triphase.activations.pooling import Batch, Picker, make_batch, picking
 from triphase.activations.surprisal import surprisal_of_words
 from triphase.activations.windows import Plan, batches
 from triphase.core.errors import InputError
@@ -96,8 +96,7 @@ def extract(
     device = model.get_input_embeddings().weight.device
     pinned = torch.cuda.is_available() and device.type != "cpu"
     size = block_words(shape[1], shape[0], shape[2], kind.itemsize)
-    auto = settings.batch_size == "auto"
-    windows, tokens = (None, _tokens(base, device)) if auto else (settings.batch_size, None)
+    windows, tokens = (None, _tokens(base, device)) if settings.batch_size == "auto" else (settings.batch_size, None)
     bits, most = np.zeros(shape[1]), np.inf
 
     def run(chosen):
@@ -202,12 +201,13 @@ class Writer:
         self.write, self.shape, self.size, self.storage = write, shape, size, np.dtype(settings.storage)
         self.picks = plan.last - plan.first + 1 if settings.pool == "mean" else np.ones(shape[1], int)
         self.stimuli, self.name = plan.stimuli, name
-        self.blocks: dict[int, Any] = {}
-        self.queue: queue.Queue[Any] = queue.Queue(WAITING)
-        self.next, self.error, self.failed = 0, None, False
+        self.blocks: dict[int, list] = {}  # number to values and how many picks they still lack
+        self.next, self.failed = 0, False
+        self.queue: queue.Queue = queue.Queue(WAITING)
+        self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name="writer", daemon=True) if threaded else None
 
-    def put(self, batch, picker):
+    def put(self, batch: Batch, picker: Picker) -> None:
         """Hand over a batch; waits where the writer is behind, and raises what the writer has run into."""
         if not self.thread:
             return self._add(batch, picker)

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 
-def find_layers(model: nn.Module) -> list[nn.Module]:
+def find_layers(model: Any) -> list[nn.Module]:
     """The layers (transformer blocks) of a model of transformers, in order; none where they cannot be told.
 
     They are the list of modules that has as many members as the config says layers. Where a model has several, the one

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from triphase.activations.hooks import find_layers, hooked_inputs
-from triphase.activations.windows import ranges
+from triphase.activations.windows import Plan, ranges
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Batch:
     owners: np.ndarray
 
 
-def make_batch(plan, windows, pool):
+def make_batch(plan: Plan, windows: np.ndarray, pool: str) -> Batch:
     """Inputs of some windows of a `triphase.activations.windows.Plan`; `pool` is "mean" or "last"."""
     starts, stops = plan.windows[windows].T
     width = int((stops - starts).max()) + 1
@@ -88,13 +88,16 @@ class Picker:
     On a GPU both are filled asynchronously: `wait` before they are read.
     """
 
-    def __init__(self, batch, n_layers, n_features, storage, pinned=False):
+    def __init__(
+        self, batch: Batch, n_layers: int, n_features: int, storage: torch.dtype, pinned: bool = False
+    ) -> None:
         self.batch, self.storage = batch, storage
         self.values = torch.empty(n_layers, len(batch.words), n_features, dtype=storage, pin_memory=pinned)
         self.finite = torch.ones(n_layers, dtype=torch.bool, pin_memory=pinned)
-        self._indices, self._events = {}, []
+        self._indices: dict[torch.device, list[torch.Tensor]] = {}
+        self._events: list[torch.cuda.Event] = []
 
-    def take(self, layer, states):
+    def take(self, layer: int, states: torch.Tensor) -> None:
         """Pool one layer: states (n_windows, n_positions, n_features) on any device."""
         positions, shares, offsets = self._on(states.device)
         states = states.reshape(-1, states.shape[-1])
@@ -108,7 +111,7 @@ class Picker:
         # Anything that is not finite shows in the sum, which costs a fraction of looking at each value.
         self.finite[layer].copy_(stored.sum(dtype=torch.float32).isfinite(), non_blocking=True)
 
-    def done(self):
+    def done(self) -> None:
         """To be called after the last layer: marks the place in each GPU's stream that `wait` waits for."""
         for device in self._indices:
             if device.type == "cuda":
@@ -117,7 +120,7 @@ class Picker:
                     event.record()
                     self._events.append(event)
 
-    def wait(self):
+    def wait(self) -> None:
         """Return when all values are in the host's memory."""
         for event in self._events:
             event.synchronize()

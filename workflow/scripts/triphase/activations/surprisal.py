@@ -1,7 +1,5 @@
 """Surprisal of tokens in bits, from a model's hidden states or logits."""
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -17,7 +15,7 @@ def surprisal_of_logits(logits: torch.Tensor, targets: torch.Tensor) -> torch.Te
     return (logits.logsumexp(-1) - logits.gather(-1, targets[..., None])[..., 0]) / np.log(2)
 
 
-def surprisal_of_words(head: torch.nn.Module, hidden: torch.Tensor, batch: Batch) -> np.ndarray:
+def surprisal_of_words(head: torch.nn.Linear, hidden: torch.Tensor, batch: Batch) -> np.ndarray:
     """Surprisal in bits of the tokens of a batch, summed over each word's.
 
     The vocabulary product exists in pieces only, with a running log of the sum of exponentials over its columns.
@@ -46,7 +44,7 @@ def surprisal_of_words(head: torch.nn.Module, hidden: torch.Tensor, batch: Batch
     return np.bincount(batch.owners, np.concatenate(bits)[back], minlength=len(batch.words))
 
 
-def surprisal_of_targets(head: Any, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def surprisal_of_targets(head: torch.nn.Linear, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Surprisal in bits of one token after each row of hidden states (n, n_features): float32 tensor (n,)."""
     if head.weight.device.type == "meta":  # offloaded: only the module itself can bring its weights in
         logits = head(hidden)

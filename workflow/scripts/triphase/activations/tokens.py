@@ -1,14 +1,18 @@
 """Which tokens make up which word, and which tokens a model sees before them."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 
 # Least context of a strided window where a study names none, as a share of the greatest.
 LEAST_SHARE = 0.75
 
 
-def tokens_of_words(offsets, spans, text, stimulus=""):
+def tokens_of_words(
+    offsets: ArrayLike, spans: ArrayLike, text: str, stimulus: str = ""
+) -> tuple[np.ndarray, np.ndarray]:
     """Assign tokens to words by the characters that they share; white space is ignored.
 
     A token belongs to every word whose characters it overlaps. Byte tokens that share one character all belong to that
@@ -62,13 +66,13 @@ def _without_space(offsets, text):
     return starts, np.maximum(preceding[offsets[:, 1]], starts)
 
 
-def least_context(context):
+def least_context(context: Section) -> int:
     """Least number of preceding tokens of a `context` (min, max): 3/4 of the greatest where `min` is null."""
     least = context.get("min")
     return int(np.ceil(LEAST_SHARE * context["max"])) if least is None else least
 
 
-def context_windows(n_tokens, minimum, maximum):
+def context_windows(n_tokens: int, minimum: int, maximum: int) -> np.ndarray:
     """Strided windows in which every token has between `minimum` and `maximum` preceding tokens of the text.
 
     Text starts have what there is. With `minimum == maximum` there is one window per token; wider bands are cheaper,
@@ -95,7 +99,7 @@ def context_windows(n_tokens, minimum, maximum):
     return np.concatenate([first, np.stack([stop - length, stop, keep], axis=1)])
 
 
-def word_windows(first, last, maximum, stimulus=""):
+def word_windows(first: np.ndarray, last: np.ndarray, maximum: int, stimulus: str = "") -> np.ndarray:
     """One window per word: it ends with the word's last token, which has at most `maximum` tokens before it.
 
     This is what published analyses do. Tokens of a word before its last one are taken from the same window, so that

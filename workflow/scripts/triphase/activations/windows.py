@@ -1,11 +1,14 @@
 """What a model is run on for the words, or annotations, of a study: windows of tokens, and what is taken from each."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from triphase.activations.tokens import context_windows, least_context, tokens_of_words, word_windows
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 
 # Largest share of a batch that may be padding.
 PADDING = 0.125
@@ -45,12 +48,14 @@ class Plan:
     stimuli: np.ndarray
 
     @property
-    def lengths(self):
+    def lengths(self) -> np.ndarray:
         """Positions of each window, BOS among them: int array (n_windows,)."""
         return self.windows[:, 1] - self.windows[:, 0] + 1
 
 
-def plan_words(tokenizer, texts, context, limit=None):
+def plan_words(
+    tokenizer: Any, texts: dict[str, tuple[str, np.ndarray]], context: Section, limit: int | None = None
+) -> Plan:
     """Windows for every word of running texts, by the study's context rule.
 
     Parameters
@@ -94,7 +99,7 @@ def plan_words(tokenizer, texts, context, limit=None):
     return _joined(parts, sink_token(tokenizer))
 
 
-def plan_annotations(tokenizer, texts, limit=None, block=1024):
+def plan_annotations(tokenizer: Any, texts: dict[str, list[str]], limit: int | None = None, block: int = 1024) -> Plan:
     """Windows for texts that are read alone: BOS and one text, so that nothing of another text is context.
 
     Parameters
@@ -134,7 +139,7 @@ def plan_annotations(tokenizer, texts, limit=None, block=1024):
     return _joined(parts, sink_token(tokenizer))
 
 
-def batches(plan, windows, tokens, stretch):
+def batches(plan: Plan, windows: int | None, tokens: int | None, stretch: int) -> Iterator[np.ndarray]:
     """Windows in batches of nearly equal length, close to the order of the text; those that serve no word are left out.
 
     Parameters
@@ -166,12 +171,12 @@ def batches(plan, windows, tokens, stretch):
         yield order[start:]
 
 
-def longest_input(model):
+def longest_input(model: Any) -> int | None:
     """Positions that a model has; None where it names no limit."""
     return getattr(model.config, "max_position_embeddings", None)
 
 
-def sink_token(tokenizer):
+def sink_token(tokenizer: Any) -> int:
     """Id of the token that every window begins with: BOS, or EOS where there is none; InputError without either."""
     sink = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     if sink is None:
@@ -179,7 +184,7 @@ def sink_token(tokenizer):
     return sink
 
 
-def ranges(starts, stops):
+def ranges(starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All integers of [start, stop) for each pair, one after the other, and which pair each comes from."""
     sizes = stops - starts
     owner = np.repeat(np.arange(len(sizes)), sizes)

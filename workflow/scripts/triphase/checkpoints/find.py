@@ -10,18 +10,26 @@ import os
 from pathlib import Path
 
 from triphase.checkpoints import hub, snapshots
-from triphase.checkpoints.cache import DOWNLOADS, LISTING, cache_folder, checkpoint_label, snapshot_folder
+from triphase.checkpoints.cache import DOWNLOADS, LISTING, Manifest, cache_folder, checkpoint_label, snapshot_folder
 from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.artefacts import read_json, write_json
 from triphase.core.errors import InputError
 from triphase.core.formats import TOKENIZERS
+from triphase.core.types import Section
 
 log = logging.getLogger(__name__)
 
 
 def find_checkpoint(
-    repository, revision, cache_dir=None, commit=None, *, folder=None, trust_remote_code=False, execution=None
-):
+    repository: str,
+    revision: str,
+    cache_dir: str | Path | None = None,
+    commit: str | None = None,
+    *,
+    folder: str | Path | None = None,
+    trust_remote_code: bool = False,
+    execution: Section | None = None,
+) -> Manifest:
     """Find one checkpoint, or what the hub says of it, and describe its files.
 
     Weights that have to come from the hub are not downloaded here but by the first job that uses them.
@@ -51,7 +59,7 @@ def find_checkpoint(
     InputError
         The revision is not there, is not whole, or resolves to another commit than the one that the study pins.
     """
-    named = {"repository": repository, "revision": revision}
+    named: Manifest = {"repository": repository, "revision": revision}
     if trust_remote_code:
         named["trust_remote_code"] = True
     if folder:

@@ -3,11 +3,14 @@
 import errno
 import logging
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
 from triphase.checkpoints.cache import DOWNLOADS
 from triphase.config.selection import near_misses
 from triphase.core.errors import InputError
 from triphase.core.retry import Tries
+from triphase.core.types import Section
 
 log = logging.getLogger(__name__)
 # One line for every request would drown the others.
@@ -17,13 +20,13 @@ logging.getLogger("httpx2").setLevel(logging.WARNING)
 PAUSE = 1.0
 
 
-def branches(repository):
+def branches(repository: str) -> dict[str, str]:
     """Commit of every branch and tag of a repository, by name."""
     refs = _asked(repository, None, lambda api: api.list_repo_refs(repository))
     return {ref.name: ref.target_commit for ref in [*refs.branches, *refs.tags]}
 
 
-def listing(repository, revision):
+def listing(repository: str, revision: str) -> Section:
     """Files of a revision, without their content.
 
     Returns
@@ -44,7 +47,16 @@ def listing(repository, revision):
     return {"commit": info.sha, "files": files}
 
 
-def download(repository, commit, names, cache_dir, *, revision=None, transfers=4, retries=3):
+def download(
+    repository: str,
+    commit: str,
+    names: Iterable[str],
+    cache_dir: str | Path,
+    *,
+    revision: str | None = None,
+    transfers: int = 4,
+    retries: int = 3,
+) -> str:
     """Download files of a commit into a folder in the cache layout; what is there already is not fetched again.
 
     What Xet, which carries large files, keeps of its transfers also goes below resources/models, unless the user's own

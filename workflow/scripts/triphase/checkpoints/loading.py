@@ -3,14 +3,23 @@
 import tempfile
 import weakref
 import zipfile
+from typing import Any
 
 from triphase.checkpoints import snapshots
-from triphase.checkpoints.cache import checkpoint_folder, checkpoint_label
+from triphase.checkpoints.cache import Manifest, checkpoint_folder, checkpoint_label
 from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 
 
-def load_model(manifest, *, dtype="float32", device="auto", max_memory=None, execution=None):
+def load_model(
+    manifest: Manifest,
+    *,
+    dtype: str = "float32",
+    device: str = "auto",
+    max_memory: dict[int | str, int] | None = None,
+    execution: Section | None = None,
+) -> Any:
     """Load a checkpoint without the network; sharded by accelerate over the GPUs that the job sees.
 
     The weights stay on disk as long as the model lives.
@@ -50,7 +59,7 @@ def load_model(manifest, *, dtype="float32", device="auto", max_memory=None, exe
     return model.eval()
 
 
-def load_tokenizer(manifest):
+def load_tokenizer(manifest: Manifest) -> Any:
     """Load a checkpoint's tokenizer offline; InputError where it gives no character offsets (it is not a fast one)."""
     from transformers import AutoTokenizer
 
@@ -70,7 +79,7 @@ def load_tokenizer(manifest):
     return tokenizer
 
 
-def devices_of(model) -> list[str]:
+def devices_of(model: Any) -> list[str]:
     """What a loaded model lies on, for provenance: "cpu", "disk", the names of GPUs."""
     import torch
 
@@ -81,7 +90,7 @@ def devices_of(model) -> list[str]:
     )
 
 
-def memory_limits(mem_mb, share=0.8):
+def memory_limits(mem_mb: float, share: float = 0.8) -> dict[int | str, int]:
     """Bytes by device for `load_model`: a share of the job's memory, and of what is free on each GPU that it sees.
 
     None, no limit, where the job's memory (MB) is None.
@@ -90,7 +99,7 @@ def memory_limits(mem_mb, share=0.8):
         return None
     import torch
 
-    limits = {"cpu": int(mem_mb * 1e6 * share)}
+    limits: dict[int | str, int] = {"cpu": int(mem_mb * 1e6 * share)}
     for device in range(torch.cuda.device_count()):
         limits[device] = int(torch.cuda.mem_get_info(device)[0] * share)
     return limits

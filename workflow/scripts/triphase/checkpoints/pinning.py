@@ -5,9 +5,10 @@ from triphase.checkpoints.snapshots import weight_files
 from triphase.config.lockfile import lockable
 from triphase.config.selection import near_misses, same_step
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 
 
-def make_lock(study, models, integrity):
+def make_lock(study: str, models: Entries, integrity: str) -> Section:
     """Ask the hub for the commit and the files of every checkpoint.
 
     Parameters
@@ -54,7 +55,7 @@ def make_lock(study, models, integrity):
     return {"study": study, "models": locked}
 
 
-def moved(before, after):
+def moved(before: Section | None, after: Section) -> list[str]:
     """Lines that name the checkpoints whose commits differ between two locks; `before` may be None."""
     lines = []
     for name, model in after["models"].items():
@@ -66,7 +67,7 @@ def moved(before, after):
     return lines
 
 
-def weight_hashes(model, locked):
+def weight_hashes(model: Section, locked: Section) -> Entries:
     """Hashes of the weight files of a locked model: list of dict with name, step and weights (file name to hash)."""
     found = []
     for entry in model["checkpoints"]:

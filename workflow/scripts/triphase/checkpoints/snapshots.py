@@ -8,16 +8,18 @@ import hashlib
 import json
 import os
 import struct
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from triphase.core.errors import InputError
 from triphase.core.formats import TOKENIZERS
+from triphase.core.types import Section
 
 INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 SMALL = (".json", ".model", ".txt")
 
 
-def weight_files(names, index=None):
+def weight_files(names: Iterable[str], index: Callable[[str], Section] | None = None) -> list[str]:
     """Names of the weight files that are loaded, among the names of a checkpoint's files.
 
     Safetensors where there are some, else the older `pytorch_model*.bin`; those of the index where there is one.
@@ -40,13 +42,13 @@ def weight_files(names, index=None):
     return []
 
 
-def small_files(names, code=False):
+def small_files(names: Iterable[str], code: bool = False) -> list[str]:
     """Names of the other files that a checkpoint needs: config, tokenizer, index; Python files where `code` is true."""
     suffixes = (*SMALL, ".py") if code else SMALL
     return sorted(name for name in names if "/" not in name and name.endswith(suffixes))
 
 
-def lacking(folder):
+def lacking(folder: str | Path) -> str | None:
     """Text that says what a folder lacks to be a whole checkpoint, or None.
 
     Links that lead nowhere do not count as files.
@@ -67,7 +69,7 @@ def lacking(folder):
     return None
 
 
-def remove_file(path):
+def remove_file(path: str | Path) -> None:
     """Remove a file of a cache with all links on the way to it; nothing happens where there is none."""
     path = Path(path)
     while path.is_symlink():
@@ -77,7 +79,7 @@ def remove_file(path):
     path.unlink(missing_ok=True)
 
 
-def check_whole(folder, files=None):
+def check_whole(folder: str | Path, files: dict[str, Section] | None = None) -> None:
     """InputError when a weight file of a folder is shorter or longer than it says, or than `files` says.
 
     Parameters
@@ -96,7 +98,7 @@ def check_whole(folder, files=None):
             raise InputError(f"{path} has {size} bytes instead of {needed}; delete it to have it fetched again")
 
 
-def promised_size(path):
+def promised_size(path: Path) -> int | None:
     """Bytes that a safetensors file should have by its own header; None for other files.
 
     The format: 8 bytes with the length of a JSON header, the header with each tensor's offsets, the data.
@@ -114,13 +116,13 @@ def promised_size(path):
         raise InputError(f"{path} is not a safetensors file; delete it to have it fetched again") from None
 
 
-def weights_in(folder):
+def weights_in(folder: str | Path) -> list[str]:
     """Names of the weight files of a folder, in order."""
     folder = Path(folder)
     return weight_files((path.name for path in folder.iterdir()), lambda name: _index(folder / name))
 
 
-def describe(folder):
+def describe(folder: Path) -> Section:
     """Bytes and sha256 of every file of a folder, by name, its config, and the fingerprint of its weights.
 
     Returns
@@ -137,7 +139,7 @@ def describe(folder):
     return described(files, weights_in(folder), json.loads((folder / "config.json").read_text(encoding="utf-8")))
 
 
-def described(files, weights, config):
+def described(files: dict[str, Section], weights: Iterable[str], config: Section) -> Section:
     """The part of a manifest that files (name to bytes and sha256), the names of weights and config.json determine."""
     lines = [f"{name} {files[name]['sha256']}" for name in weights]
     return {
@@ -151,13 +153,13 @@ def described(files, weights, config):
     }
 
 
-def weight_bytes(path):
+def weight_bytes(path: str | Path) -> int:
     """Bytes of a checkpoint's weight files, from the file of its manifest."""
     manifest = json.loads(Path(path).read_text(encoding="utf-8"))
     return sum(manifest["files"][name]["bytes"] for name in manifest["weights"])
 
 
-def sha256(path):
+def sha256(path: Path) -> str:
     """Hash of a file's content; a large file of a Hugging Face cache is named by it and is not read.
 
     The name that counts is that of the first link: it may lead on to a store that names files by another hash.
@@ -169,7 +171,7 @@ def sha256(path):
     return read_sha256(path)
 
 
-def read_sha256(path):
+def read_sha256(path: str | Path) -> str:
     """Hash of a file's content, from the content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

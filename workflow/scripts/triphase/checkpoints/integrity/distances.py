@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 
 from triphase.checkpoints.integrity.files import structures
+from triphase.checkpoints.integrity.mark import Fingerprint
 from triphase.checkpoints.integrity.series import Series, trainable
+from triphase.core.types import Entries
 
 COLUMNS = ["model", "checkpoint", "step", "previous", "file", "distance"]
 
 
-def distance_rows(model, entries, marks):
+def distance_rows(model: str, entries: Entries, marks: dict[str, Fingerprint]) -> pd.DataFrame:
     """Root mean square distance to the checkpoint before, relative to the size of the weights.
 
     Returns

@@ -7,14 +7,16 @@ is not a vote on weights: these are never judged by how many checkpoints hold th
 
 from collections import Counter
 
+from triphase.checkpoints.integrity.mark import Findings, Fingerprint
 from triphase.checkpoints.integrity.series import trainable
 from triphase.core.messages import listed
+from triphase.core.types import Entries
 
 # Of a config, what a later stage of one run may change (longer contexts), and what trained weights do not depend on.
 FREE = ("max_position_embeddings", "initializer_range")
 
 
-def missing_revisions(entries, found):
+def missing_revisions(entries: Entries, found: set[str]) -> Findings:
     """Fault at every checkpoint that was asked for and is not `found` (set of names)."""
     return {entry["name"]: ("ok", "") if entry["name"] in found else ("fault", _absent(entry)) for entry in entries}
 
@@ -24,7 +26,7 @@ def _absent(entry):
     return f"there is no revision {entry.get('revision', entry['name'])}{there}"
 
 
-def equal_files(checkpoints):
+def equal_files(checkpoints: Entries) -> list[tuple[list[str], list[str]]]:
     """Groups of checkpoints at different steps that share weight files, by the files' hashes.
 
     Parameters
@@ -36,12 +38,12 @@ def equal_files(checkpoints):
     -------
     list of (list of checkpoint names, list of file names)
     """
-    holders = {}
+    holders: dict[str, list[tuple[int, str, str]]] = {}
     for entry in checkpoints:
         for file, value in entry["weights"].items():
             if value:
                 holders.setdefault(value, []).append((entry["step"], entry["name"], file))
-    groups = {}
+    groups: dict[tuple[str, ...], set[str]] = {}
     for held in holders.values():
         if len({step for step, _, _ in held}) > 1:
             names = tuple(name for _, name, _ in sorted(held))
@@ -49,7 +51,7 @@ def equal_files(checkpoints):
     return [(list(names), sorted(files)) for names, files in groups.items()]
 
 
-def hub_findings(checkpoints):
+def hub_findings(checkpoints: Entries) -> Findings:
     """What hashes say before anything is downloaded: dict of checkpoint name to (verdict, detail).
 
     Every member of a group is at fault here: that one of them may be right is only seen in the weights.
@@ -65,7 +67,7 @@ def hub_findings(checkpoints):
     return found
 
 
-def structures(marks):
+def structures(marks: dict[str, Fingerprint]) -> Findings:
     """Whether names and shapes of the trainable tensors are those of the rest: dict of name to finding.
 
     A revision may be stored in another type than the rest and be what its name says: that is told, and no fault.
@@ -88,7 +90,7 @@ def structures(marks):
     return found
 
 
-def tokenizers(marks):
+def tokenizers(marks: dict[str, Fingerprint]) -> Findings:
     """Whether the tokenizer is that of the rest: dict of name to finding."""
     known = {name: mark.tokenizer["hash"] for name, mark in marks.items() if mark.tokenizer["hash"]}
     found = {name: ("not checked", "no tokenizer at this revision") for name in marks if name not in known}
@@ -101,7 +103,7 @@ def tokenizers(marks):
     return found
 
 
-def configs(marks):
+def configs(marks: dict[str, Fingerprint]) -> Findings:
     """Whether what config.json says of shapes and arithmetic is what the rest say: dict of name to finding."""
     known = {
         name: tuple(sorted((k, str(v)) for k, v in mark.config.items())) for name, mark in marks.items() if mark.config
@@ -118,7 +120,7 @@ def configs(marks):
     return found
 
 
-def finite(marks):
+def finite(marks: dict[str, Fingerprint]) -> Findings:
     """Whether all values are numbers: dict of name to finding."""
     found = {}
     for name, mark in marks.items():

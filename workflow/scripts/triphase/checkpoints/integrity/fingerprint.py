@@ -8,13 +8,17 @@ on the sketch is violated.
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from triphase.checkpoints.integrity.mark import STATISTICS, Fingerprint
 from triphase.checkpoints.integrity.reading import read_tensors
 from triphase.checkpoints.integrity.tokenizer import describe_tokenizer
+from triphase.core.types import Section
 
 POINTS = 4096  # values of a tensor that its sketch holds at most
 CHUNK = 1 << 21  # values of a tensor that are converted at a time
@@ -27,7 +31,7 @@ CONFIG = (
 )  # fmt: skip
 
 
-def coordinates(name, shape):
+def coordinates(name: str, shape: Sequence[int]) -> np.ndarray:
     """Sorted flat coordinates of a sketch: all of a small tensor, at most `POINTS` distinct ones of a large one."""
     size = int(np.prod(shape, dtype=np.int64))
     if size <= POINTS:
@@ -38,7 +42,7 @@ def coordinates(name, shape):
     return np.sort(drawn[np.sort(first)[:POINTS]])
 
 
-def fingerprint_folder(folder, hashes=None):
+def fingerprint_folder(folder: Path, hashes: dict[str, str] | None = None) -> Fingerprint:
     """Fingerprint of a snapshot on disk.
 
     Parameters
@@ -61,7 +65,12 @@ def fingerprint_folder(folder, hashes=None):
     )
 
 
-def fingerprint_tensors(tensors, weights=None, tokenizer=None, config=None):
+def fingerprint_tensors(
+    tensors: Iterable[tuple[str, str, Any]],
+    weights: dict[str, str] | None = None,
+    tokenizer: Section | None = None,
+    config: Section | None = None,
+) -> Fingerprint:
     """Fingerprint of tensors.
 
     Parameters

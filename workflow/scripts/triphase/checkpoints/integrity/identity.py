@@ -13,16 +13,19 @@ fault as a whole, since nothing tells its members apart:
 
 import numpy as np
 
+from triphase.checkpoints.integrity.mark import Finding
+from triphase.checkpoints.integrity.series import Series
 from triphase.core.messages import listed
 
 # Smaller matrices, and vectors, can keep their stored values over a few tiny steps in 16 bits.
 SMALLEST, FITS = 1000, np.log(1.3)
 
 
-def equal_tensors(series):
+def equal_tensors(series: Series) -> list[tuple[np.ndarray, np.ndarray]]:
     """Groups of places that share matrices: list of (array of places, array of tensors), largest share first."""
     first = series.marks[0]
-    groups, whole = {}, len(series)
+    groups: dict[tuple[int, ...], list[int]] = {}
+    whole = len(series)
     for at in range(len(series.tensors)):
         varies = max(mark.std[at] for mark in series.marks) > 0
         if len(first.shapes[at]) < 2 or first.count[at] < SMALLEST or not varies:
@@ -45,7 +48,13 @@ def _matrices(series):
     return sum(len(shape) > 1 and count >= SMALLEST for shape, count in zip(first.shapes, first.count, strict=True))
 
 
-def judge_equals(series, groups, proven, untrained, shards):
+def judge_equals(
+    series: Series,
+    groups: list[tuple[np.ndarray, np.ndarray]],
+    proven: set[int],
+    untrained: int | None,
+    shards: dict[int, tuple[str, str, float]],
+) -> dict[int, Finding]:
     """Findings of the groups: dict of place to (verdict, detail).
 
     Parameters

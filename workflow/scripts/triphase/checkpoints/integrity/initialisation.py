@@ -5,10 +5,13 @@ Gains of norms start at 1 and biases at 0, exactly. Other tensors are drawn, and
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
+from triphase.checkpoints.integrity.mark import Fingerprint, rounding_of
 from triphase.config.initialisations import INITIALISATIONS
+from triphase.core.types import Section
 
 GAIN = re.compile(r"(norm|ln_\w+)\.weight$", re.IGNORECASE)
 # Six standard errors of a normal sample's deviation, and what draws cut at 3 deviations, rows of zeros for padding and
@@ -22,7 +25,9 @@ class Start:
     kind : array of str ("gain", "bias", "drawn" or "" where nothing is known); std : float array, of those drawn
     """
 
-    def __init__(self, initialisation, config, names, shapes):
+    def __init__(
+        self, initialisation: Section, config: Section, names: Sequence[str], shapes: Sequence[tuple[int, ...]]
+    ) -> None:
         self.kind = np.array([_kind(name, shape, initialisation) for name, shape in zip(names, shapes, strict=True)])
         self.gain = float(initialisation.get("gains", 1))
         self.bias = float(initialisation.get("biases", 0))
@@ -30,7 +35,7 @@ class Start:
         self.std = np.where(self.kind == "drawn", stds, np.nan)
         self.kind[(self.kind == "drawn") & ~np.isfinite(self.std)] = ""
 
-    def departures(self, mark, reach=0.0, kept=1.0):
+    def departures(self, mark: Fingerprint, reach: float = 0.0, kept: float = 1.0) -> list[tuple[float, str]]:
         """How far a checkpoint's tensors lie outside what is possible after moving at most `reach` from step 0.
 
         Parameters
@@ -44,7 +49,7 @@ class Start:
         list of (float, str)
             Excess as a multiple of what is allowed (> 1: impossible) and what was seen, for every tensor that is known.
         """
-        rounding = np.array([_rounding(dtype) for dtype in mark.dtypes])
+        rounding = np.array([rounding_of(dtype) for dtype in mark.dtypes])
         found = []
         for at in np.flatnonzero(self.kind != ""):
             low, high, name = mark.minimum[at], mark.maximum[at], mark.names[at]
@@ -92,8 +97,3 @@ def _std(name, initialisation, config):
         return initialisation.get("std", np.nan)
     std = INITIALISATIONS.find(initialisation["weights"], "initialisation/weights").function(name, config)
     return np.nan if std is None else std
-
-
-def _rounding(dtype):
-    """Largest relative error of storing a number in this type."""
-    return {"float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}.get(dtype, 2.0**-8)

@@ -1,8 +1,18 @@
 """The fingerprint of one checkpoint as an object: what all rules read."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+
+from triphase.core.types import Section
+
+# What a rule says of a checkpoint, "ok", "fault" or "not checked", and the detail; and of the checkpoints of a series.
+Finding = tuple[str, str]
+Findings = dict[str, Finding]
 
 STATISTICS = ("mean", "std", "minimum", "maximum")
 
@@ -17,11 +27,11 @@ class Fingerprint:
     weights : dict of file name to sha256 ("" if not known); tokenizer : dict; config : dict
     """
 
-    names: tuple
-    files: tuple
-    dtypes: tuple
-    hashes: tuple
-    shapes: tuple
+    names: tuple[str, ...]
+    files: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    hashes: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
     count: np.ndarray
     nonfinite: np.ndarray
     mean: np.ndarray
@@ -30,22 +40,27 @@ class Fingerprint:
     maximum: np.ndarray
     sketch: np.ndarray
     starts: np.ndarray
-    weights: dict
-    tokenizer: dict
-    config: dict
+    weights: dict[str, str]
+    tokenizer: Section
+    config: Section
 
-    def sketch_of(self, at):
+    def sketch_of(self, at: int) -> np.ndarray:
         """Sketch of one tensor by its place."""
         ends = [*self.starts[1:], len(self.sketch)]
         return self.sketch[self.starts[at] : ends[at]]
 
-    def take(self, places):
+    def take(self, places: Sequence[int]) -> Fingerprint:
         """The same checkpoint with these tensors only, in this order."""
         parts = [self.sketch_of(at) for at in places]
         lengths = np.array([len(part) for part in parts], dtype=np.int64)
-        texts = {key: tuple(getattr(self, key)[at] for at in places)
+        texts: dict[str, Any] = {key: tuple(getattr(self, key)[at] for at in places)
                  for key in ("names", "files", "dtypes", "hashes", "shapes")}  # fmt: skip
-        arrays = {key: getattr(self, key)[list(places)] for key in ("count", "nonfinite", *STATISTICS)}
+        arrays: dict[str, Any] = {key: getattr(self, key)[list(places)] for key in ("count", "nonfinite", *STATISTICS)}
         starts = np.cumsum(lengths) - lengths
         sketch = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         return replace(self, **texts, **arrays, sketch=sketch, starts=starts)
+
+
+def rounding_of(dtype: str) -> float:
+    """Largest relative error of storing a number in a type."""
+    return {"float32": 2.0**-24, "float16": 2.0**-11}.get(dtype, 2.0**-8)

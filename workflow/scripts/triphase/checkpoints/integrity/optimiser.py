@@ -23,10 +23,16 @@ from functools import cached_property
 
 import numpy as np
 
+from triphase.checkpoints.integrity.initialisation import Start
+from triphase.checkpoints.integrity.schedule import Reach
+from triphase.checkpoints.integrity.series import Series
+
 NEAR = 0.25  # a checkpoint whose reach is below this share of the smallest initial deviation lies at its start
 # Weights that swing about a slow path are sqrt(2) times their swing apart at two steps, and once their swing of the
 # later step has died away: any step can seem nearer by 1 / sqrt(2) = 0.71 than neighbours do, and no more.
 HOME = 0.6
+# A multiple of the bound, the tensor that shows it, and the place that it was compared with.
+Pair = tuple[float, str, int]
 
 
 class Bound:
@@ -39,18 +45,19 @@ class Bound:
     start : Start or None
     """
 
-    def __init__(self, series, reach, start):
+    def __init__(self, series: Series, reach: Reach, start: Start | None) -> None:
         self.series, self.reach, self.start = series, reach, start
-        self.seen = {}
+        self.seen: dict[tuple[int, int], tuple[float, str]] = {}
 
     @cached_property
-    def apart(self):
+    def apart(self) -> np.ndarray:
         """Distances of all weights, (place, place)."""
         return self.series.distance()
 
-    def early(self):
+    def early(self) -> dict[int, tuple[float, str]]:
         """First consequence: dict of place to (excess, detail) for every checkpoint that can't have come so far."""
-        found = {}
+        found: dict[int, tuple[float, str]] = {}
+        assert self.start
         for at, mark in enumerate(self.series.marks):
             if self.series.steps[at] > 0:
                 departures = self.start.departures(mark, self.reach.reach[at], float(np.exp(self.reach.decay[at])))
@@ -59,14 +66,14 @@ class Bound:
                     found[at] = worst
         return found
 
-    def anchors(self, wrong):
+    def anchors(self, wrong: set[int]) -> list[int]:
         """Places that are proven to lie at the initialisation."""
         if self.start is None or not np.isfinite(self.start.std).any():
             return []
         near = NEAR * np.nanmin(self.start.std)
         return [at for at in range(len(self.series)) if at not in wrong and self.reach.reach[at] <= near]
 
-    def excess(self, a, b):
+    def excess(self, a: int, b: int) -> tuple[float, str]:
         """Largest difference of two places as a multiple of the bound: (float, tensor)."""
         key = (min(a, b), max(a, b))
         if key not in self.seen:
@@ -74,11 +81,11 @@ class Bound:
             self.seen[key] = self.series.excess(*key, between, self.reach.kept(*key))
         return self.seen[key]
 
-    def torn(self, a, b):
+    def torn(self, a: int, b: int) -> bool:
         """Whether two places contradict each other; two at one step are no pair."""
         return bool(self.series.steps[a] != self.series.steps[b] and self.excess(a, b)[0] > 1)
 
-    def far_from_start(self, wrong):
+    def far_from_start(self, wrong: set[int]) -> dict[int, Pair]:
         """Second consequence: dict of place to (excess, tensor, anchor)."""
         open_ = [at for at in range(len(self.series)) if at not in wrong]
         anchors = [at for at in self.anchors(wrong)]
@@ -89,9 +96,11 @@ class Bound:
             return {a: (*self.excess(a, against[a][0]), against[a][0]) for a in lone}
         return {at: (*self.excess(a, at), a) for a in anchors for at in against[a] if at not in anchors}
 
-    def contradictions(self, wrong):
+    def contradictions(self, wrong: set[int]) -> tuple[dict[int, Pair], dict[int, Pair]]:
         """Third consequence: (dict of place to finding of those accused, the same of pairs that stay undecided)."""
-        wrong, accused, undecided, skipped = set(wrong), {}, {}, set()
+        accused: dict[int, Pair] = {}
+        undecided: dict[int, Pair] = {}
+        wrong, skipped = set(wrong), set()
         while True:
             open_ = [at for at in range(len(self.series)) if at not in wrong]
             pairs = [pair for pair in zip(open_, open_[1:], strict=False) if pair not in skipped and self.torn(*pair)]

@@ -4,7 +4,9 @@ Both kinds of file are mapped into memory, so that what is read are the pages in
 `pytorch_model*.bin`, whose pickle is only ever read with `weights_only=True`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from triphase.checkpoints.snapshots import weights_in
 from triphase.core.errors import InputError
@@ -12,7 +14,7 @@ from triphase.core.errors import InputError
 NUMPY_TYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL")
 
 
-def weight_files(folder):
+def weight_files(folder: str | Path) -> list[Path]:
     """The files that a model is loaded from, of all weight files of a snapshot; InputError if there are none."""
     folder = Path(folder)
     found = [folder / name for name in weights_in(folder)]
@@ -21,7 +23,7 @@ def weight_files(folder):
     return found
 
 
-def read_tensors(folder):
+def read_tensors(folder: str | Path) -> Iterator[tuple[str, str, Any]]:
     """Walk through the tensors of a checkpoint.
 
     Parameters

@@ -1,12 +1,13 @@
 """What the integrity gate is told of a model: its checkpoints, its schedule and how its weights began."""
 
 from triphase.checkpoints.integrity.schedule import schedule_of_recipe
+from triphase.core.types import Section
 
 # transformers' own initialisation of the architectures that the demo stage trains.
 TRAINED_HERE = {"gains": 1, "biases": 0, "std": 0.02}
 
 
-def series_entry(model):
+def series_entry(model: Section) -> Section:
     """Parameters of `check_integrity` for one entry of the resolved config.
 
     Returns
@@ -17,7 +18,7 @@ def series_entry(model):
     keys = ("name", "step", "revision", "missing")
     entries = [{key: entry[key] for key in keys if key in entry} for entry in model["checkpoints"]]
     if model.get("train"):
-        known = {"schedule": schedule_of_recipe(model["train"]), "initialisation": TRAINED_HERE}
+        known: Section = {"schedule": schedule_of_recipe(model["train"]), "initialisation": TRAINED_HERE}
     else:
         known = {key: model.get(key) for key in ("schedule", "initialisation")}
     return {"name": model["name"], "entries": entries, **known}

@@ -19,10 +19,12 @@ published schedule, not a threshold that was tuned; a series that was trained by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triphase.core.errors import InputError
 from triphase.core.lazy import np
+from triphase.core.types import Section
 
 SLACK = 1.05
 # Pythia, OLMo and SmolLM3 were trained with these; a schedule says so where it was otherwise.
@@ -30,7 +32,7 @@ BETAS, WEIGHT_DECAY = (0.9, 0.95), 0.1
 KINDS = ("cosine", "constant", "linear", "constant_linear")
 
 
-def update_bound(betas, steps=2000):
+def update_bound(betas: tuple[float, float], steps: int = 2000) -> float:
     """Supremum over all gradients and steps of Adam's normalised update."""
     b1, b2 = betas
     if not 0 < b1 * b1 < b2 < 1:
@@ -41,7 +43,7 @@ def update_bound(betas, steps=2000):
     return float((1 - b1) / np.sqrt(1 - b2) * max(finite.max(), 1 / np.sqrt(1 - b1 * b1 / b2)))
 
 
-def learning_rates(schedule, steps):
+def learning_rates(schedule: Section, steps: int) -> np.ndarray:
     """Learning rate of updates 1 to `steps`; update k takes the weights of step k - 1 to those of step k.
 
     Parameters
@@ -74,7 +76,7 @@ def learning_rates(schedule, steps):
     return np.where(done < schedule["warmup"], schedule["peak"] * done / max(schedule["warmup"], 1), rates)
 
 
-def schedule_of_recipe(recipe):
+def schedule_of_recipe(recipe: Section) -> Section:
     """Schedule of a model that the demo stage trains (`train:` in the config); see triphase.demo.training."""
     return {
         "kind": "cosine", "peak": recipe["learning_rate"], "warmup": recipe["warmup"], "total": max(recipe["saves"]),
@@ -93,16 +95,16 @@ class Reach:
     reach: np.ndarray
     decay: np.ndarray
 
-    def between(self, a, b):
+    def between(self, a: int, b: int) -> float:
         """Largest |w_b - kept x w_a| of any coordinate, by the places of two checkpoints."""
         return abs(self.reach[b] - self.reach[a])
 
-    def kept(self, a, b):
+    def kept(self, a: int, b: int) -> float:
         """Share of a weight that decay leaves between two checkpoints."""
         return float(np.exp(-abs(self.decay[b] - self.decay[a])))
 
 
-def reach_of(schedule, steps):
+def reach_of(schedule: Section, steps: Sequence[int] | np.ndarray) -> Reach:
     """`Reach` of a series whose checkpoints lie at these steps, from an initialisation at step 0.
 
     Parameters

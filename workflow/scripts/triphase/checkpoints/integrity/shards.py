@@ -15,13 +15,18 @@ some layers more than others changes the ratio between layers of one file too, o
 """
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
+
+from triphase.checkpoints.integrity.series import Series
 
 # In 3,800 checkpoints of 200 series that were trained for `tests/trained_series.py` no border that all kinds of tensors
 # agree on reaches a factor of 1.25 from every pair of neighbours, and none the double of what neighbouring layers show.
 JUMP, TIMES, SMALLEST = np.log(1.5), 2.0, 64
 VIEWS = ((0, 0), (0, 1), (1, 0), (1, 1))
+# Verdict, detail and jump.
+Judgement = tuple[str, str, float]
 LAYER = re.compile(r"\.(\d+)\.")
 
 
@@ -33,13 +38,13 @@ class Shards:
     series : Series
     """
 
-    def __init__(self, series):
+    def __init__(self, series: Series) -> None:
         self.series = series
         self.kinds, self.layers = _kinds(series.tensors)
         enough = series.marks[0].count >= SMALLEST
         self.used = np.flatnonzero((self.layers >= 0) & enough)
 
-    def judge_all(self, suspects):
+    def judge_all(self, suspects: Iterable[int]) -> dict[int, Judgement]:
         """Findings of all checkpoints: dict of place to (verdict, detail, jump).
 
         `suspects`, places that share a file with another step, are nobody's neighbours, and the worst offender is taken
@@ -59,7 +64,7 @@ class Shards:
             open_ = [at for at in open_ if at != worst]
         return found | {at: self.judge(at, avoid) for at in ends}
 
-    def judge(self, at, avoid=()):
+    def judge(self, at: int, avoid: Iterable[int] = ()) -> Judgement:
         """Finding of one checkpoint: (verdict, detail, jump), by its place; neighbours are sought outside `avoid`.
 
         It has to be odd between any of the two nearest checkpoints on either side, so that one wrong neighbour, whose

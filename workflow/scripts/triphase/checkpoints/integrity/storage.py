@@ -1,6 +1,8 @@
 """A fingerprint as one `.zarr.zip`, and back."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from triphase.core.artefacts import read_arrays, write_arrays
 TEXTS = {"name": "names", "file": "files", "dtype": "dtypes", "sha256": "hashes"}
 
 
-def write_fingerprint(path, mark, **attributes):
+def write_fingerprint(path: str | Path, mark: Fingerprint, **attributes: Any) -> None:
     """Write a fingerprint; `attributes` say what it is of."""
     import xarray as xr
 
@@ -21,11 +23,13 @@ def write_fingerprint(path, mark, **attributes):
     write_arrays(path, xr.Dataset({**columns, "sketch": ("point", mark.sketch)}, attrs={**attributes, **about}))
 
 
-def read_fingerprint(path):
+def read_fingerprint(path: str | Path) -> tuple[Fingerprint, dict[str, Any]]:
     """Read a fingerprint: (Fingerprint, attributes that it was written with)."""
     dataset = read_arrays(path)
-    texts = {field: tuple(str(value) for value in dataset[key].values) for key, field in TEXTS.items()}
-    arrays = {key: dataset[key].values for key in ("count", "nonfinite", "starts", *STATISTICS, "sketch")}
+    texts: dict[str, Any] = {field: tuple(str(value) for value in dataset[key].values) for key, field in TEXTS.items()}
+    arrays: dict[str, Any] = {
+        key: dataset[key].values for key in ("count", "nonfinite", "starts", *STATISTICS, "sketch")
+    }
     shapes = tuple(tuple(json.loads(str(value))) for value in dataset["shape"].values)
     about = {key: dataset.attrs[key] for key in ("weights", "tokenizer", "config")}
     attributes = {key: value for key, value in dataset.attrs.items() if key not in about}

@@ -9,13 +9,14 @@ import json
 from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 
 # What turns text into numbers; the rest of the file is decoding, truncation and the like.
 PARTS = ("normalizer", "pre_tokenizer", "model", "added_tokens")
 OLDER = (("tokenizer.model",), ("vocab.json", "merges.txt"), ("vocab.txt",))
 
 
-def describe_tokenizer(folder):
+def describe_tokenizer(folder: str | Path) -> Section:
     """Hash and size of the vocabulary of the tokenizer in a snapshot.
 
     Returns

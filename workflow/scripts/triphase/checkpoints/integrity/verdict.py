@@ -10,11 +10,13 @@ import pandas as pd
 from triphase.checkpoints.integrity import files
 from triphase.checkpoints.integrity.identity import equal_tensors, judge_equals
 from triphase.checkpoints.integrity.initialisation import GAIN, Start
+from triphase.checkpoints.integrity.mark import Fingerprint
 from triphase.checkpoints.integrity.optimiser import Bound
 from triphase.checkpoints.integrity.schedule import reach_of
 from triphase.checkpoints.integrity.series import Series, trainable
 from triphase.checkpoints.integrity.shards import Shards
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 
 MISSING = "revision present"
 RULES = (
@@ -23,10 +25,18 @@ RULES = (
 )  # fmt: skip
 WEIGHT_RULES = ("weights differ", "initialisation", "optimiser's bound", "shards agree")
 UNDECIDED = "one of the two is wrong, but weights do not prove which"
+# Model, checkpoint, rules and the first detail.
+Marked = tuple[str, str, list[str], str]
 COLUMNS = ["model", "checkpoint", "step", "rule", "verdict", "detail"]
 
 
-def check_series(model, entries, marks, schedule=None, initialisation=None):
+def check_series(
+    model: str,
+    entries: Entries,
+    marks: dict[str, Fingerprint],
+    schedule: Section | None = None,
+    initialisation: Section | None = None,
+) -> pd.DataFrame:
     """Verdicts of all rules on the checkpoints of one model.
 
     Parameters
@@ -57,7 +67,7 @@ def check_series(model, entries, marks, schedule=None, initialisation=None):
     usable = [name for name in marks if found["structure"][name][0] == found["finite values"][name][0] == "ok"]
     if len(usable) > 0:
         series = Series(
-            usable, [steps[name] for name in usable], [m.take(trainable(m)) for m in map(marks.get, usable)]
+            usable, [steps[name] for name in usable], [marks[name].take(trainable(marks[name])) for name in usable]
         )
         for rule, findings in _weigh(series, schedule, initialisation).items():
             found[rule].update({series.names[at]: finding for at, finding in findings.items()})
@@ -141,10 +151,7 @@ def _bounded(series, bound, start, early, wrong):
     for at, (excess, tensor, other) in (far | accused).items():
         found[at] = ("fault", _apart(series, excess, tensor, other))
     for at, (excess, tensor, other) in undecided.items():
-        found[at] = (
-            "not checked",
-            f"{_apart(series, excess, tensor, other)}: one of the two is wrong, but weights do not prove which",
-        )
+        found[at] = ("not checked", f"{_apart(series, excess, tensor, other)}: {UNDECIDED}")
     return found
 
 
@@ -153,7 +160,7 @@ def _apart(series, excess, tensor, other):
     return f"{tensor} lies {size} from {series.names[other]} than the learning rates between them allow"
 
 
-def faulty(table):
+def faulty(table: pd.DataFrame) -> list[Marked]:
     """Checkpoints with a fault: list of (model, checkpoint, rules, first detail), in the order of the table."""
     found = []
     for (model, name), rows in table[table["verdict"] == "fault"].groupby(["model", "checkpoint"], sort=False):
@@ -161,7 +168,7 @@ def faulty(table):
     return found
 
 
-def undecided(table):
+def undecided(table: pd.DataFrame) -> list[Marked]:
     """Checkpoints of proven contradictions whose culprit is not known: list as of `faulty`, without those at fault."""
     known = {key[:2] for key in faulty(table)}
     rows = table[table["detail"].str.endswith(UNDECIDED)]
@@ -169,7 +176,7 @@ def undecided(table):
     return [row for row in found if row[:2] not in known]
 
 
-def report_lines(table):
+def report_lines(table: pd.DataFrame) -> list[str]:
     """What a user should read: a line per model, and one per checkpoint that is at fault or in a contradiction."""
     lines = []
     for model, rows in table.groupby("model", sort=False):
@@ -180,7 +187,7 @@ def report_lines(table):
     return lines
 
 
-def enforce(table, policy):
+def enforce(table: pd.DataFrame, policy: str) -> set[tuple[str, str]]:
     """Apply `integrity` of the config: the set of (model, checkpoint) to leave out.
 
     `exclude` leaves out what is at fault, `warn` what is missing. Of a contradiction whose culprit is not known
