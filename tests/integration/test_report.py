@@ -6,7 +6,10 @@ import zipfile
 
 import pytest
 from chromium import Chromium, executable
-from project import Project
+
+pytestmark = pytest.mark.skipif(
+    executable() is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
+)
 
 FIGURES = ("image/png", "image/svg+xml")
 # What a user of Snakemake's report does: home, into a category, the eye or the i of a row.
@@ -21,18 +24,14 @@ VISIBLE = f"{CONTENT}.querySelector('img')?.naturalWidth > 100"
 
 
 @pytest.fixture(scope="module")
-def study(tiny_as_run, tmp_path_factory):
+def study(run):
     """A project in which `tiny` has run, with its report in both forms."""
-    if executable() is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium), so the report is not opened")
-    project = Project.copy_of(tiny_as_run, tmp_path_factory.mktemp("report") / "project")
-    project.results = project.folder / "results/tiny"
     for name in ("report.html", "report.zip"):
-        done = project.snakemake("--report", f"results/tiny/{name}", study="tiny")
+        done = run.snakemake("--report", f"results/tiny/{name}", study="tiny")
         assert done.returncode == 0, done.stdout[-3000:]
-    with zipfile.ZipFile(project.results / "report.zip") as packed:
-        packed.extractall(project.folder)
-    return project
+    with zipfile.ZipFile(run.results / "report.zip") as packed:
+        packed.extractall(run.folder)
+    return run
 
 
 @pytest.fixture
@@ -143,8 +142,6 @@ def test_pages_show_their_figures(study, browser):
 
 
 def test_what_leaves_the_machine_would_be_seen(tmp_path):
-    if executable() is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     frame = base64.b64encode(b"<script>fetch('https://example.org/b')</script>").decode()
     page = tmp_path / "page.html"
     page.write_text(
