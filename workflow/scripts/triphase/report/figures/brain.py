@@ -13,6 +13,7 @@ from triphase.report.figures.surface import VIEWS, on_surface, picture
 from triphase.report.numbers import counted
 
 ROW, HEAD = 1.45, 1.15  # inches
+SIGNED = {"cmap": DIVERGING, "symmetric_cbar": True, "colorbar": False}
 
 
 def draw_brain(maps: xr.Dataset, phases: dict, space: str, model: str) -> Figure:
@@ -61,10 +62,8 @@ def draw_maps(maps: list[Map], dataset: xr.Dataset, space: str, title: str, labe
         figure.text(0.008, bottom + 0.53 * tall, name, fontsize=10, va="bottom", linespacing=1.1)
         figure.text(0.008, bottom + 0.42 * tall, each.detail, fontsize=8.5, va="center", color=GREY)
         if glass:
-            draw_glass(
-                figure, (0.125, bottom, 0.37, tall), to_image(each.values, xyz), cmap=DIVERGING, vmin=-limit,
-                vmax=limit, symmetric_cbar=True, colorbar=False, annotate=number == 0,
-            )  # fmt: skip
+            image, place = to_image(each.values, xyz), (0.125, bottom, 0.37, tall)
+            draw_glass(figure, place, image, annotate=number == 0, vmin=-limit, vmax=limit, **SIGNED)
         for place, (view, (hemisphere, _)) in enumerate(VIEWS.items()):
             axis = figure.add_axes((left + place * share, bottom, share * 0.96, tall))
             axis.imshow(picture(view, surfaces[number][hemisphere], limit), origin="lower", interpolation="antialiased")

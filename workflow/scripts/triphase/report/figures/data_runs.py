@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triphase.report.figures.style import GREY, SEQUENTIAL, headline, plt
+from triphase.report.figures.style import GREY, SEQUENTIAL, headline, plt, write_cell
 from triphase.report.numbers import counted
 from triphase.responses.motion import MUCH_MOTION
 
@@ -72,10 +72,7 @@ def _table(panel: Axes, values: np.ndarray, label: str, form: str, least: float)
     if columns <= MOST_NUMBERS:
         for row, column in np.argwhere(np.isfinite(values)):
             bright = (values[row, column] - low) / (high - low) > 0.6
-            panel.text(
-                column, row, form.format(values[row, column]), ha="center", va="center", fontsize=6.5,
-                color="black" if bright else "white",
-            )  # fmt: skip
+            write_cell(panel, column, row, form.format(values[row, column]), bright)
     panel.set_title(label)
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)

@@ -45,10 +45,8 @@ def draw_integrity(model: str, integrity: pd.DataFrame, distances: pd.DataFrame)
 def draw_verdicts(axis: Axes, grid: pd.DataFrame) -> None:
     """Rules downwards, checkpoints to the right; a fault also carries a mark, for readers who see no colour."""
     axis.set_title("a  Verdict of every rule")
-    axis.imshow(
-        grid.to_numpy(), aspect="auto", cmap=ListedColormap(list(VERDICTS.values())), vmin=0, vmax=2,
-        interpolation="nearest",
-    )  # fmt: skip
+    colours = ListedColormap(list(VERDICTS.values()))
+    axis.imshow(grid.to_numpy(), aspect="auto", cmap=colours, vmin=0, vmax=2, interpolation="nearest")
     rows, columns = np.nonzero(grid.to_numpy() == 2)
     axis.plot(columns, rows, "x", color=BLACK, markersize=float(np.clip(250 / grid.shape[1], 1.5, 5)), linewidth=0)
     axis.set_yticks(range(len(grid)), grid.index)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from triphase.report.figures.curves import alignment_curves, targets_of, tidy_curve
 from triphase.report.figures.panels import beside, best_layer, draw_rows, items, label_of, phase_names, shade
-from triphase.report.figures.style import BLACK, CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
+from triphase.report.figures.style import BLACK, CYCLE, GREY, MARKERS, TokenAxis, note, plt, say_empty
 from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
@@ -68,8 +68,8 @@ def label_phases(panel: Axes, axis: TokenAxis, phases: dict) -> None:
     """Names of the segments above a panel."""
     for segment, name in zip(phases["segments"], phase_names(phases["segments"]), strict=True):
         low, high = axis.place([segment["from"], segment["to"]])
-        panel.text((low + high) / 2, 0.985, name, transform=panel.get_xaxis_transform(), ha="center", va="top",
-                   fontsize=8, color=GREY)  # fmt: skip
+        look = {"ha": "center", "va": "top", "fontsize": 8, "color": GREY}
+        panel.text((low + high) / 2, 0.985, name, transform=panel.get_xaxis_transform(), **look)
 
 
 def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> None:
@@ -98,9 +98,10 @@ def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.D
     for number, (point, interval) in enumerate(zip(phases["breakpoints"], phases["intervals"], strict=True)):
         span = axis.place([*interval, point])
         foot = 0.03 + 0.03 * (number % 2)  # two levels, for neighbours may overlap
-        panel.plot(span[:2], [foot, foot], transform=panel.get_xaxis_transform(), color=BLACK, linewidth=1.4,
-                   label="breakpoint, 95 % interval" if number == 0 else None)  # fmt: skip
-        panel.plot(span[2], foot, "|", transform=panel.get_xaxis_transform(), color=BLACK, markersize=9)
+        label = "breakpoint, 95 % interval" if number == 0 else None
+        look = {"transform": panel.get_xaxis_transform(), "color": BLACK}
+        panel.plot(span[:2], [foot, foot], linewidth=1.4, label=label, **look)
+        panel.plot(span[2], foot, "|", markersize=9, **look)
     panel.axhline(0, color=GREY, linewidth=0.7)
     beside(panel)
 
@@ -166,7 +167,6 @@ def draw_tasks(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
         say_empty(panel, "no tasks in this study")
         return
     if not adherence:
-        panel.text(0.01, 0.97, "no instruction data: adherence is not measured", transform=panel.transAxes, va="top",
-                   fontsize=7.5, color=GREY, style="italic")  # fmt: skip
+        note(panel, "no instruction data: adherence is not measured", style="italic")
     panel.axhline(0, color=GREY, linewidth=0.7)
     beside(panel)
