@@ -44,13 +44,7 @@ def choices(table: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
 
 
 def draw_analyses(specifications: pd.DataFrame, model: str) -> Figure:
-    """Largest p over the rivals and power of every analysis, and below them the choices that it made.
-
-    Parameters
-    ----------
-    specifications : specifications/{model}.parquet
-    model
-    """
+    """Largest p over the rivals and power of every analysis, and below them the choices that it made."""
     number = len(specifications)
     title = f"{model}: {number} {'analysis' if number == 1 else 'analyses'} of the same question"
     if not number:
@@ -79,9 +73,9 @@ def draw_tests(panel: Axes, table: pd.DataFrame, counts: dict) -> None:
     """Largest p over the rivals; below the line every rival is rejected."""
     tested = table["p"].notna()
     for verdict, (colour, marker) in VERDICTS.items():
-        at = np.flatnonzero(table["verdict"] == verdict)
-        look = {"color": colour, "markersize": marker_size(len(table)), "label": f"{verdict} (n = {counts[verdict]})"}
-        panel.plot(at, table["p"].where(tested, NO_TEST)[at], marker, **look)
+        at, label = np.flatnonzero(table["verdict"] == verdict), f"{verdict} (n = {counts[verdict]})"
+        p = table["p"].where(tested, NO_TEST)[at]
+        panel.plot(at, p, marker, color=colour, markersize=marker_size(len(table)), label=label)
     panel.axhline(Settings.significance, color=BLACK, linewidth=0.8, linestyle="--")
     panel.set_yscale("log")
     least = min(table["p"].min(skipna=True), Settings.significance / 5) if tested.any() else Settings.significance / 5
@@ -93,8 +87,9 @@ def draw_tests(panel: Axes, table: pd.DataFrame, counts: dict) -> None:
     handles, _ = panel.get_legend_handles_labels()
     own = "headline, declared before the run"
     handles.append(plt.Line2D([], [], color=BLACK, linewidth=0.8, linestyle=":", label=own))
-    place = {"loc": "lower right", "bbox_to_anchor": (1, 1.0), "borderaxespad": 0.2}
-    panel.legend(handles=handles, ncols=4, handletextpad=0.4, **place)
+    panel.legend(
+        handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, handletextpad=0.4
+    )
     panel.tick_params(bottom=False)
 
 

@@ -1,5 +1,7 @@
 """Figure of the data report: what can be predicted without any model, as a function of the gap beside a block."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -8,19 +10,14 @@ from triphase.report.gap import LEAST_SUBJECTS, scores
 from triphase.report.numbers import counted
 from triphase.stats.intervals import mean_half_width
 
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "nuisance": {"color": BLUE, "marker": "o", "label": "nuisance features alone (N1)"},
     "floor": {"color": VERMILION, "marker": "s", "label": "autocorrelation alone (N3)"},
 }
 
 
 def draw_gap(gap: dict) -> Figure:
-    """Held-out r against the gap, region by region.
-
-    Parameters
-    ----------
-    gap : responses/gap.json, as `measure_gap` writes it
-    """
+    """Held-out r against the gap, region by region."""
     regions = list(dict.fromkeys(row["roi"] for row in gap["rows"]))
     if len(regions) > MOST_PANELS:
         summaries = [region for region in regions if region in ("language", "all")]

@@ -13,12 +13,7 @@ MOST_NUMBERS = 32
 
 
 def draw_runs(description: dict) -> Figure:
-    """Subjects x runs: length, voxels that can't be used, and motion where it is known; missing runs are hatched.
-
-    Parameters
-    ----------
-    description : responses/description.json, as `describe_data` writes it
-    """
+    """Subjects x runs: length, voxels that can't be used, and motion where it is known; missing runs are hatched."""
     subjects = [entry["subject"] for entry in description["subjects"]]
     runs = [entry["run"] for entry in description["runs"]]
     tables = {name: np.full((len(subjects), len(runs)), np.nan) for name in ("minutes", "unusable", "motion")}

@@ -14,14 +14,7 @@ MOST_LABELS = 30
 
 
 def draw_integrity(model: str, integrity: pd.DataFrame, distances: pd.DataFrame) -> Figure:
-    """Draw one model's findings.
-
-    Parameters
-    ----------
-    model
-    integrity : its rows of integrity.parquet: checkpoint, step, rule, verdict, as of `verdict.check_series`
-    distances : its rows of integrity_distances.parquet: checkpoint, file, distance, as of `distances.distance_rows`
-    """
+    """Draw one model's findings."""
     order = integrity.drop_duplicates("checkpoint").sort_values("step", kind="stable")["checkpoint"].tolist()
     rules = integrity["rule"].drop_duplicates().tolist()
     number = integrity["verdict"].map({name: at for at, name in enumerate(VERDICTS)})

@@ -46,15 +46,7 @@ class Scale:
 
 
 def draw_models(trajectories: pd.DataFrame, bootstrap: xr.Dataset, all_phases: dict, across: dict) -> Figure:
-    """Curves of all models on tokens and compute, positions of their turns below, changes and signs at the foot.
-
-    Parameters
-    ----------
-    trajectories : the tidy table of the study
-    bootstrap : its paired draws
-    all_phases : phases.json
-    across : across_models.json
-    """
+    """Curves of all models on tokens and compute, positions of their turns below, changes and signs at the foot."""
     names = list(all_phases)
     looks = {name: (CYCLE[i % 7], MARKERS[(i + i // 7) % 7]) for i, name in enumerate(names)}
     by_model = trajectories.groupby("model")["tokens"]

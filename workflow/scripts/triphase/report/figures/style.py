@@ -87,9 +87,10 @@ def nothing_drawn(title: str, reason: str) -> Figure:
 def panel_grid(number: int, columns: int, size: tuple[float, float], beside: float) -> tuple[Figure, list[Axes]]:
     """A figure of so many panels that share their axes: each of a size in inches, with so much height beside them."""
     rows = -(-number // columns)
-    shape = {"sharex": True, "sharey": True, "squeeze": False, "layout": "constrained"}
     figsize = (max(size[0] * columns + 0.6, 6.5), size[1] * rows + beside)
-    figure, panels = plt.subplots(rows, columns, figsize=figsize, **shape)
+    figure, panels = plt.subplots(
+        rows, columns, figsize=figsize, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
     for panel in panels.flat[number:]:
         panel.remove()
     return figure, list(panels.flat[:number])

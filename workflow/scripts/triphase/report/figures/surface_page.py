@@ -20,7 +20,7 @@ from triphase.report.templates import render
 
 
 def draw_surface(maps: xr.Dataset, phases: dict, space: str, model: str) -> str:
-    """Page of the changes between the phases of one model; arguments as for `brain.draw_brain`."""
+    """Page of the changes between the phases of one model."""
     maps = measured(maps)
     _, changes = phase_maps(maps, phases)
     surfaces = on_surface(changes, places(maps), space)
