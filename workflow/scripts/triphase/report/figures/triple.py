@@ -152,9 +152,9 @@ def draw_tasks(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
         draw_rows(panel, axis, rows, CYCLE[0], MARKERS[0], "accuracy: their mean", linewidth=2.2)
     for number, name in enumerate(adherence):
         rows = Selection("adherence", (name,)).rows(table)
-        colour = CYCLE[(number + len(tasks)) % 7]
-        draw_rows(panel, axis, rows, colour, MARKERS[-1 - number % 7], f"adherence: {name}\nn = {items(rows)} items",
-                  linestyle="--")  # fmt: skip
+        colour, marker = CYCLE[(number + len(tasks)) % 7], MARKERS[-1 - number % 7]
+        label = f"adherence: {name}\nn = {items(rows)} items"
+        draw_rows(panel, axis, rows, colour, marker, label, linestyle="--")
     if not tasks and not adherence:
         say_empty(panel, "no tasks in this study")
         return
