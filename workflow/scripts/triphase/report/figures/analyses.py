@@ -10,9 +10,13 @@ from triphase.report.figures.style import BLACK, BLUE, GREY, VERMILION, headline
 
 VERDICTS = {"supported": (BLUE, "o"), "undetermined": (GREY, "^"), "not supported": (VERMILION, "s")}
 FACTORS = {
-    "layer_rule": "layer", "scaling": "scaling", "nuisance": "nuisance", "delays": "delays", "ceiling": "ceiling",
+    "layer_rule": "layer",
+    "scaling": "scaling",
+    "nuisance": "nuisance",
+    "delays": "delays",
+    "ceiling": "ceiling",
     "roi": "region",
-}  # fmt: skip
+}
 MOST_LAYERS = 8  # so many single layers have rows of their own
 NO_TEST = 2.2  # where analyses without a test stand on the axis of p, which ends at 1
 
@@ -40,23 +44,17 @@ def choices(table: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
 
 
 def draw_analyses(specifications: pd.DataFrame, model: str) -> Figure:
-    """Largest p over the rivals and power of every analysis, and below them the choices that it made.
-
-    Parameters
-    ----------
-    specifications : specifications/{model}.parquet
-    model
-    """
+    """Largest p over the rivals and power of every analysis, and below them the choices that it made."""
     number = len(specifications)
     title = f"{model}: {number} {'analysis' if number == 1 else 'analyses'} of the same question"
     if not number:
         return nothing_drawn(title, "no analysis could be made")
     table = sorted_analyses(specifications)
     rows = choices(table)
+    heights = [1.9, 1.0, 0.17 * len(rows) + 0.2]
     figure, (top, middle, below) = plt.subplots(
-        3, 1, figsize=(9.5, 3.9 + 0.17 * len(rows)), sharex=True, layout="constrained",
-        height_ratios=[1.9, 1.0, 0.17 * len(rows) + 0.2],
-    )  # fmt: skip
+        3, 1, figsize=(9.5, 0.8 + sum(heights)), sharex=True, layout="constrained", height_ratios=heights
+    )
     counts = {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
     shares = ", ".join(f"{count / len(table):.0%} {verdict}" for verdict, count in counts.items())
     headline(figure, f"{title}: {shares}", fontsize=10.5)
@@ -75,11 +73,9 @@ def draw_tests(panel: Axes, table: pd.DataFrame, counts: dict) -> None:
     """Largest p over the rivals; below the line every rival is rejected."""
     tested = table["p"].notna()
     for verdict, (colour, marker) in VERDICTS.items():
-        here = (table["verdict"] == verdict).to_numpy()
-        label = f"{verdict} (n = {counts[verdict]})"
-        at = np.flatnonzero(here)
-        panel.plot(at, table["p"].where(tested, NO_TEST)[at], marker, color=colour, markersize=marker_size(len(table)),
-                   label=label)  # fmt: skip
+        at, label = np.flatnonzero(table["verdict"] == verdict), f"{verdict} (n = {counts[verdict]})"
+        p = table["p"].where(tested, NO_TEST)[at]
+        panel.plot(at, p, marker, color=colour, markersize=marker_size(len(table)), label=label)
     panel.axhline(Settings.significance, color=BLACK, linewidth=0.8, linestyle="--")
     panel.set_yscale("log")
     least = min(table["p"].min(skipna=True), Settings.significance / 5) if tested.any() else Settings.significance / 5
@@ -89,11 +85,11 @@ def draw_tests(panel: Axes, table: pd.DataFrame, counts: dict) -> None:
     panel.minorticks_off()
     panel.set_ylabel("p of the rival\nhardest to reject")
     handles, _ = panel.get_legend_handles_labels()
-    handles.append(
-        plt.Line2D([], [], color=BLACK, linewidth=0.8, linestyle=":", label="headline, declared before the run")
+    own = "headline, declared before the run"
+    handles.append(plt.Line2D([], [], color=BLACK, linewidth=0.8, linestyle=":", label=own))
+    panel.legend(
+        handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, handletextpad=0.4
     )
-    panel.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1.0), ncols=4, borderaxespad=0.2,
-                 handletextpad=0.4)  # fmt: skip
     panel.tick_params(bottom=False)
 
 
@@ -114,15 +110,14 @@ def draw_power_of(panel: Axes, table: pd.DataFrame) -> None:
 def draw_choices(panel: Axes, table: pd.DataFrame, rows: list) -> None:
     """A mark where an analysis made a choice, and at the right how many of these support."""
     panel.set_ylim(len(rows) - 0.4, -0.6)
-    size = float(np.clip(420 / len(table), 2, 7))
+    size, beside = float(np.clip(420 / len(table), 2, 7)), panel.get_yaxis_transform()
     for row, (_, _, chosen) in enumerate(rows):
         for verdict, (colour, _) in VERDICTS.items():
             at = np.flatnonzero(chosen & (table["verdict"] == verdict).to_numpy())
             panel.plot(at, np.full(len(at), row), "|", color=colour, markersize=7, markeredgewidth=size * 0.45)
         supported = int((chosen & (table["verdict"] == "supported").to_numpy()).sum())
-        panel.text(1.01, row, f"{supported} of {chosen.sum()}", transform=panel.get_yaxis_transform(), va="center",
-                   fontsize=7)  # fmt: skip
-    panel.text(1.01, -0.75, "supported", transform=panel.get_yaxis_transform(), va="bottom", fontsize=7, color=GREY)
+        panel.text(1.01, row, f"{supported} of {chosen.sum()}", transform=beside, va="center", fontsize=7)
+    panel.text(1.01, -0.75, "supported", transform=beside, va="bottom", fontsize=7, color=GREY)
     names = [f"{FACTORS[factor]}: {level.removeprefix('layer ')}" for factor, level, _ in rows]
     panel.set_yticks(range(len(rows)), names, fontsize=7)
     for row in range(1, len(rows)):

@@ -13,24 +13,18 @@ from triphase.report.figures.surface import VIEWS, on_surface, picture
 from triphase.report.numbers import counted
 
 ROW, HEAD = 1.45, 1.15  # inches
+SIGNED = {"cmap": DIVERGING, "symmetric_cbar": True, "colorbar": False}
 
 
 def draw_brain(maps: xr.Dataset, phases: dict, space: str, model: str) -> Figure:
-    """Maps of one model where its phases begin and end.
-
-    Parameters
-    ----------
-    maps : maps/{model}.zarr.zip, see `phase_maps.measured`
-    phases : phases/{model}.json
-    space : mni or fsaverage5
-    """
+    """Maps of one model where its phases begin and end."""
     maps = measured(maps)
     levels, _ = phase_maps(maps, phases)
     return draw_maps(levels, maps, space, f"{model}: brain maps of the phases", "gain in r")
 
 
 def draw_changes(maps: xr.Dataset, phases: dict, space: str, model: str) -> Figure:
-    """Maps of the changes between the phases of one model; arguments as for `draw_brain`."""
+    """Maps of the changes between the phases of one model."""
     maps = measured(maps)
     _, changes = phase_maps(maps, phases)
     return draw_maps(changes, maps, space, f"{model}: changes from phase to phase", "change of gain in r")
@@ -61,10 +55,8 @@ def draw_maps(maps: list[Map], dataset: xr.Dataset, space: str, title: str, labe
         figure.text(0.008, bottom + 0.53 * tall, name, fontsize=10, va="bottom", linespacing=1.1)
         figure.text(0.008, bottom + 0.42 * tall, each.detail, fontsize=8.5, va="center", color=GREY)
         if glass:
-            draw_glass(
-                figure, (0.125, bottom, 0.37, tall), to_image(each.values, xyz), cmap=DIVERGING, vmin=-limit,
-                vmax=limit, symmetric_cbar=True, colorbar=False, annotate=number == 0,
-            )  # fmt: skip
+            image, part = to_image(each.values, xyz), (0.125, bottom, 0.37, tall)
+            draw_glass(figure, part, image, annotate=number == 0, vmin=-limit, vmax=limit, **SIGNED)
         for place, (view, (hemisphere, _)) in enumerate(VIEWS.items()):
             axis = figure.add_axes((left + place * share, bottom, share * 0.96, tall))
             axis.imshow(picture(view, surfaces[number][hemisphere], limit), origin="lower", interpolation="antialiased")

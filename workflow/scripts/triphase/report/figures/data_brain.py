@@ -12,13 +12,7 @@ from triphase.report.numbers import counted
 
 
 def draw_ceiling_map(ceiling: pd.DataFrame, responses: list[str]) -> Figure:
-    """Glass brain of the ceiling, mean over subjects where their voxels share a place.
-
-    Parameters
-    ----------
-    ceiling : responses/ceiling.parquet
-    responses : path of responses/{subject}.zarr.zip of every subject, in the order of the table
-    """
+    """Glass brain of the ceiling, mean over subjects where their voxels share a place."""
     places = []
     for path in responses:
         with open_arrays(path) as data:

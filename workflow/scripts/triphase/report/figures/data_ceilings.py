@@ -47,9 +47,7 @@ def draw_ceilings(description: dict) -> Figure:
                 panel.vlines(place, row["low"], row["high"], color=VERMILION, linewidth=2)
     panel.axhline(0, color=GREY, linewidth=0.7)
     panel.set_xticks(range(len(regions)), regions, rotation=30 if len(regions) > 8 else 0)
-    note = f"dots: n = {counted(number, 'single subject')}; red: mean with 95 % interval" if number > 1 else (
-        "n = 1 subject, with 95 % interval"
-    )  # fmt: skip
+    one, several = "n = 1 subject, with", f"dots: n = {counted(number, 'single subject')}; red: mean with"
     # Over the whole figure: a panel of one region is narrower than its title.
-    headline(figure, f"Ceiling by region ({note})", fontsize=10)
+    headline(figure, f"Ceiling by region ({several if number > 1 else one} 95 % interval)", fontsize=10)
     return figure

@@ -1,38 +1,31 @@
 """Figure of the data report: what can be predicted without any model, as a function of the gap beside a block."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
-from triphase.report.figures.style import BLUE, GREY, MOST_PANELS, VERMILION, headline, plt
+from triphase.report.figures.style import BLUE, GREY, MOST_PANELS, VERMILION, headline, panel_grid, plt
 from triphase.report.gap import LEAST_SUBJECTS, scores
 from triphase.report.numbers import counted
 from triphase.stats.intervals import mean_half_width
 
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "nuisance": {"color": BLUE, "marker": "o", "label": "nuisance features alone (N1)"},
     "floor": {"color": VERMILION, "marker": "s", "label": "autocorrelation alone (N3)"},
 }
 
 
 def draw_gap(gap: dict) -> Figure:
-    """Held-out r against the gap, region by region.
-
-    Parameters
-    ----------
-    gap : responses/gap.json, as `measure_gap` writes it
-    """
+    """Held-out r against the gap, region by region."""
     regions = list(dict.fromkeys(row["roi"] for row in gap["rows"]))
     if len(regions) > MOST_PANELS:
         summaries = [region for region in regions if region in ("language", "all")]
         regions = [r for r in regions if r not in summaries][: MOST_PANELS - len(summaries)] + summaries
     columns = min(3, len(regions))
-    rows = -(-len(regions) // columns)
-    figure, panels = plt.subplots(
-        rows, columns, figsize=(max(3.0 * columns + 0.6, 6.5), 2.2 * rows + 1.3), sharex=True, sharey=True,
-        squeeze=False, layout="constrained",
-    )  # fmt: skip
+    figure, panels = panel_grid(len(regions), columns, (3.0, 2.2), 1.3)
     single = False
-    for number, (panel, region) in enumerate(zip(panels.flat, regions, strict=False)):
+    for number, (panel, region) in enumerate(zip(panels, regions, strict=True)):
         panel.axhline(0, color=GREY, linewidth=0.7)
         panel.axvline(gap["own_gap"], color=GREY, linestyle="--", linewidth=1)
         for band, style in STYLES.items():
@@ -53,9 +46,7 @@ def draw_gap(gap: dict) -> Figure:
         if number + columns >= len(regions):
             panel.set_xlabel("gap (s)")
             panel.tick_params(labelbottom=True)
-    for panel in panels.flat[len(regions) :]:
-        panel.remove()
-    handles, _ = panels[0, 0].get_legend_handles_labels()
+    handles, _ = panels[0].get_legend_handles_labels()
     handles.append(plt.Line2D([], [], color=GREY, linestyle="--", linewidth=1, label="gap of the study"))
     if single:
         handles.append(plt.Line2D([], [], color=GREY, alpha=0.6, linewidth=0.6, label="single subjects"))

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triphase.report.figures.style import GREY, SEQUENTIAL, headline, plt
+from triphase.report.figures.style import GREY, SEQUENTIAL, headline, plt, write_cell
 from triphase.report.numbers import counted
 from triphase.responses.motion import MUCH_MOTION
 
@@ -13,12 +13,7 @@ MOST_NUMBERS = 32
 
 
 def draw_runs(description: dict) -> Figure:
-    """Subjects x runs: length, voxels that can't be used, and motion where it is known; missing runs are hatched.
-
-    Parameters
-    ----------
-    description : responses/description.json, as `describe_data` writes it
-    """
+    """Subjects x runs: length, voxels that can't be used, and motion where it is known; missing runs are hatched."""
     subjects = [entry["subject"] for entry in description["subjects"]]
     runs = [entry["run"] for entry in description["runs"]]
     tables = {name: np.full((len(subjects), len(runs)), np.nan) for name in ("minutes", "unusable", "motion")}
@@ -72,10 +67,7 @@ def _table(panel: Axes, values: np.ndarray, label: str, form: str, least: float)
     if columns <= MOST_NUMBERS:
         for row, column in np.argwhere(np.isfinite(values)):
             bright = (values[row, column] - low) / (high - low) > 0.6
-            panel.text(
-                column, row, form.format(values[row, column]), ha="center", va="center", fontsize=6.5,
-                color="black" if bright else "white",
-            )  # fmt: skip
+            write_cell(panel, column, row, form.format(values[row, column]), bright)
     panel.set_title(label)
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)

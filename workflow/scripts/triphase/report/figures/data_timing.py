@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from triphase.report.figures.style import BLUE, GREY, MOST_PANELS, VERMILION, headline, plt, say_empty
+from triphase.report.figures.style import BLUE, GREY, MOST_PANELS, VERMILION, headline, panel_grid, plt, say_empty
 
 
 def panels_of(timing: dict) -> list[dict]:
@@ -17,24 +17,18 @@ def draw_timing(description: dict) -> Figure:
     timing, unit, tr = description["timing"], description["unit"], description["dataset"]["tr"]
     group, lags = panels_of(timing), np.array(timing["lags"])
     columns = min(3, max(len(group), 1))
-    rows = max(-(-len(group) // columns), 1)
-    size = (max(3.3 * columns + 0.6, 6.5), 2.3 * rows + 1.2)
-    figure, panels = plt.subplots(
-        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
-    )
+    figure, panels = panel_grid(max(len(group), 1), columns, (3.3, 2.3), 1.2)
     if not group:
-        say_empty(panels[0, 0], timing["reason"])
-    for number, (panel, entry) in enumerate(zip(panels.flat, group, strict=False)):
+        say_empty(panels[0], timing["reason"])
+    for number, (panel, entry) in enumerate(zip(panels, group, strict=False)):
         panel.axvspan(-tr, tr, color="#E4E4E4", linewidth=0)
         panel.axhline(0, color=GREY, linewidth=0.7)
         mine = [each for each in timing["subjects"] if each["roi"] == entry["roi"] and each["lag"] is not None]
         for each in mine if len(mine) > 1 else []:
             panel.plot(lags, _floats(each["curve"]), color=VERMILION, alpha=0.18, linewidth=0.6)
         panel.plot(lags, _floats(entry["raw"]["curve"]), color=BLUE, linestyle="--", label=f"{unit} rate")
-        panel.plot(
-            lags, _floats(entry["convolved"]["curve"]), color=VERMILION, linewidth=2,
-            label=f"{unit} rate convolved with the haemodynamic response",
-        )  # fmt: skip
+        label = f"{unit} rate convolved with the haemodynamic response"
+        panel.plot(lags, _floats(entry["convolved"]["curve"]), color=VERMILION, linewidth=2, label=label)
         if entry["convolved"]["lag"] is not None:
             panel.plot(entry["convolved"]["lag"], entry["convolved"]["r"], "o", color=VERMILION, markersize=6)
         panel.set_title(_title(entry, timing["decisive"]), fontsize=8.5)
@@ -43,10 +37,8 @@ def draw_timing(description: dict) -> Figure:
         if number + columns >= len(group):
             panel.set_xlabel("lag of the response (s)")
             panel.tick_params(labelbottom=True)
-    for panel in panels.flat[max(len(group), 1) :]:
-        panel.remove()
     if group:
-        handles, _ = panels[0, 0].get_legend_handles_labels()
+        handles, _ = panels[0].get_legend_handles_labels()
         handles.append(plt.Rectangle((0, 0), 1, 1, color="#E4E4E4", label="within one TR of the expected lag"))
         if len({each["subject"] for each in timing["subjects"]}) > 1:
             handles.append(plt.Line2D([], [], color=VERMILION, alpha=0.4, linewidth=0.6, label="single subjects"))

@@ -1,13 +1,12 @@
 """The figures of one study: the rows of the table that it has, for all models or for the whole."""
 
-import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import reduce
 from typing import Any
 
 from triphase.core.errors import InputError
-from triphase.report.figures.row import Figure, Named
+from triphase.report.figures.row import Figure
 from triphase.report.figures.table import FIGURES, RESULTS
 
 
@@ -55,9 +54,8 @@ def drawings(config: dict) -> dict[str, Drawing]:
 
 
 def _drawing(figure, given, config):
-    if not isinstance(figure.function, Named):
-        if getattr(sys.modules[figure.module], figure.function.__name__, None) is not figure.function:
-            raise _error(figure, "has a function that its job does not find; define it at the top level of its file")
+    if not figure.function.__qualname__.isidentifier():
+        raise _error(figure, "has a function that its job does not find; define it at the top level of its file")
     arguments, inputs = {}, {name: _path(figure, name, given, config) for name in figure.inputs}
     for path in figure.settings:
         try:

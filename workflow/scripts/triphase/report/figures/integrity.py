@@ -14,14 +14,7 @@ MOST_LABELS = 30
 
 
 def draw_integrity(model: str, integrity: pd.DataFrame, distances: pd.DataFrame) -> Figure:
-    """Draw one model's findings.
-
-    Parameters
-    ----------
-    model
-    integrity : its rows of integrity.parquet: checkpoint, step, rule, verdict, as of `verdict.check_series`
-    distances : its rows of integrity_distances.parquet: checkpoint, file, distance, as of `distances.distance_rows`
-    """
+    """Draw one model's findings."""
     order = integrity.drop_duplicates("checkpoint").sort_values("step", kind="stable")["checkpoint"].tolist()
     rules = integrity["rule"].drop_duplicates().tolist()
     number = integrity["verdict"].map({name: at for at, name in enumerate(VERDICTS)})
@@ -45,10 +38,8 @@ def draw_integrity(model: str, integrity: pd.DataFrame, distances: pd.DataFrame)
 def draw_verdicts(axis: Axes, grid: pd.DataFrame) -> None:
     """Rules downwards, checkpoints to the right; a fault also carries a mark, for readers who see no colour."""
     axis.set_title("a  Verdict of every rule")
-    axis.imshow(
-        grid.to_numpy(), aspect="auto", cmap=ListedColormap(list(VERDICTS.values())), vmin=0, vmax=2,
-        interpolation="nearest",
-    )  # fmt: skip
+    colours = ListedColormap(list(VERDICTS.values()))
+    axis.imshow(grid.to_numpy(), aspect="auto", cmap=colours, vmin=0, vmax=2, interpolation="nearest")
     rows, columns = np.nonzero(grid.to_numpy() == 2)
     axis.plot(columns, rows, "x", color=BLACK, markersize=float(np.clip(250 / grid.shape[1], 1.5, 5)), linewidth=0)
     axis.set_yticks(range(len(grid)), grid.index)

@@ -13,14 +13,7 @@ COLUMNS = 2
 
 
 def draw_layers(trajectories: pd.DataFrame, roi: str, model: str) -> Figure:
-    """A heat map of every measure of layers that the table of measures gives a panel.
-
-    Parameters
-    ----------
-    trajectories : tidy rows of the model
-    roi : region whose gain is drawn, averaged over subjects
-    model
-    """
+    """A heat map of every measure of layers that the table of measures gives a panel."""
     drawn = [measure for measure in MEASURES.values() if measure.per_layer and measure.panel is not None]
     n_rows = -(-len(drawn) // COLUMNS)
     figure, axes = plt.subplots(n_rows, COLUMNS, figsize=(10.5, 3.3 * n_rows), layout="constrained", squeeze=False)

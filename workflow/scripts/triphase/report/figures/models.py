@@ -20,6 +20,7 @@ from triphase.report.figures.style import (
     SHADES,
     TokenAxis,
     headline,
+    note,
     plt,
     power_of_ten,
     say_empty,
@@ -31,6 +32,7 @@ from triphase.table.tidy import ALIGNMENT
 EVENTS = {"onset": "onset\nof the rise", "peak": "peak before\nthe fall", "trough": "trough before\nthe return"}
 CHANGES = ("rise", "fall", "return")
 MEAN: dict[str, Any] = {"color": BLACK, "marker": "|", "markersize": 11, "markeredgewidth": 2}
+SIGNS = {"rise": (SHADES["rise"], "//"), "fall": (SHADES["fall"], "\\\\"), "none": ("white", "")}
 SPREAD = 0.24  # rows of one event lie closer to each other than this share of its height
 
 
@@ -44,15 +46,7 @@ class Scale:
 
 
 def draw_models(trajectories: pd.DataFrame, bootstrap: xr.Dataset, all_phases: dict, across: dict) -> Figure:
-    """Curves of all models on tokens and compute, positions of their turns below, changes and signs at the foot.
-
-    Parameters
-    ----------
-    trajectories : the tidy table of the study
-    bootstrap : its paired draws
-    all_phases : phases.json
-    across : across_models.json
-    """
+    """Curves of all models on tokens and compute, positions of their turns below, changes and signs at the foot."""
     names = list(all_phases)
     looks = {name: (CYCLE[i % 7], MARKERS[(i + i // 7) % 7]) for i, name in enumerate(names)}
     by_model = trajectories.groupby("model")["tokens"]
@@ -124,8 +118,7 @@ def draw_curves(panel: Axes, scale: Scale, table: pd.DataFrame, boot: xr.Dataset
     scale.axis.apply(panel)
     missing = [name for name in phases if name not in scale.worth]
     if missing:
-        panel.text(0.01, 0.98, f"parameters not known: {', '.join(missing)}", transform=panel.transAxes, va="top",
-                   fontsize=7.5, color=GREY)  # fmt: skip
+        note(panel, f"parameters not known: {', '.join(missing)}")
 
 
 def draw_positions(panel: Axes, scale: Scale, across: dict, looks: dict) -> None:
@@ -194,13 +187,12 @@ def draw_signs(panel: Axes, across: dict) -> None:
         return
     for row, leg in enumerate(legs):
         left = 0
-        for kind, colour, hatch in (("rise", SHADES["rise"], "//"), ("fall", SHADES["fall"], "\\\\"),
-                                    ("none", "white", "")):  # fmt: skip
+        for kind, (colour, hatch) in SIGNS.items():
             count = leg["signs"][kind]
             panel.barh(row, count, left=left, color=colour, edgecolor=GREY, hatch=hatch, linewidth=0.8, height=0.6)
             if count:
-                panel.text(left + count / 2, row, f"{count} {kind}", ha="center", va="center", fontsize=8,
-                           bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2})  # fmt: skip
+                box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
+                panel.text(left + count / 2, row, f"{count} {kind}", ha="center", va="center", fontsize=8, bbox=box)
             left += count
         low, high = leg["interval"]
         panel.text(left * 1.02, row, f"{leg['consistent']:.0%} alike\n[{low:.0%}, {high:.0%}]", va="center", fontsize=8)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from triphase.report.figures.curves import tidy_curve
-from triphase.report.figures.style import GREY, SEQUENTIAL, SHADES, TokenAxis, say_empty, short_tokens
+from triphase.report.figures.style import GREY, SEQUENTIAL, SHADES, TokenAxis, say_empty, short_tokens, write_cell
 from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 
@@ -110,5 +110,4 @@ def draw_map(axis: Axes, rows: pd.DataFrame, tokens: list[float], label=None, sm
         decimals = int(np.clip(1 - np.floor(np.log10(max(np.nanmax(values) - np.nanmin(values), 1e-9) / 2)), 1, 4))
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
-                axis.text(column, row, f"{value:.{decimals}f}", ha="center", va="center", fontsize=6.5,
-                          color="black" if value > middle else "white")  # fmt: skip
+                write_cell(axis, column, row, f"{value:.{decimals}f}", bright=value > middle)

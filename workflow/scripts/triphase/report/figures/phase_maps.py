@@ -68,9 +68,9 @@ def phase_maps(maps: xr.Dataset, phases: dict) -> tuple[list[Map], list[Map]]:
     if len(tokens) < 2 or not gain.shape[1]:
         return [], []
     if not segments:
-        first, last = int(tokens.argmin()), int(tokens.argmax())
-        levels = [Map(name, f"{short_tokens(tokens[i])} tokens", gain[i]) for name, i in
-                  (("first checkpoint", first), ("last checkpoint", last))]  # fmt: skip
+        ends = {"first checkpoint": int(tokens.argmin()), "last checkpoint": int(tokens.argmax())}
+        first, last = ends.values()
+        levels = [Map(name, f"{short_tokens(tokens[at])} tokens", gain[at]) for name, at in ends.items()]
         return levels, [Map("last − first", span(tokens[first], tokens[last]), gain[last] - gain[first])]
     edges = [segments[0]["from"], *(segment["to"] for segment in segments)]
     values = fitted_levels(tokens, gain, phases["knots"], edges)

@@ -17,15 +17,7 @@ PANELS = {
 
 
 def draw_power(power: pd.DataFrame, smallest_fall: float, model: str) -> Figure:
-    """Power against the size of a fall and against a lag, with 95 % intervals of the simulation.
-
-    Parameters
-    ----------
-    power : power/{model}.parquet: quantity, size, power, n_simulations; attributes noise, and why a quantity was not
-        simulated
-    smallest_fall : as declared before the run, a share of the first rise
-    model
-    """
+    """Power against the size of a fall and against a lag, with 95 % intervals of the simulation."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.3), sharey=True, layout="constrained")
     noise = power.attrs["noise"]
     of_rise = f" (noise of a checkpoint: {noise:.2g} of the first rise)" if noise is not None else ""

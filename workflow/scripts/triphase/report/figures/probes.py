@@ -28,14 +28,7 @@ MOST_CONCEPTS = 7  # as many as there are colours; the maps show all
 
 
 def draw_probes(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
-    """Selectivity and balanced accuracy of every concept over training, then one heat map of selectivity per concept.
-
-    Parameters
-    ----------
-    trajectories : tidy rows of the model, and those of none (`probe_identity`)
-    phases : phases/{model}.json, whose phases are shaded
-    model
-    """
+    """Selectivity and balanced accuracy of every concept over training, then a heat map of selectivity for each."""
     concepts = targets_of(trajectories, "selectivity")
     concepts = [c for c in concepts if Selection("selectivity", (c,)).rows(trajectories)["value"].notna().any()]
     title = f"{model}: probes by concept"

@@ -7,39 +7,22 @@ from matplotlib.figure import Figure
 
 from triphase.report.figures.curves import alignment_curves
 from triphase.report.figures.panels import shade
-from triphase.report.figures.style import GREY, TokenAxis, headline, plt, say_empty
+from triphase.report.figures.style import GREY, TokenAxis, headline, panel_grid, say_empty
 from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
 
 
 def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, rois: list[dict], model: str) -> Figure:
-    """One panel per region and one for all: every subject thin, the mean with its 95 % interval.
-
-    Parameters
-    ----------
-    trajectories, bootstrap : tidy rows and paired draws of the model
-    phases : phases/{model}.json: shaded are the phases of the headline curve
-    rois : name and language (bool) of each
-    model
-    """
+    """One panel per region and one for all: every subject thin, the mean with its 95 % interval."""
     regions = [(roi["name"], f"{roi['name']} (language)" if roi["language"] else roi["name"]) for roi in rois]
     regions += [("language", "all language regions")] * any(roi["language"] for roi in rois)
     regions += [("all", "all regions" if rois else "all voxels")]
     columns = 4 if len(regions) > 6 else min(3, len(regions))
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
-    n_rows = -(-len(regions) // columns)
-    figure, panels = plt.subplots(
-        n_rows,
-        columns,
-        figsize=(max(3.1 * columns + 0.6, 6.5), 2.4 * n_rows + 0.9),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, panels = panel_grid(len(regions), columns, (3.1, 2.4), 0.9)
     n_subjects, colour = 0, MEASURES[ALIGNMENT].colour
-    for number, (panel, (region, name)) in enumerate(zip(panels.flat, regions, strict=False)):
+    for number, (panel, (region, name)) in enumerate(zip(panels, regions, strict=True)):
         shade(panel, axis, phases["segments"])
         found = alignment_curves(trajectories, bootstrap, region)
         panel.set_title(title_of(trajectories, region, name))
@@ -59,8 +42,6 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
             axis.curve(panel, curve.tokens, curve.values, color=GREY, alpha=0.4, linewidth=0.7, marker="")
         axis.band(panel, mean.tokens, mean.values - found.half, mean.values + found.half, colour)
         axis.curve(panel, mean.tokens, mean.values, color=colour, marker="o", linewidth=2)
-    for panel in panels.flat[len(regions) :]:
-        panel.remove()
     note = f"thin: n = {n_subjects} single subjects; thick: mean, " if n_subjects > 1 else "n = 1 subject, "
     headline(figure, f"{model}: alignment by region ({note}95 % interval)")
     return figure

@@ -5,19 +5,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 
-@dataclass(frozen=True)
-class Named:
+def named(module: str, name: str) -> Callable:
     """A function by its module and name, imported when it is called."""
 
-    module: str
-    name: str
+    def call(*arguments, **keywords):
+        return getattr(import_module(module), name)(*arguments, **keywords)
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Import the function and call it."""
-        return getattr(import_module(self.module), self.name)(*arguments, **keywords)
+    call.__module__, call.__name__, call.__qualname__ = module, name, name
+    return call
 
 
 def always(config: dict) -> bool:
@@ -59,18 +56,13 @@ class Figure:
         return ("html",) if self.page else ("png", "svg")
 
     @property
-    def module(self) -> str:
-        """Name of the module that draws it."""
-        return self.function.module if isinstance(self.function, Named) else self.function.__module__
-
-    @property
     def reference(self) -> str:
         """Its function as module:name."""
-        return f"{self.module}:{self.function.name if isinstance(self.function, Named) else self.function.__name__}"
+        return f"{self.function.__module__}:{self.function.__qualname__}"
 
     @property
     def file(self) -> Path:
-        """File of that module."""
-        spec = find_spec(self.module)
+        """File of the function's module."""
+        spec = find_spec(self.function.__module__)
         assert spec and spec.origin  # of a module that is a file
         return Path(spec.origin)

@@ -17,9 +17,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 # Okabe and Ito's palette, without its yellow, which is too light for lines.
-BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
-)  # fmt: skip
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6E6E6E"
@@ -83,6 +82,28 @@ def nothing_drawn(title: str, reason: str) -> Figure:
     panel.set_axis_off()
     say_empty(panel, reason)
     return figure
+
+
+def panel_grid(number: int, columns: int, size: tuple[float, float], beside: float) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels that share their axes: each of a size in inches, with so much height beside them."""
+    rows = -(-number // columns)
+    figsize = (max(size[0] * columns + 0.6, 6.5), size[1] * rows + beside)
+    figure, panels = plt.subplots(
+        rows, columns, figsize=figsize, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for panel in panels.flat[number:]:
+        panel.remove()
+    return figure, list(panels.flat[:number])
+
+
+def write_cell(panel: Axes, column: int, row: int, text: str, bright: bool) -> None:
+    """The number of a cell of a heat map, in a colour that is read on it."""
+    panel.text(column, row, text, ha="center", va="center", fontsize=6.5, color="black" if bright else "white")
+
+
+def note(panel: Axes, text: str, **style) -> None:
+    """A remark in the upper left corner of a panel."""
+    panel.text(0.01, 0.98, text, transform=panel.transAxes, va="top", fontsize=7.5, color=GREY, **style)
 
 
 def short_tokens(tokens: float) -> str:

@@ -20,7 +20,7 @@ from triphase.report.templates import render
 
 
 def draw_surface(maps: xr.Dataset, phases: dict, space: str, model: str) -> str:
-    """Page of the changes between the phases of one model; arguments as for `brain.draw_brain`."""
+    """Page of the changes between the phases of one model."""
     maps = measured(maps)
     _, changes = phase_maps(maps, phases)
     surfaces = on_surface(changes, places(maps), space)
@@ -45,10 +45,8 @@ def view(values: dict[str, np.ndarray], limit: float | None) -> str:
     both = PolyMesh(**{side: InMemoryMesh(places[side], mesh("infl", side)[1]) for side in HEMISPHERES})
     # In nilearn's background 0 is white.
     greys = SurfaceImage(both, {side: 1 - folds(side) for side in HEMISPHERES})
-    shown = SurfaceImage(both, values)
-    return view_surf(
-        surf_map=shown, bg_map=greys, hemi="both", vmax=limit, cmap=DIVERGING, colorbar_fontsize=14,
-    ).html  # fmt: skip
+    shown, look = SurfaceImage(both, values), {"cmap": DIVERGING, "colorbar_fontsize": 14}
+    return view_surf(surf_map=shown, bg_map=greys, hemi="both", vmax=limit, **look).html
 
 
 def packed(pages: list[str]) -> str:

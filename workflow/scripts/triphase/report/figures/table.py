@@ -11,27 +11,28 @@ Snakemake reads this module at every start, so functions are named here and impo
 """
 
 from triphase.core.registry import Registry
-from triphase.report.figures.row import Figure, Named
+from triphase.report.figures.row import Figure, named
 
 FIGURES: Registry[Figure] = Registry("figure", Figure)
-# Results that figures read, by name; `{subject}`: a list of those of all subjects.
+# Results that figures read, by the name of the argument that holds them (see `inputs.read_input`). A figure of a model
+# is given that model's part of them, and what is of no model.
 RESULTS = {
-    "trajectories": "trajectories.parquet",
-    "bootstrap": "bootstrap.zarr.zip",
-    "changes": "changes.parquet",
-    "maps": "maps/{model}.zarr.zip",
+    "trajectories": "trajectories.parquet",  # the tidy table
+    "bootstrap": "bootstrap.zarr.zip",  # its paired draws
+    "changes": "changes.parquet",  # of alignment between checkpoints, in regions
+    "maps": "maps/{model}.zarr.zip",  # gain (checkpoint, target), with places and tokens
     "phases": "phases/{model}.json",
     "all_phases": "phases.json",
     "across": "across_models.json",
     "specifications": "specifications/{model}.parquet",
     "power": "power/{model}.parquet",
-    "integrity": "integrity.parquet",
-    "distances": "integrity_distances.parquet",
+    "integrity": "integrity.parquet",  # as of `verdict.check_series`
+    "distances": "integrity_distances.parquet",  # as of `distances.distance_rows`
     "words": "stimuli/words.parquet",
-    "responses": "responses/{subject}.zarr.zip",
-    "ceiling": "responses/ceiling.parquet",
-    "description": "responses/description.json",
-    "gap": "responses/gap.json",
+    "responses": "responses/{subject}.zarr.zip",  # paths, in the order of the subjects
+    "ceiling": "responses/ceiling.parquet",  # of every subject and voxel
+    "description": "responses/description.json",  # as `describe_data` writes it
+    "gap": "responses/gap.json",  # as `measure_gap` writes it
 }
 
 
@@ -57,7 +58,7 @@ def blocks_held_out(config: dict) -> bool:
 
 FIGURES.add(
     name="models",
-    function=Named("triphase.report.figures.models", "draw_models"),
+    function=named("triphase.report.figures.models", "draw_models"),
     inputs=("trajectories", "bootstrap", "all_phases", "across"),
     per_model=False,
     when=several_models,
@@ -77,7 +78,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="triple",
-    function=Named("triphase.report.figures.triple", "draw_triple"),
+    function=named("triphase.report.figures.triple", "draw_triple"),
     inputs=("trajectories", "bootstrap", "phases"),
     category="Phases",
     label="three perspectives",
@@ -98,7 +99,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="analyses",
-    function=Named("triphase.report.figures.analyses", "draw_analyses"),
+    function=named("triphase.report.figures.analyses", "draw_analyses"),
     inputs=("specifications",),
     category="Phases",
     label="other analyses",
@@ -115,7 +116,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="power",
-    function=Named("triphase.report.figures.power", "draw_power"),
+    function=named("triphase.report.figures.power", "draw_power"),
     inputs=("power",),
     settings=("phases/smallest_fall",),
     category="Phases",
@@ -130,7 +131,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="rois",
-    function=Named("triphase.report.figures.rois", "draw_rois"),
+    function=named("triphase.report.figures.rois", "draw_rois"),
     inputs=("trajectories", "bootstrap", "phases"),
     settings=("dataset/rois",),
     category="Brain",
@@ -145,7 +146,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="brain",
-    function=Named("triphase.report.figures.brain", "draw_brain"),
+    function=named("triphase.report.figures.brain", "draw_brain"),
     inputs=("maps", "phases"),
     settings=("dataset/source/space",),
     when=on_surface,
@@ -164,7 +165,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="changes",
-    function=Named("triphase.report.figures.brain", "draw_changes"),
+    function=named("triphase.report.figures.brain", "draw_changes"),
     inputs=("maps", "phases"),
     settings=("dataset/source/space",),
     when=on_surface,
@@ -180,7 +181,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="surface",
-    function=Named("triphase.report.figures.surface_page", "draw_surface"),
+    function=named("triphase.report.figures.surface_page", "draw_surface"),
     inputs=("maps", "phases"),
     settings=("dataset/source/space",),
     page=True,
@@ -195,7 +196,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="layers",
-    function=Named("triphase.report.figures.layers", "draw_layers"),
+    function=named("triphase.report.figures.layers", "draw_layers"),
     inputs=("trajectories",),
     settings=("phases/headline/roi",),
     category="States",
@@ -210,7 +211,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="probes",
-    function=Named("triphase.report.figures.probes", "draw_probes"),
+    function=named("triphase.report.figures.probes", "draw_probes"),
     inputs=("trajectories", "phases"),
     category="States",
     label="probes by concept",
@@ -227,7 +228,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="tasks",
-    function=Named("triphase.report.figures.tasks", "draw_tasks"),
+    function=named("triphase.report.figures.tasks", "draw_tasks"),
     inputs=("trajectories", "phases"),
     category="Tasks",
     label="tasks",
@@ -240,7 +241,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="integrity",
-    function=Named("triphase.report.figures.integrity", "draw_integrity"),
+    function=named("triphase.report.figures.integrity", "draw_integrity"),
     inputs=("integrity", "distances"),
     category="Checkpoints",
     label="integrity",
@@ -254,7 +255,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="data_runs",
-    function=Named("triphase.report.figures.data_runs", "draw_runs"),
+    function=named("triphase.report.figures.data_runs", "draw_runs"),
     inputs=("description",),
     per_model=False,
     category="Data",
@@ -267,7 +268,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="data_timing",
-    function=Named("triphase.report.figures.data_timing", "draw_timing"),
+    function=named("triphase.report.figures.data_timing", "draw_timing"),
     inputs=("description",),
     per_model=False,
     category="Data",
@@ -282,7 +283,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="data_ceilings",
-    function=Named("triphase.report.figures.data_ceilings", "draw_ceilings"),
+    function=named("triphase.report.figures.data_ceilings", "draw_ceilings"),
     inputs=("description",),
     per_model=False,
     category="Data",
@@ -296,7 +297,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="data_brain",
-    function=Named("triphase.report.figures.data_brain", "draw_ceiling_map"),
+    function=named("triphase.report.figures.data_brain", "draw_ceiling_map"),
     inputs=("ceiling", "responses"),
     per_model=False,
     when=in_volume,
@@ -310,7 +311,7 @@ FIGURES.add(
 )
 FIGURES.add(
     name="data_gap",
-    function=Named("triphase.report.figures.data_gap", "draw_gap"),
+    function=named("triphase.report.figures.data_gap", "draw_gap"),
     inputs=("gap",),
     per_model=False,
     when=blocks_held_out,

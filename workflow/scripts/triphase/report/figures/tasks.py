@@ -20,22 +20,15 @@ PANELS = (
 
 
 def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
-    """Four panels over training tokens: accuracy, adherence, validity, spread of answers, with 95 % intervals.
-
-    Parameters
-    ----------
-    trajectories : tidy rows of the model
-    phases : phases/{model}.json, whose phases are shaded
-    model
-    """
+    """Four panels over training tokens: accuracy, adherence, validity, spread of answers, with 95 % intervals."""
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
     drawn = [panel for panel in PANELS if targets_of(trajectories, panel[1][0])] or PANELS[:1]
     # A legend entry takes up to four lines beside its panel.
     heights = [max(2.2, 0.5 * len(targets_of(trajectories, panel[1][0]))) for panel in drawn]
+    size = (8.2, sum(heights) + 0.9)
     figure, panels = plt.subplots(
-        len(drawn), 1, figsize=(8.2, sum(heights) + 0.9), sharex=True, squeeze=False, layout="constrained",
-        height_ratios=heights,
-    )  # fmt: skip
+        len(drawn), figsize=size, sharex=True, squeeze=False, layout="constrained", height_ratios=heights
+    )
     missing = "" if targets_of(trajectories, "adherence") else " (no instruction data: adherence is not measured)"
     headline(figure, f"{model}: tasks over training{missing}")
     for number, (panel, (title, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from triphase.report.figures.curves import alignment_curves, targets_of, tidy_curve
 from triphase.report.figures.panels import beside, best_layer, draw_rows, items, label_of, phase_names, shade
-from triphase.report.figures.style import BLACK, CYCLE, GREY, MARKERS, TokenAxis, plt, say_empty
+from triphase.report.figures.style import BLACK, CYCLE, GREY, MARKERS, TokenAxis, note, plt, say_empty
 from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
@@ -20,14 +20,7 @@ NAMED_LAYERS = 6  # about so many of many layers are in the legend
 
 
 def draw_triple(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, model: str) -> Figure:
-    """Five panels: brain alignment; surprisal, intrinsic dimension, probe selectivity; tasks and adherence.
-
-    Parameters
-    ----------
-    trajectories, bootstrap : tidy rows and paired draws of the model
-    phases : phases/{model}.json
-    model
-    """
+    """Five panels: brain alignment; surprisal, intrinsic dimension, probe selectivity; tasks and adherence."""
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
     reason = textwrap.wrap(because(phases), 118)
     # A long reason makes the page longer; it must not run into the first panel.
@@ -66,10 +59,10 @@ def because(phases: dict) -> str:
 
 def label_phases(panel: Axes, axis: TokenAxis, phases: dict) -> None:
     """Names of the segments above a panel."""
+    across = panel.get_xaxis_transform()
     for segment, name in zip(phases["segments"], phase_names(phases["segments"]), strict=True):
-        low, high = axis.place([segment["from"], segment["to"]])
-        panel.text((low + high) / 2, 0.985, name, transform=panel.get_xaxis_transform(), ha="center", va="top",
-                   fontsize=8, color=GREY)  # fmt: skip
+        middle = axis.place([segment["from"], segment["to"]]).mean()
+        panel.text(middle, 0.985, name, transform=across, ha="center", va="top", fontsize=8, color=GREY)
 
 
 def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> None:
@@ -93,14 +86,14 @@ def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.D
     if phases["fitted"]:
         tokens, values = np.array(phases["fitted"]).T
         axis.curve(panel, tokens, values, color=BLACK, linestyle="--", linewidth=1.1, label="piecewise-linear fit")
-    low, high = panel.get_ylim()
+    (low, high), across = panel.get_ylim(), panel.get_xaxis_transform()
     panel.set_ylim(low - 0.08 * (high - low), high + 0.14 * (high - low))
     for number, (point, interval) in enumerate(zip(phases["breakpoints"], phases["intervals"], strict=True)):
         span = axis.place([*interval, point])
         foot = 0.03 + 0.03 * (number % 2)  # two levels, for neighbours may overlap
-        panel.plot(span[:2], [foot, foot], transform=panel.get_xaxis_transform(), color=BLACK, linewidth=1.4,
-                   label="breakpoint, 95 % interval" if number == 0 else None)  # fmt: skip
-        panel.plot(span[2], foot, "|", transform=panel.get_xaxis_transform(), color=BLACK, markersize=9)
+        label = "breakpoint, 95 % interval" if number == 0 else None
+        panel.plot(span[:2], [foot, foot], transform=across, color=BLACK, linewidth=1.4, label=label)
+        panel.plot(span[2], foot, "|", transform=across, color=BLACK, markersize=9)
     panel.axhline(0, color=GREY, linewidth=0.7)
     beside(panel)
 
@@ -159,14 +152,13 @@ def draw_tasks(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
         draw_rows(panel, axis, rows, CYCLE[0], MARKERS[0], "accuracy: their mean", linewidth=2.2)
     for number, name in enumerate(adherence):
         rows = Selection("adherence", (name,)).rows(table)
-        colour = CYCLE[(number + len(tasks)) % 7]
-        draw_rows(panel, axis, rows, colour, MARKERS[-1 - number % 7], f"adherence: {name}\nn = {items(rows)} items",
-                  linestyle="--")  # fmt: skip
+        colour, marker = CYCLE[(number + len(tasks)) % 7], MARKERS[-1 - number % 7]
+        label = f"adherence: {name}\nn = {items(rows)} items"
+        draw_rows(panel, axis, rows, colour, marker, label, linestyle="--")
     if not tasks and not adherence:
         say_empty(panel, "no tasks in this study")
         return
     if not adherence:
-        panel.text(0.01, 0.97, "no instruction data: adherence is not measured", transform=panel.transAxes, va="top",
-                   fontsize=7.5, color=GREY, style="italic")  # fmt: skip
+        note(panel, "no instruction data: adherence is not measured", style="italic")
     panel.axhline(0, color=GREY, linewidth=0.7)
     beside(panel)

@@ -144,8 +144,9 @@ def power(phases: dict, table: pd.DataFrame) -> str | None:
             parts.append(f"{what} could not be simulated ({table.attrs[quantity]})")
             continue
         size = percent if quantity == "fall" else shown
-        shares = [f"{size(row.size)} in {percent(row.power, share_interval(row.power, row.n_simulations))}"
-                 for row in rows.itertuples()]  # fmt: skip
+        intervals = [share_interval(row.power, row.n_simulations) for row in rows.itertuples()]
+        powers = map(percent, rows["power"], intervals)
+        shares = [f"{size(value)} in {share}" for value, share in zip(rows["size"], powers, strict=True)]
         enough = rows.loc[rows["power"] >= needed, "size"]
         least = (
             f"the smallest with {percent(needed)} is {size(enough.min())}" if len(enough) else "none is large enough"
