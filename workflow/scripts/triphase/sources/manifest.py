@@ -7,7 +7,7 @@ import hashlib
 import string
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
@@ -16,7 +16,6 @@ from triphase.sources.downloads import fetch_dataset
 from triphase.sources.local_data import below_local_data
 
 PLACEHOLDER = string.Formatter()
-Value = TypeVar("Value")
 
 
 def fill(template: str, key: str, **names: str) -> str:
