@@ -19,7 +19,7 @@ def main(job: Job[CheckIntegrity]) -> None:
         marks.setdefault(name, {})[checkpoint] = read_fingerprint(path)[0]
     tables, distances = [], []
     for model in settings.models:
-        options = {key: model.get(key) for key in ("schedule", "initialisation")}
+        options: Section = {key: model.get(key) for key in ("schedule", "initialisation")}
         series = model["name"], model["entries"], marks.get(model["name"], {})
         tables.append(check_series(*series, **options))
         distances.append(distance_rows(*series))

@@ -13,6 +13,7 @@ from triphase.core.artefacts import ArraySpec, read_json, read_table, stream_arr
 from triphase.core.devices import device_slot
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions, model_provenance
+from triphase.core.types import Section
 from triphase.stimuli.words import unique_stimuli
 
 
@@ -37,7 +38,7 @@ def main(job: Job[ExtractActivations]) -> None:
         plan = plan_words(tokenizer, {name: (texts[name], spans[name]) for name in rows}, settings.context, limit)
     shape = model.config.num_hidden_layers + 1, len(labels), model.config.hidden_size
     chunks = 1, block_words(shape[1], shape[0], shape[2], np.dtype(settings.storage).itemsize), shape[2]
-    beside = {"context": ("word", plan.preceding, {"units": "preceding tokens"})}
+    beside: Section = {"context": ("word", plan.preceding, {"units": "preceding tokens"})}
     spec = ArraySpec("activations", ("layer", "word", "feature"), shape, chunks, 1, settings.storage, compressed=False)
     extraction = Extraction(settings.pool, settings.storage, job.execution["activation_batch"])
     with stream_arrays(paths.activations, spec) as stream:

@@ -90,7 +90,7 @@ def devices_of(model: Any) -> list[str]:
     )
 
 
-def memory_limits(mem_mb: float, share: float = 0.8) -> dict[int | str, int]:
+def memory_limits(mem_mb: float | None, share: float = 0.8) -> dict[int | str, int] | None:
     """Bytes by device for `load_model`: a share of the job's memory, and of what is free on each GPU that it sees.
 
     None, no limit, where the job's memory (MB) is None.
