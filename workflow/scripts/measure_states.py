@@ -11,6 +11,7 @@ from triphase.states.layer import Layer
 from triphase.states.measures import STATE_MEASURES, layer_rows
 from triphase.states.probes import plan_probes
 from triphase.states.rows import drawn_words, probe_metadata, surprisal_row
+from triphase.states.similarity import Cloud
 from triphase.stimuli.words import unique_stimuli
 
 
@@ -20,7 +21,7 @@ def main(job: Job[MeasureStates]) -> None:
     words = unique_stimuli(read_table(paths.words))
     plan = plan_probes(words, settings.probes, settings.seed)
     drawn = drawn_words(len(words), settings.words, settings.seed)
-    below: dict[int, Any] = {}
+    below: dict[int, Cloud] = {}
     with open_arrays(paths.activations) as activations:
         rows = [surprisal_row(activations["surprisal"].to_numpy(), words)]
         for number in activations["layer"].to_numpy().tolist():

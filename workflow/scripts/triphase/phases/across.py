@@ -5,9 +5,12 @@ once in every summary of positions and changes. The models share stimuli and lis
 is in all of them: the summaries are of models, for the brain data of the study.
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from scipy.stats import rankdata
 
+from triphase.core.types import Entries, Section
 from triphase.core.units import TRAINING_FLOP
 from triphase.phases.order import EVENTS, turning_points
 from triphase.phases.pooled import FEWEST_RUNS, interval_error, random_effects, sign_flips
@@ -20,7 +23,13 @@ LEGS = {"rise": "rise", "fall": "fall", "return": "rise"}  # of the triple, in t
 PERMUTATIONS = 9999
 
 
-def compare(phases, models, language, rng, groups=None):
+def compare(
+    phases: Mapping[str, Section],
+    models: Mapping[str, Section],
+    language: str,
+    rng: np.random.Generator,
+    groups: Mapping[str, Section] | None = None,
+) -> Section:
     """The content of across_models.json (see results/README.md).
 
     Parameters
@@ -53,7 +62,7 @@ def compare(phases, models, language, rng, groups=None):
     }
 
 
-def describe(entry, model, language):
+def describe(entry: Section, model: Section, language: str) -> Section:
     """What is compared of one model."""
     kinds, parameters = [segment["kind"] for segment in entry["segments"]], entry.get("parameters")
     events = {}
@@ -77,7 +86,7 @@ def describe(entry, model, language):
     }
 
 
-def changes_of(entry, kinds):
+def changes_of(entry: Section, kinds: list[str]) -> dict[str, Section]:
     """Change, interval and standard error of the first rise, the fall after it and the return from that fall."""
     found, start = {}, 0
     for phase, kind in LEGS.items():
@@ -85,12 +94,13 @@ def changes_of(entry, kinds):
             break
         start = kinds.index(kind, start)
         segment = entry["segments"][start]
-        error = interval_error(*segment["change_interval"], level=entry["provenance"]["settings"]["confidence"])
+        low, high = segment["change_interval"]
+        error = interval_error(low, high, level=entry["provenance"]["settings"]["confidence"])
         found[phase] = {"change": segment["change"], "interval": segment["change_interval"], "error": error}
     return found
 
 
-def consistency(runs, place, phase):
+def consistency(runs: Mapping[str, Section], place: int, phase: str) -> Section:
     """How many runs have this leg, in its place among their legs, with the sign that the triple has there.
 
     The interval is that of Clopper and Pearson, 95 %.
@@ -111,7 +121,7 @@ def consistency(runs, place, phase):
     }
 
 
-def position(runs, event):
+def position(runs: Mapping[str, Section], event: str) -> Section:
     """Where an event lies, over groups of runs: on tokens, on compute, and on which of the two models lie closer."""
     known, left_out = {}, {}
     for name, run in runs.items():
@@ -136,7 +146,7 @@ def position(runs, event):
     return {"tokens": powers(on_tokens), "compute": powers(on_compute), "closer_on": closer}
 
 
-def powers(summary):
+def powers(summary: Section) -> Section:
     """A summary of logarithms as one of tokens or FLOP; `tau` becomes a factor."""
     raised = {key: summary[key] if summary[key] is None else float(10 ** summary[key]) for key in ("mean", "tau")}
     for key in ("interval", "prediction"):
@@ -145,20 +155,22 @@ def powers(summary):
     return summary | raised
 
 
-def change(runs, phase):
+def change(runs: Mapping[str, Section], phase: str) -> Section:
     """Size of one leg's change, over groups of runs."""
     known = {name: run["changes"][phase] for name, run in runs.items() if phase in run["changes"]}
     left_out = {name: f"has no {phase}" for name in runs if name not in known}
     return summary({name: (entry["change"], entry["error"]) for name, entry in known.items()}, runs, left_out)
 
 
-def summary(estimates, runs, left_out):
+def summary(
+    estimates: Mapping[str, tuple[float, float]], runs: Mapping[str, Section], left_out: Mapping[str, str]
+) -> Section:
     """Random-effects summary over groups.
 
     A group's estimate is the mean of its runs; its error has the spread between its runs, the outermost level of
     chance, beside what a single run's estimate is uncertain by, which runs of one group share with their stimuli.
     """
-    members = {}
+    members: dict[str, list[tuple[float, float]]] = {}
     for name in estimates:
         members.setdefault(runs[name]["group"], []).append(estimates[name])
     means, errors = [], []
@@ -171,7 +183,7 @@ def summary(estimates, runs, left_out):
     return random_effects(means, errors) | {"left_out": left_out, "reason": reason}
 
 
-def by_language(runs, language, rng):
+def by_language(runs: Mapping[str, Section], language: str, rng: np.random.Generator) -> Section:
     """How positions and sizes go with the share of the stimuli's language that a model was trained on.
 
     Spearman's rho over runs; p by permutation of runs, from five on.
@@ -192,14 +204,14 @@ def by_language(runs, language, rng):
     return {"n": len(known), "relations": relations, "reason": None}
 
 
-def value_of(run, of):
+def value_of(run: Section, of: str) -> float | None:
     """Position (tokens) or change of a run; None where it has none."""
     if of in EVENTS:
         return run["events"].get(of, {}).get("tokens")
     return run["changes"].get(of, {}).get("change")
 
 
-def rank_correlation(pairs, rng):
+def rank_correlation(pairs: list[tuple[float, float]], rng: np.random.Generator) -> Section:
     """Spearman's rho from three runs on, with p from five on."""
     x, y = np.array(pairs, float).reshape(-1, 2).T
     if len(x) < 3 or not np.ptp(x) or not np.ptp(y):
@@ -213,13 +225,13 @@ def rank_correlation(pairs, rng):
     return {"rho": float(rho), "p": float(((shuffled >= abs(rho) - 1e-12).sum() + 1) / (PERMUTATIONS + 1))}
 
 
-def over_runs(orders, rng):
+def over_runs(orders: Mapping[str, Section], rng: np.random.Generator) -> Entries:
     """Order of perspectives over independent runs: only here can it be tested, with at least five of them.
 
     `lead` is r of changes with the first perspective one checkpoint earlier minus r with it one checkpoint later;
     `partial` the correlation given log10 tokens; `lag of …` the factor in tokens from the first to the second.
     """
-    values = {}
+    values: dict[tuple[str, str, str], list[float]] = {}
     for found in orders.values():
         for entry in found["lead_lag"]:
             r = dict(zip(entry["lags"], entry["r"], strict=True))
@@ -239,13 +251,14 @@ def over_runs(orders, rng):
     ]
 
 
-def over_sample(what, sample, rng):
+def over_sample(what: str, sample: np.ndarray, rng: np.random.Generator) -> Section:
     """Mean of one statistic over runs, with interval (t) and p (change of signs) from five runs on.
 
     Partial correlations come as Fisher's z and lags as log10 factors, and go back after averaging.
     """
     n, center = len(sample), sample.mean()
-    back = {"partial": np.tanh, "lead": float}.get(what, lambda x: 10**x)
+    backs: dict[str, Callable[[float], float]] = {"partial": np.tanh, "lead": float}
+    back = backs.get(what, lambda x: 10**x)
     entry = {"n": n, "mean": float(back(center)), "interval": None, "p": None}
     if n < FEWEST_RUNS:
         return entry | {"reason": f"{n} run{'s' * (n != 1)}: nothing is tested below {FEWEST_RUNS}"}

@@ -1,11 +1,14 @@
 """How behaviour goes with alignment: coincidence of onsets, stagnation of accuracy."""
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 from scipy.stats import norm
 
+from triphase.core.types import Section
 from triphase.phases.curves import Undetermined, read_curve
 from triphase.phases.piecewise import Shape
-from triphase.phases.transitions import is_triple
+from triphase.phases.transitions import Settings, is_triple
 from triphase.phases.verdict import Judged
 from triphase.table.selection import Selection
 
@@ -15,16 +18,24 @@ OFFSETS = np.arange(-0.45, 0.5, 0.1)  # where an event may lie about its grid po
 STAGNATION = 0.25  # slope in phase 2 as a share of that in phase 3, below which accuracy stagnates
 
 
-def behaviour(table, boot, headline, alignment, settings, rng):
+def behaviour(
+    table: pd.DataFrame,
+    boot: xr.Dataset,
+    headline: Section,
+    alignment: Judged | None,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> tuple[Section, dict[str, Judged]]:
     """Fits of accuracy and instruction adherence, and whether their onsets coincide with the alignment's.
 
     Returns
     -------
     results (dict for JSON), and the fits (dict of name to `Judged`) of those that could be fitted
     """
-    results, fits = {}, {}
+    results: Section = {}
+    fits: dict[str, Judged] = {}
     for kind, wanted in declared(headline).items():
-        results[kind] = {"measure": wanted.measure, "targets": list(wanted.targets)}
+        results[kind] = {"measure": wanted.measure, "targets": list(wanted.targets or ())}
         try:
             if not len(wanted.rows(table)):
                 raise Undetermined(f"{kind} is absent for this model")
@@ -34,16 +45,16 @@ def behaviour(table, boot, headline, alignment, settings, rng):
             results[kind] |= {"pattern": None, "breakpoints": [], "intervals": [], "segments": []}
             results[kind]["remarks"] = [f"undetermined: {problem}"]
     results["accuracy"]["coincidence"] = coincidence(
-        alignment and alignment.onset(after_fall=True), fits.get("accuracy"), alignment, last=True
+        alignment.onset(after_fall=True) if alignment else None, fits.get("accuracy"), alignment, last=True
     )
     results["adherence"]["coincidence"] = coincidence(
-        alignment and alignment.onset(), fits.get("adherence"), alignment, last=False
+        alignment.onset() if alignment else None, fits.get("adherence"), alignment, last=False
     )
     results["stagnation"] = stagnation(alignment, fits.get("accuracy"))
     return results, fits
 
 
-def declared(headline):
+def declared(headline: Section) -> dict[str, Selection]:
     """What the headline declares of behaviour: dict of kind to selection of the tidy table."""
     return {
         "accuracy": Selection("accuracy_rescaled", tuple(headline["tasks"])),
@@ -51,7 +62,7 @@ def declared(headline):
     }
 
 
-def coincidence(reference, fit, alignment, last):
+def coincidence(reference: np.ndarray | None, fit: Judged | None, alignment: Judged | None, last: bool) -> Section:
     """Lag from the onset of alignment's rise to the onset of behaviour's: an equivalence claim.
 
     `coincides` is true where the whole 90 % interval of the lag lies within one grid step or within a factor of two in
@@ -61,9 +72,9 @@ def coincidence(reference, fit, alignment, last):
     """
     nothing = {"coincides": None, "lag_factor": None, "lag_interval": None}
     onset = fit.onset(last=last) if fit is not None else None
-    if reference is None:
+    if reference is None or alignment is None:
         return nothing | {"reason": f"alignment has no {'rise after a fall' if last else 'rise'}"}
-    if onset is None:
+    if onset is None or fit is None:
         return nothing | {"reason": "behaviour has no rise"}
     number = min(len(reference), len(onset))
     reference, onset = reference[:number], onset[:number]
@@ -89,7 +100,7 @@ def coincidence(reference, fit, alignment, last):
     }
 
 
-def between_grid_points(first_t, second_t, first, second):
+def between_grid_points(first_t: np.ndarray, second_t: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Places (log10 tokens) of two events found at grid points, each spread evenly over half a step to either side.
 
     Every pair of draws is spread over all pairs of OFFSETS: (2, draws x pairs).
@@ -99,7 +110,7 @@ def between_grid_points(first_t, second_t, first, second):
     return np.array([np.interp(place[:, None] + off, np.arange(len(t)), t).ravel() for t, place, off in grids])
 
 
-def stagnation(alignment, accuracy):
+def stagnation(alignment: Judged | None, accuracy: Judged | None) -> Section:
     """Whether accuracy stands still while alignment falls: its slope there against a quarter of its slope later.
 
     Phase 2 is from where alignment begins to fall to where it begins to return, phase 3 from there on. `stagnates` is

@@ -6,15 +6,20 @@ single checkpoints: all checkpoints of a phase have a say, not its two ends alon
 as given, so that changes of the regions that it was fitted to are rather too large than too small.
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 from scipy.stats import norm
 
 from triphase.core.artefacts import finite_or_none
-from triphase.phases.curves import Undetermined, average_subjects, prepare, subject_curves
+from triphase.core.types import Entries, Section
+from triphase.phases.curves import Trajectory, Undetermined, average_subjects, prepare, subject_curves
 from triphase.phases.piecewise import tau_ladder
-from triphase.phases.transitions import WORDS, merged
+from triphase.phases.transitions import WORDS, Settings, merged
+from triphase.phases.verdict import Judged
 from triphase.stats.intervals import LEVEL
 from triphase.stats.multiple_tests import benjamini_hochberg
 from triphase.table.selection import Selection
@@ -36,20 +41,27 @@ class Phases:
     weights: np.ndarray
 
     @classmethod
-    def of(cls, judged):
+    def of(cls, judged: Judged) -> "Phases":
         """From a fitted headline (verdict.Judged)."""
         signs, t = judged.signs, judged.t
         kinds = merged(signs)
         turn = np.r_[0, np.cumsum(np.diff(signs) != 0)]
         return cls(kinds, t[[0, *judged.curve.fit.shape.knots, -1]], (turn == np.arange(len(kinds))[:, None]) * 1.0)
 
-    def span(self, number):
+    def span(self, number: int) -> tuple[int, int]:
         """First and last tokens of a phase."""
         inside = np.flatnonzero(self.weights[number])
         return round(10 ** self.borders[inside[0]]), round(10 ** self.borders[inside[-1] + 1])
 
 
-def breadth(table, boot, judged, rois, settings, seed):
+def breadth(
+    table: pd.DataFrame,
+    boot: xr.Dataset,
+    judged: Judged | None,
+    rois: Sequence[Section],
+    settings: Settings,
+    seed: list[int],
+) -> Section:
     """Share of parcels that move in each phase of the headline fit, and how language areas differ from the rest.
 
     Parameters
@@ -75,7 +87,7 @@ def breadth(table, boot, judged, rois, settings, seed):
     voxels = rows.groupby("roi")["n"].mean().astype(float).to_dict()
     names = [roi["name"] for roi in rois if roi["name"] in voxels]
     covered = sum(voxels[name] for name in names) / voxels["all"] if voxels.get("all") else None
-    found = {"entire_brain": False, "reason": None, "coverage": covered, "n_parcels": 0, "n_reliable": None,
+    found: Section = {"entire_brain": False, "reason": None, "coverage": covered, "n_parcels": 0, "n_reliable": None,
              "least_ceiling": LEAST_CEILING, "needed_share": NEEDED_SHARE, "fdr": FDR, "phases": []}  # fmt: skip
     if judged is None:
         return found | {"reason": "the headline curve cannot be fitted, so there are no phases"}
@@ -90,10 +102,10 @@ def breadth(table, boot, judged, rois, settings, seed):
     reliable = None if ceilings is None else [name for name in changes if ceilings.get(name, 0) >= LEAST_CEILING]
     obstacle = why_never(voxels, changes, covered, reliable)
     language = {roi["name"] for roi in rois if roi.get("language")}
-    sides = [
-        side_changes({name: curves[name] for name in changes if (name in language) == inside}, voxels, phases, settings)
-        for inside in (True, False)
-    ]
+    inside, outside = (
+        side_changes({name: curves[name] for name in changes if (name in language) == side}, voxels, phases, settings)
+        for side in (True, False)
+    )
     for number, sign in enumerate(phases.kinds):
         start, stop = phases.span(number)
         parcels = parcel_entries(changes, number, language, ceilings or {}, voxels)
@@ -106,7 +118,7 @@ def breadth(table, boot, judged, rois, settings, seed):
         }
         phase["entire_brain"] = obstacle is None and phase["reliable"]["share"] >= NEEDED_SHARE
         phase["reason"] = obstacle or said(phase["reliable"])
-        found["phases"].append(phase | compare_sides(*sides, number) | {"parcels": parcels})
+        found["phases"].append(phase | compare_sides(inside, outside, number) | {"parcels": parcels})
     whole = [phase["reason"] for phase in found["phases"] if phase["entire_brain"]]
     reasons = [obstacle] if obstacle else whole or [f"{p['kind']}: {p['reason']}" for p in found["phases"]]
     reasons += [f"without a curve and left out: {', '.join(lost)}"] if lost else []
@@ -118,14 +130,14 @@ def breadth(table, boot, judged, rois, settings, seed):
     }
 
 
-def ceilings_of(table):
+def ceilings_of(table: pd.DataFrame) -> dict[str, float] | None:
     """Noise ceiling of each region, mean over subjects; None where hearings are not repeated, so that r has none."""
     if not table["normalised"].any():
         return None
     return table[table["measure"] == "ceiling"].groupby("roi")["value"].mean().to_dict()
 
 
-def parcel_curve(rows, drawn, roi, seed):
+def parcel_curve(rows: pd.DataFrame, drawn: xr.Dataset, roi: str, seed: list[int]) -> Trajectory:
     """Curve of one parcel, mean over subjects; those are resampled alike for every parcel."""
     rows, drawn = rows[rows["roi"] == roi], drawn.isel(series=drawn["roi"].values == roi)
     return average_subjects(list(subject_curves(rows, drawn, roi).values()), np.random.default_rng(seed))
@@ -145,7 +157,7 @@ class Changes:
     Undetermined : the curve cannot be fitted, or lacks the checkpoints of a phase
     """
 
-    def __init__(self, data, phases, settings):
+    def __init__(self, data: Trajectory, phases: Phases, settings: Settings) -> None:
         t, values, covariance, draws, _ = prepare(data, settings)
         low, high = phases.borders[:-1], phases.borders[1:]
         design = np.column_stack([np.ones_like(t), np.clip(t[:, None], low, high) - low])
@@ -159,12 +171,14 @@ class Changes:
         self.estimator = sums @ coefficients
         self.draws = draws
 
-    def drawn(self):
+    def drawn(self) -> np.ndarray | None:
         """Changes of the paired draws, (phase, draw); None without draws."""
         return None if self.draws is None else self.estimator @ self.draws.T
 
 
-def gls(design, covariance, tau, values):
+def gls(
+    design: np.ndarray, covariance: np.ndarray, tau: float, values: np.ndarray
+) -> tuple[float, float, np.ndarray, np.ndarray]:
     """Restricted deviance at a checkpoint deviation, that deviation, the coefficients' estimator and covariance."""
     inverse = np.linalg.inv(covariance + tau**2 * np.eye(len(values)))
     information = design.T @ inverse @ design
@@ -175,7 +189,9 @@ def gls(design, covariance, tau, values):
     return deviance, float(tau), estimator, error
 
 
-def why_never(voxels, changes, covered, reliable):
+def why_never(
+    voxels: Mapping[str, float], changes: Mapping[str, Changes], covered: float | None, reliable: list[str] | None
+) -> str | None:
     """What rules the claim of the entire brain out for these data, whatever moves; None where nothing does."""
     number = len(changes)
     if not number:
@@ -191,7 +207,13 @@ def why_never(voxels, changes, covered, reliable):
     return None
 
 
-def parcel_entries(changes, number, language, ceilings, voxels):
+def parcel_entries(
+    changes: Mapping[str, Changes],
+    number: int,
+    language: Collection[str],
+    ceilings: Mapping[str, float],
+    voxels: Mapping[str, float],
+) -> Entries:
     """One phase, parcel by parcel, with intervals whose false coverage rate is FDR (Benjamini and Yekutieli 2005)."""
     if not changes:
         return []
@@ -215,7 +237,7 @@ def parcel_entries(changes, number, language, ceilings, voxels):
     ]
 
 
-def counts(parcels):
+def counts(parcels: Entries) -> Section:
     """How many parcels move, and which way."""
     rising = sum(entry["moves"] and entry["change"] > 0 for entry in parcels)
     moving = sum(entry["moves"] for entry in parcels)
@@ -224,7 +246,7 @@ def counts(parcels):
             "rising": rising, "falling": moving - rising}  # fmt: skip
 
 
-def alike(parcels, reliable):
+def alike(parcels: Entries, reliable: list[str] | None) -> Section | None:
     """How many of the parcels with a sufficient ceiling move the way that most of these do; None without ceilings."""
     if not reliable:
         return None
@@ -236,7 +258,7 @@ def alike(parcels, reliable):
     return {"n": len(reliable), "moving_alike": most, "share": most / len(reliable), "kind": kind}
 
 
-def said(reliable):
+def said(reliable: Section) -> str:
     """The finding on the parcels with a sufficient ceiling, in words."""
     way = {"rise": "rise", "fall": "fall", None: "move alike"}[reliable["kind"]]
     return (
@@ -245,29 +267,34 @@ def said(reliable):
     )
 
 
-def side_changes(curves, voxels, phases, settings):
+def side_changes(
+    curves: Mapping[str, Trajectory], voxels: Mapping[str, float], phases: Phases, settings: Settings
+) -> Changes | None:
     """Changes of the mean curve of several parcels, weighted by voxels; None where there is none."""
     weights = np.array([voxels[name] for name in curves])
     shared = [set(data.checkpoint) for data in curves.values()]
     if not curves or any(names != shared[0] for names in shared):
         return None
     data = list(curves.values())
-    parts = ["values", "errors", *(["draws"] if all(entry.draws is not None for entry in data) else [])]
-    mean = {key: np.average([getattr(entry, key) for entry in data], axis=0, weights=weights) for key in parts}
+    values, errors = (
+        np.average([getattr(entry, key) for entry in data], axis=0, weights=weights) for key in ("values", "errors")
+    )
+    drawn = [entry.draws for entry in data if entry.draws is not None]
+    draws = np.average(drawn, axis=0, weights=weights) if len(drawn) == len(data) else None
     try:
-        return Changes(replace(data[0], **{"draws": None, **mean}), phases, settings)
+        return Changes(replace(data[0], values=values, errors=errors, draws=draws), phases, settings)
     except Undetermined:
         return None
 
 
-def compare_sides(inside, outside, number):
+def compare_sides(inside: Changes | None, outside: Changes | None, number: int) -> Section:
     """Mean change inside and outside language areas in one phase, and their ratio where the latter is off zero.
 
     The ratio's interval is Fieller's (1954), with the covariance of the two from the paired draws: both sides were
     scored on the same blocks and subjects.
     """
     z = norm.ppf((1 + LEVEL) / 2)
-    entry = {}
+    entry: Section = {}
     for name, side in (("inside", inside), ("outside", outside)):
         if side is None:
             entry[name] = None

@@ -4,9 +4,13 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
 from triphase.core.messages import listed
+from triphase.encoding.analyses import Analysis
 from triphase.phases.piecewise import shrink_covariance
+from triphase.phases.transitions import Settings
 from triphase.stats.intervals import RESAMPLED_SUBJECTS
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
@@ -50,7 +54,7 @@ class Undetermined(Exception):
     """The curve cannot be fitted; the message says why."""
 
 
-def read_curve(table, boot, selection):
+def read_curve(table: pd.DataFrame, boot: xr.Dataset, selection: Selection) -> Trajectory:
     """Values and draws of a measure, or of its mean over several targets, over the checkpoints of one model.
 
     Checkpoints of the table that lack the measure are not on the curve, and `remarks` name them.
@@ -81,7 +85,7 @@ def read_curve(table, boot, selection):
     whole[grouped.size() < grouped.size().max()] = np.nan
     errors = grouped["se"].agg(lambda column: np.sqrt((column**2).sum(skipna=False)) / len(column))
     names = list(whole.index.get_level_values("checkpoint").astype(str))
-    drawn = {}
+    drawn: dict[str, list[np.ndarray]] = {}
     for name, draws in zip(series["checkpoint"].values, series["boot"].values, strict=True):
         drawn.setdefault(str(name), []).append(draws)
     complete = all(name in drawn for name in names)
@@ -99,7 +103,9 @@ def read_curve(table, boot, selection):
     )
 
 
-def subject_curves(table, boot, roi, analysis=None):
+def subject_curves(
+    table: pd.DataFrame, boot: xr.Dataset, roi: str, analysis: Analysis | None = None
+) -> dict[str, Trajectory]:
     """Alignment of every subject in one region, under one analysis: dict of subject to curve.
 
     Parameters
@@ -114,7 +120,7 @@ def subject_curves(table, boot, roi, analysis=None):
     return {name: read_curve(table, boot, replace(whole, subject=name)) for name in subjects}
 
 
-def average_subjects(curves, rng):
+def average_subjects(curves: list[Trajectory], rng: np.random.Generator) -> Trajectory:
     """Mean curve of several subjects; with ten and more, each draw also resamples them, alike at all checkpoints.
 
     Only checkpoints where every subject has a value have a mean; `remarks` name the others.
@@ -123,7 +129,7 @@ def average_subjects(curves, rng):
     return replace(mean_curve(curves, len(curves) >= RESAMPLED_SUBJECTS, rng), remarks=remarks)
 
 
-def average_seeds(curves, rng):
+def average_seeds(curves: list[Trajectory], rng: np.random.Generator) -> Trajectory:
     """Mean curve of training runs of one model that differ in their seed, matched by tokens.
 
     With five and more runs each draw also resamples the runs, so that their deviations from each other enter the
@@ -136,12 +142,12 @@ def average_seeds(curves, rng):
     return replace(mean_curve(curves, seeds_resampled(number), rng), remarks=remarks)
 
 
-def seeds_resampled(number):
+def seeds_resampled(number: int) -> bool:
     """Whether so many training runs are a sample of runs, and not just these."""
     return number >= RESAMPLED_SEEDS
 
 
-def on_shared_grid(curves, key, what):
+def on_shared_grid(curves: list[Trajectory], key: str, what: str) -> tuple[list[Trajectory], list[str]]:
     """The curves where all of them have a value, by checkpoint or by tokens, and remarks that name the other places."""
     if not curves:
         raise Undetermined(f"there are no {what}")
@@ -161,7 +167,7 @@ def on_shared_grid(curves, key, what):
     return [curve.at(pick) for curve, pick in zip(curves, picks, strict=True)], remarks
 
 
-def mean_curve(curves, resampled, rng):
+def mean_curve(curves: list[Trajectory], resampled: bool, rng: np.random.Generator) -> Trajectory:
     """Mean of curves on one grid; `resampled` draws the curves with replacement too, alike at all checkpoints.
 
     Resampling n curves gives (n - 1) / n of the variance of their mean, so its part of a draw is widened by the root of
@@ -183,7 +189,7 @@ def mean_curve(curves, resampled, rng):
     return replace(curves[0], values=values.mean(axis=0), errors=errors, draws=draws)
 
 
-def usable(data):
+def usable(data: Trajectory) -> tuple[np.ndarray, list[str]]:
     """Indices of a curve's checkpoints that have a value, in order of step, step 0 among them, and remarks.
 
     Raises
@@ -202,7 +208,9 @@ def usable(data):
     return order[np.isfinite(data.values[order])], [*data.remarks, *remarks]
 
 
-def sampling(data, picked, settings):
+def sampling(
+    data: Trajectory, picked: np.ndarray, settings: "Settings"
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Sampling covariance of the picked checkpoints from the paired draws, else from standard errors.
 
     A standard error that is missing, or 0 as that of a score of 0 of n, counts as 0: the fit's own noise of single
@@ -222,7 +230,9 @@ def sampling(data, picked, settings):
     return np.diag(np.where(np.isfinite(errors), errors, 0) ** 2), None, [f"no paired bootstrap: {known}"]
 
 
-def prepare(data, settings):
+def prepare(
+    data: Trajectory, settings: "Settings"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None, list[str]]:
     """What a fit needs from a curve: checkpoints after step 0 with values, their covariance, and remarks.
 
     Returns

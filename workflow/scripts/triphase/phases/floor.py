@@ -11,26 +11,27 @@ from itertools import groupby
 import numpy as np
 from scipy.stats import t as student
 
-from triphase.phases.curves import sampling, usable
-from triphase.phases.piecewise import ramps
+from triphase.phases.curves import Trajectory, sampling, usable
+from triphase.phases.piecewise import Signs, ramps
+from triphase.phases.transitions import Curve, Settings
 
 PLATEAU = 3  # checkpoints that a plateau needs, two grid intervals
 
 
-def floor_members(data, floor):
+def floor_members(data: Trajectory, floor: float) -> np.ndarray:
     """Indices of the checkpoints, step 0 among them, up to `floor` tokens; the first checkpoint where there is none."""
     picked, _ = usable(data)
     early = picked[data.tokens[picked] <= floor]
     return early if len(early) else picked[:1]
 
 
-def on_floor(t, floor):
+def on_floor(t: np.ndarray, floor: float) -> int:
     """How many checkpoints of a grid lie on the floor and make a plateau by definition; 0 where they are too few."""
     number = int((10 ** np.asarray(t) <= floor * (1 + 1e-9)).sum())
     return number if number >= PLATEAU else 0
 
 
-def off_floor(data, curve, floor, settings):
+def off_floor(data: Trajectory, curve: Curve, floor: float, settings: Settings) -> tuple[np.ndarray, float, float]:
     """Where the fitted curve lies above (+1), on (0) or below (-1) its floor, at the ends of its segments.
 
     The floor is a band: the mean score of its checkpoints, and how far single ones stray from it. The difference of a
@@ -67,7 +68,7 @@ def off_floor(data, curve, floor, settings):
     return np.where(clear, np.sign(differences), 0).astype(int), float(scores[early].mean()), spread
 
 
-def leaving_legs(signs, sides):
+def leaving_legs(signs: Signs, sides: Signs) -> tuple[int, ...]:
     """Signs of segments with those legs set to 0 that do not leave the floor.
 
     Parameters

@@ -5,9 +5,12 @@ fits, where all layers, checkpoints and models were resampled alike, so that a c
 subject from a layer of its own.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from triphase.core.artefacts import read_variables
 from triphase.encoding.analyses import Analysis
@@ -15,6 +18,10 @@ from triphase.phases.curves import Trajectory
 from triphase.table.selection import Selection
 
 HEADLINE, PER_CHECKPOINT = "headline", "per checkpoint"
+# Layer of every checkpoint and subject.
+Choice = Mapping[tuple[str, str], int]
+# Checkpoint, layer, subject, region and score of one value.
+Place = tuple[str, int, str, str, tuple[str, Analysis]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class Source:
     over_step0: bool = False
 
     @property
-    def score(self):
+    def score(self) -> tuple[str, Analysis]:
         """Which score it is, whatever is subtracted."""
         return self.measure, self.analysis
 
@@ -35,11 +42,11 @@ class Source:
 class Rule:
     """Which layer a curve takes: `choice`, (checkpoint, subject) to layer; `layer`, where it is always the same one."""
 
-    choice: dict[tuple[str, str], int]
+    choice: Choice
     layer: int | None = None
 
 
-def layer_rules(table, layers, roi):
+def layer_rules(table: pd.DataFrame, layers: Mapping[str, int], roi: str) -> dict[str, Rule]:
     """The rules by which a layer can be chosen.
 
     Parameters
@@ -81,7 +88,13 @@ class LayerCurves:
         At most so many draws.
     """
 
-    def __init__(self, table, files, wanted, n_draws):
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        files: Mapping[tuple[str, int], str],
+        wanted: Sequence[tuple[Choice, Source, str]],
+        n_draws: int,
+    ) -> None:
         rows = table[table["layer"].notna() & table["roi"].notna()]
         steps = rows.groupby("checkpoint")[["step", "tokens"]].first().sort_values("step")
         self.names = list(steps.index)
@@ -89,26 +102,27 @@ class LayerCurves:
         self.start = self.names[0] if len(self.steps) and self.steps[0] == 0 else None
         needed = {place for choice, source, roi in wanted for place in self.places(choice, source, roi)}
         rows = rows[rows["roi"].isin({roi for *_, roi in wanted})]
-        self.values = {}
+        self.values: dict[Place, float] = {}
         for measure, analysis in {source.score for _, source, _ in wanted}:
             own = Selection(measure, analysis=analysis).rows(rows)
             keys = zip(*(own[key].tolist() for key in ("checkpoint", "layer", "subject", "roi")), strict=True)
             places = ((*key, (measure, analysis)) for key in keys)
             self.values |= dict(zip(places, own["value"].tolist(), strict=True))
-        self.draws, of_files = {}, {}
+        self.draws: dict[Place, np.ndarray] = {}
+        of_files: dict[tuple[str, int], list[Place]] = {}
         for place in needed:
             of_files.setdefault(place[:2], []).append(place)
         for key in set(of_files) & set(files):
             self.draws |= read_draws(files[key], of_files[key], n_draws)
 
-    def places(self, choice, source, roi):
+    def places(self, choice: Choice, source: Source, roi: str) -> Iterator[Place]:
         """Keys (checkpoint, layer, subject, roi, score) of everything that one curve is made of."""
         for (checkpoint, subject), layer in choice.items():
             yield checkpoint, layer, subject, roi, source.score
             if source.over_step0 and self.start is not None:
                 yield self.start, layer, subject, roi, source.score
 
-    def curve(self, choice, source, roi, subject):
+    def curve(self, choice: Choice, source: Source, roi: str, subject: str) -> Trajectory | None:
         """One subject's curve (see triphase.phases.curves), or None where it has no value at all."""
         found = []
         for i, name in enumerate(self.names):
@@ -131,18 +145,20 @@ class LayerCurves:
             draws=None if any(row is None for row in draws) else np.array(draws, float),
         )
 
-    def at(self, *place):
+    def at(self, *place: Any) -> tuple[float, np.ndarray | None]:
         """Value (NaN where there is none) and draws (or None) of one checkpoint, layer, subject, region and score."""
         return self.values.get(place, np.nan), self.draws.get(place)
 
 
-def read_draws(path, places, n_draws):
+def read_draws(path: str, places: list[Place], n_draws: int) -> dict[Place, np.ndarray]:
     """Draws of one encoding result: dict of place to float32 array (draw,), without places that have none."""
     r, gain, listeners, regions, *choices = read_variables(
         path, "boot_r", "boot_gain", "listener", "region", "scaling", "delays", "nuisance"
     )
     subjects, rois = ({str(name): i for i, name in enumerate(axis)} for axis in (listeners, regions))
-    analyses = [Analysis(*map(str, own)) for own in zip(*choices, strict=True)]
+    analyses = [
+        Analysis(str(scaling), str(delays), str(nuisance)) for scaling, delays, nuisance in zip(*choices, strict=True)
+    ]
     boots = {("r", Analysis(analyses[0].scaling, analyses[0].delays)): r}
     boots |= {("gain", analysis): gain[:, :, i] for i, analysis in enumerate(analyses)}
     found = {}

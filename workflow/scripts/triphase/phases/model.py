@@ -1,23 +1,35 @@
 """Phases of one model: the headline curve's verdict, subject by subject too, and what goes with it."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
+from triphase.core.types import Entries, Section
 from triphase.encoding.analyses import Analysis
 from triphase.phases.behaviour import behaviour, declared
 from triphase.phases.breadth import breadth
 from triphase.phases.curves import Undetermined, average_subjects, prepare, subject_curves
 from triphase.phases.order import order
-from triphase.phases.transitions import Curve, pattern
-from triphase.phases.verdict import undetermined, verdict_of
+from triphase.phases.transitions import Curve, Settings, pattern
+from triphase.phases.verdict import Judged, undetermined, verdict_of
 from triphase.stats.intervals import RESAMPLED_SUBJECTS
 from triphase.table.selection import Selection, analyses_of
 from triphase.table.tidy import ALIGNMENT
 
 
-def model_phases(table, boot, model, headline, settings, seed, rois=()):
+def model_phases(
+    table: pd.DataFrame,
+    boot: xr.Dataset,
+    model: str,
+    headline: Section,
+    settings: Settings,
+    seed: int,
+    rois: Sequence[Section] = (),
+) -> Section:
     """Everything `phases.json` says of one model.
 
     Parameters
@@ -72,7 +84,9 @@ def model_phases(table, boot, model, headline, settings, seed, rois=()):
     }
 
 
-def sensitivity(table, boot, roi, settings, rng):
+def sensitivity(
+    table: pd.DataFrame, boot: xr.Dataset, roi: str, settings: Settings, rng: np.random.Generator
+) -> Entries:
     """Pattern of the headline's curve in every sensitivity analysis of it.
 
     Returns
@@ -101,7 +115,7 @@ def sensitivity(table, boot, roi, settings, rng):
     return found
 
 
-def scale_dependent(judged, sensitive):
+def scale_dependent(judged: Judged | None, sensitive: Entries) -> bool | None:
     """Whether a fall of the headline vanishes under another scaling of the features; None where nothing falls.
 
     Representations grow outlier dimensions late in training, which could look like a fall of alignment.
@@ -112,12 +126,12 @@ def scale_dependent(judged, sensitive):
     return not all(others)
 
 
-def has_adherence(table, headline):
+def has_adherence(table: pd.DataFrame, headline: Section) -> bool:
     """Whether instruction adherence was declared and measured."""
     return len(declared(headline)["adherence"].rows(table)) > 0
 
 
-def baseline(rows):
+def baseline(rows: pd.DataFrame) -> float | None:
     """Mean value at step 0, which stands outside the fit on log tokens; None where there is none."""
     first = rows.loc[rows["tokens"] == 0, "value"]
     return float(first.mean()) if len(first) and first.notna().all() else None

@@ -4,13 +4,17 @@ Within one run neighbouring checkpoints depend on each other and all curves foll
 checkpoints are description: they come without p-values, which `triphase.phases.across` takes over runs instead.
 """
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
+from triphase.core.types import Section
 from triphase.phases.behaviour import between_grid_points, declared
 from triphase.phases.curves import Undetermined, read_curve
-from triphase.phases.transitions import WORDS, merged, pattern
+from triphase.phases.transitions import WORDS, Settings, merged, pattern
 from triphase.phases.verdict import Judged
 from triphase.stats.intervals import LEVEL
 from triphase.table.selection import Selection
@@ -23,7 +27,7 @@ EVENTS = {"onset": "its rise is under way at the first checkpoint", "peak": "it 
 SCOPE = "description of one training run: no p-values"
 
 
-def turning_points(kinds):
+def turning_points(kinds: list[str]) -> dict[str, int]:
     """Borders of segments that are turning points of a curve.
 
     Parameters
@@ -53,7 +57,7 @@ class Events:
     judged : verdict.Judged
     """
 
-    def __init__(self, judged):
+    def __init__(self, judged: Judged) -> None:
         signs, knots = judged.signs, judged.curve.fit.shape.knots
         self.t = judged.t
         self.kinds = [WORDS[sign] for sign in merged(signs)]
@@ -65,12 +69,19 @@ class Events:
         self.places = {event: ends[column] for event, column in columns.items()}
         self.draws = {event: judged.edges[:, column] for event, column in columns.items()}
 
-    def censored(self, event):
+    def censored(self, event: str) -> bool:
         """Whether the event lies at an end of the grid, so that where it is cannot be seen."""
         return self.points[event] in (0, len(self.kinds))
 
 
-def order(table, boot, headline, fits, settings, rng):
+def order(
+    table: pd.DataFrame,
+    boot: xr.Dataset,
+    headline: Section,
+    fits: Mapping[str, Judged],
+    settings: Settings,
+    rng: np.random.Generator,
+) -> Section:
     """The entry `order` of phases.json.
 
     Parameters
@@ -114,12 +125,12 @@ def order(table, boot, headline, fits, settings, rng):
     }
 
 
-def named(selection):
+def named(selection: Selection) -> Section:
     """What a perspective is measured by, for JSON."""
     return {"measure": selection.measure, "targets": selection.targets and list(selection.targets)}
 
 
-def internal_states(table):
+def internal_states(table: pd.DataFrame) -> dict[str, tuple[Selection, pd.DataFrame]]:
     """Perspectives on internal states, name to (selection, tidy rows): probes at the headline's layer, and surprisal.
 
     Surprisal is counted negative: like the others it rises as a model learns. The layer is the one that most subjects
@@ -136,7 +147,7 @@ def internal_states(table):
     return found
 
 
-def lag(names, event):
+def lag(names: Mapping[str, Events], event: str) -> Section:
     """Lag of an event from one perspective to another (`names`, two), as a factor in tokens, with its interval.
 
     The interval is that of the paired draws. A grid locates each of the two no finer than its own steps, so each draw
@@ -155,13 +166,13 @@ def lag(names, event):
     return entry | {"factor": float(10**middle), "interval": [float(10**low), float(10**high)], "order": resolved}
 
 
-def shared(one, other):
+def shared(one: Judged, other: Judged) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """log10 tokens and values of two fitted curves at the checkpoints that both have."""
     t, here, there = np.intersect1d(one.t, other.t, return_indices=True)
     return t, one.curve.values[here], other.curve.values[there]
 
 
-def lead_lag(t, first, second):
+def lead_lag(t: np.ndarray, first: np.ndarray, second: np.ndarray) -> Section:
     """Correlation of the changes per decade of tokens at lags in checkpoints; above 0 the first changes before.
 
     None where fewer than five pairs of changes are left, or one of the two does not vary.
@@ -172,7 +183,7 @@ def lead_lag(t, first, second):
     return {"lags": lags, "r": [correlation(*pair) for pair in pairs], "n": [len(pair[0]) for pair in pairs]}
 
 
-def correlations(t, first, second):
+def correlations(t: np.ndarray, first: np.ndarray, second: np.ndarray) -> Section:
     """Correlation of two curves over checkpoints, and the same given log10 tokens; None for fewer than five."""
     entry = {"r": None, "partial": None, "given": "log10 tokens", "n": len(t)}
     if len(t) < FEWEST:
@@ -181,13 +192,13 @@ def correlations(t, first, second):
     return entry | {"r": correlation(first, second), "partial": correlation(*rest)}
 
 
-def beyond_trend(t, values):
+def beyond_trend(t: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Residuals of a straight line over t; 0 where they are rounding."""
     rest = values - np.polynomial.Polynomial.fit(t, values, 1)(t)
     return np.where(np.abs(rest) > 1e-9 * np.abs(values).max(), rest, 0)
 
 
-def correlation(a, b):
+def correlation(a: np.ndarray, b: np.ndarray) -> float | None:
     """Pearson r, or None for fewer than five pairs or without variance."""
     if len(a) < FEWEST or not np.ptp(a) or not np.ptp(b):
         return None

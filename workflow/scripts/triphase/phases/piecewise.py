@@ -11,6 +11,7 @@ of single checkpoints from any smooth course; tau is profiled over a ladder. BIC
 breakpoints and tau.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import combinations, product
@@ -19,6 +20,10 @@ import numpy as np
 
 from triphase.phases.search import Rung, likeliest_first, search
 from triphase.phases.tree import Tree
+
+# Signs of a curve's segments, 1, 0 or -1; and a function of them that says to which class a curve belongs, -1 for none.
+Signs = Sequence[int]
+Label = Callable[[Signs], int]
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Shape:
     free: tuple[bool, ...]
 
     @property
-    def parameters(self):
+    def parameters(self) -> int:
         """Number of parameters: intercept, free slopes, breakpoints, tau."""
         return 2 + sum(self.free) + len(self.knots)
 
@@ -48,12 +53,12 @@ class Fit:
     change_errors: np.ndarray
 
 
-def allowed_breakpoints(n, most=4):
+def allowed_breakpoints(n: int, most: int = 4) -> int:
     """Most breakpoints that n checkpoints bear, 2 (k + 1) + 3 for k of them; -1 where even a line is too much."""
     return min(most, (n - 3) // 2 - 1)
 
 
-def enumerate_shapes(n, most, shortest=2, floor=0):
+def enumerate_shapes(n: int, most: int, shortest: int = 2, floor: int = 0) -> list[Shape]:
     """All shapes on n grid points with up to `most` breakpoints and at least `shortest` grid intervals per segment.
 
     Two neighbouring plateaus are left out: they are the shape with one breakpoint less. With `floor`, only shapes that
@@ -72,14 +77,14 @@ def enumerate_shapes(n, most, shortest=2, floor=0):
     return shapes
 
 
-def ramps(t, shape):
+def ramps(t: np.ndarray, shape: Shape) -> np.ndarray:
     """Design matrix of a shape, (n, 1 + free slopes): a constant, then one ramp per free segment."""
     edges = np.r_[t[0], t[list(shape.knots)], t[-1]]
     columns = [np.clip(t, edges[i], edges[i + 1]) - edges[i] for i, free in enumerate(shape.free) if free]
     return np.column_stack([np.ones_like(t), *columns])
 
 
-def shrink_covariance(draws, weight):
+def shrink_covariance(draws: np.ndarray, weight: float) -> np.ndarray:
     """Covariance of the columns of `draws` (draw, checkpoint), its correlations shrunk towards their mean.
 
     The target keeps every variance and gives all pairs the mean correlation (Ledoit and Wolf 2004, "Honey, I shrunk the
@@ -98,7 +103,7 @@ def shrink_covariance(draws, weight):
     return shrunk * scale
 
 
-def tau_ladder(covariance, values, rungs=8):
+def tau_ladder(covariance: np.ndarray, values: np.ndarray, rungs: int = 8) -> np.ndarray:
     """Candidate standard deviations of single checkpoints: 0, then geometric up to the spread of the values."""
     top = np.std(values)
     noise = np.sqrt(np.median(np.diag(covariance)))
@@ -110,7 +115,7 @@ def tau_ladder(covariance, values, rungs=8):
 
 
 @lru_cache(maxsize=8)
-def tree(n, most, shortest, floor):
+def tree(n: int, most: int, shortest: int, floor: int) -> Tree:
     """The shapes of a grid as a tree, made once for all curves on grids of this length."""
     return Tree(enumerate_shapes(n, most, shortest, floor), n)
 
@@ -132,21 +137,31 @@ class Bank:
         Checkpoints at the start that every shape has on one plateau; 0 where shapes are free.
     """
 
-    def __init__(self, t, covariance, taus, most, shortest=2, floor=0):
+    def __init__(
+        self,
+        t: np.ndarray,
+        covariance: np.ndarray,
+        taus: Sequence[float] | np.ndarray,
+        most: int,
+        shortest: int = 2,
+        floor: int = 0,
+    ) -> None:
         self.t, self.sampling, self.taus = np.asarray(t, float), covariance, np.asarray(taus, float)
         self.tree = tree(len(self.t), most, shortest, floor)
         self.shapes, self.in_order = self.tree.shapes, None
 
     @cached_property
-    def rungs(self):
+    def rungs(self) -> list[Rung]:
         """What a search needs under each tau; its larger parts are made when they are first used."""
         return [Rung(self.t, self.noise(tau), self.tree) for tau in self.taus]
 
-    def noise(self, tau):
+    def noise(self, tau: float) -> np.ndarray:
         """Covariance of a curve's values with checkpoint deviation tau."""
         return self.sampling + tau**2 * np.eye(len(self.t))
 
-    def search(self, values, label, classes, window=None):
+    def search(
+        self, values: np.ndarray, label: Label, classes: int, window: tuple[float, float] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Best curve of every class for every series.
 
         Parameters
@@ -171,7 +186,7 @@ class Bank:
         self.in_order = self.in_order or likeliest_first(self.rungs, values)
         return search(self.in_order, values, label, classes, window)
 
-    def slopes(self, values, shapes, tau):
+    def slopes(self, values: np.ndarray, shapes: np.ndarray, tau: float) -> np.ndarray:
         """Slopes of the free segments, (series, free segments), each series (n, series) fitted by its own shape.
 
         All shapes have the same plateaus; `tau` is of the ladder.
@@ -181,11 +196,11 @@ class Bank:
         _, solver = rung.slopes(free, self.tree.edges(unique))
         return np.einsum("sfn,ns->sf", solver[where], rung.whitener @ values)
 
-    def with_steps(self, design, shape):
+    def with_steps(self, design: np.ndarray, shape: Shape) -> np.ndarray:
         """A design with a step at every breakpoint: how the curve changes where a breakpoint moves."""
         return np.column_stack([design, *((self.t > self.t[knot]).astype(float) for knot in shape.knots)])
 
-    def largest_tau(self, values, shape, correlated):
+    def largest_tau(self, values: np.ndarray, shape: Shape, correlated: np.ndarray) -> float:
         """The largest tau of the ladder that a fit bears, for deviations with a correlation matrix (n, n).
 
         Its restricted likelihood is at most e^0.5 times smaller than the largest: the upper end of an interval of 68 %.
@@ -197,7 +212,7 @@ class Bank:
             deviances.append(restricted_deviance(white[:, :-1], white[:, -1]) + 2 * np.log(np.diag(lower)).sum())
         return float(self.taus[np.flatnonzero(np.array(deviances) <= min(deviances) + 1)[-1]])
 
-    def estimate(self, values, shape):
+    def estimate(self, values: np.ndarray, shape: Shape) -> Fit:
         """Fit one shape to one series by GLS, with tau by restricted likelihood.
 
         Restricted likelihood, because maximum likelihood takes tau too small when a grid has few points, and this fit's
@@ -233,7 +248,7 @@ class Bank:
         )
 
 
-def restricted_deviance(design, values):
+def restricted_deviance(design: np.ndarray, values: np.ndarray) -> Callable[[np.ndarray], float]:
     """Minus twice the restricted log likelihood of whitened values, without the determinant of their covariance."""
     basis, triangle = np.linalg.qr(design)
     return (values**2).sum() - ((basis.T @ values) ** 2).sum() + 2 * np.log(np.abs(np.diag(triangle))).sum()

@@ -6,12 +6,14 @@ models the ordinary interval covers far too rarely. The prediction interval, for
 Higgins et al. (2009), with n - 2 degrees of freedom.
 """
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.stats import chi2, norm
 
+from triphase.core.types import Section
 from triphase.stats.intervals import LEVEL, half_width
 
 FEWEST_RUNS = 5  # independent runs, below which nothing is tested: with four, no sign test gets below p = 0.125
@@ -19,7 +21,7 @@ MOST_FLIPS = 12  # runs whose sign changes are all gone through; above it they a
 SAMPLED_FLIPS = 9999
 
 
-def random_effects(estimates, errors):
+def random_effects(estimates: Sequence[float], errors: Sequence[float]) -> Section:
     """Summary of independent estimates with known standard errors.
 
     Parameters
@@ -56,7 +58,7 @@ def random_effects(estimates, errors):
     }
 
 
-def between_variance(y, v):
+def between_variance(y: np.ndarray, v: np.ndarray) -> float:
     """Variance between models by restricted maximum likelihood (Viechtbauer 2005), at least 0."""
 
     def deviance(tau2):
@@ -69,12 +71,12 @@ def between_variance(y, v):
     return float(found.x) if deviance(found.x) < deviance(0) else 0.0
 
 
-def interval_error(low, high, level=LEVEL):
+def interval_error(low: float, high: float, level: float = LEVEL) -> float:
     """Standard error that a symmetric normal interval of this width stands for."""
     return (high - low) / (2 * norm.ppf((1 + level) / 2))
 
 
-def sign_flips(values, rng):
+def sign_flips(values: np.ndarray, rng: np.random.Generator) -> float | None:
     """Two-sided p of a mean off zero over independent runs, by changing the sign of every run; None below five runs.
 
     All 2^n changes up to `MOST_FLIPS` runs, else a sample; p counts the observed signs as one of them.

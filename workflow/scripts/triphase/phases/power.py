@@ -5,12 +5,16 @@ onsets of alignment and of behaviour is found where its 95 % interval, widened b
 onsets, lies above zero.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
+import xarray as xr
 
+from triphase.core.types import Section
 from triphase.phases.behaviour import declared
 from triphase.phases.curves import Undetermined, average_subjects, read_curve, subject_curves
-from triphase.phases.transitions import first_rise, margins, power
+from triphase.phases.transitions import Curve, Settings, first_rise, margins, power
 from triphase.phases.verdict import Judged
 from triphase.stats.intervals import LEVEL
 
@@ -19,7 +23,9 @@ LAGS = (2.0, 3.0, 5.0, 10.0, 30.0, 100.0)  # factors in tokens
 ONSET = (False, True)  # the form of a curve that leaves a plateau
 
 
-def study_curves(table, boot, headline, settings, rng):
+def study_curves(
+    table: pd.DataFrame, boot: xr.Dataset, headline: Section, settings: Settings, rng: np.random.Generator
+) -> list[Curve | Undetermined]:
     """Fitted curves of one model: the headline's alignment, and accuracy, or adherence where there is none.
 
     Parameters
@@ -33,7 +39,7 @@ def study_curves(table, boot, headline, settings, rng):
     """
     behaviour = declared(headline)
     asked = behaviour["accuracy"] if len(behaviour["accuracy"].rows(table)) else behaviour["adherence"]
-    found = []
+    found: list[Curve | Undetermined] = []
     for read, floor in (
         (lambda: average_subjects(list(subject_curves(table, boot, headline["roi"]).values()), rng), None),
         (lambda: read_curve(table, boot, asked), settings.floor_tokens),
@@ -45,7 +51,9 @@ def study_curves(table, boot, headline, settings, rng):
     return found
 
 
-def simulate_power(alignment, behaviour, settings, rng):
+def simulate_power(
+    alignment: Curve | Undetermined, behaviour: Curve | Undetermined, settings: Settings, rng: np.random.Generator
+) -> tuple[pd.DataFrame, Section]:
     """Power for falls of several sizes and for lags.
 
     Parameters
@@ -62,11 +70,11 @@ def simulate_power(alignment, behaviour, settings, rng):
         noise (standard error of one checkpoint's deviation as a share of the first rise, or None), and for each
         quantity why it could not be simulated, or None.
     """
-    facts = {"noise": None, "fall": None, "lag": None}
-    powers = {"fall": [np.nan] * len(FALLS), "lag": [np.nan] * len(LAGS)}
+    facts: Section = {"noise": None, "fall": None, "lag": None}
+    powers: dict[str, Sequence[float | None]] = {"fall": [np.nan] * len(FALLS), "lag": [np.nan] * len(LAGS)}
     try:
         facts["noise"] = relative_noise(known(alignment))
-        powers["fall"] = fall_power(alignment, rng)
+        powers["fall"] = fall_power(known(alignment), rng)
     except Undetermined as problem:
         facts["fall"] = str(problem)
     try:
@@ -74,28 +82,28 @@ def simulate_power(alignment, behaviour, settings, rng):
     except Undetermined as problem:
         facts["lag"] = str(problem)
     rows = [
-        (quantity, size, share, settings.simulations if np.isfinite(share) else 0)
+        (quantity, size, share, settings.simulations if share is not None and np.isfinite(share) else 0)
         for quantity, sizes in (("fall", FALLS), ("lag", LAGS))
         for size, share in zip(sizes, powers[quantity], strict=True)
     ]
     return pd.DataFrame(rows, columns=["quantity", "size", "power", "n_simulations"]), facts
 
 
-def known(curve):
+def known(curve: Curve | Undetermined) -> Curve:
     """The curve, or why there is none."""
     if isinstance(curve, Undetermined):
         raise curve
     return curve
 
 
-def relative_noise(curve):
+def relative_noise(curve: Curve) -> float | None:
     """Standard error of one checkpoint's deviation as a share of the first rise; None where nothing rises."""
     size, _ = first_rise(curve.fit, curve.signs)
     error = np.sqrt(np.median(np.diag(curve.bank.noise(curve.fit.tau))))
     return None if size is None else float(error / size)
 
 
-def fall_power(curve, rng):
+def fall_power(curve: Curve, rng: np.random.Generator) -> list[float | None]:
     """Power for each of FALLS."""
     if curve.most < 2:
         raise Undetermined(f"grid too coarse: {len(curve.bank.t)} checkpoints after step 0 bear no three transitions")
@@ -105,7 +113,7 @@ def fall_power(curve, rng):
     return [power(curve, tests, rng, fall) for fall in FALLS]
 
 
-def lag_power(alignment, behaviour, number, rng):
+def lag_power(alignment: Curve, behaviour: Curve, number: int, rng: np.random.Generator) -> list[float]:
     """Power for each of LAGS: both curves leave a plateau, as fast as they rise in the study and with their noise.
 
     Where alignment's onset would lie is unknown: the replicates go round all places that leave room for the lag.
@@ -117,13 +125,13 @@ def lag_power(alignment, behaviour, number, rng):
             raise Undetermined(f"{name} has no rise whose onset could lag")
     shares = []
     for lag in np.log10(LAGS):
-        onsets = [t for t in alignment.bank.t[2:-2] if behaviour.bank.t[2] <= t + lag <= behaviour.bank.t[-3]]
-        if not onsets:
+        places = [t for t in alignment.bank.t[2:-2] if behaviour.bank.t[2] <= t + lag <= behaviour.bank.t[-3]]
+        if not places:
             shares.append(np.nan)
             continue
-        onsets = np.array(onsets)[np.arange(number) % len(onsets)]
-        error = [onset_errors(alignment, onsets, rng), onset_errors(behaviour, onsets + lag, rng)]
-        error = error[1] - error[0]
+        onsets = np.array(places)[np.arange(number) % len(places)]
+        first, second = onset_errors(alignment, onsets, rng), onset_errors(behaviour, onsets + lag, rng)
+        error = second - first
         widened = sum(np.median(np.diff(curve.bank.t)) for curve in (alignment, behaviour))
         # What is found of the lag is the lag and an error; its interval is as wide as the errors are.
         bound = lag + error - np.quantile(error, (1 + LEVEL) / 2) - widened
@@ -131,7 +139,7 @@ def lag_power(alignment, behaviour, number, rng):
     return shares
 
 
-def onset_errors(curve, onsets, rng):
+def onset_errors(curve: Curve, onsets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Errors, in log10 tokens, of the onsets found in curves that leave a plateau at `onsets`, one curve for each."""
     t, rising = curve.bank.t, int(np.argmax(np.array(curve.signs) > 0))
     means = curve.fit.slopes[rising] * np.clip(t[:, None] - onsets, 0, None)
@@ -140,7 +148,7 @@ def onset_errors(curve, onsets, rng):
     return t[[curve.bank.shapes[i].knots[0] for i in best[0]]] - onsets
 
 
-def as_text(tables):
+def as_text(tables: Mapping[str, pd.DataFrame]) -> str:
     """Power of all models as a table for the terminal; `tables`: model to DataFrame with the facts in `attrs`."""
     lines = []
     for model, table in tables.items():

@@ -1,24 +1,36 @@
 """One verdict for the training runs of one family and size, which differ in their seed alone."""
 
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
+from triphase.core.types import Section
 from triphase.phases.curves import average_seeds, average_subjects, seeds_resampled, subject_curves
+from triphase.phases.transitions import Settings
 from triphase.phases.verdict import verdict_of
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
 
 
-def group_members(models):
+def group_members(models: Mapping[str, Section]) -> dict[str, list[str]]:
     """Groups of models that differ in their seed alone: dict of group to names, those of one model left out."""
-    members = {}
+    members: dict[str, list[str]] = {}
     for name, model in models.items():
         members.setdefault(model["group"], []).append(name)
     return {group: names for group, names in members.items() if len(names) > 1}
 
 
-def judge_groups(table, boot, models, headline, settings, seed):
+def judge_groups(
+    table: pd.DataFrame,
+    boot: xr.Dataset,
+    models: Mapping[str, Section],
+    headline: Section,
+    settings: Settings,
+    seed: int,
+) -> dict[str, Section]:
     """Verdict on the mean curve of each group's runs, with the seed as the outermost level of chance.
 
     Parameters

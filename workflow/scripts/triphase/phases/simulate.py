@@ -5,10 +5,12 @@ part of it is *known*: the sampling of held-out blocks, different for each liste
 other part is not: single checkpoints deviate in training from any smooth course, for all listeners alike.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from triphase.phases.curves import Trajectory, average_subjects, prepare
-from triphase.phases.transitions import ar1_factor
+from triphase.phases.transitions import Settings, ar1_factor
 
 DRAWS = 1000
 AMPLITUDE = 0.2  # standard deviation of listeners' factors on the course
@@ -20,13 +22,15 @@ KINDS = {  # correlation of neighbouring checkpoints, share of the noise's varia
 }
 
 
-def course(legs, n):
+def course(legs: Sequence[float], n: int) -> np.ndarray:
     """A continuous course on n checkpoints: legs of these sizes, equally long."""
     places = np.linspace(0, n - 1, len(legs) + 1).round()
     return np.interp(np.arange(n), places, np.r_[0, np.cumsum(legs)])
 
 
-def simulate_study(truth, noise, kind, subjects, series, settings, rng):
+def simulate_study(
+    truth: np.ndarray, noise: float, kind: str, subjects: int, series: int, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """Series of one study with the covariance that its draws give.
 
     Parameters

@@ -9,7 +9,7 @@ import hashlib
 import json
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
 
@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.artefacts import finite_or_none
+from triphase.core.types import Entries, Section
 from triphase.encoding.analyses import OWN_DELAYS, STEP0, Analysis
-from triphase.phases.curves import Undetermined, average_subjects
+from triphase.phases.curves import Trajectory, Undetermined, average_subjects
 from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Rule, Source, layer_rules
 from triphase.phases.transitions import SYMBOLS, Settings, is_triple, legs, margins, pattern, power
 from triphase.phases.verdict import VERDICTS, Judged, judge
@@ -51,20 +52,20 @@ SIMULATIONS, MAX_BREAKPOINTS = 40, 3
 class Scores:
     """Which scores an analysis takes, apart from their layers and region."""
 
-    scaling: str
+    scaling: str | None
     nuisance: str
-    delays: str
+    delays: str | None
     ceiling: str
 
 
-def declaration(headline, judgement):
+def declaration(headline: Section, judgement: Section) -> Section:
     """What was declared before the run, and a digest of it that can be deposited then and compared later."""
     declared = {"headline": headline, "judgement": judgement}
     text = json.dumps(declared, sort_keys=True, ensure_ascii=False)
     return {"declared": declared, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def available(rows, has_step0):
+def available(rows: pd.DataFrame, has_step0: bool) -> dict[Scores, Source]:
     """Scores that the table has, each with where its curve comes from.
 
     Parameters
@@ -164,13 +165,14 @@ def tabulate(series: Series, asked: Asked, settings: Settings, seed: int) -> tup
     curves = LayerCurves(table, series.files, wanted, settings.draws)
     rows = []
     for (rule, kind, roi), (choice, source, _) in zip(analyses, wanted, strict=True):
-        of_subjects = [curves.curve(choice, source, roi, subject) for subject in series.layers]
-        of_subjects = [curve for curve in of_subjects if curve is not None]
+        each = (curves.curve(choice, source, roi, subject) for subject in series.layers)
+        of_subjects = [curve for curve in each if curve is not None]
         name = json.dumps([model, rule, *asdict(kind).values(), roi])
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
         # Subjects are resampled alike in all analyses.
         mean = average_subjects(of_subjects, np.random.default_rng(seed)) if of_subjects else None
-        depth = np.nan if rules[rule].layer is None else rules[rule].layer / series.depth
+        layer = rules[rule].layer
+        depth = np.nan if layer is None else layer / series.depth
         entry = {"model": model, "layer_rule": rule, "depth": depth, **asdict(kind), "roi": roi}
         is_headline = (rule, kind, roi) == (HEADLINE, own, asked.roi)
         rows.append(entry | brief_verdict(mean, settings, rng) | {"headline": is_headline})
@@ -186,7 +188,7 @@ def nearest(rules: dict[str, Rule], depths: list[float], depth: int) -> list[str
     return list(dict.fromkeys(single[layer] for layer in picked))
 
 
-def brief_verdict(data, settings, rng):
+def brief_verdict(data: Trajectory | None, settings: Settings, rng: np.random.Generator) -> Section:
     """Pattern and verdict of one curve, without intervals of its breakpoints."""
     empty = {"pattern": None, "legs": None, "power": None, "p": None, "n_checkpoints": 0, "verdict": "undetermined"}
     if data is None:
@@ -210,11 +212,18 @@ def brief_verdict(data, settings, rng):
     }
 
 
-def not_computed(analyses, rules, crossed, scalings, scores, regions):
+def not_computed(
+    analyses: list[tuple[str, Scores, str]],
+    rules: Collection[str],
+    crossed: list[str],
+    scalings: list[str],
+    scores: Collection[Scores],
+    regions: list[str],
+) -> Entries:
     """Combinations of the factors' levels that are not in the table, counted by what they lack and why."""
     done = set(analyses)
     delays = dict.fromkeys([OWN_DELAYS, *(kind.delays for kind in scores)])
-    counted = Counter()
+    counted: Counter[tuple[str, str]] = Counter()
     for rule, roi in product(rules, regions):
         for kind in (Scores(*levels) for levels in product(scalings, NUISANCE, delays, (RAW, NORMALISED))):
             if (rule, kind, roi) not in done:
@@ -222,7 +231,7 @@ def not_computed(analyses, rules, crossed, scalings, scores, regions):
     return [{"what": what, "why": why, "count": count} for (what, why), count in counted.items()]
 
 
-def why_not(kind, crossed, first, scores):
+def why_not(kind: Scores, crossed: bool, first: str, scores: Collection[Scores]) -> tuple[str, str]:
     """What a combination lacks, and why."""
     if kind in scores and not crossed:
         return "single layers with other choices than the headline's", "phases/specification/depths does not name them"
@@ -240,7 +249,7 @@ def why_not(kind, crossed, first, scores):
     return "r and step 0 with other scalings or delays", "their curves are those over N1 but for a constant"
 
 
-def shares(rows):
+def shares(rows: pd.DataFrame) -> Section:
     """What the table comes to: verdicts counted and as shares, and the shares that agree with the headline's row."""
     counts = {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS}
     number, own = len(rows), rows[rows["headline"]]

@@ -7,6 +7,7 @@ larger than almost all margins of curves simulated under the rival's own best fi
 deviations drawn independently and again with a correlation of 0.5 between neighbours: the worse of the two counts.
 """
 
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,7 +16,8 @@ import numpy as np
 from scipy.stats import binom, norm
 
 from triphase.core.artefacts import finite_or_none
-from triphase.phases.piecewise import Bank, allowed_breakpoints, tau_ladder
+from triphase.core.types import Section
+from triphase.phases.piecewise import Bank, Fit, Signs, allowed_breakpoints, tau_ladder
 
 CLASSES = ("triple", "flat", "one rise", "rise-plateau", "rise-fall", "rise-fall-plateau", "fall-rise", "other")
 WORDS = {1: "rise", -1: "fall", 0: "plateau"}
@@ -51,28 +53,28 @@ class Settings:
     shrinkage: float = 0.2
 
 
-def merged(signs):
+def merged(signs: Iterable[int]) -> tuple[int, ...]:
     """Signs with equal neighbours merged."""
     return tuple(sign for sign, _ in groupby(signs))
 
 
-def legs(signs):
+def legs(signs: Signs) -> tuple[int, ...]:
     """The sequence of rises and falls: plateaus dropped, equal neighbours merged."""
     return merged(sign for sign in signs if sign)
 
 
-def pattern(signs):
+def pattern(signs: Signs) -> str:
     """A pattern in words: "flat", "rise-plateau", "rise-fall-rise"."""
     return "-".join(WORDS[sign] for sign in merged(signs)) if any(signs) else "flat"
 
 
-def is_triple(signs):
+def is_triple(signs: Signs) -> bool:
     """Whether the legs contain rise, fall, rise."""
     sequence = legs(signs)
     return any(sequence[i : i + 3] == (1, -1, 1) for i in range(len(sequence) - 2))
 
 
-def class_of(signs):
+def class_of(signs: Signs) -> int:
     """Index into CLASSES of a curve with these signs of its segments."""
     if is_triple(signs):
         return 0
@@ -82,12 +84,12 @@ def class_of(signs):
     return CLASSES.index(name)
 
 
-def side(signs):
+def side(signs: Signs) -> int:
     """0 for a triple, 1 for everything else."""
     return int(not is_triple(signs))
 
 
-def segment_signs(fit, settings):
+def segment_signs(fit: Fit, settings: Settings) -> tuple[int, ...]:
     """Sign of each segment of a fit: 0 where its interval meets zero or its change is too small beside the range."""
     z = norm.ppf((1 + settings.confidence) / 2)
     span = np.ptp(fit.fitted)
@@ -110,7 +112,9 @@ class Curve:
         Checkpoints at the start that share one level by definition, as the floor of a task; 0 for none.
     """
 
-    def __init__(self, t, values, covariance, settings, floor=0):
+    def __init__(
+        self, t: np.ndarray, values: np.ndarray, covariance: np.ndarray, settings: Settings, floor: int = 0
+    ) -> None:
         self.settings, self.values = settings, np.asarray(values, float)
         self.most = allowed_breakpoints(len(t), settings.max_breakpoints)
         self.bank = Bank(t, covariance, tau_ladder(covariance, self.values), self.most, floor=floor)
@@ -118,7 +122,7 @@ class Curve:
         self.choose(bic[:, 0], best[:, 0])
 
     @classmethod
-    def several(cls, t, series, covariance, settings):
+    def several(cls, t: np.ndarray, series: np.ndarray, covariance: np.ndarray, settings: Settings) -> list["Curve"]:
         """Curves with one covariance, (n, curves), fitted together: one ladder, that of their median spread."""
         spread = np.argsort(series.std(axis=0))[series.shape[1] // 2]
         first = cls(t, series[:, spread], covariance, settings)
@@ -131,31 +135,33 @@ class Curve:
             curves.append(curve)
         return curves
 
-    def choose(self, bic, best):
+    def choose(self, bic: np.ndarray, best: np.ndarray) -> None:
         """Take the best curve of all classes."""
         self.class_bic, self.class_best = bic, best
         self.fit = self.best_of(int(np.argmin(bic)))
         self.signs = segment_signs(self.fit, self.settings)
 
-    def best_of(self, number):
+    def best_of(self, number: int) -> Fit:
         """The best fit of one class."""
         return self.bank.estimate(self.values, self.bank.shapes[self.class_best[number]])
 
-    def bic(self):
+    def bic(self) -> dict[str, float | None]:
         """BIC of the best curve of each class and of each number of breakpoints; None where there is none."""
         by_number, _ = self.bank.search(self.values[:, None], lambda signs: len(signs) - 1, self.most + 1)
         names = [*CLASSES, *(f"{k} breakpoints" for k in range(self.most + 1))]
         scores = np.r_[self.class_bic, by_number[:, 0]]
         return {name: finite_or_none(score) for name, score in zip(names, scores, strict=True)}
 
-    def simulate(self, mean, number, tau, rng, correlation=0.0):
+    def simulate(
+        self, mean: np.ndarray, number: int, tau: float, rng: np.random.Generator, correlation: float = 0.0
+    ) -> np.ndarray:
         """Curves around `mean`, (n,) or (n, number): sampling noise plus deviations of single checkpoints."""
         n = len(self.values)
         deviations = ar1_factor(n, correlation) @ rng.standard_normal((n, number)) * tau
         sampled = square_root(self.bank.sampling) @ rng.standard_normal((n, number))
         return mean.reshape(n, -1) + sampled + deviations
 
-    def bearable_tau(self, correlation):
+    def bearable_tau(self, correlation: float) -> float:
         """The largest deviation of single checkpoints that the best fit of all bears.
 
         A grid tells little about the size of these deviations, and a test that takes them too small finds triples in
@@ -165,7 +171,7 @@ class Curve:
         factor = ar1_factor(len(self.values), correlation)
         return self.bank.largest_tau(self.values, self.fit.shape, factor @ factor.T)
 
-    def refit(self, draws, rng):
+    def refit(self, draws: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The chosen form refitted to resampled curves: breakpoints (grid index) and slopes, (draws, each).
 
         A resampled curve is the fit, plus a draw's deviation from the mean of the draws, plus checkpoint deviations.
@@ -180,24 +186,24 @@ class Curve:
         slopes[:, list(shape.free)] = self.bank.slopes(series, best[0], self.fit.tau)
         return knots, slopes
 
-    def refit_breakpoints(self, draws, rng):
+    def refit_breakpoints(self, draws: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Breakpoints (grid index) of the chosen form refitted to resampled curves, (draws, breakpoints)."""
         return self.refit(draws, rng)[0]
 
 
-def square_root(covariance):
+def square_root(covariance: np.ndarray) -> np.ndarray:
     """A matrix square root of a covariance that may lack full rank."""
     values, vectors = np.linalg.eigh(covariance)
     return vectors * np.sqrt(np.clip(values, 0, None))
 
 
-def ar1_factor(n, correlation):
+def ar1_factor(n: int, correlation: float) -> np.ndarray:
     """Cholesky factor of the correlation matrix of a first-order autoregression."""
     lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     return np.linalg.cholesky(np.where(lag, correlation ** np.maximum(lag, 1), 1.0))
 
 
-def grid_interval(t, indices, level=0.95):
+def grid_interval(t: np.ndarray, indices: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Interval of a breakpoint in log10 tokens from refitted grid indices.
 
     The grid locates a breakpoint no finer than its own steps: what lies between two grid points may be fitted at either
@@ -207,13 +213,13 @@ def grid_interval(t, indices, level=0.95):
     return float(t[low - 1]), float(t[high + 1])
 
 
-def margin(bic):
+def margin(bic: np.ndarray) -> np.ndarray:
     """BIC of the best curve without a triple minus BIC of the best triple, per column of `bic` (triple, rest)."""
     triple, rest = bic
     return np.where(np.isfinite(triple), rest - np.where(np.isfinite(triple), triple, 0), -np.inf)
 
 
-def margins(curve, rng):
+def margins(curve: Curve, rng: np.random.Generator) -> dict[str, Section]:
     """Test of the best triple against every rival; for a curve that is no triple, against its nearest rival only.
 
     The statistic is the margin over the best of all rivals, whichever rival is the truth: rivals border on each other
@@ -226,7 +232,7 @@ def margins(curve, rng):
         Per rival: `margin` (BIC of this rival minus BIC of the best triple), `threshold` (what 95 % of the margins of
         curves simulated under the rival stay below), `p`. Empty where the grid bears no triple.
     """
-    results = {}
+    results: dict[str, Section] = {}
     if curve.most < 2:
         return results
     observed = margin(np.array([curve.class_bic[:1], curve.class_bic[1:].min(keepdims=True)]))[0]
@@ -243,7 +249,9 @@ def margins(curve, rng):
     return results
 
 
-def simulated_margins(curve, mean, observed, rng, correlation):
+def simulated_margins(
+    curve: Curve, mean: np.ndarray, observed: float, rng: np.random.Generator, correlation: float
+) -> np.ndarray:
     """Margins of curves simulated under a rival, as many as are needed to tell whether it is rejected.
 
     Simulation stops early where the answer is clear (Besag and Clifford 1991, "Sequential Monte Carlo p-values",
@@ -266,12 +274,12 @@ def simulated_margins(curve, mean, observed, rng, correlation):
     return found
 
 
-def threshold(simulated, settings):
+def threshold(simulated: np.ndarray, settings: Settings) -> float:
     """What a margin must exceed to be significant."""
-    return np.quantile(simulated, 1 - settings.significance, method="higher")
+    return float(np.quantile(simulated, 1 - settings.significance, method="higher"))
 
 
-def first_rise(fit, signs):
+def first_rise(fit: Fit, signs: Signs) -> tuple[float | None, float | None]:
     """Size of the first rise and grid index of its end; (None, None) where there is none."""
     edges = [*fit.shape.knots, len(fit.fitted) - 1]
     rising = [i for i, sign in enumerate(signs) if sign > 0]
@@ -283,7 +291,9 @@ def first_rise(fit, signs):
     return float(fit.changes[rising[0] : last + 1].sum()), edges[last]
 
 
-def power(curve, tests, rng, fall=None):
+def power(
+    curve: Curve, tests: Mapping[str, Section], rng: np.random.Generator, fall: float | None = None
+) -> float | None:
     """Share of curves simulated with a detachment in which a triple would be supported.
 
     The planted curve makes the first rise of the chosen fit, falls by the share `fall` of it (`smallest_fall` where not

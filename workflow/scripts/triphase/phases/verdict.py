@@ -1,18 +1,21 @@
 """The verdict on three phase transitions for one curve: what can be fitted, what the fit shows, and why."""
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
 from scipy.stats import norm
 
 from triphase.core.artefacts import finite_or_none
-from triphase.phases.curves import Undetermined, prepare
+from triphase.core.types import Entries, Section
+from triphase.phases.curves import Trajectory, Undetermined, prepare
 from triphase.phases.floor import leaving_legs, off_floor, on_floor
 from triphase.phases.piecewise import allowed_breakpoints
 from triphase.phases.transitions import (
     SYMBOLS,
     WORDS,
     Curve,
+    Settings,
     grid_interval,
     is_triple,
     legs,
@@ -39,21 +42,23 @@ class Judged:
         these checkpoints, and only legs that leave the floor count.
     """
 
-    def __init__(self, data, settings, rng, floor=None):
+    def __init__(
+        self, data: Trajectory, settings: Settings, rng: np.random.Generator, floor: float | None = None
+    ) -> None:
         self.settings, self.floor = settings, None
         self.t, values, covariance, draws, self.remarks = prepare(data, settings)
         self.curve = Curve(self.t, values, covariance, settings, on_floor(self.t, floor) if floor else 0)
         self.signs = self.curve.signs
         if floor is not None:
             sides, *self.floor = off_floor(data, self.curve, floor, settings)
-            self.signs = leaving_legs(self.curve.signs, sides)
+            self.signs = leaving_legs(self.curve.signs, sides.tolist())
             lost = {WORDS[sign] for sign, kept in zip(self.curve.signs, self.signs, strict=True) if sign != kept}
             self.remarks += [f"a {word} that does not leave the floor is not counted" for word in sorted(lost)]
         # The interval of a breakpoint costs as much as the fit: only who asks for it pays.
         self.draws, self.rng = draws if draws is None else draws[: settings.draws], rng.spawn(1)[0]
 
     @cached_property
-    def refits(self):
+    def refits(self) -> np.ndarray:
         """Breakpoints of resampled curves, grid indices, (draws, breakpoints)."""
         draws, curve = self.draws, self.curve
         if draws is None:
@@ -61,12 +66,12 @@ class Judged:
         return curve.refit_breakpoints(draws, self.rng)
 
     @cached_property
-    def edges(self):
+    def edges(self) -> np.ndarray:
         """Grid indices of the ends of segments of resampled curves, (draws, segments + 1)."""
         ends = np.full((len(self.refits), 1), len(self.t) - 1)
         return np.hstack([np.zeros_like(ends), self.refits, ends])
 
-    def describe(self):
+    def describe(self) -> Section:
         """Pattern, breakpoints with 95 % intervals, segments with their changes, and BIC of the candidates.
 
         Breakpoints are where a segment of one kind meets one of another; `knots` lists every bend of the fit.
@@ -91,7 +96,7 @@ class Judged:
             "remarks": self.remarks,
         }
 
-    def segments(self):
+    def segments(self) -> Entries:
         """Merged segments: token range, sign in words, change with its interval (None where it is held at zero)."""
         fit, signs = self.curve.fit, self.signs
         edges = [0, *fit.shape.knots, len(self.t) - 1]
@@ -117,7 +122,7 @@ class Judged:
             start = stop
         return found
 
-    def onset(self, last=False, after_fall=False):
+    def onset(self, last: bool = False, after_fall: bool = False) -> np.ndarray | None:
         """Draws of the grid index where the first (or last) rise begins, 0 where it is under way at the first.
 
         `after_fall` asks for the rise that follows a fall. None where there is no such rise.
@@ -131,7 +136,7 @@ class Judged:
         return self.edges[:, starts[-1 if last else 0]]
 
 
-def judge(judged, tests, found_power):
+def judge(judged: Judged, tests: Mapping[str, Section], found_power: float | None) -> tuple[str, str]:
     """Verdict and its reason for one fitted curve."""
     settings, curve = judged.settings, judged.curve
     if curve.most < 2:
@@ -159,7 +164,9 @@ def judge(judged, tests, found_power):
     )
 
 
-def verdict_of(data, settings, rng, floor=None):
+def verdict_of(
+    data: Trajectory, settings: Settings, rng: np.random.Generator, floor: float | None = None
+) -> tuple[Section, Judged | None]:
     """Judge one curve; returns the JSON part and the fitted curve (None where it cannot be fitted)."""
     try:
         judged = Judged(data, settings, rng, floor)
@@ -173,12 +180,12 @@ def verdict_of(data, settings, rng, floor=None):
     return result | judged.describe() | {"margins": tests, "power": found_power}, judged
 
 
-def with_remarks(reason, remarks):
+def with_remarks(reason: str, remarks: list[str]) -> str:
     """A reason with its remarks behind a semicolon."""
     return "; ".join([reason, *remarks])
 
 
-def undetermined(why):
+def undetermined(why: str) -> Section:
     """The JSON part of a curve that cannot be judged."""
     return {
         "verdict": "undetermined",

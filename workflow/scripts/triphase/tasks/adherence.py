@@ -5,13 +5,17 @@ Every item is asked under several variants of one prompt: at least two whose ins
 instruction, so a model that always says "A", or that copies from the question, scores zero.
 """
 
+from __future__ import annotations
+
 import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 
 from triphase.core.errors import InputError
 from triphase.core.lazy import np
+from triphase.core.types import Section
 
 
-def normalise(text):
+def normalise(text: str) -> str:
     """The first non-empty line of an answer: NFKC, lower case, without outer white space and final punctuation."""
     lines = [line.strip() for line in unicodedata.normalize("NFKC", text).splitlines()]
     line = next((line for line in lines if line), "").casefold()
@@ -20,13 +24,13 @@ def normalise(text):
     return line
 
 
-def parse_strict(text, labels):
+def parse_strict(text: str, labels: Sequence[str]) -> int | None:
     """Index of the label that the first non-empty line is, case and final punctuation ignored; else None."""
     line = normalise(text)
     return next((index for index, label in enumerate(labels) if line == normalise(label)), None)
 
 
-def parse_lenient(text, labels):
+def parse_lenient(text: str, labels: Sequence[str]) -> int | None:
     """Index of the label that the answer starts with, else None.
 
     A label that ends in an ASCII letter or digit must end there as a word: "apple" does not start with the label "A".
@@ -45,7 +49,7 @@ def _starts(line, label):
     return not (ends_word and rest and rest[0].isascii() and rest[0].isalnum())
 
 
-def check_variants(entry):
+def check_variants(entry: Section) -> None:
     """Raise InputError unless an adherence entry of the config has two or more disjoint label sets and one without."""
     name, variants = entry["name"], entry["variants"]
     sets = [[normalise(label) for label in variant["labels"]] for variant in variants]
@@ -63,7 +67,11 @@ def check_variants(entry):
         )
 
 
-def adherence_scores(responses, labels, parse):
+def adherence_scores(
+    responses: Mapping[str, list[str]],
+    labels: Mapping[str, list[str]],
+    parse: Callable[[str, Sequence[str]], int | None],
+) -> np.ndarray:
     """Contribution of each item to adherence.
 
     Parameters
@@ -91,7 +99,7 @@ def adherence_scores(responses, labels, parse):
     return np.mean(scores, axis=0)
 
 
-def entropy_bits(answers):
+def entropy_bits(answers: list[str]) -> tuple[float, float]:
     """Entropy of the answers (after `normalise`) in bits, with its delta-method standard error."""
     _, counts = np.unique([normalise(answer) for answer in answers], return_counts=True)
     share = counts / counts.sum()
@@ -100,7 +108,7 @@ def entropy_bits(answers):
     return entropy, float(np.sqrt(max(share @ bits**2 - entropy**2, 0.0) / counts.sum()))
 
 
-def commonest_share(answers):
+def commonest_share(answers: list[str]) -> float:
     """Share of the commonest answer (after `normalise`) among all answers."""
     _, counts = np.unique([normalise(answer) for answer in answers], return_counts=True)
     return float(counts.max() / counts.sum())

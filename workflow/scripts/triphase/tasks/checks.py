@@ -1,9 +1,13 @@
 """What the harness's task objects and their items must be; each check raises InputError with the item and its value."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from triphase.core.errors import InputError
+from triphase.core.types import Section
 
 
-def check_task(job, task):
+def check_task(job: Section, task: Any) -> None:
     """A task computes the metric of its job; adherence is asked of one that generates."""
     metrics = task.aggregation()
     if job["kind"] == "accuracy" and job["metric"] not in metrics:
@@ -18,7 +22,7 @@ def check_task(job, task):
         )
 
 
-def check_items(job, task):
+def check_items(job: Section, task: Any) -> None:
     """Every item that is asked has a right answer among its choices, or among the labels of its variant."""
     for index, item in enumerate(task.eval_docs):
         if job["limit"] and index >= job["limit"]:
@@ -55,7 +59,7 @@ def check_items(job, task):
                     )
 
 
-def target_index(target, choices):
+def target_index(target: Any, choices: Sequence[str]) -> int | None:
     """Index of a target among choices, given as an index or as the choice's text; None where it is neither."""
     if isinstance(target, int):
         return target if 0 <= target < len(choices) else None

@@ -7,8 +7,10 @@ import hashlib
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 from triphase.tasks.adherence import normalise
 from triphase.tasks.checks import check_items, check_task
 from triphase.tasks.plan import missing_data, unfetched
@@ -18,7 +20,7 @@ SHOTS = "_shots"
 SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
 
 
-def read_documents(path):
+def read_documents(path: str | Path) -> Entries:
     """Items of a JSON list, of JSON lines, or of a JSON object of items by their id, as a list of dict."""
     text = Path(path).read_text(encoding="utf-8")
     try:
@@ -36,7 +38,7 @@ def read_documents(path):
     return whole
 
 
-def load_tasks(jobs, seed=0):
+def load_tasks(jobs: Entries, seed: int = 0) -> dict[str, Any]:
     """Make the harness's task objects, data read and checked; needs no model.
 
     Shots of an accuracy task are the harness's: drawn from the split that the YAML names, else from the items
@@ -172,7 +174,7 @@ def _choose_splits(job, content, documents):
     content["fewshot_config"] = config or None
 
 
-def shots_split(content):
+def shots_split(content: Section) -> str | None:
     """The split that a YAML's shots are drawn from."""
     named = (content.get("fewshot_config") or {}).get("split") or content.get("fewshot_split")
     return named or content.get("training_split") or content.get("validation_split") or content.get("test_split")

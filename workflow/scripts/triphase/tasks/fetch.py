@@ -7,10 +7,11 @@ from pathlib import Path
 
 from triphase.core.artefacts import read_json, replacing, write_json
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 from triphase.tasks.documents import shots_split
 
 
-def fetch_tasks(wanted, folder):
+def fetch_tasks(wanted: Entries, folder: str | Path) -> dict[str, Section]:
     """Fetch the splits that tasks need; what is there whole is left as it is.
 
     Parameters

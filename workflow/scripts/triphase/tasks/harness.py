@@ -4,11 +4,13 @@ import gc
 import hashlib
 import logging
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries, Section
 from triphase.tasks.adherence import parse_strict
 from triphase.tasks.checks import target_index
 
@@ -19,7 +21,9 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def evaluate(jobs, tasks, model, tokenizer, *, batch_size, seed):
+def evaluate(
+    jobs: Entries, tasks: dict[str, Any], model: Any, tokenizer: Any, *, batch_size: int, seed: int
+) -> tuple[pd.DataFrame, Section]:
     """Run the harness on a loaded model.
 
     Parameters

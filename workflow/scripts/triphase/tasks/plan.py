@@ -8,9 +8,11 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.core.types import Entries
 from triphase.sources.local_data import below_local_data, whole_path
 from triphase.tasks.adherence import check_variants
 
@@ -19,7 +21,13 @@ HUB = Path("resources/hub_tasks")
 DEFAULT_METRICS = {"multiple_choice": ["acc", "acc_norm"], "generate_until": ["exact_match"], "loglikelihood": ["acc"]}
 
 
-def plan(evaluations, adherence, include_path, local_data, hub=HUB):
+def plan(
+    evaluations: Entries,
+    adherence: Entries,
+    include_path: Sequence[str | Path],
+    local_data: str | Path | None,
+    hub: Path = HUB,
+) -> Entries:
     """Find the YAML and the data files of every task that the config names.
 
     Parameters
@@ -77,7 +85,7 @@ def plan(evaluations, adherence, include_path, local_data, hub=HUB):
     return jobs
 
 
-def missing_data(jobs):
+def missing_data(jobs: Entries) -> list[str]:
     """Messages, one for each data file of a local task that is not there."""
     return [
         f"tasks: task {job['id']!r} ({job['yaml']}) needs {path}, which is not there; put the file there, "
@@ -89,16 +97,16 @@ def missing_data(jobs):
     ]
 
 
-def hub_tasks(jobs):
+def hub_tasks(jobs: Entries) -> Entries:
     """Tasks of the harness's own: list of dict with task and shots (list; null: the task's own number)."""
-    found = {}
+    found: dict[str, list[int | None]] = {}
     for job in jobs:
         if not job["yaml"]:
             found.setdefault(job["task"], []).append(job["shots"])
     return [{"task": task, "shots": shots} for task, shots in found.items()]
 
 
-def unfetched(jobs, include_path):
+def unfetched(jobs: Entries, include_path: Sequence[str | Path]) -> str:
     """One message for all tasks of the harness's own whose data are not here; empty when none is missing."""
     lost = list(dict.fromkeys(job["task"] for job in jobs if not job["yaml"] and not job["data"]))
     if not lost:
@@ -112,7 +120,7 @@ def unfetched(jobs, include_path):
     )
 
 
-def task_sources(jobs):
+def task_sources(jobs: Entries) -> list[str]:
     """All YAML and data files that the jobs of `plan` read, sorted."""
     return sorted({path for job in jobs for path in [*([job["yaml"]] if job["yaml"] else []), *_files(job)]})
 
