@@ -118,7 +118,7 @@ def test_alice_without_its_local_data_says_what_is_needed(project, tmp_path, giv
     assert done.returncode != 0 and "Traceback" not in done.stdout
     (line,) = [line for line in done.stdout.splitlines() if "local_data" in line]
     needed = [
-        "alice/roi/6mm/s18-timecourses.txt (and 64 more)",
+        "alice/roi/s18-rp_*.txt (and 64 more)",
         "Brennan et al. (2016)",
         "CC BY 4.0",
         "TRIPHASE_TEST_DATA",
