@@ -17,6 +17,13 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Do not even import files whose every test needs a model where none is to run: that alone takes seconds."""
+    if "not model" in config.option.markexpr and collection_path.suffix == ".py":
+        return "\npytestmark = pytest.mark.model\n" in collection_path.read_text(encoding="utf-8") or None
+    return None
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """Folder of real test data."""

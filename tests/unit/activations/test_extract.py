@@ -11,6 +11,8 @@ from triphase.activations.surprisal import surprisal_of_targets
 from triphase.activations.windows import batches, longest_input, plan_annotations, plan_words
 from triphase.core.errors import InputError
 
+pytestmark = pytest.mark.model
+
 TEXT = " ".join(["the little cat sees a very big hat and runs"] * 6)
 TOLERANCE = 1e-5
 

@@ -7,6 +7,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from triphase.activations.hooks import find_layers, hooked_inputs, hooked_parts
 
+pytestmark = pytest.mark.model
+
 SMALL = {"num_hidden_layers": 3, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 64}
 
 

@@ -106,6 +106,7 @@ def in_folder(path, files, **changes):
     return find_checkpoint("org/m", path.name, folder=path)
 
 
+@pytest.mark.model
 def test_older_shards_load_and_equal_safetensors(tmp_path):
     safe = load_model(in_folder(tmp_path / "safe", small_models.checkpoint(0, 3)))
     older = load_model(in_folder(tmp_path / "older", small_models.checkpoint(0, 3, ".bin")))
@@ -122,6 +123,7 @@ class Malicious:
         return os.system, (self.command,)
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_pickle_that_needs_code_is_refused_and_does_not_run(tmp_path, zipped):
     import torch
@@ -139,6 +141,7 @@ def test_a_pickle_that_needs_code_is_refused_and_does_not_run(tmp_path, zipped):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
 def test_a_shard_cut_short_is_named(tmp_path, suffix):
     manifest = in_folder(tmp_path / "m", small_models.checkpoint(0, 3, suffix))
@@ -157,6 +160,7 @@ def test_a_shard_cut_short_is_named(tmp_path, suffix):
         load_model(manifest)
 
 
+@pytest.mark.model
 def test_weights_that_lack_tensors_are_refused_and_not_filled_with_random_numbers(tmp_path):
     from safetensors.torch import load, save
 
@@ -170,6 +174,7 @@ def test_weights_that_lack_tensors_are_refused_and_not_filled_with_random_number
         load_model(manifest)
 
 
+@pytest.mark.model
 def test_a_model_that_needs_code_is_refused_unless_it_is_trusted(tmp_path):
     files = small_models.checkpoint(0)
     config = json.loads(files["config.json"])
@@ -184,6 +189,7 @@ def test_a_model_that_needs_code_is_refused_unless_it_is_trusted(tmp_path):
     assert (tmp_path / "ran").exists()
 
 
+@pytest.mark.model
 def test_a_tokenizer_without_offsets_is_refused(tmp_path, monkeypatch):
     manifest = in_folder(tmp_path / "m", small_models.checkpoint(0))
     monkeypatch.setattr(
@@ -197,6 +203,7 @@ def test_a_tokenizer_without_offsets_is_refused(tmp_path, monkeypatch):
         load_tokenizer(manifest)
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
 @pytest.mark.parametrize("cpu", [120_000, 20_000], ids=["part on disk", "nearly all on disk"])
 def test_offloaded_and_plain_agree(tmp_path, monkeypatch, suffix, cpu):

@@ -39,6 +39,7 @@ def served(workplace, monkeypatch):
         server.__exit__()
 
 
+@pytest.mark.model
 def test_a_manifest_comes_from_the_hubs_listing_and_weights_come_when_they_are_loaded(served):
     files = small_models.checkpoint(0, shards=3)
     server = served({"org/m": {"step0": files, "main": small_models.checkpoint(1, shards=3)}})
@@ -59,6 +60,7 @@ def test_a_manifest_comes_from_the_hubs_listing_and_weights_come_when_they_are_l
     assert again["fingerprint"] == manifest["fingerprint"] and again["files"] == manifest["files"]
 
 
+@pytest.mark.model
 def test_offline_the_commit_and_what_was_fetched_suffice(served, monkeypatch):
     server = served({"org/m": {"step0": small_models.checkpoint(0)}})
     manifest = find_checkpoint("org/m", "step0")
@@ -107,6 +109,7 @@ def test_no_network_is_one_clear_error(workplace, monkeypatch):
         find_checkpoint("org/absent", "main")
 
 
+@pytest.mark.model
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(served, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1024)
     server = served({"org/m": {"step0": small_models.checkpoint(0)}})
@@ -116,6 +119,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(served, monkeypatch
     assert name == "model.safetensors" and 40_000 < int(asked.removeprefix("bytes=").split("-")[0]) <= 50_000
 
 
+@pytest.mark.model
 def test_a_file_of_the_right_size_and_wrong_content_is_fetched_again(served, caplog):
     files = small_models.checkpoint(0)
     server = served({"org/m": {"step0": files}})

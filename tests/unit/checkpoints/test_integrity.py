@@ -16,6 +16,8 @@ from triphase.core.errors import InputError
 from triphase.report.figures.integrity import draw_integrity
 from triphase.report.figures.style import save
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture(scope="module")
 def runs():

@@ -19,6 +19,7 @@ def test_weights_are_those_of_the_index_and_safetensors_come_first():
     assert weight_files(["tokenizer.json"]) == []
 
 
+@pytest.mark.model
 def test_the_size_of_a_safetensors_file_follows_from_its_header(tmp_path):
     content = small_models.checkpoint(0)["model.safetensors"]
     path = tmp_path / "model.safetensors"

@@ -23,6 +23,8 @@ from triphase.demo.training import build, corpus, learning_rate, train, windows
 from triphase.stimuli.transcripts import read_transcript
 from triphase.stimuli.words import build_words
 
+pytestmark = pytest.mark.model
+
 RECIPE = {
     "seed": 3,
     "architecture": "gpt_neox",

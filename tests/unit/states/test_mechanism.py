@@ -35,6 +35,8 @@ from triphase.states.mechanism.rows import induction_rows, stimulus_rows
 from triphase.table.relation import surprisal_relation
 from triphase.table.tidy import typed
 
+pytestmark = pytest.mark.model
+
 VOCABULARY, LENGTH, SEQUENCES = 48, 20, 5
 SIZE = PROMPT + CONTINUATION
 

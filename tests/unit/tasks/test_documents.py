@@ -11,6 +11,8 @@ from triphase.tasks.harness import evaluate
 from triphase.tasks.measures import item_scores, summarise
 from triphase.tasks.plan import plan
 
+pytestmark = pytest.mark.model
+
 LABELS = {"letters": ["A", "B", "C"], "digits": ["1", "2", "3"], "plain": []}
 CHOICES = ["cat", "dog", "sees"]
 # Questions are words that the tokenizer has, each of its own.

@@ -24,6 +24,8 @@ from triphase.tasks.fetch import fetch_tasks
 from triphase.tasks.harness import evaluate
 from triphase.tasks.plan import hub_tasks, plan, unfetched
 
+pytestmark = pytest.mark.model
+
 OWN = Path(lm_eval.tasks.__file__).parent
 ENTRY = {"name": "quiz", "task": "quiz", "metric": "acc"}
 

@@ -26,6 +26,8 @@ from triphase.tasks.harness import evaluate
 from triphase.tasks.measures import item_scores, summarise
 from triphase.tasks.plan import missing_data, plan, task_sources, unfetched
 
+pytestmark = pytest.mark.model
+
 TASKS = ROOT / "resources" / "tasks"
 VARIANTS = [
     {"name": "letters", "task": "ask_letters", "labels": ["A", "B", "C", "D"]},

@@ -15,6 +15,8 @@ from lm_eval.utils import env
 
 from triphase.tasks.harness_api import Items, Scorer, load_yaml, make_task, own_folder, run_tasks, shot
 
+pytestmark = pytest.mark.model
+
 CONTENT = {
     "test_split": "test", "output_type": "multiple_choice", "doc_to_text": "{{question}}", "doc_to_target": "gold",
     "doc_to_choice": "choices", "num_fewshot": 0, "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}],

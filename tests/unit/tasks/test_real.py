@@ -13,6 +13,8 @@ from triphase.tasks.harness import evaluate
 from triphase.tasks.measures import summarise
 from triphase.tasks.plan import plan
 
+pytestmark = pytest.mark.model
+
 TASKS = ROOT / "resources" / "tasks"
 PUBMEDQA, JCOMMONSENSEQA = "tasks/pubmedqa/ori_pqal.json", "tasks/jcommonsenseqa/valid-v1.3.json"
 FIVE, CLAIM = ["選択肢の順に", "のどれかで答えてください。"], "この答えは正しいですか。"
