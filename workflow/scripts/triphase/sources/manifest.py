@@ -5,7 +5,7 @@ Every later step reads the manifest, never the layout of a data set.
 
 import hashlib
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def wanted_files(roles: dict[str, str], subject: Section | None, runs: Entries) 
     return files
 
 
-def of_run(files: dict[str, Any], run: Section) -> Any:
+def of_run(files: Mapping[str, Any], run: Section) -> Any:
     """The entry of one role that belongs to a run: its own, its stimulus', or the only one there is; None if absent."""
     return next((files[key] for key in (run["name"], run["stimulus"], "") if key in files), None)
 
