@@ -6,8 +6,8 @@ import time
 from triphase.checkpoints.cache import release_checkpoint
 from triphase.checkpoints.fetching import ensure_weights
 from triphase.checkpoints.find import find_checkpoint
-from triphase.checkpoints.snapshots import read_sha256
 from triphase.core.artefacts import read_json, write_json
+from triphase.core.hashing import file_sha256
 
 
 def job(folder, url, what, study, step, disk_gb):
@@ -23,4 +23,4 @@ def job(folder, url, what, study, step, disk_gb):
     else:
         with ensure_weights(read_json(manifest), {"disk_gb": disk_gb}) as held:
             time.sleep(0.02)
-            write_json(f"results/{study}/{step}.{what}", {"sha256": read_sha256(held.folder / "model.safetensors")})
+            write_json(f"results/{study}/{step}.{what}", {"sha256": file_sha256(held.folder / "model.safetensors")})

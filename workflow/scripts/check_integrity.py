@@ -19,9 +19,8 @@ def main(job: Job[CheckIntegrity]) -> None:
         marks.setdefault(name, {})[checkpoint] = read_fingerprint(path)[0]
     tables, distances = [], []
     for model in settings.models:
-        options: Section = {key: model.get(key) for key in ("schedule", "initialisation")}
         series = model["name"], model["entries"], marks.get(model["name"], {})
-        tables.append(check_series(*series, **options))
+        tables.append(check_series(*series, model.get("schedule"), model.get("initialisation")))
         distances.append(distance_rows(*series))
     findings = pd.concat(tables, ignore_index=True)
     write_table(paths.distances, pd.concat(distances, ignore_index=True))

@@ -15,13 +15,8 @@ def main(job: Job[EvaluateTasks]) -> None:
     paths, settings = job.paths, job.settings
     manifest = read_json(paths.checkpoint)
     tasks = load_tasks(settings.jobs, settings.seed)
-    model = load_model(
-        manifest,
-        dtype="float32",
-        device=job.execution["device"],
-        max_memory=memory_limits(job.memory_mb),
-        execution=job.execution,
-    )
+    limits = memory_limits(job.memory_mb)
+    model = load_model(manifest, execution=job.execution, max_memory=limits)
     tokenizer, batch = load_tokenizer(manifest), job.execution["task_batch"]
     items, metadata = evaluate(settings.jobs, tasks, model, tokenizer, batch_size=batch, seed=settings.seed)
     metadata |= {"devices": devices_of(model)}

@@ -22,13 +22,8 @@ def main(job: Job[ExtractActivations]) -> None:
     paths, settings = job.paths, job.settings
     manifest, words = read_json(paths.checkpoint), read_table(paths.words)
     labels, unit, texts = unique_stimuli(words), words.attrs["unit"], words.attrs.get("texts")
-    model = load_model(
-        manifest,
-        dtype=settings.dtype,
-        device=job.execution["device"],
-        max_memory=memory_limits(job.memory_mb),
-        execution=job.execution,
-    )
+    limits = memory_limits(job.memory_mb)
+    model = load_model(manifest, dtype=settings.dtype, execution=job.execution, max_memory=limits)
     tokenizer, limit = load_tokenizer(manifest), longest_input(model)
     rows = {stimulus: own for stimulus, own in labels.groupby("stimulus", sort=False)}
     if unit == "annotation":

@@ -25,13 +25,8 @@ def main(job: Job[MeasureMechanism]) -> None:
     """Run the model on repeated random tokens, on windows of the stimulus and on those of an unseen text."""
     paths, settings = job.paths, job.settings
     manifest, words = read_json(paths.checkpoint), read_table(paths.words)
-    model = load_model(
-        manifest,
-        dtype=settings.dtype,
-        device=job.execution["device"],
-        max_memory=memory_limits(job.memory_mb),
-        execution=job.execution,
-    )
+    limits = memory_limits(job.memory_mb)
+    model = load_model(manifest, dtype=settings.dtype, execution=job.execution, max_memory=limits)
     tokenizer, limit = load_tokenizer(manifest), longest_input(model)
     random = repeated_tokens(tokenizer, SEQUENCES, settings.length, settings.seed, limit)
     texts = [stimulus_texts(words), *([read_text(path)] for path in paths.unseen)]

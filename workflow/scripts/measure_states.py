@@ -1,7 +1,5 @@
 """Surprisal, geometry and linear probes of one checkpoint, layer by layer, and similarity between its layers."""
 
-from typing import Any
-
 from triphase.config.jobs import MeasureStates
 from triphase.core.artefacts import open_arrays, read_table, write_table
 from triphase.core.job import Job, start

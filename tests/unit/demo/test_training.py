@@ -58,7 +58,7 @@ def test_every_revision_loads_offline_with_its_own_weights(trained):
     for revision, commit in manifest["revisions"].items():
         found = find_checkpoint("triphase/small", revision, cache_dir=hub)
         assert found["commit"] == commit and found["layers"] == 1 and found["hidden_size"] == 16
-        model, tokenizer = load_model(found, device="cpu"), load_tokenizer(found)
+        model, tokenizer = load_model(found, execution={"device": "cpu"}), load_tokenizer(found)
         assert model.config.max_position_embeddings == 24 and tokenizer.bos_token == tokenizer.eos_token
         weights[revision] = model.get_input_embeddings().weight.detach().numpy().copy()
     assert not np.allclose(weights["step0"], weights["step4"])

@@ -18,9 +18,10 @@ from triphase.checkpoints.cache import (
     sweep,
     weights_lock,
 )
-from triphase.checkpoints.snapshots import read_sha256, remove_file
+from triphase.checkpoints.snapshots import remove_file
 from triphase.core.artefacts import read_json, write_json
 from triphase.core.errors import InputError
+from triphase.core.hashing import file_sha256
 from triphase.core.locking import Lock, locked
 from triphase.core.retry import poll
 from triphase.core.units import GB
@@ -164,4 +165,4 @@ def _verified(manifest, name):
     path, promised = checkpoint_folder(manifest) / name, manifest["files"][name]
     if not path.is_file() or path.stat().st_size != promised["bytes"]:
         return False
-    return "sha256" not in promised or read_sha256(path) == promised["sha256"]
+    return "sha256" not in promised or file_sha256(path) == promised["sha256"]

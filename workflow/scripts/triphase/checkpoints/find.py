@@ -15,6 +15,7 @@ from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.artefacts import read_json, write_json
 from triphase.core.errors import InputError
 from triphase.core.formats import TOKENIZERS
+from triphase.core.hashing import file_sha256
 from triphase.core.types import Section
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,8 @@ def _from_hub(repository, revision, commit, code, execution):
         write_json(downloads / LISTING, {**listing, "revisions": known})
     manifest = {"commit": commit, "cache_dir": str(downloads), "downloaded": True}
     held = {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": snapshots.sha256(folder / name)} for name in small
+        name: {"bytes": (folder / name).stat().st_size, "sha256": snapshots.cached_sha256(folder / name)}
+        for name in small
     }
     described = {name: files[name] for name in chosen}
     if any("sha256" not in file for file in described.values()):
@@ -122,7 +124,7 @@ def _from_hub(repository, revision, commit, code, execution):
         about = {"repository": repository, "revision": revision, **manifest, "files": needed, "weights": chosen}
         with ensure_weights(about, execution):
             for name in chosen:
-                described[name] = {"bytes": files[name]["bytes"], "sha256": snapshots.read_sha256(folder / name)}
+                described[name] = {"bytes": files[name]["bytes"], "sha256": file_sha256(folder / name)}
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return {**manifest, **snapshots.described({**held, **described}, chosen, config)}
 

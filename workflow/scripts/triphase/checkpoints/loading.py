@@ -16,9 +16,8 @@ def load_model(
     manifest: Manifest,
     *,
     dtype: str = "float32",
-    device: str = "auto",
-    max_memory: dict[int | str, int] | None = None,
     execution: Section | None = None,
+    max_memory: dict[int | str, int] | None = None,
 ) -> Any:
     """Load a checkpoint without the network; sharded by accelerate over the GPUs that the job sees.
 
@@ -30,12 +29,11 @@ def load_model(
         From `triphase.checkpoints.find.find_checkpoint`.
     dtype : str
         Name of a torch dtype.
-    device : str
-        "auto" (accelerate's device map: GPUs where there are some, then CPU memory, then the disk) or a torch device.
+    execution : dict, optional
+        The config's: device ("auto", accelerate's map: GPUs where there are some, then CPU memory, then the disk; or a
+        torch device), and what `triphase.checkpoints.fetching.ensure_weights` takes of it.
     max_memory : dict, optional
         Bytes by device (number of a GPU, or "cpu") for "auto", as of `memory_limits`; the rest goes to the disk.
-    execution : dict, optional
-        As of `triphase.checkpoints.fetching.ensure_weights`.
 
     Returns
     -------
@@ -47,7 +45,7 @@ def load_model(
         A file is missing, cut short, or holds code; weights lack tensors of the model; the repository needs its own
         code and the study does not name it in `trust_remote_code`.
     """
-    held = ensure_weights(manifest, execution)
+    held, device = ensure_weights(manifest, execution), (execution or {}).get("device", "auto")
     offload = tempfile.TemporaryDirectory(prefix="triphase-offload-", ignore_cleanup_errors=True)
     try:
         model = _load(manifest, held.folder, offload.name, dtype, device, max_memory)

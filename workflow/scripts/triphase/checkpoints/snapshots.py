@@ -13,6 +13,7 @@ from pathlib import Path
 
 from triphase.core.errors import InputError
 from triphase.core.formats import TOKENIZERS
+from triphase.core.hashing import file_sha256
 from triphase.core.types import Section
 
 INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -132,7 +133,7 @@ def describe(folder: Path) -> Section:
     """
     folder = Path(folder)
     files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        path.name: {"bytes": path.stat().st_size, "sha256": cached_sha256(path)}
         for path in sorted(folder.iterdir())
         if path.is_file()
     }
@@ -159,7 +160,7 @@ def weight_bytes(path: str | Path) -> int:
     return sum(manifest["files"][name]["bytes"] for name in manifest["weights"])
 
 
-def sha256(path: Path) -> str:
+def cached_sha256(path: Path) -> str:
     """Hash of a file's content; a large file of a Hugging Face cache is named by it and is not read.
 
     The name that counts is that of the first link: it may lead on to a store that names files by another hash.
@@ -168,13 +169,7 @@ def sha256(path: Path) -> str:
         blob = Path(os.readlink(path))
         if blob.parent.name == "blobs" and len(blob.name) == 64 and set(blob.name) <= set("0123456789abcdef"):
             return blob.name
-    return read_sha256(path)
-
-
-def read_sha256(path: str | Path) -> str:
-    """Hash of a file's content, from the content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def _is_bin(name):

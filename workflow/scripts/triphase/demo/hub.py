@@ -9,6 +9,8 @@ from pathlib import Path
 
 from huggingface_hub.file_download import repo_folder_name
 
+from triphase.core.hashing import file_sha256
+
 
 def commit_id(revision: str, hashes: Mapping[str, str]) -> str:
     """A 40-digit hexadecimal commit id of a revision: its name, and the names and hashes of its files, decide it."""
@@ -31,7 +33,7 @@ class Repository:
         revision : branch name; may hold slashes
         source : folder whose files are moved into the repository
         """
-        hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in Path(source).iterdir()}
+        hashes = {file.name: file_sha256(file) for file in Path(source).iterdir()}
         commit = commit_id(revision, hashes)
         snapshot = self.folder / "snapshots" / commit
         snapshot.mkdir(parents=True)

@@ -3,13 +3,13 @@
 Every later step reads the manifest, never the layout of a data set.
 """
 
-import hashlib
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from triphase.core.errors import InputError
+from triphase.core.hashing import file_sha256
 from triphase.core.types import Entries, Section
 from triphase.sources.clones import DATASETS, Files
 from triphase.sources.downloads import fetch_dataset
@@ -58,7 +58,7 @@ def wanted_files(roles: dict[str, str], subject: Section | None, runs: Entries) 
     return files
 
 
-def of_run(files: dict[str, Any], run: Section) -> Any:
+def of_run(files: Mapping[str, Any], run: Section) -> Any:
     """The entry of one role that belongs to a run: its own, its stimulus', or the only one there is; None if absent."""
     return next((files[key] for key in (run["name"], run["stimulus"], "") if key in files), None)
 
@@ -152,11 +152,9 @@ def local_files(files: Files, folder: str | Path | None, *, hint: str | None = N
                 raise InputError(
                     f"local_data: {len(found)} files match {path} (role {role}) in the folder {folder}; it must be one"
                 )
-            with open(found[0], "rb") as content:
-                digest = hashlib.file_digest(content, "sha256").hexdigest()
             described[role][key] = {
                 "path": str(found[0].resolve()),
-                "key": f"SHA256-{digest}",
+                "key": f"SHA256-{file_sha256(found[0])}",
                 "bytes": found[0].stat().st_size,
             }
     return described

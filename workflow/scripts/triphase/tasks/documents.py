@@ -3,13 +3,13 @@
 No data-set cache is read or written, so that jobs may run side by side and a network is never asked.
 """
 
-import hashlib
 import json
 import random
 from pathlib import Path
 from typing import Any
 
 from triphase.core.errors import InputError
+from triphase.core.hashing import file_sha256
 from triphase.core.types import Entries, Section
 from triphase.tasks.adherence import normalise
 from triphase.tasks.checks import check_items, check_task
@@ -104,7 +104,7 @@ def _harness_yaml(job):
     manifest = json.loads(path.read_text(encoding="utf-8"))
     again = f"remove the folder {path.parent} and run snakemake fetch_tasks where there is a network"
     for split, entry in manifest["splits"].items():
-        if hashlib.sha256((path.parent / entry["file"]).read_bytes()).hexdigest() != entry["sha256"]:
+        if file_sha256(path.parent / entry["file"]) != entry["sha256"]:
             raise InputError(f"tasks: {path.parent / entry['file']} ({split}) is not what was fetched; {again}")
     yaml = own_folder() / manifest["yaml"]
     if not yaml.is_file():

@@ -1,12 +1,12 @@
 """Data of the harness's own tasks, fetched once from the hub into plain files that are read offline ever after."""
 
-import hashlib
 import json
 import tempfile
 from pathlib import Path
 
 from triphase.core.artefacts import read_json, replacing, write_json
 from triphase.core.errors import InputError
+from triphase.core.hashing import file_sha256
 from triphase.core.types import Entries, Section
 from triphase.tasks.documents import shots_split
 
@@ -57,12 +57,8 @@ def _whole(manifest, folder, shots):
     needed = _needed(manifest["split"], manifest["shots"], manifest["shots_split"], shots)
     there = {split: entry for split, entry in manifest["splits"].items() if split in needed}
     return len(there) == len(needed) and all(
-        _sha256(folder / entry["file"]) == entry["sha256"] for entry in there.values()
+        (path := folder / entry["file"]).is_file() and file_sha256(path) == entry["sha256"] for entry in there.values()
     )
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _find(task, index):
@@ -144,4 +140,4 @@ def _write(task, path, rows):
         raise InputError(f"tasks: items of {task!r} are not text ({error}); such tasks are not supported") from error
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return {"file": path.name, "items": len(rows), "sha256": _sha256(path)}
+    return {"file": path.name, "items": len(rows), "sha256": file_sha256(path)}
