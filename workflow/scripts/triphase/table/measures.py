@@ -10,6 +10,8 @@ from typing import Any
 from triphase.core.measures import ITEMS, MEASURES, STATES
 from triphase.core.types import Section
 
+__all__ = ["MEASURES"]
+
 ENCODING, RESPONSES, ATTENTION, LOGITS = "encoding scores", "brain responses", "attention", "logits"
 WORDS, TABLE = "words alone", "rows of this table"
 BRAIN, INSIDE, TASKS, MECHANISM = "Brain alignment", "Internal states", "Tasks", "Mechanism"
