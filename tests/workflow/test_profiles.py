@@ -123,9 +123,9 @@ rule join_checkpoint:
 
 # Says how many threads a job's libraries would have, and how many the tokenizers started.
 THREADS = """
-import json, psutil
+import json, psutil, types
 from triphase.core.job import start
-with start(snakemake) as job:
+with start(snakemake, types.SimpleNamespace) as job:
     import pyarrow, torch
     from threadpoolctl import threadpool_info
     from tokenizers import Tokenizer, models
@@ -147,6 +147,7 @@ rule count:
     output: found="found"
     log: "log"
     threads: 1
+    params: settings={"code": ""}
     script: "count.py"
 """)
     done = subprocess.run(
