@@ -1,5 +1,6 @@
 # Resolves the config and derives the names and lists that the rule files use. Reads config and lock only.
 import time
+from operator import attrgetter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -106,3 +107,18 @@ def fit_memory(wildcards, input, attempt):
     """Resource function: MB of a fit by the size of its design; where that did not suffice, as much again."""
     n_alphas, n_draws = config["encoding"]["alphas"][2], config["encoding"]["boot_draws"]
     return attempt * fit_megabytes(input.shared, input.activations, n_alphas=n_alphas, n_draws=n_draws)
+
+
+def figure_named(attribute):
+    """Function of a rule's wildcards: an attribute of its figure."""
+    return lambda wildcards: attrgetter(attribute)(DRAWINGS[wildcards.figure])
+
+
+def study_jobs(*more):
+    """Jobs of this study by rule, from a dry run of its own with the same config: a function, as it takes its time."""
+    files = [str(path) for path in workflow.overwrite_configfiles]
+    given = workflow.config_settings.config_args
+    arguments = ["--snakefile", workflow.main_snakefile, *more]
+    arguments += ["--configfile", *files] if files else []
+    arguments += ["--config", *given] if given else []
+    return lambda wildcards: count_jobs(*arguments)

@@ -2,14 +2,6 @@
 # Reads:  what the row names
 # Writes: figures/{figure}.{png,svg} or, for a page, figures/{figure}.html, where {figure} is a name of DRAWINGS: that of
 #         the row, and of the model where there is one of each model
-from operator import attrgetter
-
-
-def figure_named(attribute):
-    """Function of a rule's wildcards: an attribute of its figure."""
-    return lambda wildcards: attrgetter(attribute)(DRAWINGS[wildcards.figure])
-
-
 rule draw_figure:
     input:
         unpack(figure_named("inputs")),

@@ -4,16 +4,6 @@
 # Writes: plan.json   jobs by rule, hours of cores and GPUs, devices of each model, downloads and disk
 
 
-def study_jobs(*more):
-    """Jobs of this study by rule, from a dry run of its own with the same config: a function, as it takes its time."""
-    files = [str(path) for path in workflow.overwrite_configfiles]
-    given = workflow.config_settings.config_args
-    arguments = ["--snakefile", workflow.main_snakefile, *more]
-    arguments += ["--configfile", *files] if files else []
-    arguments += ["--config", *given] if given else []
-    return lambda wildcards: count_jobs(*arguments)
-
-
 rule plan_study:
     input:
         download=[] if DATASET["simulate"] else [f"{OUT}/sources/plan.json"],
