@@ -14,8 +14,18 @@ from triphase.core.types import Entries, Section
 # Nuisance features that need no label, and columns that the words table has of its own.
 BUILT_IN = ("word_rate", "word_length", "position", "envelope")
 WORD_COLUMNS = (
-    "stimulus", "run", "index", "word", "onset", "offset", "char_start", "char_end", "language", "speaker", "annotator",
-)  # fmt: skip
+    "stimulus",
+    "run",
+    "index",
+    "word",
+    "onset",
+    "offset",
+    "char_start",
+    "char_end",
+    "language",
+    "speaker",
+    "annotator",
+)
 
 
 def check_entry(entry: Section, where: str) -> None:

@@ -142,9 +142,13 @@ def check_encoding(config: Section) -> None:
 def check_labels(config: Section) -> None:
     """Nuisance features are built in or labels that the transcript has; the envelope needs the sound."""
     labels, dataset = [label["name"] for label in config["dataset"]["words"]["labels"]], config["dataset"]
-    require_known("encoding/nuisance", config["encoding"]["nuisance"], [*BUILT_IN, *labels],
-                  f"is neither built in nor a label of the transcript {dataset['words']['name']!r} of "
-                  f"{dataset['name']}; there are")  # fmt: skip
+    require_known(
+        "encoding/nuisance",
+        config["encoding"]["nuisance"],
+        [*BUILT_IN, *labels],
+        f"is neither built in nor a label of the transcript {dataset['words']['name']!r} of "
+        f"{dataset['name']}; there are",
+    )
     if "envelope" in config["encoding"]["nuisance"] and not dataset["audio"]:
         raise InputError(f"encoding/nuisance: 'envelope' needs the sound, and {dataset['name']} has no audio")
 

@@ -231,10 +231,14 @@ class ArrayStream:
         from zarr.codecs import BloscCodec
 
         self.array = store.create_array(
-            spec.name, shape=spec.shape, dtype=spec.dtype, dimension_names=spec.dims, attributes=spec.attributes,
+            spec.name,
+            shape=spec.shape,
+            dtype=spec.dtype,
+            dimension_names=spec.dims,
+            attributes=spec.attributes,
             chunks=tuple(max(1, min(wanted, size)) for wanted, size in zip(spec.chunks, spec.shape, strict=True)),
             compressors=BloscCodec(cname="lz4", shuffle="bitshuffle", clevel=1) if spec.compressed else None,
-        )  # fmt: skip
+        )
         self.store, self.axis = store, spec.axis
         self.size = self.array.chunks[spec.axis]
         self.buffer = np.empty((*spec.shape[: spec.axis], self.size, *spec.shape[spec.axis + 1 :]), spec.dtype)

@@ -81,10 +81,13 @@ def data_files() -> dict[str, list[dict[str, Any]]]:
     files = {"agreement.jsonl": agreement_items(), "world.jsonl": plain}
     for variant in LABELS:
         files[f"world_{variant}.jsonl"] = [
-            {**{key: item[key] for key in ("id", "question", "choices", "answer", "relation")},
-             "prompt": item[variant], "target": target(item, variant)}
+            {
+                **{key: item[key] for key in ("id", "question", "choices", "answer", "relation")},
+                "prompt": item[variant],
+                "target": target(item, variant),
+            }
             for item in world
-        ]  # fmt: skip
+        ]
     return files
 
 

@@ -137,9 +137,11 @@ def train(
     logging.info("%d documents, %d words", len(texts), sum(len(text.split()) for text in texts))
     tokenizer = train_tokenizer(recipe["tokenizer"]["kind"], texts, recipe["tokenizer"]["vocabulary"])
     model = build(
-        recipe["architecture"], vocabulary=len(tokenizer), end=tokenizer.eos_token_id,
+        recipe["architecture"],
+        vocabulary=len(tokenizer),
+        end=tokenizer.eos_token_id,
         **{key: recipe[key] for key in ("layers", "width", "heads", "context")},
-    )  # fmt: skip
+    )
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     with new_repository(hub, repository) as target:
 

@@ -14,8 +14,26 @@ from triphase.stats.multiple_tests import benjamini_hochberg
 from triphase.stats.paired import PairedDraws, compare, swap_draws
 
 FOUND = ["difference", "se", "low", "high", "p"]
-COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "reference", "reference_checkpoint", "layer", "subject",
-           "roi", "measure", "value", "se", "low", "high", "p", "q", "n"]  # fmt: skip
+COLUMNS = [
+    "study",
+    "model",
+    "checkpoint",
+    "step",
+    "tokens",
+    "reference",
+    "reference_checkpoint",
+    "layer",
+    "subject",
+    "roi",
+    "measure",
+    "value",
+    "se",
+    "low",
+    "high",
+    "p",
+    "q",
+    "n",
+]
 # Differences of one of these are tested together: all checkpoints and regions.
 FAMILY = ["model", "measure", "reference", "subject", "layer"]
 
@@ -76,9 +94,13 @@ def layer_changes(
     subjects = list(dict.fromkeys(subject))
     masks = np.array([[mask & (subject == name) for mask in regions.values()] for name in subjects])
     voxels, means = compare(
-        ours["blocks"].values, theirs["blocks"].values, shared["response_blocks"].values,
-        (ours["seam"].values + theirs["seam"].values) / 2, masks.reshape(-1, len(subject)), draws,
-    )  # fmt: skip
+        ours["blocks"].values,
+        theirs["blocks"].values,
+        shared["response_blocks"].values,
+        (ours["seam"].values + theirs["seam"].values) / 2,
+        masks.reshape(-1, len(subject)),
+        draws,
+    )
     known, q = np.isfinite(voxels["p"]), np.empty(len(subject))
     for name in subjects:
         q[subject == name] = benjamini_hochberg(voxels["p"][subject == name])

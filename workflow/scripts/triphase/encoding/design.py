@@ -123,11 +123,17 @@ def design_dataset(design: Design) -> xr.Dataset:
         variables[f"band_nuisance_{name}"] = dims, alternative.nuisance.astype(np.float32)
     coords = {"run": design.runs, "time_s": design.times, "stimulus": design.stimuli}
     attrs = {
-        "tr": design.tr, "delays_scans": design.delays, "gap": design.gap, "lag": design.lag,
-        "block_length": design.block_length, "block_counts": design.counts, "boot_length": design.boot_length,
-        "bands": list(design.bands), "train_scans": int((design.outer == TRAIN).sum(1).max()),
+        "tr": design.tr,
+        "delays_scans": design.delays,
+        "gap": design.gap,
+        "lag": design.lag,
+        "block_length": design.block_length,
+        "block_counts": design.counts,
+        "boot_length": design.boot_length,
+        "bands": list(design.bands),
+        "train_scans": int((design.outer == TRAIN).sum(1).max()),
         "alternatives": {name: alternative.delays for name, alternative in design.alternatives.items()},
-    }  # fmt: skip
+    }
     return xr.Dataset(variables, coords={name: ("time", values) for name, values in coords.items()}, attrs=attrs)
 
 
@@ -135,13 +141,19 @@ def read_design(dataset: xr.Dataset) -> Design:
     """The design that an opened `encoding/shared.zarr.zip` holds."""
     at = dataset.attrs
     return Design(
-        runs=dataset["run"].values, times=dataset["time_s"].values, stimuli=dataset["stimulus"].values, tr=at["tr"],
-        delays=at["delays_scans"], outer=dataset["outer"].values,
+        runs=dataset["run"].values,
+        times=dataset["time_s"].values,
+        stimuli=dataset["stimulus"].values,
+        tr=at["tr"],
+        delays=at["delays_scans"],
+        outer=dataset["outer"].values,
         inner=[masks[(masks > 0).any(1)] for masks in dataset["inner"].values],
         bands={name: dataset[f"band_{name}"].values for name in at["bands"]},
-        gap=at["gap"], lag=at["lag"], block_length=at["block_length"],
+        gap=at["gap"],
+        lag=at["lag"],
+        block_length=at["block_length"],
         alternatives={
             name: Alternative(delays, dataset[f"band_nuisance_{name}"].values)
             for name, delays in at["alternatives"].items()
         },
-    )  # fmt: skip
+    )

@@ -15,8 +15,10 @@ from triphase.encoding.ridge import check_grid, weight_grid
 from triphase.encoding.search import Grid
 
 # Joint and split score by the name of the solver's.
-SCORES = {"r2": (scores.r2_score, scores.r2_score_split),
-          "correlation": (scores.correlation_score, scores.correlation_score_split)}  # fmt: skip
+SCORES = {
+    "r2": (scores.r2_score, scores.r2_score_split),
+    "correlation": (scores.correlation_score, scores.correlation_score_split),
+}
 
 
 class LowRankBandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):

@@ -79,9 +79,14 @@ def fit_layer(
     below: dict[Analysis, str] = {}
     for variant in _variants(design, settings.scalings):
         spectra = decompose(
-            features, rows, variant.delays, design.outer, design.inner, backend=backend,
+            features,
+            rows,
+            variant.delays,
+            design.outer,
+            design.inner,
+            backend=backend,
             scale=lambda values, training, how=variant.scaling: scaled(values, training, how, settings.components),
-        )  # fmt: skip
+        )
         backend = spectra.backend  # what "auto" is on this machine
         kernels.append({"scaling": variant.scaling, "delays": variant.name} | _shape(spectra))
         for nuisance, (bands, alone) in variant.fits.items():
@@ -101,11 +106,22 @@ def fit_layer(
                     continue
                 z, p, most = test(predicted.sum(0), y, design.segments, draws, family[batch], len(subjects))
                 largest = np.maximum(largest, most)
-                columns.put(batch, {
-                    "r": joint, "r_llm": split[0], "r_nuisance": split[1], "r_nuisance_alone": r_alone[batch], "z": z,
-                    "p": p, "cv_score": fit["cv_score"], "alpha": fit["alpha"], "weight": fit["weight"],
-                    "blocks": sums, "seam": seams(predicted.sum(0), y, design.blocks),
-                })  # fmt: skip
+                columns.put(
+                    batch,
+                    {
+                        "r": joint,
+                        "r_llm": split[0],
+                        "r_nuisance": split[1],
+                        "r_nuisance_alone": r_alone[batch],
+                        "z": z,
+                        "p": p,
+                        "cv_score": fit["cv_score"],
+                        "alpha": fit["alpha"],
+                        "weight": fit["weight"],
+                        "blocks": sums,
+                        "seam": seams(predicted.sum(0), y, design.blocks),
+                    },
+                )
         del spectra  # before the next ones are made
     found = columns.values
     found["gain"] = np.stack([found.pop(analysis) for analysis in below])
@@ -115,21 +131,33 @@ def fit_layer(
     if lost:
         log.warning("%d of %d voxels have no score: constant or not finite where they are held out", lost, len(family))
     _, joint = means.means()
-    dims = {"alpha": ("split", "target"), "weight": ("split", "band", "target"), "blocks": ("sum", "block", "target"),
-            "gain": ("analysis", "target")}  # fmt: skip
+    dims = {
+        "alpha": ("split", "target"),
+        "weight": ("split", "band", "target"),
+        "blocks": ("sum", "block", "target"),
+        "gain": ("analysis", "target"),
+    }
     return xr.Dataset(
         {name: (dims.get(name, ("target",)), values.astype(np.float32)) for name, values in found.items()}
         | {
             "boot_r": (("listener", "region", "draw"), joint[:, :, 0]),
             # The mean of differences is the difference of means: a voxel without a score has none in either fit.
-            "boot_gain": (("listener", "region", "analysis", "draw"),
-                          joint - shared["boot"].sel(fit=list(below.values())).values),
+            "boot_gain": (
+                ("listener", "region", "analysis", "draw"),
+                joint - shared["boot"].sel(fit=list(below.values())).values,
+            ),
         },
         coords={"band": ["llm", "nuisance"], "sum": ["x", "xx", "xy"], "listener": subjects, "region": means.regions}
         | {key: ("analysis", [getattr(one, key) for one in below]) for key in ("scaling", "delays", "nuisance")},
-        attrs={"kernels": kernels, "smallest_p": 1 / (len(draws[0]) + 1), "without_score": lost,
-               "significance": settings.significance, "solver": sorted(solvers), "backend": backend},
-    )  # fmt: skip
+        attrs={
+            "kernels": kernels,
+            "smallest_p": 1 / (len(draws[0]) + 1),
+            "without_score": lost,
+            "significance": settings.significance,
+            "solver": sorted(solvers),
+            "backend": backend,
+        },
+    )
 
 
 @dataclass(frozen=True)

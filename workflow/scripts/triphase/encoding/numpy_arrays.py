@@ -5,8 +5,19 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eigh, svd
 
-__all__ = ["asarray", "concatenate", "eigh", "exp", "flip", "mean_float64", "name", "stack", "svd", "to_numpy",
-           "zeros_like"]  # fmt: skip
+__all__ = [
+    "asarray",
+    "concatenate",
+    "eigh",
+    "exp",
+    "flip",
+    "mean_float64",
+    "name",
+    "stack",
+    "svd",
+    "to_numpy",
+    "zeros_like",
+]
 
 name = "numpy"
 concatenate, exp, flip, stack, zeros_like = np.concatenate, np.exp, np.flip, np.stack, np.zeros_like

@@ -71,10 +71,19 @@ def make_design(
     predicted = autocorrelation([bands["nuisance"][trained]], labels[trained], LAGS)
     others = alternative_delays(settings.delay_alternatives, settings.delays, tr)
     design = Design(
-        runs=labels, times=timeline.times, stimuli=stimuli, tr=tr, delays=scans, outer=outer, inner=inner, bands=bands,
-        gap=gap, lag=decorrelation(acf, predicted), block_length=block_length(acf, predicted, MINIMUM_BLOCK),
+        runs=labels,
+        times=timeline.times,
+        stimuli=stimuli,
+        tr=tr,
+        delays=scans,
+        outer=outer,
+        inner=inner,
+        bands=bands,
+        gap=gap,
+        lag=decorrelation(acf, predicted),
+        block_length=block_length(acf, predicted, MINIMUM_BLOCK),
         alternatives={name: Alternative(other, nuisance_with(other)) for name, other in others.items()},
-    )  # fmt: skip
+    )
     log.info("gap %d scans, %s blocks of %d scans per held-out stretch", gap, design.counts, design.block_length)
     return design, floor_band(labels, timeline.times, tr, outer, first_below(acf, 0.1))
 

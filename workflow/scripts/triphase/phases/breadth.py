@@ -87,8 +87,17 @@ def breadth(
     voxels = rows.groupby("roi")["n"].mean().astype(float).to_dict()
     names = [roi["name"] for roi in rois if roi["name"] in voxels]
     covered = sum(voxels[name] for name in names) / voxels["all"] if voxels.get("all") else None
-    found: Section = {"entire_brain": False, "reason": None, "coverage": covered, "n_parcels": 0, "n_reliable": None,
-             "least_ceiling": LEAST_CEILING, "needed_share": NEEDED_SHARE, "fdr": FDR, "phases": []}  # fmt: skip
+    found: Section = {
+        "entire_brain": False,
+        "reason": None,
+        "coverage": covered,
+        "n_parcels": 0,
+        "n_reliable": None,
+        "least_ceiling": LEAST_CEILING,
+        "needed_share": NEEDED_SHARE,
+        "fdr": FDR,
+        "phases": [],
+    }
     if judged is None:
         return found | {"reason": "the headline curve cannot be fitted, so there are no phases"}
     phases, ceilings = Phases.of(judged), ceilings_of(table)
@@ -242,8 +251,13 @@ def counts(parcels: Entries) -> Section:
     rising = sum(entry["moves"] and entry["change"] > 0 for entry in parcels)
     moving = sum(entry["moves"] for entry in parcels)
     number = len(parcels)
-    return {"n_parcels": number, "moving": moving, "share": moving / number if number else None,
-            "rising": rising, "falling": moving - rising}  # fmt: skip
+    return {
+        "n_parcels": number,
+        "moving": moving,
+        "share": moving / number if number else None,
+        "rising": rising,
+        "falling": moving - rising,
+    }
 
 
 def alike(parcels: Entries, reliable: list[str] | None) -> Section | None:

@@ -22,8 +22,11 @@ from triphase.table.tidy import ALIGNMENT
 
 FEWEST = 5  # pairs of values that a correlation is taken from
 FARTHEST = 3  # lag in checkpoints
-EVENTS = {"onset": "its rise is under way at the first checkpoint", "peak": "it rises until the last checkpoint",
-          "trough": "it falls until the last checkpoint"}  # fmt: skip
+EVENTS = {
+    "onset": "its rise is under way at the first checkpoint",
+    "peak": "it rises until the last checkpoint",
+    "trough": "it falls until the last checkpoint",
+}
 SCOPE = "description of one training run: no p-values"
 
 

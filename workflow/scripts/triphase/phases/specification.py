@@ -39,8 +39,13 @@ TEXT = [
     "verdict",
     "reason",
 ]
-COLUMNS = dict.fromkeys(TEXT, "string") | {"depth": "float64", "power": "float64", "p": "float64",
-                                           "n_checkpoints": "int64", "headline": "bool"}  # fmt: skip
+COLUMNS = dict.fromkeys(TEXT, "string") | {
+    "depth": "float64",
+    "power": "float64",
+    "p": "float64",
+    "n_checkpoints": "int64",
+    "headline": "bool",
+}
 RAW, NORMALISED = "raw", "normalised"
 NUISANCE = ("none", "N1", "N2", STEP0)
 # There are hundreds of analyses: the fewest simulations that can be significant at 0.05, and the fewest breakpoints

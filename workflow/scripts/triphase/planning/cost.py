@@ -218,8 +218,10 @@ def disk_bytes(models: Entries, words: int, storage: str, disk_gb: float | None,
 
 def as_text(plan: Section) -> str:
     """The plan as lines of text for the terminal."""
-    lines = [f"study {plan['study']}: {sum(r['jobs'] for r in plan['rules'])} jobs, "
-             f"{sum(r['left'] for r in plan['rules'])} of them to run"]  # fmt: skip
+    lines = [
+        f"study {plan['study']}: {sum(r['jobs'] for r in plan['rules'])} jobs, "
+        f"{sum(r['left'] for r in plan['rules'])} of them to run"
+    ]
     table = [("rule", "jobs", "to run", "s planned", "s measured", "GPUs", "planned by")]
     for row in plan["rules"]:
         measured = "" if row["measured"] is None else f"{row['measured']:.1f}"

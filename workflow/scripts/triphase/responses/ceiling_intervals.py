@@ -208,8 +208,11 @@ def measure_ceiling(
         regional = {name: Collected(small.get(name, {"roi": names}), identity, BOOTSTRAP_DRAWS) for name in layouts}
         freedom = _from_others(
             lambda subject, chosen, voxels: {run: means[subject][0][run][:, voxels] for run in chosen},
-            small, {name: np.arange(len(names)) for name in usable}, regional, settings,
-        )  # fmt: skip
+            small,
+            {name: np.arange(len(names)) for name in usable},
+            regional,
+            settings,
+        )
         for name in usable:
             regional[name].counts = np.where(regional[name].counts > 0, means[name][1], 0)
             regional[name].sums *= regional[name].counts

@@ -258,23 +258,34 @@ def findings(
     empty = [name for name, facts in subjects.items() if not facts["valid"]]
     if empty:
         noted.append(f"No valid voxel, left out of all that follows: {listed(empty, MOST_NAMES)}.")
-    partly = [f"{n} ({f['voxels'] - f['valid']} of {f['voxels']})" for n, f in subjects.items()
-              if 0 < f["valid"] < f["voxels"]]  # fmt: skip
+    partly = [
+        f"{n} ({f['voxels'] - f['valid']} of {f['voxels']})"
+        for n, f in subjects.items()
+        if 0 < f["valid"] < f["voxels"]
+    ]
     if partly:
         noted.append(f"Voxels left out because a value is not finite or never changes: {listed(partly, MOST_NAMES)}.")
     wanted = {run["run"] for run in runs}
-    absent = [f"{n} ({listed(sorted(wanted - {r['run'] for r in f['runs']}), MOST_NAMES)})" for n, f in subjects.items()
-              if wanted - {r["run"] for r in f["runs"]}]  # fmt: skip
+    absent = [
+        f"{n} ({listed(sorted(wanted - {r['run'] for r in f['runs']}), MOST_NAMES)})"
+        for n, f in subjects.items()
+        if wanted - {r["run"] for r in f["runs"]}
+    ]
     if absent:
         noted.append(f"Runs that are missing: {listed(absent, MOST_NAMES)}.")
     if left_out:
         noted.append(f"Runs left out because not every subject has them: {listed(left_out, MOST_NAMES)}.")
-    uneven = [f"{run['run']} ({' or '.join(map(str, run['volumes']))} volumes)" for run in runs
-              if len(run["volumes"]) > 1]  # fmt: skip
+    uneven = [
+        f"{run['run']} ({' or '.join(map(str, run['volumes']))} volumes)" for run in runs if len(run["volumes"]) > 1
+    ]
     if uneven:
         noted.append(f"Subjects differ in the length of a run: {listed(uneven, MOST_NAMES)}.")
-    moved = [f"{n} {r['run']} ({r['mean_fd']:.2f} mm)" for n, f in subjects.items() for r in f["runs"]
-             if (r.get("mean_fd") or 0) > MUCH_MOTION]  # fmt: skip
+    moved = [
+        f"{n} {r['run']} ({r['mean_fd']:.2f} mm)"
+        for n, f in subjects.items()
+        for r in f["runs"]
+        if (r.get("mean_fd") or 0) > MUCH_MOTION
+    ]
     if moved:
         noted.append(f"Mean framewise displacement above {MUCH_MOTION} mm: {listed(moved, MOST_NAMES)}.")
     if all(row["ceiling"] is None for row in ceilings):

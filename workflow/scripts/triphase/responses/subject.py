@@ -212,9 +212,16 @@ def report(subject: str, valid: np.ndarray, records: Entries) -> None:
         if record["nonfinite"] or record["constant"]:
             log.warning(
                 "%s, %s: %d voxels hold a value that is not finite, %d are constant: kept in place as NaN",
-                subject, record["run"], record["nonfinite"], record["constant"],
-            )  # fmt: skip
+                subject,
+                record["run"],
+                record["nonfinite"],
+                record["constant"],
+            )
     log.log(
-        logging.INFO if valid.any() else logging.WARNING, "%s: %d of %d voxels are valid%s", subject, valid.sum(),
-        len(valid), "" if valid.any() else "; the subject is left out of what follows",
-    )  # fmt: skip
+        logging.INFO if valid.any() else logging.WARNING,
+        "%s: %d of %d voxels are valid%s",
+        subject,
+        valid.sum(),
+        len(valid),
+        "" if valid.any() else "; the subject is left out of what follows",
+    )

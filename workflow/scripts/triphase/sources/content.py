@@ -98,16 +98,22 @@ def release_content(manifest: Section, *, user: str) -> list[str]:
             return []
         root = clone.path.resolve()
         results = datalad.drop(
-            path=[str(root / entry.path) for entry in spare], dataset=str(root), what="filecontent",
-            on_failure="ignore", return_type="list", result_renderer="disabled",
-        )  # fmt: skip
+            path=[str(root / entry.path) for entry in spare],
+            dataset=str(root),
+            what="filecontent",
+            on_failure="ignore",
+            return_type="list",
+            result_renderer="disabled",
+        )
         gone = [entry for entry in spare if not (clone.path / entry.path).exists()]
         if left := [entry.path for entry in spare if entry not in gone]:
             said = [text_of(result) for result in results if result["status"] in ("error", "impossible")]
             log.warning(
                 "%s stays in %s: another copy could not be verified (%s)",
-                left[0] + and_others(left), clone.path, diagnose(said[0] if said else "")[1],
-            )  # fmt: skip
+                left[0] + and_others(left),
+                clone.path,
+                diagnose(said[0] if said else "")[1],
+            )
         log.info("dropped %d files (%.1f MB) from %s", len(gone), sum(e.bytes for e in gone) / 1e6, clone.path)
         return [entry.path for entry in gone]
 

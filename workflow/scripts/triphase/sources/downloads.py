@@ -146,9 +146,13 @@ def get_content(clone: Clone, entries: list[Entry], *, user: str, execution: Sec
         to_get, come = sum(entry.bytes for entry in absent), arrived(clone, absent)
         log.info(
             "%s: %d files (%s), of which %d (%s) are to be fetched%s",
-            clone, len(entries), in_units(sum(entry.bytes for entry in entries)), len(absent), in_units(to_get),
+            clone,
+            len(entries),
+            in_units(sum(entry.bytes for entry in entries)),
+            len(absent),
+            in_units(to_get),
             f"; {in_units(come)} of them came before" if come else "",
-        )  # fmt: skip
+        )
         if not absent:
             return
         check_disk(clone, absent, user)

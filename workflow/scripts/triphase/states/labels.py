@@ -198,9 +198,8 @@ def held_out_types(groups: np.ndarray, types: np.ndarray, rng: np.random.Generat
     """
     sentences, kinds = (assign_folds(labels, THIRDS, rng) for labels in (groups, types))
     return [
-        ((sentences != i) & (kinds != j), (sentences == i) & (kinds == j))
-        for i in range(THIRDS) for j in range(THIRDS)
-    ]  # fmt: skip
+        ((sentences != i) & (kinds != j), (sentences == i) & (kinds == j)) for i in range(THIRDS) for j in range(THIRDS)
+    ]
 
 
 def learning_splits(splits: Splits, groups: np.ndarray, share: float, seed: int) -> Splits:

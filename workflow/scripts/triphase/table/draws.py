@@ -127,11 +127,13 @@ def draws_dataset(drawn: Entries, study: str, seed: int) -> xr.Dataset:
     coords |= {key: np.array([bool(row.get(key)) for row in drawn]) for key in ("normalised", "main")}
     coords |= {key: np.array([row[key] for row in drawn], dtype=np.int64) for key in ("step", "tokens")}
     return xr.Dataset(
-        {"boot": (("series", "draw"), np.stack([row["boot"] for row in drawn])),
-         "value": ("series", np.array([row["value"] for row in drawn]))},
+        {
+            "boot": (("series", "draw"), np.stack([row["boot"] for row in drawn])),
+            "value": ("series", np.array([row["value"] for row in drawn])),
+        },
         coords={key: ("series", values) for key, values in coords.items()},
         attrs={"study": study, "seed": seed},
-    )  # fmt: skip
+    )
 
 
 def gain_maps(

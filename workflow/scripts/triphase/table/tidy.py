@@ -13,10 +13,41 @@ from triphase.encoding.analyses import CHOICES, OWN_DELAYS, Analysis
 from triphase.responses.targets import region_masks
 
 # docs/reference/measures.md says what each is.
-COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", "setting",
-           "reference", "scaling", "delays", "nuisance", "normalised", "main", "value", "se", "n"]  # fmt: skip
-TEXT = ["study", "model", "checkpoint", "subject", "roi", "measure", "target", "reference", "scaling", "delays",
-        "nuisance"]  # fmt: skip
+COLUMNS = [
+    "study",
+    "model",
+    "checkpoint",
+    "step",
+    "tokens",
+    "layer",
+    "subject",
+    "roi",
+    "measure",
+    "target",
+    "setting",
+    "reference",
+    "scaling",
+    "delays",
+    "nuisance",
+    "normalised",
+    "main",
+    "value",
+    "se",
+    "n",
+]
+TEXT = [
+    "study",
+    "model",
+    "checkpoint",
+    "subject",
+    "roi",
+    "measure",
+    "target",
+    "reference",
+    "scaling",
+    "delays",
+    "nuisance",
+]
 AVERAGED = ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "cv_score"]
 SIGNIFICANT = 0.05
 # Voxels with a smaller ceiling enter no normalised score.

@@ -15,10 +15,21 @@ from triphase.tasks.adherence import parse_strict
 from triphase.tasks.checks import target_index
 
 COLUMNS = {
-    "task": str, "kind": str, "variant": str, "item": "int64", "correct": float, "correct_norm": float, "chance": float,
-    "majority": float, "target": "Int64", "answer": "Int64", "loglikelihoods": object, "response": object,
-    "label_mass": float, "truncated": bool,
-}  # fmt: skip
+    "task": str,
+    "kind": str,
+    "variant": str,
+    "item": "int64",
+    "correct": float,
+    "correct_norm": float,
+    "chance": float,
+    "majority": float,
+    "target": "Int64",
+    "answer": "Int64",
+    "loglikelihoods": object,
+    "response": object,
+    "label_mass": float,
+    "truncated": bool,
+}
 
 
 def evaluate(
@@ -101,8 +112,12 @@ def evaluate(
     for name, reason in missing.items():
         logging.warning("task %s is missing: %s", name, reason)
     metadata = {
-        "harness": harness_version(), "tasks": described, "missing": missing, "seed": seed, "batch_size": batch_size,
-    }  # fmt: skip
+        "harness": harness_version(),
+        "tasks": described,
+        "missing": missing,
+        "seed": seed,
+        "batch_size": batch_size,
+    }
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), metadata
 
 
@@ -139,8 +154,12 @@ def _adherence_rows(job, samples, scorer):
         target = target_index(sample["target"], labels)
         answer = parse_strict(response, labels)
         yield {
-            "target": target, "answer": answer, "response": response, "loglikelihoods": values, "label_mass": mass,
-        }  # fmt: skip
+            "target": target,
+            "answer": answer,
+            "response": response,
+            "loglikelihoods": values,
+            "label_mass": mass,
+        }
 
 
 def _label_likelihoods(scorer, contexts, labels):
@@ -183,9 +202,12 @@ def _accuracy_rows(job, task, samples):
     commonest = Counter(right).most_common(1)[0][0]
     for sample, options, target, answer in zip(samples, choices, targets, right, strict=True):
         row = {
-            "correct": float(sample[job["metric"]]), "correct_norm": sample.get("acc_norm"), "chance": 0.0,
-            "majority": float(answer == commonest), "target": target,
-        }  # fmt: skip
+            "correct": float(sample[job["metric"]]),
+            "correct_norm": sample.get("acc_norm"),
+            "chance": 0.0,
+            "majority": float(answer == commonest),
+            "target": target,
+        }
         if isinstance(sample["filtered_resps"][0], (tuple, list)):
             values = [float(value) for value, _ in sample["filtered_resps"]]
             if not np.isfinite(values).all():

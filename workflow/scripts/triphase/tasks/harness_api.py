@@ -98,9 +98,12 @@ def shot(task: Any, item: dict[str, Any]) -> str:
     """A question with its answer, as the harness writes it before the question that it asks."""
     choices = task.doc_to_choice(item) if task.config.doc_to_choice else None
     parts = task.build_qa_turn(
-        q=task.doc_to_text(item), c=choices, a=task.doc_to_target(item),
-        tgt_delim=task.config.target_delimiter, few_delim=task.config.fewshot_delimiter,
-    )  # fmt: skip
+        q=task.doc_to_text(item),
+        c=choices,
+        a=task.doc_to_target(item),
+        tgt_delim=task.config.target_delimiter,
+        few_delim=task.config.fewshot_delimiter,
+    )
     return "".join(part.to_text() for part in parts)
 
 

@@ -34,6 +34,14 @@ def distance_rows(model: str, entries: Entries, marks: dict[str, Fingerprint]) -
             several = sorted(set(files)) if len(set(files)) > 1 else []
             for file in ["", *several]:
                 part = moved if not file else moved[files == file]
-                rows.append((model, series.names[at], series.steps[at], series.names[at - 1], file,
-                             float(np.sqrt(np.nanmean(part)))))  # fmt: skip
+                rows.append(
+                    (
+                        model,
+                        series.names[at],
+                        series.steps[at],
+                        series.names[at - 1],
+                        file,
+                        float(np.sqrt(np.nanmean(part))),
+                    )
+                )
     return pd.DataFrame(rows, columns=COLUMNS)

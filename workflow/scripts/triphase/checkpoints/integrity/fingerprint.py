@@ -25,10 +25,22 @@ CHUNK = 1 << 21  # values of a tensor that are converted at a time
 PRODUCT = 1024  # values whose squares are summed in single precision
 # What decides the shapes and the arithmetic of a model; the rest of config.json varies with the library's release.
 CONFIG = (
-    "model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-    "num_key_value_heads", "hidden_act", "layer_norm_eps", "layer_norm_epsilon", "rms_norm_eps", "tie_word_embeddings",
-    "use_parallel_residual", "initializer_range", "max_position_embeddings",
-)  # fmt: skip
+    "model_type",
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "hidden_act",
+    "layer_norm_eps",
+    "layer_norm_epsilon",
+    "rms_norm_eps",
+    "tie_word_embeddings",
+    "use_parallel_residual",
+    "initializer_range",
+    "max_position_embeddings",
+)
 
 
 def coordinates(name: str, shape: Sequence[int]) -> np.ndarray:
@@ -84,15 +96,19 @@ def fingerprint_tensors(
     lengths = np.array([len(row["sketch"]) for row in rows], dtype=np.int64)
     column = {key: tuple(row[key] for row in rows) for key in ("name", "file", "dtype", "hash", "shape")}
     return Fingerprint(
-        names=column["name"], files=column["file"], dtypes=column["dtype"], hashes=column["hash"],
+        names=column["name"],
+        files=column["file"],
+        dtypes=column["dtype"],
+        hashes=column["hash"],
         shapes=column["shape"],
         **{key: np.array([row[key] for row in rows], dtype=np.int64) for key in ("count", "nonfinite")},
         **{key: np.array([row[key] for row in rows], dtype=np.float64) for key in STATISTICS},
         sketch=np.concatenate([row["sketch"] for row in rows]) if rows else np.zeros(0, np.float32),
         starts=np.cumsum(lengths) - lengths,
         weights={file: (weights or {}).get(file, "") for file in sorted(set(column["file"]))},
-        tokenizer=tokenizer or {"hash": "", "entries": 0}, config=config or {},
-    )  # fmt: skip
+        tokenizer=tokenizer or {"hash": "", "entries": 0},
+        config=config or {},
+    )
 
 
 def _row(name, file, tensor, hasher):

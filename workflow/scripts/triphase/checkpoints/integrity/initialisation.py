@@ -63,8 +63,12 @@ class Start:
             outside = max(floor - low, high - ceiling, 0.0)
             what = "gains" if self.kind[at] == "gain" else "biases"
             # At step 0 the room is what storage rounds by, so that the ratio is large as soon as anything has moved.
-            found.append((1 + outside / room if outside > rounding[at] else outside / room,
-                          f"{name}: {what} from {low:.4g} to {high:.4g}, not {value:g} ± {reach:.3g}"))  # fmt: skip
+            found.append(
+                (
+                    1 + outside / room if outside > rounding[at] else outside / room,
+                    f"{name}: {what} from {low:.4g} to {high:.4g}, not {value:g} ± {reach:.3g}",
+                )
+            )
         return found
 
     def _drawn(self, mark, at, reach, kept):

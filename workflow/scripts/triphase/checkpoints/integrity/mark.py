@@ -53,8 +53,10 @@ class Fingerprint:
         """The same checkpoint with these tensors only, in this order."""
         parts = [self.sketch_of(at) for at in places]
         lengths = np.array([len(part) for part in parts], dtype=np.int64)
-        texts: dict[str, Any] = {key: tuple(getattr(self, key)[at] for at in places)
-                 for key in ("names", "files", "dtypes", "hashes", "shapes")}  # fmt: skip
+        texts: dict[str, Any] = {
+            key: tuple(getattr(self, key)[at] for at in places)
+            for key in ("names", "files", "dtypes", "hashes", "shapes")
+        }
         arrays: dict[str, Any] = {key: getattr(self, key)[list(places)] for key in ("count", "nonfinite", *STATISTICS)}
         starts = np.cumsum(lengths) - lengths
         sketch = np.concatenate(parts) if parts else np.zeros(0, np.float32)

@@ -79,9 +79,14 @@ def learning_rates(schedule: Section, steps: int) -> np.ndarray:
 def schedule_of_recipe(recipe: Section) -> Section:
     """Schedule of a model that the demo stage trains (`train:` in the config); see triphase.demo.training."""
     return {
-        "kind": "cosine", "peak": recipe["learning_rate"], "warmup": recipe["warmup"], "total": max(recipe["saves"]),
-        "final": 0.1, "betas": [0.9, 0.98], "weight_decay": 0.01,
-    }  # fmt: skip
+        "kind": "cosine",
+        "peak": recipe["learning_rate"],
+        "warmup": recipe["warmup"],
+        "total": max(recipe["saves"]),
+        "final": 0.1,
+        "betas": [0.9, 0.98],
+        "weight_decay": 0.01,
+    }
 
 
 @dataclass(frozen=True)

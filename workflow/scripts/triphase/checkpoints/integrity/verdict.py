@@ -20,9 +20,17 @@ from triphase.core.types import Entries, Section
 
 MISSING = "revision present"
 RULES = (
-    MISSING, "files differ", "structure", "finite values", "config", "tokenizer", "weights differ",
-    "initialisation", "optimiser's bound", "shards agree",
-)  # fmt: skip
+    MISSING,
+    "files differ",
+    "structure",
+    "finite values",
+    "config",
+    "tokenizer",
+    "weights differ",
+    "initialisation",
+    "optimiser's bound",
+    "shards agree",
+)
 WEIGHT_RULES = ("weights differ", "initialisation", "optimiser's bound", "shards agree")
 UNDECIDED = "one of the two is wrong, but weights do not prove which"
 # Model, checkpoint, rules and the first detail.
@@ -60,9 +68,11 @@ def check_series(
     found = {rule: {name: ("not checked", "") for name in steps} for rule in RULES}
     found[MISSING].update(files.missing_revisions(entries, set(marks)))
     for rule, judge in (
-        ("structure", files.structures), ("finite values", files.finite), ("config", files.configs),
+        ("structure", files.structures),
+        ("finite values", files.finite),
+        ("config", files.configs),
         ("tokenizer", files.tokenizers),
-    ):  # fmt: skip
+    ):
         found[rule].update(judge(marks) if marks else {})
     usable = [name for name in marks if found["structure"][name][0] == found["finite values"][name][0] == "ok"]
     if len(usable) > 0:

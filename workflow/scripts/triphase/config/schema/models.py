@@ -215,8 +215,17 @@ class Model(Entry):
         "Recipe of a model that the study trains itself.",
         "its checkpoints exist",
         example={
-            "seed": 11, "architecture": "gpt_neox", "layers": 1, "width": 32, "heads": 4, "context": 80, "batch": 8,
-            "learning_rate": 0.004, "warmup": 8, "saves": [0, 16, 64], "tokenizer": {"kind": "bpe", "vocabulary": 1000},
+            "seed": 11,
+            "architecture": "gpt_neox",
+            "layers": 1,
+            "width": 32,
+            "heads": 4,
+            "context": 80,
+            "batch": 8,
+            "learning_rate": 0.004,
+            "warmup": 8,
+            "saves": [0, 16, 64],
+            "tokenizer": {"kind": "bpe", "vocabulary": 1000},
             "corpus": {"path": "novel.txt", "from": "CHAPTER II"},
         },
-    )  # fmt: skip
+    )

@@ -134,9 +134,13 @@ def described(schema: Node, node: Node, many: bool = False) -> str:
     if "title" in node and node.get("type") == "string":
         return node["title"].replace(" (", "s (", 1) if many else f"a {node['title']}"
     kind, plural = {
-        "string": ("text", "texts"), "integer": ("an integer", "integers"), "number": ("a number", "numbers"),
-        "boolean": ("true or false", "true or false"), "null": ("null", "null"), "array": ("a list", "lists"),
-    }.get(node.get("type", ""), ("a mapping", "mappings"))  # fmt: skip
+        "string": ("text", "texts"),
+        "integer": ("an integer", "integers"),
+        "number": ("a number", "numbers"),
+        "boolean": ("true or false", "true or false"),
+        "null": ("null", "null"),
+        "array": ("a list", "lists"),
+    }.get(node.get("type", ""), ("a mapping", "mappings"))
     text = plural if many else kind
     if 0 < len(node.get("properties", {})) < 5:
         text += f" ({', '.join(node['properties'])})"

@@ -81,9 +81,14 @@ def _read_table(path):
     try:
         # A word may be "null" or "NA": no value is taken for missing here.
         table = pd.read_csv(
-            path, sep=separator, quoting=quoting, dtype=str, keep_default_na=False, encoding="utf-8-sig",
+            path,
+            sep=separator,
+            quoting=quoting,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
             skip_blank_lines=False,
-        )  # fmt: skip
+        )
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8 ({error.reason}); save the table as UTF-8") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
