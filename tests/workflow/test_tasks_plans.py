@@ -41,10 +41,10 @@ def test_they_can_be_fetched_and_then_the_study_is_planned(own_project):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"task": "embedded_agreement", "metric": "f1"}, "tasks/evaluations/0/metric"),
+        ({"task": "embedded_agreement", "metric": "f1"}, "tasks/evaluations/quiz/metric"),
         ({"task": "embedded_agreement", "metric": "exact_match"}, "'exact_match' of 'quiz' is not computed by"),
         ({"task": "blimp_pairs", "metric": "acc"}, "'blimp_pairs' names no data"),
-        ({"task": "embedded_agreement", "metric": "acc", "shots": -1}, "tasks/evaluations/0/shots"),
+        ({"task": "embedded_agreement", "metric": "acc", "shots": -1}, "tasks/evaluations/quiz/shots"),
     ],
 )
 def test_what_a_config_can_not_ask_for(own_project, entry, message):
