@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 from project import TEST_DATA, Project
 from threadpoolctl import threadpool_limits
-from warm import run_snakemake
+from warm_snakemake import run_snakemake
 
 Project.run = staticmethod(run_snakemake)
 
