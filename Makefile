@@ -9,19 +9,23 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(STUDY),--configfile config/
 run: .venv/installed
 	$(SNAKEMAKE)
 
-# One file for each core at a time, at least two; more threads of the libraries would wait for each other.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(if $(filter 1 2,$(CORES)),2,auto) --dist loadfile
+# One file for each core at a time, at least two; more threads of the libraries would wait for each other. Compiled tests
+# are kept, whatever the shell says: to rewrite their assertions takes longer than most of them.
+PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest \
+	--numprocesses $(if $(filter 1 2,$(CORES)),2,auto) --dist loadfile --no-loadscope-reorder
+# What takes longest first, so that no core waits for another in the end.
+TESTS = tests/integration tests/workflow tests/simulation tests/unit
 
 test: .venv/installed
-	$(PYTEST) -m "not slow" tests
+	$(PYTEST) -m "not slow" $(TESTS)
 
 # Whole studies beyond `tiny` and one layout.
 test-slow: .venv/installed
-	$(PYTEST) -m slow tests
+	$(PYTEST) -m slow $(TESTS)
 
 # What to run while one works: lint, types, and the unit tests that need no language model.
 check: lint
-	$(PYTEST) -m "not slow and not model" tests/unit
+	$(PYTEST) -m "not slow and not model" tests/unit tests/workflow/test_conventions.py
 
 report: run
 	$(SNAKEMAKE) --report results/$(or $(STUDY),embedded)/report.html

@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests/helpers")]
 from bench_studies import measured  # noqa: E402
-from made import make  # noqa: E402
 from project import Project, job_counts  # noqa: E402
+from recorded_run import record_run  # noqa: E402
 from reporting import figure  # noqa: E402
 
 MODELS, CHECKPOINTS, LAYERS = 4, 30, 33
@@ -65,7 +65,7 @@ def dag_figures():
         long_jobs = sum(job_counts(output).values())
         (project.folder / "floor.smk").write_text(FLOOR.format(jobs=long_jobs))
         floor, _, _ = measured(project, "-n", *plain, "--snakefile", "floor.smk")
-        make(project, overlay=overlay)
+        record_run(project, overlay=overlay)
         again, _, output = measured(project, overlay=overlay)
         idle = "Nothing to be done" in output
         _, _, output = measured(project, "-n", *plain, overlay=study(CHECKPOINTS, added=[STEPS[5] + 1000]))

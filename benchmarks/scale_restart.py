@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests/helpers")]
-from killed import differing, kill_at, made  # noqa: E402
+from killed_runs import count_results, differing_results, kill_at  # noqa: E402
 from project import Project  # noqa: E402
 from reporting import figure  # noqa: E402
 
@@ -22,13 +22,13 @@ def restart_figures(kills=KILLS):
         done = whole.snakemake(study="tiny")
         if done.returncode:
             sys.exit(done.stdout[-5000:])
-        n_whole, places = made(whole.folder), []
+        n_whole, places = count_results(whole.folder), []
         for number in range(kills):
             places.append(kill_at(killed, int(n_whole * (number + chosen.random()) / kills), chosen.random()))
         done = killed.snakemake(study="tiny")
         if done.returncode:
             sys.exit(done.stdout[-5000:])
-        names = differing(whole.folder / "results/tiny", killed.folder / "results/tiny")
+        names = differing_results(whole.folder / "results/tiny", killed.folder / "results/tiny")
         idle = killed.planned(study="tiny") == {}
     return [
         figure("restart: artefacts that differ after the kills", len(names), "0", not names, differing=names,

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests/helpers")]
 from bench_studies import measured  # noqa: E402
-from killed import differing  # noqa: E402
+from killed_runs import differing_results  # noqa: E402
 from project import Project  # noqa: E402
 from reporting import figure  # noqa: E402
 from slurm_node import missing_programs, slurm_node  # noqa: E402
@@ -37,7 +37,7 @@ def slurm_figures():
             on_cluster, *_ = measured(there, *THERE, env=cluster.environment)
             submitted = len(cluster.jobs())
         ours, theirs = (project.folder / STUDY for project in (here, there))
-        names = differing(ours, theirs)
+        names = differing_results(ours, theirs)
         if read_json(ours / "phases.json") != read_json(theirs / "phases.json"):
             names.append("phases.json")
     return [

@@ -152,7 +152,7 @@ def speed_and_agreement():
 
 def known_figures():
     """Accuracy of hand-made models with a known bias, on all three kinds of task."""
-    from hand_made import bigram, word_tokenizer
+    from known_models import bigram, word_tokenizer
 
     from triphase.tasks.documents import load_tasks
     from triphase.tasks.harness import evaluate

@@ -8,12 +8,14 @@ import pytest
 from filelock import FileLock
 from project import TEST_DATA, Project
 from threadpoolctl import threadpool_limits
-from warm import run_snakemake
+from warm_snakemake import run_snakemake
 
 Project.run = staticmethod(run_snakemake)
 
-# How long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("patient", deadline=None)
+# How long an example takes depends on what else the machine does; folders that examples share do no harm.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
 hypothesis.settings.load_profile("patient")
 
 

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 import yaml
-from killed import begin, differing, end, kill_at, made
+from killed_runs import count_results, differing_results, kill_at, kill_run, start_run
 from patience import wait_until
 from project import ROOT, Project
 
@@ -19,19 +19,19 @@ TINY = ROOT / "config/studies/tiny.yaml"
 
 def test_a_killed_run_is_taken_up_and_ends_as_an_undisturbed_one(tiny_as_run, tmp_path):
     project = Project(tmp_path / "project")
-    n_whole, chosen = made(tiny_as_run), random.Random(7)
+    n_whole, chosen = count_results(tiny_as_run), random.Random(7)
     for part in range(3):
         # Once in each third of the run.
         kill_at(project, int(n_whole * (part + chosen.random()) / 3), chosen.random())
     done = project.snakemake(study="tiny")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert differing(tiny_as_run / "results/tiny", project.folder / "results/tiny") == []
+    assert differing_results(tiny_as_run / "results/tiny", project.folder / "results/tiny") == []
     assert project.planned(study="tiny") == {}
 
 
 def test_a_second_run_of_the_same_study_is_refused(tmp_path):
     project = Project(tmp_path / "project")
-    running = begin(project)
+    running = start_run(project)
     try:
         locks = project.folder / ".snakemake/locks"
         wait_until(lambda: locks.is_dir() and any(locks.iterdir()))
@@ -39,7 +39,7 @@ def test_a_second_run_of_the_same_study_is_refused(tmp_path):
         assert second.returncode != 0 and "Directory cannot be locked" in second.stdout, second.stdout[-2000:]
         assert "Traceback" not in second.stdout
     finally:
-        end(running)
+        kill_run(running)
 
 
 def test_two_studies_run_side_by_side(tiny_as_run, tmp_path):
@@ -47,7 +47,7 @@ def test_two_studies_run_side_by_side(tiny_as_run, tmp_path):
     # The other study is the same with another name, a configuration of its own.
     (project.folder / "other.yaml").write_text(yaml.safe_dump(yaml.safe_load(TINY.read_text()) | {"study": "other"}))
     target = "results/other/encoding/neox/step16/1.zarr.zip"
-    running = begin(project, target.replace("other", "tiny"))
+    running = start_run(project, target.replace("other", "tiny"))
     done = project.snakemake(target, "--configfile", "other.yaml")
     said, _ = running.communicate()
     assert done.returncode == 0, done.stdout[-3000:]

@@ -1,14 +1,14 @@
 """What each kind of change reruns: jobs of the embedded study by rule, counted by hand from the design's grain.
 
-Studies are recorded as if they had run (`made`), then changed, then asked for what there is to do.
+Studies are recorded as if they had run (`recorded_run`), then changed, then asked for what there is to do.
 """
 
 import json
 
 import pytest
 import yaml
-from made import make
 from project import ROOT, Project
+from recorded_run import record_run
 
 EMBEDDED = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 MODELS, CHECKPOINTS, LAYERS = 2, 10, 3
@@ -54,7 +54,7 @@ def series_with(step):
 def made_study(tmp_path_factory):
     """A project in which the embedded study is recorded as run."""
     project = Project(tmp_path_factory.mktemp("made") / "project")
-    make(project)
+    record_run(project)
     return project
 
 
@@ -126,7 +126,7 @@ def test_a_new_subject_reruns_fits_and_no_model(tmp_path):
         return {"dataset": {"subjects": list(subjects), "overrides": {"simulate": None, "url": "demo"}}}
 
     project = Project(tmp_path / "project")
-    make(project, overlay=study("sub-01", "sub-02"))
+    record_run(project, overlay=study("sub-01", "sub-02"))
     assert project.planned(overlay=study("sub-01", "sub-02")) == {}
     data = ["fetch_responses", "clean_responses", "measure_ceiling", "describe_data", "write_data_page",
             "prepare_encoding"]  # fmt: skip
@@ -150,7 +150,7 @@ def test_a_moved_commit_of_the_lock_reruns_its_checkpoint(tmp_path):
         path.write_text(json.dumps({"study": "embedded", "models": models}))
 
     lock("abc")
-    make(project, overlay=overlay)
+    record_run(project, overlay=overlay)
     assert project.planned(overlay=overlay) == {}
     lock("abd")
     # The last of three: pairs with the first and with the second.

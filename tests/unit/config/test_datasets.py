@@ -201,7 +201,7 @@ def test_a_file_that_is_no_registry(tmp_path):
             load_registry(tmp_path / "own.yaml")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_whatever_stands_in_a_registry_ends_well_or_in_one_clear_error(tmp_path_factory, data):
     """Random values in random places of a valid registry, and random text: InputError or a registry, nothing else."""

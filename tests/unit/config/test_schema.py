@@ -49,9 +49,10 @@ def test_every_key_explains_itself():
 
 
 def test_examples_are_what_their_keys_allow():
+    whole = jsonschema.Draft202012Validator(SCHEMA)
     for path, node, _ in keys(SCHEMA):
         for example in node.get("examples", []):
-            jsonschema.validate(example, node | {"$defs": SCHEMA["$defs"]}), path
+            assert whole.evolve(schema=node).is_valid(example), f"{path}: {example!r}"
 
 
 def test_generated_files_are_fresh():

@@ -1,5 +1,6 @@
 """Mistakes in config files: all at once, each with its key, its value, what would be right, its file and line."""
 
+import copy
 import re
 
 import pytest
@@ -16,6 +17,7 @@ from triphase.config.schema import Study
 from triphase.config.schema.overlay import json_schema, keys
 from triphase.core.errors import InputError
 
+EMBEDDED = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 STUDY = """study: mine
 dataset:
   name: ds003020
@@ -183,10 +185,10 @@ def test_what_the_command_line_gives_is_read_as_yaml_would_be():
     }  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_whatever_stands_in_a_config_ends_well_or_in_one_clear_error(tmp_path_factory, data):
-    content = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    content = copy.deepcopy(EMBEDDED)
     at, last = content, None
     for _ in range(data.draw(st.integers(1, 6))):
         if not isinstance(at, dict | list) or not at:

@@ -114,7 +114,7 @@ def stream(path, parts, columns, chunks, finish=True):
             )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(1, 7), st.integers(1, 5), st.integers(1, 4))
 def test_streamed_rows_come_back_and_no_chunk_is_written_twice(tmp_path_factory, lengths, columns, rows, wide):
     path = tmp_path_factory.mktemp("stream") / "x.zarr.zip"

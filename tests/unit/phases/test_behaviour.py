@@ -1,17 +1,12 @@
-"""How behaviour goes with alignment: coincidence of onsets, stagnation, and how often either is claimed wrongly."""
+"""How behaviour goes with alignment: coincidence of onsets and stagnation."""
 
 import numpy as np
 import pytest
-from phase_curves import HEADLINE, QUICK, curve_of, phases_of
+from phase_curves import HEADLINE, QUICK, N, fitted, fitted_alignment, phases_of
 from simulated_study import STEPS, study
 
 from triphase.phases.behaviour import coincidence, stagnation
 from triphase.phases.model import model_phases
-from triphase.phases.transitions import Settings
-from triphase.phases.verdict import Judged
-
-N = 13
-FAST = Settings(max_breakpoints=2, draws=100)
 
 
 def test_behaviour_is_compared_with_the_turning_points():
@@ -72,42 +67,9 @@ def test_stagnation_and_a_lag_that_is_too_long():
     assert result["accuracy"]["coincidence"]["lag_factor"] == pytest.approx(1, rel=0.1)
 
 
-def fitted(course, noise, seed, floor=None):
-    """A fitted curve on powers of two."""
-    rng = np.random.default_rng(seed)
-    values = course + noise * rng.standard_normal(N)
-    return Judged(curve_of(values, noise, draws=100, seed=seed + 1), FAST, rng, floor)
-
-
-def alignment(seed, noise=0.05):
-    """Rise to step 3, fall to step 6, return."""
-    return fitted(np.interp(np.arange(N), [0, 3, 6, N - 1], [0, 1, 0.5, 1.2]), noise, 10**6 + seed)
-
-
-@pytest.mark.parametrize(("steps", "least", "most"), [(0, 45, 60), (1.5, 0, 3), (-2, 0, 3)])
-def test_lags_beyond_a_factor_of_two_are_rarely_called_coincidence(steps, least, most):
-    """A lag of 2 steps is a factor of 4, one of 1.5 a factor of 2.8: claimed in at most 5 % of series."""
-    found, number = 0, 60
-    for seed in range(number):
-        aligned = alignment(seed)
-        behaves = fitted(np.clip((np.arange(N) - 6 - steps) / 4, 0, 1), 0.05, 2 * 10**6 + seed, floor=0.0)
-        found += coincidence(aligned.onset(after_fall=True), behaves, aligned, last=True)["coincides"] is True
-    assert least <= found <= most
-
-
-@pytest.mark.parametrize(("ratio", "least", "most"), [(0, 30, 60), (0.25, 0, 7), (0.5, 0, 3)])
-def test_accuracy_that_goes_on_rising_is_rarely_said_to_stagnate(ratio, least, most):
-    """`ratio`: slope in phase 2 over that in phase 3. At a quarter, the limit itself, 5 % plus two standard errors."""
-    later, found, number = 1 / (6 + 3 * ratio), 0, 60
-    course = np.interp(np.arange(N), [0, 3, 6, N - 1], np.array([0, 0, 3 * ratio, 3 * ratio + 6]) * later)
-    for seed in range(number):
-        found += stagnation(alignment(seed), fitted(course, 0.05, 3 * 10**6 + seed, floor=0.0))["stagnates"] is True
-    assert least <= found <= most
-
-
 def test_accuracy_that_falls_to_the_end_does_not_stagnate():
     course = np.interp(np.arange(N), [0, 3, 6, N - 1], [0, 1, 0.2, 0.0])
-    result = stagnation(alignment(0), fitted(course, 0.02, 5))
+    result = stagnation(fitted_alignment(0), fitted(course, 0.02, 5))
     assert result["stagnates"] is False
     assert result["slope_ratio"] is None
     assert "does not rise in phase 3" in result["reason"]

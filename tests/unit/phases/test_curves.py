@@ -48,7 +48,7 @@ def test_a_missing_value_is_left_out_and_named():
 def test_zero_variance_and_tokens_that_do_not_increase_are_said():
     assert "does not vary" in judged(np.full(9, 0.3))["reason"]
     steps = 2 ** np.arange(9)
-    table, boot = study({"m": "triple"})
+    table, boot = study({"m": "triple"}, subjects=1)
     table.loc[table["step"] == 64, "tokens"] = 5
     result = model_phases(table, boot, "m", HEADLINE, QUICK, 0)
     assert result["verdict"] == "undetermined"
@@ -57,7 +57,7 @@ def test_zero_variance_and_tokens_that_do_not_increase_are_said():
 
 
 def test_an_absent_measure_is_said_for_alignment_and_for_adherence():
-    result = phases_of("triple", headline=HEADLINE | {"roi": "nowhere"})
+    result = model_phases(*study({"m": "triple"}), "m", HEADLINE | {"roi": "nowhere"}, QUICK, 0)
     assert result["verdict"] == "undetermined"
     assert "alignment of nowhere is absent" in result["reason"]
     assert result["subjects"] == {}
@@ -129,7 +129,7 @@ def test_the_order_of_rows_and_the_presence_of_other_models_change_nothing():
 
 
 def test_a_task_that_is_missing_at_one_checkpoint_makes_no_jump():
-    table, boot = study({"m": "triple"})
+    table, boot = study({"m": "triple"}, subjects=1)
     gone = (table["measure"] == "accuracy_rescaled") & (table["target"] == "world") & (table["step"] == 64)
     result = model_phases(table[~gone], boot, "m", HEADLINE, QUICK, 0)["behaviour"]["accuracy"]
     assert "left out: step64" in result["remarks"][0]
@@ -166,7 +166,7 @@ def test_one_subject_without_values_leaves_the_others_and_is_counted():
 
 
 def test_a_checkpoint_that_failed_in_the_middle_is_named():
-    table, boot = study({"m": "triple"}, steps=np.r_[0, 2 ** np.arange(13)])
+    table, boot = study({"m": "triple"}, subjects=1, steps=np.r_[0, 2 ** np.arange(13)])
     gone = (table["measure"] == "alignment") & (table["step"] == 32)
     kept = ~((boot["measure"].values == "alignment") & (boot["step"].values == 32))
     result = model_phases(table[~gone], boot.isel(series=kept), "m", HEADLINE, QUICK, 0)

@@ -33,7 +33,7 @@ def test_shapes_are_those_of_the_reference(n, most, floor):
     assert sorted(shapes) == sorted(all_shapes(n, most, floor))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(5, 13),
     st.sampled_from([0, 0, 4]),

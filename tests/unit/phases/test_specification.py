@@ -198,12 +198,12 @@ def test_bad_series_are_undetermined(tmp_path):
     assert few["reason"].str.contains("grid too coarse: 3 checkpoints").all()
     assert shares(few)["same_pattern"] is None
     table, files = layered(tmp_path)
-    del files["step8", 2]
-    rows = table_of((table, files), rois=[], depths=[])[0]
+    without = {key: file for key, file in files.items() if key != ("step8", 2)}
+    rows = table_of((table, without), rois=[], depths=[])[0]
     assert rows.loc[rows["layer_rule"] == "layer 2", "reason"].str.contains("no paired bootstrap").all()
     assert not rows.loc[rows["layer_rule"] == "layer 1", "reason"].str.contains("no paired bootstrap").any()
     # A subject without a layer of its own: no valid voxel in the headline's region.
-    one = Series("m", *layered(tmp_path), {"sub-1": 2}, depth=3)
+    one = Series("m", table, files, {"sub-1": 2}, depth=3)
     one = tabulate(one, Asked("language", ["zscore"], depths=[], rois=[]), SETTINGS, seed=0)[0]
     assert one.loc[one["headline"], "legs"].item() == "+ − +"
 

@@ -1,18 +1,11 @@
-"""Rivals tested until the answer is clear, refits, curves fitted together, and simulated studies in small."""
-
-import sys
+"""Rivals tested until the answer is clear, refits, curves fitted together."""
 
 import numpy as np
 import pytest
-from project import ROOT
 
 from triphase.phases.piecewise import Bank
 from triphase.phases.simulate import KINDS, course, simulate_study
 from triphase.phases.transitions import CLASSES, Curve, Settings, ar1_factor, is_triple, margins, pattern, power
-
-sys.path.append(str(ROOT / "benchmarks"))
-
-from phases_simulation import simulation_figures  # noqa: E402
 
 T = np.linspace(3.0, 6.0, 13)
 QUICK = Settings(simulations=60, draws=200)
@@ -115,16 +108,6 @@ def test_noise_of_simulated_studies_is_as_large_and_as_known_as_declared(kind, s
     most = 1.15 if subjects < 10 else 2.3
     assert 0.85 < np.diag(covariance).mean() / (known * noise**2) < most
     assert draws.shape == (1000, 10)
-
-
-def test_the_simulation_benchmark_in_small():
-    """Every figure of `make bench-phases` on simulated studies; the sizes here only tell that nothing is far off."""
-    rows = {row["figure"]: row for row in simulation_figures(series=2, recovered=12, noises=(0.05,), subjects=(6,))}
-    assert len(rows) == 1 + 2 + 20 + 1
-    assert float(rows["simulation: recovery at noise 0.05"]["value"].split("%")[0]) >= 80
-    assert rows["simulation: coverage of slopes at noise 0.05"]["ok"] is not None
-    false = [row for name, row in rows.items() if "false triple" in name]
-    assert sum(row["value"] != "0.0%" for row in false) <= 1
 
 
 def test_pattern_of_the_best_fit():

@@ -12,14 +12,10 @@ from simulated_study import STEPS, TOKENS_PER_STEP, course, study
 from triphase.phases.model import model_phases
 from triphase.phases.transitions import (
     CLASSES,
-    Curve,
-    Settings,
-    ar1_factor,
     class_of,
     grid_interval,
     is_triple,
     legs,
-    margins,
     pattern,
 )
 
@@ -82,25 +78,6 @@ def test_flat_has_no_first_rise_to_measure_a_fall_by():
     result = judged(course("flat", 9) + 0.02 * np.random.default_rng(1).standard_normal(9))
     assert result["verdict"] == "undetermined"
     assert "no first rise" in result["reason"]
-
-
-@pytest.mark.parametrize("name", ["flat", "one rise", "rise-plateau", "rise-fall"])
-@pytest.mark.parametrize("known", [True, False])
-def test_rivals_are_rarely_called_a_triple(name, known):
-    """False triples in at most 5 % of series, with noise that the bootstrap knows of and with noise it misses."""
-    n, sd, number = 9, 0.1, 100
-    rng = np.random.default_rng([ord(letter) for letter in name])
-    correlation = 0.0 if known else 0.5
-    noise = sd * ar1_factor(n, correlation) @ rng.standard_normal((n, number))
-    covariance = sd**2 * np.eye(n) if known else 1e-6 * np.eye(n)
-    settings = Settings(simulations=60)
-    false = 0
-    for y in (course(name, n)[:, None] + noise).T:
-        curve = Curve(np.linspace(0, 3, n), y, covariance, settings)
-        if is_triple(curve.signs):
-            false += all(test["p"] <= 0.05 for test in margins(curve, rng).values())
-    # 5 % and twice the standard error of 100 series.
-    assert false <= 9
 
 
 def test_a_grid_too_coarse_for_three_transitions_still_describes_the_curve():

@@ -131,7 +131,7 @@ def test_motion_of_a_real_listener(real_data):
 CELLS = st.sampled_from(["1", "-2.5e3", "n/a", "nan", "inf", "", "x", "1e999", '"', "雲", "#", "1_0"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.one_of(
         st.binary(max_size=200),

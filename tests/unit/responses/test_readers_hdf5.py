@@ -199,7 +199,7 @@ def test_a_damaged_mat_file_is_named_and_does_not_take_the_job_with_it(tmp_path)
     st.none() | st.tuples(st.integers(1, 50), st.integers(1, 50)),
     st.integers(1, 4000),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_tiles_cover_each_value_once_in_whole_chunks(shape, chunks, budget):
     if chunks:
         chunks = tuple(min(c, s) for c, s in zip(chunks, shape, strict=True))

@@ -35,19 +35,10 @@ from triphase.states.mechanism.rows import induction_rows, stimulus_rows
 from triphase.table.relation import surprisal_relation
 from triphase.table.tidy import typed
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.usefixtures("one_thread")]
 
 VOCABULARY, LENGTH, SEQUENCES = 48, 20, 5
 SIZE = PROMPT + CONTINUATION
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Several threads wait for one another longer than these small models take."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """Annotations second by second: English and Japanese, faults with their line, round trip, fuzz."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triphase.core.errors import InputError
 from triphase.stimuli.transcripts import read_transcript
 
-RELAXED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RELAXED = settings(max_examples=200)
 MARKER, UNKNOWN = "メイン#", ["不明", "..", "."]
 STORY = [
     "[00:00:00]ペニーは\u3000廊下で待つ。/二人は部屋を出る。/不明",

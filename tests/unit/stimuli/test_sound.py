@@ -6,14 +6,14 @@ import wave
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
 from triphase.core.errors import InputError
 from triphase.stimuli.sound import read_envelope
 
-RELAXED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RELAXED = settings(max_examples=200)
 
 
 def refused(path, *expected):

@@ -8,14 +8,14 @@ import subprocess
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triphase.core.errors import InputError
 from triphase.stimuli.transcripts import read_transcript
 from triphase.stimuli.transcripts.textgrids import read_tiers
 
-RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RELAXED = settings(max_examples=150)
 
 
 def read_textgrid(path, tier, ignored=()):

@@ -4,7 +4,7 @@ import hashlib
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triphase.core.artefacts import read_table, write_table
@@ -118,7 +118,7 @@ def test_files_that_are_no_tables(tmp_path):
 CELLS = st.one_of(st.text(max_size=4), st.floats().map(str), st.sampled_from(["", "NA", '"', "1", "2", "3.5"]))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=5))
 def test_any_text_is_read_or_refused_with_a_message(tmp_path, rows):
     path = table(tmp_path, ["\t".join(row) for row in rows], header="w\tstart\tend")
@@ -130,7 +130,7 @@ def test_any_text_is_read_or_refused_with_a_message(tmp_path, rows):
         assert (words["offset"] >= words["onset"]).all() and (words["word"].str.len() > 0).all()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(content=st.binary(max_size=60))
 def test_any_bytes_are_refused_with_a_message(tmp_path, content):
     path = tmp_path / "story.tsv"

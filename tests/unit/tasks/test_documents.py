@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hand_made import WORDS, Copier, bigram, word_tokenizer
+from known_models import WORDS, Copier, bigram, word_tokenizer
 
 from triphase.core.errors import InputError
 from triphase.tasks.documents import load_tasks, read_documents

@@ -11,8 +11,8 @@ import fetch_tasks as script
 import lm_eval.tasks
 import pytest
 from fake_hub import FakeHub
-from hand_made import bigram, word_tokenizer
 from jobs import run
+from known_models import bigram, word_tokenizer
 from lm_eval.tasks._index import TaskIndex
 from project import ROOT
 

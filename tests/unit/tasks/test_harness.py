@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hand_made import bigram, word_tokenizer
 from jobs import run as run_script
+from known_models import bigram, word_tokenizer
 from project import ROOT
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast

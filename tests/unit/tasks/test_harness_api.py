@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
-from hand_made import WORDS, Bigram, word_tokenizer
+from known_models import WORDS, Bigram, word_tokenizer
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM

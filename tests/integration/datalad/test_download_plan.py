@@ -6,7 +6,7 @@ import json
 import fetch_atlas
 import plan_download
 import pytest
-from datalad_origin import RETRIEVE, git, isolate, make_dataset, save
+from datalad_origin import RETRIEVE, git, make_dataset, save
 from jobs import run
 
 from triphase.core.artefacts import read_json
@@ -18,8 +18,7 @@ CLOSE = {"name": "words", "root": "local_data", "path": "{stimulus}.tsv"}
 
 
 @pytest.fixture(autouse=True)
-def unattended(monkeypatch, tmp_path):
-    isolate(monkeypatch)
+def workplace(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 

@@ -14,7 +14,7 @@ from triphase.core.artefacts import read_arrays, read_table
 RESULTS = (".parquet", ".zip", ".json")
 
 
-def begin(project, *arguments):
+def start_run(project, *arguments):
     """Start the smallest study in a process group of its own, so that all of it can be killed."""
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", "config/studies/tiny.yaml"],
@@ -23,13 +23,13 @@ def begin(project, *arguments):
     )  # fmt: skip
 
 
-def made(folder):
+def count_results(folder):
     """Number of results in a project's folder."""
     # Folders come and go while a run is under way, at which rglob stumbles.
     return sum(name.endswith(RESULTS) for _, _, names in os.walk(folder / "results/tiny") for name in names)
 
 
-def end(running):
+def kill_run(running):
     """Kill a run with all its processes."""
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
@@ -37,17 +37,17 @@ def end(running):
 
 def kill_at(project, n_results, seconds):
     """Run until so many results are there and some seconds longer, kill it and unlock; how many results it had made."""
-    running = begin(project)
-    wait_until(lambda: made(project.folder) >= n_results or running.poll() is not None)
+    running = start_run(project)
+    wait_until(lambda: count_results(project.folder) >= n_results or running.poll() is not None)
     time.sleep(seconds)
-    end(running)
+    kill_run(running)
     # What Snakemake tells the user to do after such an end.
     done = project.snakemake("--unlock", study="tiny")
     assert done.returncode == 0, done.stdout[-3000:]
-    return made(project.folder)
+    return count_results(project.folder)
 
 
-def differing(left, right):
+def differing_results(left, right):
     """Names of tables and arrays that two results folders do not share, or whose content or attributes differ."""
     names = {path.relative_to(left) for path in left.rglob("*") if path.suffix in (".parquet", ".zip")}
     others = {path.relative_to(right) for path in right.rglob("*") if path.suffix in (".parquet", ".zip")}

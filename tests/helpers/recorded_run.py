@@ -24,7 +24,7 @@ SHAPES = {
 }
 
 
-def make(project, **keywords):
+def record_run(project, **keywords):
     """Make all that a study of a project would make; `keywords` as for `Project.snakemake`."""
     done = project.snakemake("--quiet", "all", run=partial(run_program, program=[__file__]), **keywords)
     assert done.returncode == 0, done.stdout[-3000:]
