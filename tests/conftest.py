@@ -5,10 +5,11 @@ import shutil
 
 import hypothesis
 import pytest
-from filelock import FileLock
 from project import TEST_DATA, Project
 from threadpoolctl import threadpool_limits
 from warm_snakemake import run_snakemake
+
+from triphase.core.locking import locked
 
 Project.run = staticmethod(run_snakemake)
 
@@ -53,7 +54,7 @@ def made_once(tmp_path_factory):
 
     def once(name, make):
         folder, done = base / name, base / f"{name}.made"
-        with FileLock(base / f"{name}.lock"):
+        with locked(base / f"{name}.lock"):
             if not done.exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()

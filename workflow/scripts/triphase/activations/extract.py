@@ -38,14 +38,11 @@ class Extraction:
 
     Attributes
     ----------
-    pool : str
-        "mean" of a word's tokens, in float32, or its "last" token.
-    storage : str
-        "float32" or "float16", of the blocks.
+    pool : str, "mean" of a word's tokens, in float32, or its "last" token
+    storage : str, "float32" or "float16", of the blocks
     batch_size : int or "auto"
         Windows of a batch; auto chooses by the device. Where memory does not suffice it is halved.
-    surprisal : bool
-        Whether the surprisal of each word is computed in the same pass.
+    surprisal : bool, whether the surprisal of each word is computed in the same pass
     """
 
     pool: str = "mean"
@@ -78,8 +75,7 @@ def extract(
         Called from a thread of its own while the next batch runs, for each block in the order of the words. Blocks have
         the size of `block_words`, but for the last one. Layer 0 is the embedding.
     settings : Extraction
-    name : str
-        Repository and revision, named in errors.
+    name : str, repository and revision, named in errors
 
     Returns
     -------

@@ -20,14 +20,12 @@ class Batch:
     Attributes
     ----------
     input_ids : int64 array (n_windows, n_positions)
-    words : int array (n_slots,)
-        The words, ascending, each once.
+    words : int array (n_slots,), the words, ascending, each once
     lengths : int64 array (n_slots,)
         How many tokens of each word are pooled here; 0 where all that is pooled is in another window.
     positions, shares : int64 and float32 arrays (n_picked,)
         Places of those tokens in the flattened batch, sorted by word, and 1 / number of all tokens of their word.
-    offsets : int64 array (n_slots,)
-        Where the tokens of each word begin among them.
+    offsets : int64 array (n_slots,), where the tokens of each word begin among them
     predicted, targets, owners : int64 arrays (n_predicted,)
         Where each token of the words is predicted from, its id, and the slot of its word.
     """
@@ -74,10 +72,8 @@ class Picker:
     Parameters
     ----------
     batch : Batch
-    n_layers, n_features : int
-        Layers with the embedding.
-    storage : torch dtype
-        Of the pooled values; sums are in float32.
+    n_layers, n_features : int, layers with the embedding
+    storage : torch dtype, of the pooled values; sums are in float32
 
     Attributes
     ----------

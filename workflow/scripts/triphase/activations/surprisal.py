@@ -23,8 +23,7 @@ def surprisal_of_words(head: torch.nn.Linear, hidden: torch.Tensor, batch: Batch
     Parameters
     ----------
     head : torch.nn.Linear
-    hidden : tensor (n_windows, n_positions, n_features)
-        Last hidden state.
+    hidden : tensor (n_windows, n_positions, n_features), last hidden state
     batch : Batch
 
     Returns

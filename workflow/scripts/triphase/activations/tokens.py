@@ -22,11 +22,9 @@ def tokens_of_words(
     ----------
     offsets : int array (n_tokens, 2)
         First and one-past-last character of each token in `text`, from a fast tokenizer.
-    spans : int array (n_words, 2)
-        First and one-past-last character of each word in `text`, sorted.
+    spans : int array (n_words, 2), first and one-past-last character of each word in `text`, sorted
     text : str
-    stimulus : str
-        Named in the error.
+    stimulus : str, named in the error
 
     Returns
     -------
@@ -82,8 +80,7 @@ def context_windows(n_tokens: int, minimum: int, maximum: int) -> np.ndarray:
     Parameters
     ----------
     n_tokens : int
-    minimum, maximum : int
-        Preceding tokens, 0 <= minimum <= maximum.
+    minimum, maximum : int, preceding tokens, 0 <= minimum <= maximum
 
     Returns
     -------

@@ -23,18 +23,13 @@ class Plan:
 
     Attributes
     ----------
-    ids : int array (n_tokens,)
-        Token ids of all texts, one after the other, without special tokens.
-    sink : int
-        The id that every window begins with.
-    windows : int array (n_windows, 2)
-        First and one-past-last token.
+    ids : int array (n_tokens,), token ids of all texts, one after the other, without special tokens
+    sink : int, the id that every window begins with
+    windows : int array (n_windows, 2), first and one-past-last token
     entries : int array (n_entries, 4): window, word, first token, one-past-last token
         Which tokens of which word are taken from which window, sorted by window. A word may be in several windows.
-    first, last : int arrays (n_words,)
-        First and last token of each word.
-    preceding : int32 array (n_words,)
-        Text tokens before the word's last token in its window.
+    first, last : int arrays (n_words,), first and last token of each word
+    preceding : int32 array (n_words,), text tokens before the word's last token in its window
     stimuli : array of str (n_words,)
     """
 
@@ -65,8 +60,7 @@ def plan_words(
         Running text and characters of each word, by stimulus.
     context : dict
         `max` and `min` (null: 3/4 of it) preceding tokens, see `context_windows`; `stride` 1: see `word_windows`.
-    limit : int, optional
-        Positions that the model has.
+    limit : int, optional, positions that the model has
 
     Returns
     -------
@@ -105,12 +99,9 @@ def plan_annotations(tokenizer: Any, texts: dict[str, list[str]], limit: int | N
     Parameters
     ----------
     tokenizer : fast tokenizer
-    texts : dict of str to list of str
-        Annotations by stimulus.
-    limit : int, optional
-        Positions that the model has.
-    block : int
-        Of so many annotations one after the other, those that are equal are run once.
+    texts : dict of str to list of str, annotations by stimulus
+    limit : int, optional, positions that the model has
+    block : int, of so many annotations one after the other, those that are equal are run once
 
     Returns
     -------
@@ -145,8 +136,7 @@ def batches(plan: Plan, windows: int | None, tokens: int | None, stretch: int) -
     Parameters
     ----------
     plan : Plan
-    windows, tokens : int or None
-        Largest number of windows of a batch, and of its positions with padding.
+    windows, tokens : int or None, largest number of windows of a batch, and of its positions with padding
     stretch : int
         Windows of different length are sorted within stretches of so many words: what is out of order has to wait.
 

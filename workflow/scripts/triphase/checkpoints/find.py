@@ -37,16 +37,13 @@ def find_checkpoint(
 
     Parameters
     ----------
-    repository, revision : str
-        Hugging Face repository id and branch, tag or commit.
+    repository, revision : str, Hugging Face repository id and branch, tag or commit
     cache_dir : path, optional
         A folder in the cache layout that alone is searched; nothing is downloaded then.
-    commit : str, optional
-        The 40-digit commit that `revision` must resolve to.
+    commit : str, optional, the 40-digit commit that `revision` must resolve to
     folder : path, optional
         Folder of the checkpoint itself, with config.json, tokenizer and weights; nothing else is searched then.
-    trust_remote_code : bool
-        Whether the repository's own code may run.
+    trust_remote_code : bool, whether the repository's own code may run
     execution : dict with transfers and retries, optional
 
     Returns

@@ -25,10 +25,8 @@ def load_model(
 
     Parameters
     ----------
-    manifest : dict
-        From `triphase.checkpoints.find.find_checkpoint`.
-    dtype : str
-        Name of a torch dtype.
+    manifest : dict, from `triphase.checkpoints.find.find_checkpoint`
+    dtype : str, name of a torch dtype
     execution : dict, optional
         The config's: device ("auto", accelerate's map: GPUs where there are some, then CPU memory, then the disk; or a
         torch device), and what `triphase.checkpoints.fetching.ensure_weights` takes of it.

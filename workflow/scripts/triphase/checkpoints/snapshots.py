@@ -28,8 +28,7 @@ def weight_files(names: Iterable[str], index: Callable[[str], Section] | None = 
     Parameters
     ----------
     names : iterable of str
-    index : function, optional
-        From the name of an index file to its content, a dict with `weight_map`.
+    index : function, optional, from the name of an index file to its content, a dict with `weight_map`
     """
     names = sorted(names)
     kinds = ([n for n in names if n.endswith(".safetensors")], [n for n in names if _is_bin(n)])

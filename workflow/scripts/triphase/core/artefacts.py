@@ -140,8 +140,7 @@ def write_arrays(path: AnyPath, dataset: xr.Dataset, chunks: dict[str, tuple[int
 
     Parameters
     ----------
-    dataset : xarray.Dataset
-        Attributes must be JSON-serialisable.
+    dataset : xarray.Dataset, attributes must be JSON-serialisable
     chunks : dict of str to tuple of int, optional
         Chunk shape per variable; a variable not named is one chunk.
     """

@@ -37,8 +37,7 @@ def device_slot(count: int = 1, *, devices: int | None = None, folder: str | Pat
     Parameters
     ----------
     count : int, how many devices the job uses
-    devices : int, optional
-        How many devices the machine has; counted where it is not given.
+    devices : int, optional, how many devices the machine has; counted where it is not given
     folder : path, optional
         Where the lock files lie; by default a folder in the machine's temporary directory that all users share.
 

@@ -134,8 +134,7 @@ def local_files(files: Files, folder: str | Path | None, *, hint: str | None = N
     ----------
     files : dict of role to dict of key to path or glob below `folder`; a glob must match one file
     folder : path or None
-    hint : str, optional
-        Where the files are to be had and under which licence.
+    hint : str, optional, where the files are to be had and under which licence
 
     Raises
     ------

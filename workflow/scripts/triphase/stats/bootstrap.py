@@ -44,8 +44,7 @@ def bootstrap_draws(sizes: Ints, groups: Ints, n_draws: int, seed: int) -> list[
 
     Parameters
     ----------
-    sizes : list of int
-        Blocks of each stretch.
+    sizes : list of int, blocks of each stretch
     groups : list of int
         From `triphase.stats.resampling.segment_groups`: stretches of one group are drawn alike.
 
@@ -65,8 +64,7 @@ def response_sums(responses: np.ndarray, blocks: list[list[np.ndarray]]) -> np.n
     Parameters
     ----------
     responses : float array (n_scans, n_targets)
-    blocks : list of list of int arrays
-        From `cut_blocks`.
+    blocks : list of list of int arrays, from `cut_blocks`
 
     Returns
     -------
@@ -130,12 +128,9 @@ def bootstrap_sums(x_sums: np.ndarray, y_sums: np.ndarray, scans: np.ndarray, co
 
     Parameters
     ----------
-    x_sums : float array (3, n_blocks, n_targets)
-        From `prediction_sums`.
-    y_sums : float array (2, n_blocks, n_targets)
-        From `response_sums`.
-    scans : int array (n_blocks,)
-        Length of each block.
+    x_sums : float array (3, n_blocks, n_targets), from `prediction_sums`
+    y_sums : float array (2, n_blocks, n_targets), from `response_sums`
+    scans : int array (n_blocks,), length of each block
     counts : list of float32 arrays (n_draws, size), one per stretch
         From `bootstrap_draws`; `every_block_once` gives the score itself.
 

@@ -22,11 +22,9 @@ def family_wise_p(z: np.ndarray, families: np.ndarray, largest: np.ndarray) -> n
 
     Parameters
     ----------
-    z : float array (n_targets,)
-        Observed scores, as the test gives them.
+    z : float array (n_targets,), observed scores, as the test gives them
     families : int array (n_targets,)
-    largest : float array (n_families, n_draws)
-        Each draw's largest score over all targets of a family.
+    largest : float array (n_families, n_draws), each draw's largest score over all targets of a family
 
     Returns
     -------

@@ -24,12 +24,9 @@ def swap_draws(sizes: Ints, groups: Ints, n_draws: int, seed: int) -> list[np.nd
 
     Parameters
     ----------
-    sizes : list of int
-        Blocks of each stretch.
-    groups : list of int
-        From `triphase.stats.resampling.segment_groups`.
-    n_draws : int
-        Fewer are returned where fewer exist: 2 ** (free blocks - 1) - 1.
+    sizes : list of int, blocks of each stretch
+    groups : list of int, from `triphase.stats.resampling.segment_groups`
+    n_draws : int, fewer are returned where fewer exist: 2 ** (free blocks - 1) - 1
 
     Returns
     -------
@@ -53,8 +50,7 @@ def swapped_difference(
     ----------
     ours, theirs : float32 arrays (3, n_blocks, n_targets)
         From `triphase.stats.bootstrap.prediction_sums`, of the same responses and blocks.
-    measured : float32 array (2, n_blocks, n_targets)
-        From `triphase.stats.bootstrap.response_sums`.
+    measured : float32 array (2, n_blocks, n_targets), from `triphase.stats.bootstrap.response_sums`
     scans : int array (n_blocks,)
     signs : list of float32 arrays (n_draws, size), one per stretch
 

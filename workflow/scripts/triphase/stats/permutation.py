@@ -40,12 +40,10 @@ def permutation_draws(counts: Ints, groups: Ints, n_draws: int, seed: int) -> li
 
     Parameters
     ----------
-    counts : list of int
-        Blocks per stretch.
+    counts : list of int, blocks per stretch
     groups : list of int
         From `triphase.stats.resampling.segment_groups`: stretches of one group are permuted alike.
-    n_draws : int
-        Fewer are returned where fewer exist.
+    n_draws : int, fewer are returned where fewer exist
 
     Returns
     -------
@@ -80,8 +78,7 @@ def permutation_test(
     predictions, responses : float arrays (n_scans, n_targets)
         `predictions` summed over bands.
     segments : list of int arrays
-    orders : list of int arrays (n_draws, n_blocks)
-        From `permutation_draws`.
+    orders : list of int arrays (n_draws, n_blocks), from `permutation_draws`
     families, n_families
         See `triphase.stats.resampling.p_values`.
 

@@ -17,8 +17,7 @@ def standard_error(scores: ArrayLike, low: float = 0.0, high: float = 1.0) -> fl
     Parameters
     ----------
     scores : array (n,)
-    low, high : float
-        Bounds of a score.
+    low, high : float, bounds of a score
 
     Returns
     -------

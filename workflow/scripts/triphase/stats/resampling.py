@@ -39,8 +39,7 @@ def segment_groups(segments: list[np.ndarray], runs: np.ndarray, stimuli: np.nda
 
     Parameters
     ----------
-    segments : list of int arrays
-        Rows of each stretch.
+    segments : list of int arrays, rows of each stretch
     runs, stimuli : str arrays (n_scans,)
 
     Returns
@@ -135,8 +134,7 @@ def seam_factor(x: np.ndarray, y: np.ndarray, length: int) -> np.ndarray:
 
     Parameters
     ----------
-    x, y : float32 arrays (n_targets, n_scans)
-        From `normed`.
+    x, y : float32 arrays (n_targets, n_scans), from `normed`
     length : int, scans per block
 
     Returns

@@ -23,8 +23,7 @@ def correlate(
     ----------
     predictions : float array (n_bands, n_scans, n_targets)
     responses : float array (n_scans, n_targets)
-    segments : list of int arrays
-        Rows of each held-out run or block.
+    segments : list of int arrays, rows of each held-out run or block
 
     Returns
     -------

@@ -27,13 +27,11 @@ def shift_draws(segments: list[np.ndarray], groups: Ints, nearest: int, n_draws:
     Parameters
     ----------
     segments : list of int arrays
-    groups : list of int
-        From `triphase.stats.resampling.segment_groups`.
+    groups : list of int, from `triphase.stats.resampling.segment_groups`
     nearest : int
         Scans: lags nearer than the autocorrelation are no draws of the null; see
         `triphase.stats.resampling.decorrelation`.
-    n_draws : int
-        Fewer are returned where fewer exist.
+    n_draws : int, fewer are returned where fewer exist
 
     Returns
     -------
@@ -72,8 +70,7 @@ def shift_test(
     predictions, responses : float arrays (n_scans, n_targets)
         `predictions` summed over bands.
     segments : list of int arrays
-    lags : list of int arrays (n_draws,)
-        From `shift_draws`.
+    lags : list of int arrays (n_draws,), from `shift_draws`
     families, n_families
         See `triphase.stats.resampling.p_values`.
 

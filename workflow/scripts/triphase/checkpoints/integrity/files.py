@@ -31,8 +31,7 @@ def equal_files(checkpoints: Entries) -> list[tuple[list[str], list[str]]]:
 
     Parameters
     ----------
-    checkpoints : list of dict
-        name, step and weights (dict of file name to hash; "" where it is not known).
+    checkpoints : list of dict, name, step and weights (dict of file name to hash; "" where it is not known)
 
     Returns
     -------

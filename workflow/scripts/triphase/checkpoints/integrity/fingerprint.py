@@ -60,8 +60,7 @@ def fingerprint_folder(folder: Path, hashes: dict[str, str] | None = None) -> Fi
     Parameters
     ----------
     folder : pathlib.Path
-    hashes : dict of file name to sha256, optional
-        Of the weight files, as the fetching stage knows them.
+    hashes : dict of file name to sha256, optional, of the weight files, as the fetching stage knows them
 
     Raises
     ------
@@ -88,8 +87,7 @@ def fingerprint_tensors(
     Parameters
     ----------
     tensors : iterable of (name, file, numpy.ndarray or torch.Tensor)
-    weights, tokenizer, config : dict, optional
-        See `Fingerprint`.
+    weights, tokenizer, config : dict, optional, see `Fingerprint`
     """
     with ThreadPoolExecutor(1) as hasher:
         rows = sorted((_row(name, file, tensor, hasher) for name, file, tensor in tensors), key=lambda row: row["name"])
