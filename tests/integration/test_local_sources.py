@@ -105,10 +105,11 @@ def test_arrays(local):
 
 
 def test_the_overlay_of_the_readme_is_enough(local):
-    """For every stage: the plan is whole, down to the figures."""
+    """Alone on the defaults, for every stage: the plan is whole, down to the figures."""
     snippet = (ROOT / "README.md").read_text(encoding="utf-8").partition("enough for all stages")[2]
     overlay = yaml.safe_load(snippet.split("```yaml")[1].split("```")[0])
     overlay |= {"local_data": "mine"}
     overlay["dataset"]["test_runs"] = ["two"]
-    jobs = local.planned("--nocolor", overlay=overlay)
+    (local.folder / "mine.yaml").write_text(yaml.safe_dump(overlay))
+    jobs = local.planned("--nocolor", "--configfile", "mine.yaml")
     assert jobs["clean_responses"] == 1 and jobs["describe_data"] == 1 and jobs["fit_phases"] == 1

@@ -5,15 +5,18 @@ Weights are (windows, heads, positions, positions): how much each position atten
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedModel
 
 from triphase.activations.hooks import find_layers, hooked_parts
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 @contextmanager
-def attending(model: PreTrainedModel, take: Callable[[int, torch.Tensor], None]) -> Iterator[None]:
+def attending(model: "PreTrainedModel", take: Callable[[int, torch.Tensor], None]) -> Iterator[None]:
     """Hook a model so that every layer gives its attention weights away, and none is kept.
 
     Parameters

@@ -1,13 +1,16 @@
 """Fixed inputs of a model: repeated random tokens, and windows of a text. The same at every checkpoint."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from transformers import PreTrainedTokenizerBase
 
 from triphase.activations.windows import sink_token
 from triphase.core.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # Tokens of a window: what a model is given, and what it should go on with (Carlini et al. 2023 have 50 and 50).
 PROMPT, CONTINUATION = 32, 16
@@ -16,7 +19,7 @@ WINDOWS = 64  # of a text at most: 3,072 tokens, whose attention takes seconds
 
 
 def repeated_tokens(
-    tokenizer: PreTrainedTokenizerBase, sequences: int, length: int, seed: int, limit: int | None = None
+    tokenizer: "PreTrainedTokenizerBase", sequences: int, length: int, seed: int, limit: int | None = None
 ) -> np.ndarray:
     """Random tokens, said twice: the test of induction heads (Olsson et al. 2022).
 
@@ -54,7 +57,7 @@ def repeated_tokens(
 
 
 def text_windows(
-    tokenizer: PreTrainedTokenizerBase, texts: list[str], number: int, limit: int | None = None
+    tokenizer: "PreTrainedTokenizerBase", texts: list[str], number: int, limit: int | None = None
 ) -> np.ndarray:
     """Windows of prompt and continuation that do not overlap, evenly spaced over all texts.
 

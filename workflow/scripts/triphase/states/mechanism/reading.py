@@ -2,20 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
 
 from triphase.activations.surprisal import surprisal_of_logits
 from triphase.states.mechanism.attention import attending
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # Numbers of a batch's logits, and of a layer's attention weights: 0.25 GB each in float32.
 NUMBERS = 2**26
 
 
 def read(
-    model: PreTrainedModel, ids: np.ndarray, scores: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] | None = None
+    model: "PreTrainedModel",
+    ids: np.ndarray,
+    scores: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, dict[int, np.ndarray]]]:
     """Run inputs of one length through a model.
 

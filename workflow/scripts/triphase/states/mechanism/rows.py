@@ -1,9 +1,8 @@
 """Mechanism of one checkpoint as rows of the tidy table; `triphase.table.measures` lists the measures."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedModel
 
 from triphase.core.measures import Row, Value
 from triphase.states.mechanism.attention import entropy, first_share, prefix_matching
@@ -11,11 +10,14 @@ from triphase.states.mechanism.inputs import CONTINUATION
 from triphase.states.mechanism.reading import read
 from triphase.stats.proportions import agresti_coull
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 NO_WEIGHTS = "the model gives no attention weights"
 NO_WINDOW = "no text is as long as a prompt and its continuation"
 
 
-def induction_rows(model: PreTrainedModel, ids: np.ndarray) -> tuple[list[Row], dict[str, str]]:
+def induction_rows(model: "PreTrainedModel", ids: np.ndarray) -> tuple[list[Row], dict[str, str]]:
     """Induction heads by layer, and what repetition spares the model.
 
     Parameters
@@ -45,7 +47,7 @@ def induction_rows(model: PreTrainedModel, ids: np.ndarray) -> tuple[list[Row], 
 
 
 def stimulus_rows(
-    model: PreTrainedModel, windows: np.ndarray, unseen: np.ndarray | None
+    model: "PreTrainedModel", windows: np.ndarray, unseen: np.ndarray | None
 ) -> tuple[list[Row], dict[str, str]]:
     """Attention by layer while the model reads the stimulus, and whether it knows the stimulus by heart.
 
@@ -85,7 +87,7 @@ def stimulus_rows(
     return rows, reasons
 
 
-def depth_of(model: PreTrainedModel) -> int:
+def depth_of(model: "PreTrainedModel") -> int:
     """Number of a model's layers."""
     config: Any = model.base_model.config
     return int(config.num_hidden_layers)
