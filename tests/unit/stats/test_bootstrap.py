@@ -39,6 +39,7 @@ def test_every_block_once_is_the_score_itself():
     x, y = generator.standard_normal((168, 5)) + 3, generator.standard_normal((168, 5)) - 8
     blocks, counts = drawn(SEGMENTS, APART, 20, 50)
     once = bootstrap_r(x, y, blocks, every_block_once(counts))
+    assert once.dtype == np.float32
     np.testing.assert_allclose(once[0], correlate(x[None], y, SEGMENTS)[0], atol=1e-6)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from triphase.core.batches import start_of_sum
 from triphase.core.errors import InputError
 from triphase.core.types import Entries
 from triphase.stats.scoring import fisher_z, pearson
@@ -81,7 +82,7 @@ def reliability_from_repeats(by_run: Mapping[str, np.ndarray], groups: Mapping[s
     correlations, lengths = [], []
     for names in groups.values():
         length, count = min(len(by_run[name]) for name in names), len(names)
-        together = sum((standardized(by_run[name][:length]) for name in names), np.zeros(()))
+        together = sum((standardized(by_run[name][:length]) for name in names), start_of_sum())
         correlations.append(((together**2).mean(axis=0) - count) / (count * (count - 1)))
         lengths.append(length)
     return fisher_mean(correlations, lengths)

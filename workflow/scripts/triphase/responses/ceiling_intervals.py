@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from triphase.core.batches import slices
+from triphase.core.batches import slices, start_of_sum
 from triphase.core.types import Entries, Section
 from triphase.responses.ceiling import (
     GROUP,
@@ -93,13 +93,13 @@ def repeat_draws(by_run: Mapping[str, np.ndarray], groups: Mapping[str, Sequence
     -------
     float64 array (draw, voxel)
     """
-    z, total = np.zeros(()), sum(blocks.lengths[stimulus] for stimulus in groups)
+    z, total = start_of_sum(), sum(blocks.lengths[stimulus] for stimulus in groups)
     for stimulus, names in groups.items():
         rows, counts = blocks.of[stimulus]
         counts = counts.astype(np.float64)
         scans = counts @ np.array([len(block) for block in rows], float)[:, None]
         length = blocks.lengths[stimulus]
-        single, together, squares = np.zeros(()), np.zeros(()), np.zeros(())
+        single, together, squares = start_of_sum(), start_of_sum(), start_of_sum()
         for name in names:
             values = standardized(by_run[name][:length])
             single = single - (counts @ _sums(values, rows)) ** 2 / scans

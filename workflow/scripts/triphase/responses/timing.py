@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from triphase.core.batches import start_of_sum
 from triphase.responses.ceiling import fisher_mean
 from triphase.stats.scoring import fisher_z, pearson
 
@@ -89,7 +90,7 @@ def chance_of_peak(runs: Sequence[tuple[np.ndarray, np.ndarray]], tr: float, see
     float array (region,)
     """
     rng = np.random.default_rng(seed)
-    total, null = sum(len(responses) for _, responses in runs), np.zeros(())
+    total, null = sum(len(responses) for _, responses in runs), start_of_sum()
     for rates, responses in runs:
         scans = len(responses)
         # No longer than a third of a short run, so that there is something to draw from.

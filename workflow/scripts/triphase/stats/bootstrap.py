@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from triphase.core.batches import slices
+from triphase.core.batches import slices, start_of_sum
 from triphase.stats.resampling import VOXEL_BATCH, Ints, group_sizes, normed, per_stretch, seam_factor
 from triphase.stats.scoring import centre, fisher_z
 
@@ -170,12 +170,13 @@ def average_r(stretches: Sequence[tuple[Any, ...]]) -> np.ndarray:
     -------
     array (n_draws, n_targets): 0 where a prediction is constant, NaN where a response is
     """
-    z, total = np.zeros(()), sum(weight for weight, *_ in stretches)
+    z, total = start_of_sum(), sum(weight for weight, *_ in stretches)
     for weight, n, x, xx, xy, y, yy in stretches:
         spread = np.sqrt(np.maximum(xx - x * x / n, 0) * np.maximum(yy - y * y / n, 0))
         r = (xy - x * y / n) / np.where(spread > 0, spread, np.inf)
         z = z + weight / total * fisher_z(np.where(yy > 0, r, np.nan))
-    return np.tanh(z)
+    averaged: np.ndarray = np.tanh(z)
+    return averaged
 
 
 def bootstrap_r(

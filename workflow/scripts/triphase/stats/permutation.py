@@ -12,6 +12,7 @@ from math import factorial, prod
 import numpy as np
 import scipy.sparse as sp
 
+from triphase.core.batches import start_of_sum
 from triphase.core.errors import InputError
 from triphase.stats.resampling import Ints, distinct, group_sizes, normed, p_values, per_stretch, seam_factor
 from triphase.stats.scoring import fisher_z
@@ -95,7 +96,7 @@ def permutation_test(
     ]
 
     def scores(batch: slice) -> tuple[np.ndarray, np.ndarray]:
-        observed, null = np.zeros(()), np.zeros(())
+        observed, null = start_of_sum(), start_of_sum()
         for rows, count, weight, indicator in parts:
             x, y = (normed(values[rows, batch]) for values in (predictions, responses))
             products = _block_products(x, y, count)

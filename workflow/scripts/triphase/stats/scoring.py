@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from triphase.core.batches import start_of_sum
+
 # Fisher's z is infinite at r = 1; predictions that good do not occur in real data.
 LARGEST_R = 1 - 1e-6
 # A column whose variance is a smaller share of its mean square is constant, but for rounding.
@@ -31,7 +33,7 @@ def correlate(
         0 where a prediction is constant; NaN where a response is constant in a segment, or anything is NaN.
     split : float64 array (n_bands, n_targets), summing to `joint`
     """
-    z_split, total = np.zeros(()), 0
+    z_split, total = start_of_sum(), 0
     for rows in segments:
         predicted, measured = centre(predictions[:, rows]), centre(responses[rows])
         joint = predicted.sum(0)

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 import scipy.fft
 
+from triphase.core.batches import start_of_sum
 from triphase.core.errors import InputError
 from triphase.stats.resampling import Ints, distinct, group_sizes, normed, p_values, per_stretch
 from triphase.stats.scoring import fisher_z
@@ -82,7 +83,7 @@ def shift_test(
     total = sum(len(rows) for rows in segments)
 
     def scores(batch: slice) -> tuple[np.ndarray, np.ndarray]:
-        observed, null = np.zeros(()), np.zeros(())
+        observed, null = start_of_sum(), start_of_sum()
         for rows, lag in zip(segments, lags, strict=True):
             z = len(rows) / total * fisher_z(_all_lags(predictions[rows, batch], responses[rows, batch]))
             observed, null = observed + z[0], null + z[lag]
