@@ -42,7 +42,10 @@ OFFLINE = {
 
 def alice_paths(subject, run):
     number = subject["id"]
-    return {"response": f"derivatives/sub-{number}/sub-{number}_task-alice_bold_preprocessed.nii.gz"}
+    return {
+        "response": f"derivatives/sub-{number}/sub-{number}_task-alice_bold_preprocessed.nii.gz",
+        "events": f"sub-{number}/sub-{number}_task-alice_events.tsv",
+    }
 
 
 def lebel_paths(subject, run):

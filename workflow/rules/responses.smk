@@ -22,7 +22,11 @@ rule clean_responses:
         mem_mb=lambda w, attempt: attempt * READERS[SOURCE["reader"]].megabytes,
         runtime=lambda w, attempt: 240 * attempt,
     params:
-        settings=settings("clean_responses", rois=DATASET["rois"] if DATASET["atlas"] else []),
+        settings=settings(
+            "clean_responses",
+            subject=lambda w: STUDY.subjects[w.subject],
+            rois=DATASET["rois"] if DATASET["atlas"] else [],
+        ),
     script:
         "../scripts/clean_responses.py"
 

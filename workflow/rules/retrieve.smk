@@ -47,7 +47,7 @@ rule fetch_responses:
         settings=settings(
             "fetch_responses",
             subject=lambda w: STUDY.subjects[w.subject],
-            local_data=STUDY.local_data_if(SOURCE["root"]),
+            local_data=STUDY.local_data_if(*STUDY.response_roots),
         ),
     script:
         "../scripts/fetch_responses.py"

@@ -4,13 +4,13 @@ from triphase.config.jobs import FetchResponses
 from triphase.core.artefacts import write_json
 from triphase.core.job import Job, start
 from triphase.core.types import Section
-from triphase.sources.manifest import fetch_files, wanted_files
+from triphase.sources.manifest import fetch_files, subject_files
 
 
 def main(job: Job[FetchResponses]) -> None:
     """Write the manifest of one subject: the files of each role."""
     paths, settings = job.paths, job.settings
-    sets = [(settings.source["root"], wanted_files(settings.source["files"], settings.subject, settings.runs))]
+    sets = subject_files(settings.source, settings.events, settings.subject, settings.runs)
     about: Section = {"dataset": settings.dataset, "local_data": settings.local_data}
     user = f"{settings.study}/{job.wildcards.subject}"
     write_json(paths.manifest, fetch_files(sets, **about, user=user, execution=job.execution))

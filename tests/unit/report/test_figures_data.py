@@ -24,7 +24,14 @@ from triphase.responses.timing import LAGS
 def description(subjects=3, runs=2, rois=("Aud", "LTemp"), motion=True, group=True, kind="isc"):
     """What `describe_data` writes, made up."""
     curve = np.exp(-((LAGS / 4) ** 2)).tolist()
-    record = {"stimulus": "<one>", "volumes": 100, "nonfinite": 0, "constant": 3, "sound_onset": 0.5}
+    record = {
+        "stimulus": "<one>",
+        "volumes": 100,
+        "nonfinite": 0,
+        "constant": 3,
+        "sound_onset": 0.5,
+        "onset_applied": False,
+    }
     record |= {"mean_fd": 0.2 if motion else None, "max_fd": 1.0 if motion else None}
     peak = {"lag": 0.5, "r": 0.4, "p": 0.002, "curve": curve}
     names = [f"s{s}" for s in range(subjects)]
@@ -40,7 +47,7 @@ def description(subjects=3, runs=2, rois=("Aud", "LTemp"), motion=True, group=Tr
         "findings": ["Runs that are missing: s0 (run-1)."],
         "runs": [
             {"run": f"run-{r}", "stimulus": "<one>", "test": r == 1, "subjects": subjects, "volumes": [100],
-             "events": 5, "first": 0.5, "last": 9.0, "rate": 1.7}
+             "events": 5, "onsets": [0.5], "first": 0.5, "last": 9.0, "rate": 1.7}
             for r in range(runs)
         ],
         "subjects": [

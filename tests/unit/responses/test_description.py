@@ -1,7 +1,6 @@
 """The description of a data set: clocks that agree or not by construction, and what is said about what is missing."""
 
 import json
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ from triphase.responses.description import (
     findings,
     group_series,
     overall,
-    sound_onsets,
     subject_series,
 )
 from triphase.responses.timing import LAGS, chance_of_peak, check_timing, judge, lag_curves, rate_at_lags
@@ -149,7 +147,7 @@ def stored(tmp_path, rng):
     """A subject's file with two runs, one voxel that is not valid."""
     values = rng.normal(size=(30, 4)).astype(np.float32)
     values[:10, 3] = np.nan
-    record = {"nonfinite": 1, "constant": 0, "mean_fd": 0.7, "max_fd": 2.0, "stimulus": "one"}
+    record = {"nonfinite": 1, "constant": 0, "mean_fd": 0.7, "max_fd": 2.0, "stimulus": "one", "sound_onset": 0.5}
     dataset = xr.Dataset(
         {"responses": (("time", "voxel"), values)},
         coords={
@@ -172,11 +170,10 @@ def stored(tmp_path, rng):
 def test_facts_and_series_of_a_subject(stored):
     path, values = stored
     manifest = {"files": {"response": {"a": {"path": "x", "bytes": 5}, "b": {"path": "x", "bytes": 5}}, "mask": {}}}
-    facts = describe_subject(path, manifest, {"run-2": 0.5})
+    facts = describe_subject(path, manifest)
     assert (facts["voxels"], facts["valid"], facts["volumes"], facts["seconds"]) == (4, 3, 30, 60)
     assert (facts["files"], facts["bytes"]) == (1, 5)
-    assert facts["runs"][0] | {"start": 20, "end": 40, "sound_onset": None} == facts["runs"][0]
-    assert facts["runs"][1]["sound_onset"] == 0.5
+    assert facts["runs"][0] | {"start": 20, "end": 40, "sound_onset": 0.5} == facts["runs"][0]
     series, times, names = subject_series(path, ROIS)
     assert names == ["Aud", "LTemp", "language", "all"] and times["run-1"][0] == 20
     expected = np.stack([values[10:, :2].mean(1), values[10:, 2], values[10:, 2], values[10:, :3].mean(1)], axis=1)
@@ -198,24 +195,3 @@ def test_facts_and_series_of_a_subject(stored):
         "No word in: run-2",
     ):
         assert any(text in item for item in noted), (text, noted)
-
-
-def test_sound_onsets_are_read_from_git_alone(tmp_path):
-    def git(*arguments):
-        subprocess.run(
-            ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True
-        )
-
-    git("init", "-q")
-    for name, onset in (("18", "0.657"), ("22", "n/a")):
-        (tmp_path / f"sub-{name}_events.tsv").write_text(f"onset\tduration\tstim_file\n{onset}\t748\ta.wav\n")
-    git("add", ".")
-    git("commit", "-q", "-m", "x")
-    manifest = {"clone": str(tmp_path), "commit": "HEAD"}
-    runs = [{"name": "run-1", "stimulus": "a"}]
-
-    def told(identity, manifest=manifest, template="sub-{id}_events.tsv"):
-        return sound_onsets(manifest, template, {"name": f"s{identity}", "id": identity}, runs)
-
-    assert told("18") == {"run-1": 0.657}
-    assert told("22") == told("99") == told("18", {"clone": None}) == told("18", template=None) == {}

@@ -12,7 +12,7 @@ from triphase.config.jobs import CleanResponses
 from triphase.core.artefacts import read_arrays, write_arrays
 from triphase.core.errors import InputError
 from triphase.responses.cleaning import clean_run
-from triphase.responses.subject import clean_subject, load_responses, overlap_volumes
+from triphase.responses.subject import clean_subject, cut_volumes, load_responses
 
 
 @pytest.fixture
@@ -134,14 +134,16 @@ def test_overlap_is_cut_after_cleaning_and_before_standardising(tmp_path, rng):
     whole, _ = clean_run(values[1].copy(), tr=TR, high_pass=HIGH_PASS)
     np.testing.assert_allclose(dataset["responses"].values[second], zscore(whole[6:]), atol=1e-5)
     record = dataset.attrs["runs"][1]
-    assert (record["volumes"], record["volumes_read"], record["overlap_volumes"]) == (64, 70, 6)
-    with pytest.raises(InputError, match="run-2.txt: 70 volumes, and all lie in the 148 s that run run-2 shares"):
+    assert (record["volumes"], record["volumes_read"], record["cut_volumes"]) == (64, 70, 6)
+    with pytest.raises(
+        InputError, match="run-2.txt: 70 volumes, and all lie in what is left out .* run run-2: overlap 148 s"
+    ):
         clean(subject_files(tmp_path, values), runs=[RUNS[0], {**RUNS[1], "overlap": 148}])
 
 
 @pytest.mark.parametrize(("overlap", "dropped", "tr", "volumes"), [(20, 0, 1, 20), (20, 0, 1.5, 14), (3, 2, 2, 0)])
 def test_volumes_of_an_overlap(overlap, dropped, tr, volumes):
-    assert overlap_volumes({"overlap": overlap}, dropped, tr) == volumes
+    assert cut_volumes({"overlap": overlap}, dropped, tr) == volumes
     times = (np.arange(100) + dropped) * tr
     assert (times < overlap).sum() == volumes or dropped * tr > overlap
 
@@ -177,7 +179,8 @@ def test_record_of_a_run(tmp_path, rng):
     assert first.pop("mean_fd") == pytest.approx((0.5 + 0.5 + 9) / 60, abs=1e-6)
     assert first.pop("max_fd") == pytest.approx(9.0, abs=1e-6)
     assert first == {
-        "run": "run-1", "stimulus": "one", "volumes": 60, "volumes_read": 60, "overlap_volumes": 0, "tr_found": None,
+        "run": "run-1", "stimulus": "one", "volumes": 60, "volumes_read": 60, "cut_volumes": 0,
+        "sound_onset": None, "onset_applied": False, "tr_found": None,
         "nonfinite": 1, "constant": 0, "confounds": 6,
     }  # fmt: skip
     assert second["mean_fd"] is None and second["confounds"] == 5

@@ -35,6 +35,11 @@ def check_entry(entry: Section, where: str) -> None:
         if "runs" in subject:
             known = runs or []
             require_known(f"{where}/subjects/{subject['name']}/runs", subject["runs"], known, "is not a run; there are")
+        _check_files(f"{where}/subjects/{subject['name']}/files", subject, runs)
+    _check_roots(where, entry)
+    for run in entry["runs"] or []:
+        if run.get("last", run.get("first", 0)) < run.get("first", 0):
+            raise InputError(f"{where}/runs/{run['name']}/last: {run['last']} must not be before first, {run['first']}")
     stimuli = sorted({run.get("stimulus", run["name"]) for run in entry["runs"] or []})
     for transcript in entry["transcripts"]:
         _check_transcript(f"{where}/transcripts/{transcript['name']}", transcript, stimuli)
@@ -42,7 +47,39 @@ def check_entry(entry: Section, where: str) -> None:
         _check_source(f"{where}/sources/{source['name']}", source, entry["subjects"])
     if audio := entry.get("audio"):
         check_template(f"{where}/audio/path", audio["path"], ["stimulus", "run"])
-    check_template(f"{where}/events", entry.get("events"), ["subject", "id", "run", "stimulus"])
+    if events := entry.get("events"):
+        for key, template in {"path": events["path"], **events.get("where", {})}.items():
+            check_template(f"{where}/events/{key}", template, ["subject", "id", "run", "stimulus"])
+
+
+def _check_files(where: str, subject: Section, runs: list[str] | None) -> None:
+    """The files of a subject's runs are named by run, or as many as it has runs."""
+    heard = subject.get("runs", runs or [])
+    files = subject.get("files", {})
+    if runs is None and files:
+        raise InputError(f"{where}: the entry names no runs that they could be of; name its runs")
+    if isinstance(files, list) and len(files) != len(heard):
+        raise InputError(
+            f"{where}: {len(files)} files for {len(heard)} runs; list one for each run, in their order, or name the "
+            "run of each"
+        )
+    if isinstance(files, dict):
+        require_known(where, files, heard, "is not a run of this subject; there are")
+
+
+def _check_roots(where: str, entry: Section) -> None:
+    """Further roots are a data set or a folder, and every file of the entry lies in a root that there is."""
+    more = entry.get("roots", [])
+    for root in more:
+        if root["name"] in ("dataset", "local_data"):
+            raise InputError(f"{where}/roots: {root['name']!r} is a root of every entry; give another name")
+        if ("folder" in root) == ("url" in root):
+            raise InputError(f"{where}/roots/{root['name']}: give either url (and version) or folder")
+    known = ["dataset", "local_data", *(root["name"] for root in more)]
+    parts = {f"{where}/{key}/{part['name']}": part for key in ("transcripts", "sources") for part in entry[key]}
+    parts |= {f"{where}/{key}": entry[key] for key in ("audio", "events") if entry.get(key)}
+    for place, part in parts.items():
+        require_known(f"{place}/root", [part["root"]], known, "is not a root; there are")
 
 
 def _check_keys(where: str, entry: Section, base: str, declared: Format) -> None:
@@ -87,6 +124,8 @@ def _check_source(where: str, source: Section, subjects: Entries | None) -> None
         without = [subject["name"] for subject in served if "id" not in subject]
         if "id" in used and without:
             raise InputError(f"{where}/{key}: {source[key]!r} uses {{id}}, but the subject {without[0]!r} has no id")
+    for key in reader.templates:
+        check_template(f"{where}/{key}", source.get(key), ["run", "stimulus"])
     regions = [region["name"] for region in source.get("regions", [])]
     if "columns" in source:
         require_known(f"{where}/regions", regions, source["columns"], "is not among its columns; there are")

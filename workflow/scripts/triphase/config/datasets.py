@@ -62,11 +62,13 @@ def resolve_dataset(
     Returns
     -------
     dict
-        name, title, url, version, license, citation, language, local_data_hint, tr, simulate, events; `subjects` (name,
-        id) and `runs` (name, stimulus, group, test, repeat, overlap) of the study; `left_out`, names of runs that were
+        name, title, url, version, license, citation, language, local_data_hint, tr, simulate, roots, audio, as the
+        registry has them; `events`, the tables of onsets, or None; `unverified`, lines that say what could not be;
+        `subjects` (name, id, and files by run) and `runs` (name, stimulus, group, test, repeat, overlap, skipped,
+        first, last) of the study; `left_out`, names of runs that were
         not chosen away but that not every subject has; `words`, the chosen transcript, and
         `source`, the chosen source of responses with the path template of each role of its `files`, each with its
-        defaults; `audio`; `brain`; `atlas`, or None; `rois`, the regions of the atlas or of the source, with language
+        defaults; `brain`; `atlas`, or None; `rois`, the regions of the atlas or of the source, with language
         and sensory.
 
     Raises
@@ -94,7 +96,10 @@ def resolve_dataset(
     kept = ("name", "title", "license", "citation", "language", "tr")
     resolved = {
         **{key: entry[key] for key in kept},
-        **{key: entry.get(key) for key in ("local_data_hint", "simulate", "events", "audio")},
+        **{key: entry.get(key) for key in ("local_data_hint", "simulate", "audio")},
+        "roots": entry.get("roots", []),
+        "events": _events(entry.get("events"), words, source),
+        "unverified": _unverified(entry, words, source),
         "url": (entry["url"] or "").replace("{study}", study) or None,
         "version": entry["version"],
         "subjects": subjects,
@@ -116,6 +121,23 @@ def _chosen(entries: Entries, name: str | None, where: str, what: str) -> Sectio
     names = [entry["name"] for entry in entries]
     require_known(where, [name], names, what)
     return entries[names.index(name)]
+
+
+def _events(events: Section | None, words: Section, source: Section) -> Section | None:
+    """The tables of onsets; None where they are only told, and lie where the study reads nothing else."""
+    if events is None or not (events["applied"] or events["root"] in (words["root"], source["root"])):
+        return None
+    return {"column": "onset", "where": {}, **events}
+
+
+def _unverified(entry: Section, words: Section, source: Section) -> list[str]:
+    """What the registry says of the entry, the transcript and the source that nobody could verify."""
+    told = {
+        entry["name"]: entry,
+        f"transcripts/{words['name']}": words,
+        f"sources/{source['name']}": source,
+    }
+    return [f"{where}: not verified: {part['unverified']}" for where, part in told.items() if part.get("unverified")]
 
 
 def _atlas(name: str | None, atlases: Section, source: Section) -> Section | None:
@@ -162,8 +184,8 @@ def _subjects_and_runs(
     require_known("dataset/subjects", chosen, known, f"is not a subject of {entry['name']}; there are")
     what = f"has no responses of source {source['name']!r}; those who have"
     require_known("dataset/subjects", chosen, served, what)
-    subjects = [subject for subject in subjects if subject["name"] in chosen]
     there = [run["name"] for run in runs]
+    subjects = [_with_called(subject, there) for subject in subjects if subject["name"] in chosen]
     heard = {s["name"]: [name for name in there if name in s.get("runs", there)] for s in subjects}
     wanted = there if selection["runs"] is None else selection["runs"]
     require_known("dataset/runs", wanted, there, f"is not a run of {entry['name']}; there are")
@@ -184,8 +206,18 @@ def _subjects_and_runs(
     return [{key: value for key, value in s.items() if key != "runs"} for s in subjects], described, left_out
 
 
+def _with_called(subject: Section, runs: list[str]) -> Section:
+    """A subject whose `files`, if it has any, are a dict of run to what `{run}` stands for in its paths."""
+    if not isinstance(files := subject.get("files"), list):
+        return subject
+    return {
+        **subject,
+        "files": dict(zip([run for run in runs if run in subject.get("runs", runs)], files, strict=True)),
+    }
+
+
 def _check_resolved(dataset: Section, study: str) -> None:
-    roots = {dataset["words"]["root"], dataset["source"]["root"]}
+    roots = {dataset["words"]["root"], dataset["source"]["root"], (dataset["events"] or {}).get("root")}
     for key in ("url", "version") if "dataset" in roots else ():
         if dataset[key] is None:
             raise InputError(f"dataset/overrides/{key}: {dataset['name']!r} has none in the registry; set it")
@@ -197,8 +229,9 @@ def _check_resolved(dataset: Section, study: str) -> None:
             f"dataset/overrides/url: {dataset['url']!r} must be {here}, where dataset/simulate makes the data set"
         )
     stimuli = sorted({run["stimulus"] for run in dataset["runs"]})
-    if len(stimuli) > 1 and not any(field in dataset["words"]["path"] for field in ("{stimulus}", "{run}")):
+    told = [dataset["words"]["path"], *dataset["words"].get("where", {}).values()]
+    if len(stimuli) > 1 and not any("{stimulus}" in template for template in told):
         raise InputError(
             f"dataset/transcript: {dataset['words']['path']!r} is one file for {len(stimuli)} stimuli; it must hold "
-            "{stimulus}"
+            "{stimulus}, or `where` must say which rows are whose"
         )

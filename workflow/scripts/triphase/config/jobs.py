@@ -5,15 +5,15 @@ the config, so a change of another key reruns nothing. These classes only declar
 params, which is why `triphase.core.digest` leaves this module out. Snakemake imports it at every start: nothing heavy.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from triphase.core.types import Entries, Section
 
 
-def key(path: str, *only: str) -> Any:
+def key(path: str, *only: str, default: Any = MISSING) -> Any:
     """A field that is read from the config: the path of its key, and which keys of a section it takes (all if none)."""
-    return field(metadata={"key": path, "only": only})
+    return field(default=default, metadata={"key": path, "only": only})
 
 
 def _at(config: Section, path: str) -> Any:
@@ -62,7 +62,7 @@ class TrainModel:
 
 # ---- sources: data sets, checkpoints, tasks
 
-ORIGIN = ("name", "url", "version", "local_data_hint")
+ORIGIN = ("name", "url", "version", "roots", "local_data_hint")
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class FetchResponses:
     dataset: Section = key("dataset", *ORIGIN)
     source: Section = key("dataset/source")
     runs: Entries = key("dataset/runs")
+    events: Section | None = key("dataset/events", default=None)
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,12 @@ class PlanDownload:
     atlas: Section | None
     asked: float
     dataset: Section = key("dataset", *ORIGIN)
-    words: Section = key("dataset/words", "root", "path")
+    words: Section = key("dataset/words", "root", "path", "unverified")
     source: Section = key("dataset/source")
     subjects: Entries = key("dataset/subjects")
     runs: Entries = key("dataset/runs")
     local_data: str | None = key("local_data")
+    events: Section | None = key("dataset/events", default=None)
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,8 @@ class CleanResponses:
     brain: str = key("dataset/brain")
     atlas: Section | None = key("dataset/atlas")
     cleaning: Section = key("responses")
+    events: Section | None = key("dataset/events", default=None)
+    subject: Section = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,7 @@ class DescribeData:
     left_out: Any = key("dataset/left_out")
     rois: Entries = key("dataset/rois")
     tr: float = key("dataset/tr")
-    events: Any = key("dataset/events")
+    unverified: list[str] = key("dataset/unverified")
     seed: int = key("seed")
 
 

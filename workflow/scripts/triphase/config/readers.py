@@ -20,12 +20,14 @@ class Reader(Format):
     Attributes
     ----------
     files : keys of more path templates, whose files are fetched as well; null where a subject has none
+    templates : keys of its own in which {run} and {stimulus} stand for a run's, as where a file holds several
     names_regions : whether it names the region of each voxel by itself, without a label image
     hemispheres : whether a path may have {hemi}, and so stand for a file per hemisphere
     megabytes : memory of a job that cleans a subject's responses
     """
 
     files: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
     names_regions: bool = False
     hemispheres: bool = False
     megabytes: int = 6000

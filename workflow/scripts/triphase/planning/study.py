@@ -20,10 +20,11 @@ from triphase.sources.local_data import below_local_data
 from triphase.sources.manifest import (
     check_local,
     existing_files,
+    own_folders,
     paths_of,
     stimulus_files,
     study_files,
-    wanted_files,
+    subject_files,
 )
 from triphase.tasks import plan
 
@@ -54,7 +55,8 @@ class Study:
         own = config.get("local_data") or os.environ.get("TRIPHASE_TEST_DATA") or None
         config = in_order(resolve_config({**config, "local_data": own}, project, sources))
         models = apply_lock(config["models"], read_lock(config["lock"]), config["integrity"])
-        check_local(study_files(config), own, config["dataset"].get("local_data_hint"))
+        for root, folder in own_folders(config["dataset"], own).items():
+            check_local(study_files(config, root), folder, config["dataset"].get("local_data_hint"), root)
         study = cls(config, {model["name"]: model for model in models})
         assert study.task_jobs is not None  # what is wrong with a task is said before any job
         return study
@@ -92,6 +94,11 @@ class Study:
         return [entry["root"] for entry in (self.config["dataset"]["words"], self.audio) if entry]
 
     @property
+    def response_roots(self) -> list[str]:
+        """Where what the study reads of a subject lies."""
+        return [entry["root"] for entry in (self.source, self.config["dataset"]["events"]) if entry]
+
+    @property
     def atlas(self) -> Section | None:
         """The atlas that is fetched; None where regions are the source's own or spheres around coordinates."""
         atlas = self.config["dataset"]["atlas"]
@@ -102,8 +109,8 @@ class Study:
         return self.config["local_data"] if "local_data" in roots else None
 
     def _own_files(self, root, paths):
-        """Files of the user's own folder as inputs, so that replacing one reruns what read it."""
-        return existing_files(paths, self.config["local_data"]) if root == "local_data" else []
+        """Files of the user's own folders as inputs, so that replacing one reruns what read it."""
+        return existing_files(paths, own_folders(self.config["dataset"], self.config["local_data"]).get(root))
 
     def own_stimuli(self) -> list[str]:
         """The transcripts and sounds that lie in the user's own folder."""
@@ -112,8 +119,9 @@ class Study:
 
     def own_responses(self, subject: str) -> list[str]:
         """What lies in the user's own folder of one subject's responses."""
-        files = wanted_files(self.source["files"], self.subjects[subject], self.config["dataset"]["runs"])
-        return self._own_files(self.source["root"], paths_of(files))
+        dataset = self.config["dataset"]
+        sets = subject_files(self.source, dataset["events"], self.subjects[subject], dataset["runs"])
+        return [path for root, files in sets for path in self._own_files(root, paths_of(files))]
 
     def unseen_text(self) -> list[str]:
         """Path of the text that surprisal of the stimulus is compared with, in a list that is empty without one."""
@@ -239,6 +247,7 @@ class Study:
         }
 
     def remarks(self) -> list[str]:
-        """What the user should know before the first job: checkpoints left out or shared, concepts without labels."""
+        """What the user should know before the first job: what is unverified, missing checkpoints, absent concepts."""
         models = self.models.values()
-        return missing_lines(models) + shared_lines(models) + absent_concepts(self.config)
+        unverified = [f"dataset/{line}" for line in self.config["dataset"]["unverified"]]
+        return unverified + missing_lines(models) + shared_lines(models) + absent_concepts(self.config)

@@ -16,32 +16,30 @@ from triphase.responses.regions import region_means, voxel_batches
 from triphase.responses.subject import load_responses
 from triphase.responses.targets import region_masks
 from triphase.responses.timing import LAGS, check_timing, judge
-from triphase.sources.clones import try_git
 
 # Of runs or subjects that a remark names.
 MOST_NAMES = 8
 
 
-def describe_subject(path: str | Path, manifest: Section, onsets: Mapping[str, float | None]) -> dict[str, Any]:
+def describe_subject(path: str | Path, manifest: Section) -> dict[str, Any]:
     """Facts of one subject's file.
 
     Parameters
     ----------
     path : path of a `responses/{subject}.zarr.zip`
     manifest : dict, the subject's manifest
-    onsets : dict of run to s, from `sound_onsets`
 
     Returns
     -------
     dict with voxels, valid, volumes, seconds, bytes (of the data set's files) and runs (the records of `clean_subject`,
-    with start and end, s on the words' clock, and sound_onset, s or None)
+    with start and end, s on the words' clock)
     """
     with open_arrays(path) as data:
         valid, run, times, tr = data["valid"].values, data["run"].values, data["time_s"].values, data.attrs["tr"]
         records = [dict(record) for record in data.attrs["runs"]]
     for record in records:
         mine = times[run == record["run"]]
-        record |= {"start": float(mine[0]), "end": float(mine[-1] + tr), "sound_onset": onsets.get(record["run"])}
+        record |= {"start": float(mine[0]), "end": float(mine[-1] + tr)}
     files = {file["path"]: file.get("bytes") for role in manifest["files"].values() for file in role.values()}
     return {
         "voxels": len(valid),
@@ -52,37 +50,6 @@ def describe_subject(path: str | Path, manifest: Section, onsets: Mapping[str, f
         "bytes": sum(size or 0 for size in files.values()),
         "runs": records,
     }
-
-
-def sound_onsets(manifest: Section, template: str | None, subject: Section, runs: Entries) -> dict[str, float | None]:
-    """When the sound began, by the data set's own table of events: told, and not applied.
-
-    Only tables that lie in git, not in the annex, are read; nothing is fetched for them.
-
-    Parameters
-    ----------
-    manifest : dict, of the transcripts, whose clone is asked
-    template : str or None, path of a subject's table of events in the data set
-    subject : dict with name and id
-    runs : list of dict with name and stimulus
-
-    Returns
-    -------
-    dict of run to s after the start of the scan, of the first event; runs whose table does not tell are absent
-    """
-    onsets = {}
-    if template is None or not manifest.get("clone"):
-        return {}
-    for run in runs:
-        names = {"subject": subject["name"], "id": subject.get("id", subject["name"]), "stimulus": run["stimulus"]}
-        path = template.format(**names, run=run["name"])
-        rows = (try_git(manifest["clone"], "show", f"{manifest['commit']}:{path}") or "").splitlines()
-        cells = [dict(zip(rows[0].split("\t"), row.split("\t"), strict=False)) for row in rows[1:2]]
-        try:
-            onsets[run["name"]] = float(cells[0]["onset"])
-        except (IndexError, KeyError, ValueError):
-            continue
-    return {run: onset for run, onset in onsets.items() if np.isfinite(onset)}
 
 
 def subject_series(path: str | Path, rois: Entries) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[str]]:
@@ -129,6 +96,7 @@ def describe_runs(words: pd.DataFrame, runs: Entries, subjects: Mapping[str, Sec
                 "test": bool(run.get("test")),
                 "subjects": len(records),
                 "volumes": sorted({record["volumes"] for record in records}),
+                "onsets": sorted({r["sound_onset"] for r in records if r.get("sound_onset") is not None}),
                 "events": len(heard),
                 "first": finite_or_none(first),
                 "last": finite_or_none(last),

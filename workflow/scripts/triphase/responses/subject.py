@@ -16,6 +16,7 @@ from triphase.core.types import Entries, Section
 from triphase.responses.atlas import label_voxels
 from triphase.responses.cleaning import clean_run, usable_voxels
 from triphase.responses.confounds import motion_summary, run_confounds
+from triphase.responses.onsets import read_onset
 from triphase.responses.readers import open_reader, open_run, paths_of
 from triphase.responses.readers.recording import Recording
 from triphase.sources.manifest import of_run
@@ -59,18 +60,32 @@ def load_responses(
     return data
 
 
-def overlap_volumes(run: Section, dropped: int, tr: float) -> int:
-    """Volumes at the start of a run's file that fall into its `overlap` (s) with the run before."""
-    return max(0, int(np.ceil(run.get("overlap", 0) / tr - 1e-6)) - dropped)
+def cut_volumes(run: Section, dropped: int, tr: float, onset: float = 0.0) -> int:
+    """Volumes at the start of a run's file that are left out once they are cleaned with the others.
+
+    They fall into its `overlap` with the run before, into what is `skipped` of it (both in s), or they were begun
+    before what is heard began, `onset` s into the scan.
+    """
+    seconds = max(run.get("overlap", 0.0), onset + run.get("skipped", 0.0), onset)
+    return max(0, int(np.ceil(seconds / tr - 1e-6)) - dropped)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A run before it is read; `cut`: volumes at its start that are cleaned with the others and then left out."""
+    """A run before it is read.
+
+    Attributes
+    ----------
+    cut : volumes at its start that are cleaned with the others and then left out
+    told : s into the scan at which what is heard begins, as the data set's events tell it; None where they do not
+    onset : the same where it is applied, else 0: it is time 0 of the words' clock
+    """
 
     run: Section
     recording: Recording
     cut: int
+    told: float | None = None
+    onset: float = 0.0
 
 
 def clean_subject(
@@ -86,15 +101,18 @@ def clean_subject(
     The file is a `.zarr.zip` (see `artefacts`), to be read by `load_responses`. It holds `responses` (time, voxel)
     float32, in chunks of 128 x 4,096, so that a run or a block of voxels can be read alone; NaN in the runs where a
     voxel cannot be used. Coordinates: run and time_s (time; row i of a file is volume i + dropped_volumes, so time_s is
-    (i + dropped_volumes) TR, seconds on the words' clock), roi, x, y, z (mm; NaN where the source has none) and valid
-    (voxel): whether it can be used in every run. Rows within a run's `overlap` are cleaned and then left out; the
-    time_s of the others stays what it was, so that features can be shifted before the cut.
+    (i + dropped_volumes) TR less the onset of what is heard, seconds on the words' clock), roi, x, y, z (mm; NaN where
+    the source has none) and valid (voxel): whether it can be used in every run. Rows within a run's `overlap`, within
+    what is `skipped` of it and before an onset that is applied are cleaned and then left out; the time_s of the others
+    stays what it was, so that features can be shifted before the cut.
 
     Attributes: subject, source, space, tr (s), dropped_volumes, cleaning, brain, atlas (name or None), those given, and
     `runs`, a list with a dict per run, in order:
 
     - run, stimulus: its names
-    - volumes: rows in this file; volumes_read: in the data set's file; overlap_volumes: those left out
+    - volumes: rows in this file; volumes_read: in the data set's file; cut_volumes: those left out
+    - sound_onset: s into the scan, as the data set's events tell it, or None; onset_applied: whether time_s counts from
+      it
     - tr_found: the TR of the file's header in s, None where it has none
     - nonfinite, constant: voxels with a value that is not finite, and voxels that never change (also: once cleaned)
     - confounds: number of confounds regressed out, expansions included
@@ -122,7 +140,7 @@ def clean_subject(
     # Whatever the headers tell is checked before the first run is read.
     parts = []
     for run in settings.runs:
-        parts.append(Part(run, open_run(reader, files, run), overlap_volumes(run, missing[0], tr)))
+        parts.append(_part(reader, files, run, settings))
         _check(parts[-1], subject, words, missing, tr)
     kept = [part.recording.volumes - part.cut for part in parts]
     usable, records = np.ones(len(reader.table), bool), []
@@ -150,16 +168,37 @@ def clean_subject(
         stream.finish(_frame(reader.table, parts, usable, missing[0], tr).assign_attrs({**about, **attributes}))
 
 
+def _part(reader, files, run, settings):
+    """A run whose headers were looked at, with its onset."""
+    called = settings.subject.get("files", {}).get(run["name"], run["name"])
+    recording = open_run(reader, files, {**run, "called": called})
+    told, events = None, settings.events
+    if events:
+        names = {**settings.subject, "run": called, "stimulus": run["stimulus"]}
+        names["subject"] = names.pop("name", "")
+        told = read_onset(of_run(files["events"], run)["path"], events, names)
+        if told is None and events["applied"]:
+            where = of_run(files["events"], run)["path"]
+            raise InputError(
+                f"{where}: the onset of run {run['name']!r} is not known (n/a), but it is applied (dataset/events); "
+                "leave the run or the subject out, or set events/applied to false and dropped_volumes by hand"
+            )
+    onset = told if events and events["applied"] else 0.0
+    cut = cut_volumes(run, settings.source["dropped_volumes"], settings.tr, onset)
+    return Part(run, recording, cut, told, onset)
+
+
 def _check(part, subject, words, missing, tr):
     run, recording = part.run, part.recording
     if recording.tr is not None and abs(recording.tr - tr) > TR_TOLERANCE:
         raise InputError(f"{recording.path}: the header's TR is {recording.tr:g} s, but dataset.tr is {tr:g} s")
-    scan_end = (recording.volumes + sum(missing)) * tr
+    scan_end = (recording.volumes + sum(missing)) * tr - part.onset
     check_duration(words[words["run"] == run["name"]], f"{run['name']} of {subject}", scan_end)
     if part.cut >= recording.volumes:
         raise InputError(
-            f"{recording.path}: {recording.volumes} volumes, and all lie in the {run['overlap']:g} s that run "
-            f"{run['name']} shares with the one before (dataset.runs, overlap)"
+            f"{recording.path}: {recording.volumes} volumes, and all lie in what is left out at the start of run "
+            f"{run['name']}: overlap {run.get('overlap', 0):g} s, skipped {run.get('skipped', 0):g} s (dataset.runs), "
+            f"onset {part.onset:g} s (dataset.events)"
         )
 
 
@@ -180,7 +219,9 @@ def _clean(part, files, missing, settings):
         "stimulus": part.run["stimulus"],
         "volumes": len(cleaned),
         "volumes_read": recording.volumes,
-        "overlap_volumes": part.cut,
+        "cut_volumes": part.cut,
+        "sound_onset": part.told,
+        "onset_applied": bool(settings.events and settings.events["applied"]),
         "tr_found": recording.tr,
         **counts,
         "confounds": 0 if confounds is None else confounds.shape[1],
@@ -194,7 +235,7 @@ def _frame(table, parts, usable, dropped, tr):
     import xarray as xr
 
     names = [np.full(part.recording.volumes - part.cut, part.run["name"]) for part in parts]
-    times = [(np.arange(part.cut, part.recording.volumes) + dropped) * tr for part in parts]
+    times = [(np.arange(part.cut, part.recording.volumes) + dropped) * tr - part.onset for part in parts]
     return xr.Dataset(
         coords={
             "run": ("time", np.concatenate(names)),

@@ -4,7 +4,6 @@ A data set is cloned once per URL and version. The commit that was checked out i
 `refs/triphase/pinned`, so that a clone which somebody moved, or whose tag moved at the origin, is refused and not used.
 """
 
-import difflib
 import hashlib
 import logging
 import os
@@ -262,39 +261,6 @@ def find_commit(clone: Path, version: str, others: Iterable[Path]) -> str | None
         for source in ["origin", *others]:
             try_git(clone, "fetch", "--quiet", str(source), version)
     return resolve(clone, version)
-
-
-def file_tree(clone: Clone) -> dict[str, tuple[str, str, str]]:
-    """Mode, blob and size (str each) of every file of the pinned commit, by path."""
-    listing = git(clone.path, "ls-tree", "-r", "-l", "-z", clone.commit)
-    tree = {}
-    for entry in filter(None, listing.split("\0")):
-        facts, path = entry.split("\t", 1)
-        mode, _, blob, size = facts.split()
-        tree[path] = mode, blob, size
-    return tree
-
-
-def check_present(clone: Clone, files: Files) -> None:
-    """InputError when a file is not in the pinned version, or was changed by hand in the clone.
-
-    `files` : dict of role to dict of key to path
-    """
-    tree = file_tree(clone)
-    wanted = [(role, path) for role, entries in files.items() for path in entries.values()]
-    if absent := [(role, path) for role, path in wanted if path not in tree]:
-        role, path = absent[0]
-        near = difflib.get_close_matches(path, tree, n=1, cutoff=0.6)
-        hint = f"; the nearest is {near[0]}" if near else ""
-        raise InputError(f"{clone} has no file {path} (role {role}){and_others(absent)}{hint}")
-    paths = sorted({path for _, path in wanted})
-    status = git(clone.path, "status", "--porcelain", "-z", "--no-renames", "--", *paths)
-    if changed := [entry.strip().split(" ", 1)[1] for entry in status.split("\0") if entry]:
-        path = changed[0]
-        raise InputError(
-            f"{clone.path / path}{and_others(changed)} was changed and is no longer the file of {clone}; keep a copy "
-            f"if you need it, then run `git -C {clone.path} checkout HEAD -- {path}`"
-        )
 
 
 def and_others(items: Sequence[object]) -> str:

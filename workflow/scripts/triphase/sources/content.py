@@ -21,7 +21,6 @@ from triphase.sources.clones import (
     Files,
     and_others,
     check_pinned,
-    check_present,
     is_clone,
     locked,
     pin,
@@ -29,7 +28,9 @@ from triphase.sources.clones import (
 )
 from triphase.sources.downloads import get_content, look_up
 from triphase.sources.failures import diagnose, text_of
+from triphase.sources.manifest import clones_of
 from triphase.sources.sharing import claim, claimed, record_of
+from triphase.sources.tree import check_present
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +62,13 @@ def ensure_content(manifest: Section, *, user: str, execution: Section) -> None:
     InputError
         The clone holds another version than the manifest names, a file was changed, or content cannot be had.
     """
-    if manifest["commit"] is None:
-        return
-    with reopened(manifest) as clone:
-        paths = paths_in(manifest)
-        check_present(clone, paths)
-        entries = look_up(clone, [path for group in paths.values() for path in group.values()])
-        claim(clone, user, [entry.key for entry in entries.values() if entry.key])
-    get_content(clone, list(entries.values()), user=user, execution=execution)
+    for origin in clones_of(manifest):
+        with reopened(origin) as clone:
+            paths = paths_in(manifest["files"], origin)
+            check_present(clone, paths)
+            entries = look_up(clone, [path for group in paths.values() for path in group.values()])
+            claim(clone, user, [entry.key for entry in entries.values() if entry.key])
+        get_content(clone, list(entries.values()), user=user, execution=execution)
 
 
 def release_content(manifest: Section, *, user: str) -> list[str]:
@@ -82,13 +82,16 @@ def release_content(manifest: Section, *, user: str) -> list[str]:
     list of str
         Paths, in the data set, of what was dropped.
     """
-    if manifest["commit"] is None:
-        return []
+    dropped = [_release(manifest["files"], origin, user) for origin in clones_of(manifest)]
+    return [path for paths in dropped for path in paths]
+
+
+def _release(files, origin, user):
     import datalad.api as datalad
 
-    with reopened(manifest) as clone:
+    with reopened(origin) as clone:
         record_of(clone, user).unlink(missing_ok=True)
-        entries = look_up(clone, [path for group in paths_in(manifest).values() for path in group.values()])
+        entries = look_up(clone, [path for group in paths_in(files, origin).values() for path in group.values()])
         here = [entry for entry in entries.values() if entry.key and (clone.path / entry.path).is_file()]
         kept = claimed(clone)
         spare = [entry for entry in here if entry.key not in kept]
@@ -119,32 +122,36 @@ def release_content(manifest: Section, *, user: str) -> list[str]:
 
 
 @contextmanager
-def reopened(manifest: Section) -> Iterator[Clone]:
-    """Yield the clone that a manifest was made from, locked; InputError where it holds another commit by now.
+def reopened(origin: Section) -> Iterator[Clone]:
+    """Yield the clone that files of a manifest are of, locked; InputError where it holds another commit by now.
 
     The origin is not asked, unless the clone is gone and has to be made again.
+
+    Parameters
+    ----------
+    origin : dict with dataset, url, version, commit and clone, of `manifest.clones_of`
     """
     prepare_environment()
-    path = Path(manifest["clone"])
-    about = (manifest["dataset"], manifest["url"], manifest["version"])
+    path = Path(origin["clone"])
+    about = (origin["dataset"], origin["url"], origin["version"])
     with locked(path):
         clone = Clone(path, *about, check_pinned(path) if path.exists() and is_clone(path) else pin(path, *about))
-        if clone.commit != manifest["commit"]:
+        if clone.commit != origin["commit"]:
             raise InputError(
-                f"{clone} is not what the manifest of these files was made from (commit {manifest['commit'][:12]}): "
+                f"{clone} is not what the manifest of these files was made from (commit {origin['commit'][:12]}): "
                 "delete the manifests in results/<study>/sources and run again"
             )
         yield clone
 
 
-def paths_in(manifest: Section) -> Files:
-    """Paths in the data set of those files of a manifest that are of it: dict of role to dict of key to path."""
-    root = Path(manifest["clone"])
+def paths_in(files: Section, origin: Section) -> Files:
+    """Paths in a data set of those files of a manifest that are of it: dict of role to dict of key to path."""
+    root = Path(origin["clone"])
     return {
         role: {
             key: str(Path(file["path"]).relative_to(root))
             for key, file in group.items()
             if Path(file["path"]).is_relative_to(root)
         }
-        for role, group in manifest["files"].items()
+        for role, group in files.items()
     }

@@ -23,14 +23,13 @@ from triphase.sources.clones import (
     Clone,
     Files,
     and_others,
-    check_present,
-    file_tree,
     locked,
     opened,
     try_git,
 )
 from triphase.sources.failures import CREDENTIALS, diagnose, text_of
 from triphase.sources.sharing import claim, list_missing
+from triphase.sources.tree import LINK, by_repository, check_present, file_tree
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +43,15 @@ LOOK = 2.0
 class Entry:
     """A file of the pinned version: its path in the data set, annex key (None: git itself holds it) and size.
 
-    The size is 0 where a key does not say it, as for an address that nobody has downloaded yet.
+    The size is 0 where a key does not say it, as for an address that nobody has downloaded yet. `repository` is the
+    subdataset that the file lies in, "" for the data set itself.
     """
 
     path: str
     key: str | None
     blob: str
     bytes: int
+    repository: str = ""
 
     def present(self, clone: Clone) -> bool:
         """Whether all of the content is there."""
@@ -59,7 +60,7 @@ class Entry:
 
     def part(self, clone: Clone) -> Path:
         """The file in which git-annex keeps what has come so far."""
-        return clone.path / ".git" / "annex" / "tmp" / str(self.key)
+        return clone.path / self.repository / ".git" / "annex" / "tmp" / str(self.key)
 
 
 def look_up(clone: Clone, paths: Iterable[str]) -> dict[str, Entry]:
@@ -67,22 +68,25 @@ def look_up(clone: Clone, paths: Iterable[str]) -> dict[str, Entry]:
 
     The size of annexed content is that of its key.
     """
-    tree = file_tree(clone)
-    files = {path: tree[path] for path in dict.fromkeys(paths)}
-    # A link into the annex, or the pointer file that stands for an unlocked file.
-    small = [blob for mode, blob, size in files.values() if mode == "120000" or int(size) < 300]
-    texts, entries = read_blobs(clone, small), {}
-    for path, (_, blob, size) in files.items():
-        target = re.match(r"\S*annex/objects/\S*?([^/\s]+)$", texts.get(blob, "").split("\n")[0])
-        key = target[1] if target else None
-        promised = re.search(r"-s(\d+)", key) if key else None
-        entries[path] = Entry(path, key, blob, int(promised[1]) if promised else 0 if key else int(size))
-    return entries
+    wanted = list(dict.fromkeys(paths))
+    tree, entries = file_tree(clone, wanted), {}
+    for repository, group in by_repository(tree, wanted).items():
+        files = {path: tree[path] for path in group}
+        # A link into the annex, or the pointer file that stands for an unlocked file.
+        small = [file.blob for file in files.values() if file.mode == LINK or file.size < 300]
+        texts = read_blobs(clone.path / repository, small)
+        for path, file in files.items():
+            target = re.match(r"\S*annex/objects/\S*?([^/\s]+)$", texts.get(file.blob, "").split("\n")[0])
+            key = target[1] if target else None
+            promised = re.search(r"-s(\d+)", key) if key else None
+            size = int(promised[1]) if promised else 0 if key else file.size
+            entries[path] = Entry(path, key, file.blob, size, repository)
+    return {path: entries[path] for path in wanted}
 
 
-def read_blobs(clone: Clone, blobs: list[str]) -> dict[str, str]:
-    """The text of some small blobs of a clone, by blob."""
-    command = ["git", "-C", str(clone.path), "cat-file", "--batch"]
+def read_blobs(folder: Path, blobs: list[str]) -> dict[str, str]:
+    """The text of some small blobs of a repository, by blob."""
+    command = ["git", "-C", str(folder), "cat-file", "--batch"]
     listing = subprocess.run(command, input="\n".join(blobs).encode(), capture_output=True, check=True).stdout
     texts, at = {}, 0
     while at < len(listing):
@@ -158,7 +162,8 @@ def get_content(clone: Clone, entries: list[Entry], *, user: str, execution: Sec
         check_disk(clone, absent, user)
         set_aside_damaged(clone, absent)
         # Where content lies is known from the origin's annex branch, which may have grown since the clone was made.
-        try_git(clone.path, "fetch", "--quiet", "origin")
+        for repository in {entry.repository for entry in absent}:
+            try_git(clone.path / repository, "fetch", "--quiet", "origin")
         tries = Tries(execution["retries"], PAUSE)
         while True:
             texts = run_get(clone, absent, execution["transfers"])
@@ -184,10 +189,13 @@ def check_disk(clone: Clone, absent: list[Entry], user: str) -> None:
 
 def set_aside_damaged(clone: Clone, absent: list[Entry]) -> None:
     """Let git-annex move content away that is there but not of the size that its key says, so that it comes anew."""
-    damaged = [entry.path for entry in absent if (clone.path / entry.path).is_file()]
+    damaged = [entry for entry in absent if (clone.path / entry.path).is_file()]
     if damaged:
-        log.warning("%s in %s is damaged: fetching again", damaged[0] + and_others(damaged), clone.path)
-        try_git(clone.path, "annex", "fsck", "--quiet", "--", *damaged)
+        log.warning("%s in %s is damaged: fetching again", damaged[0].path + and_others(damaged), clone.path)
+    for repository in {entry.repository for entry in damaged}:
+        folder = clone.path / repository
+        inside = [os.path.relpath(entry.path, repository or ".") for entry in damaged if entry.repository == repository]
+        try_git(folder, "annex", "fsck", "--quiet", "--", *inside)
 
 
 def run_get(clone: Clone, absent: list[Entry], transfers: int) -> dict[str, str]:

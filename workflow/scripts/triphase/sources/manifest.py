@@ -37,7 +37,8 @@ def wanted_files(roles: dict[str, str], subject: Section | None, runs: Entries) 
         Path template per role. One with `{run}` or `{stimulus}` stands for a file per run or stimulus, keyed by its
         name; any other for one file, keyed by "".
     subject : dict or None
-        The subject's keys, among them `name`; all may be used in templates, the name as `{subject}`.
+        The subject's keys, among them `name`; all may be used in templates, the name as `{subject}`. Where it has
+        `files`, a dict of run to text, that is what `{run}` stands for.
     runs : list of dict
         `name` and `stimulus` of each run.
 
@@ -46,6 +47,7 @@ def wanted_files(roles: dict[str, str], subject: Section | None, runs: Entries) 
     dict of role to dict of key to path
     """
     names = {**subject, "subject": subject["name"]} if subject else {}
+    called = names.pop("files", {})
     names.pop("name", None)
     files: Files = {}
     for role, template in roles.items():
@@ -53,7 +55,8 @@ def wanted_files(roles: dict[str, str], subject: Section | None, runs: Entries) 
         keyed = "run" if "run" in fields else "stimulus" if "stimulus" in fields else None
         files[role] = {}
         for run in runs:
-            path = fill(template, f"path of {role}", **names, run=run["name"], stimulus=run["stimulus"])
+            own = called.get(run["name"], run["name"])
+            path = fill(template, f"path of {role}", **names, run=own, stimulus=run["stimulus"])
             files[role][run["name"] if keyed == "run" else run["stimulus"] if keyed else ""] = path
     return files
 
@@ -75,6 +78,23 @@ def stimulus_files(words: Section, audio: Section | None, runs: Entries) -> list
     return [(root, wanted_files(roles, None, runs)) for root, roles in by_root.items()]
 
 
+def subject_files(source: Section, events: Section | None, subject: Section, runs: Entries) -> list[tuple[str, Files]]:
+    """What a study reads of one subject: list of (root, files as `wanted_files` returns them), one per root.
+
+    `source` has root and files; `events`, the tables of onsets (or None), root and path.
+    """
+    by_root = {source["root"]: dict(source["files"])}
+    if events:
+        by_root.setdefault(events["root"], {})["events"] = events["path"]
+    return [(root, wanted_files(roles, subject, runs)) for root, roles in by_root.items()]
+
+
+def own_folders(dataset: Section, local_data: str | None) -> dict[str, str | None]:
+    """Roots that are folders of the user's own, each with its path: `local_data`, and those of the entry's `roots`."""
+    more = {root["name"]: root["folder"] for root in dataset.get("roots") or [] if "folder" in root}
+    return {"local_data": local_data} | more
+
+
 def matches(path: str, folder: str | Path) -> list[Path]:
     """Files below a folder that a path, or a glob, stands for."""
     found = Path(folder).glob(path) if any(c in path for c in "*?[") else [Path(folder, path)]
@@ -91,21 +111,22 @@ def paths_of(files: Files) -> list[str]:
     return [path for entries in files.values() for path in entries.values()]
 
 
-def study_files(config: Section) -> list[str]:
-    """Paths and globs of everything that a study reads from the user's own folder, each once.
+def study_files(config: Section, folder: str = "local_data") -> list[str]:
+    """Paths and globs of everything that a study reads from one of the user's own folders, each once.
 
     Parameters
     ----------
     config : dict, the study's, resolved
+    folder : name of the root
     """
     dataset, tasks = config["dataset"], config["tasks"]
-    paths = []
     sound = dataset.get("audio") if "envelope" in config["encoding"]["nuisance"] else None
-    for root, files in stimulus_files(dataset["words"], sound, dataset["runs"]):
-        paths += paths_of(files) if root == "local_data" else []
-    if dataset["source"]["root"] == "local_data":
-        for subject in dataset["subjects"]:
-            paths += paths_of(wanted_files(dataset["source"]["files"], subject, dataset["runs"]))
+    sets = stimulus_files(dataset["words"], sound, dataset["runs"])
+    for subject in dataset["subjects"]:
+        sets += subject_files(dataset["source"], dataset.get("events"), subject, dataset["runs"])
+    paths = [path for root, files in sets if root == folder for path in paths_of(files)]
+    if folder != "local_data":
+        return list(dict.fromkeys(paths))
     corpora = [(model.get("train") or {}).get("corpus") or {} for model in config["models"]]
     paths += [corpus["path"] for corpus in corpora if "path" in corpus]
     entries = tasks["evaluations"] + [variant for entry in tasks["adherence"] for variant in entry["variants"]]
@@ -114,14 +135,18 @@ def study_files(config: Section) -> list[str]:
     return list(dict.fromkeys(paths))
 
 
-def check_local(paths: Iterable[str], folder: str | Path | None, hint: str | None = None) -> None:
-    """Raise InputError when the user's own folder is not given or lacks files: one message for all of them."""
+def check_local(
+    paths: Iterable[str], folder: str | Path | None, hint: str | None = None, root: str = "local_data"
+) -> None:
+    """Raise InputError when one of the user's own folders is not given or lacks files: one message for all of them."""
     missing = [path for path in paths if not folder or not matches(path, folder)]
     if not missing:
         return
     wanted = missing[0] + (f" (and {len(missing) - 1} more)" if len(missing) > 1 else "")
     trouble = f"the folder {folder} lacks {wanted}" if folder else f"not set, but {wanted} is read from that folder"
     advice = f"; {hint.strip()}" if hint else ""
+    if root != "local_data":
+        raise InputError(f"dataset/overrides/roots/{root}/folder: {trouble}; set it to the folder of the files{advice}")
     raise InputError(
         f"local_data: {trouble}; set this key, or the variable TRIPHASE_TEST_DATA, to the folder of the files{advice}"
     )
@@ -172,24 +197,48 @@ def fetch_files(
 
     Parameters
     ----------
-    sets : list of (root, files): "dataset" or "local_data", each at most once, and what `wanted_files` returns
-    dataset : dict with name, url, version and, for files of the user's own folder, local_data_hint
+    sets : list of (root, files), each root at most once, and what `wanted_files` returns
+    dataset : dict with name, url, version, `roots`, the entry's further ones, and local_data_hint, for files of the
+        user's own folders
     local_data : path of the user's own folder, or None
     user, execution, folder : as in `triphase.sources.downloads.fetch_dataset`
 
     Returns
     -------
     dict
-        The manifest: dataset, url, version, commit, clone, files. Where no file is of the data set, url, version,
-        commit and clone are None: the keys pin the files.
+        The manifest: dataset, url, version, commit, clone, files; `others`, a list of dataset, url, version, commit and
+        clone of further data sets that files are of, is there where there are any. Where no file is of a data set,
+        url, version, commit and clone are None: the keys pin the files.
     """
-    manifest = {"dataset": dataset["name"], "url": None, "version": None, "commit": None, "clone": None}
     described: dict[str, Section] = {}
+    clones: Entries = []
+    folders = own_folders(dataset, local_data)
     for root, files in sets:
-        if root == "dataset":
-            about = {key: str(dataset[key]) for key in ("name", "url", "version")}
-            manifest = fetch_dataset(files, **about, user=user, execution=execution, folder=folder)
-            described |= manifest["files"]
+        if root in folders:
+            described |= local_files(files, folders[root], hint=dataset.get("local_data_hint"))
         else:
-            described |= local_files(files, local_data, hint=dataset.get("local_data_hint"))
-    return manifest | {"files": described}
+            about = origin(dataset, root)
+            clones.append(fetch_dataset(files, **about, user=user, execution=execution, folder=folder))
+            described |= clones[-1].pop("files")
+    nothing: Section = {"dataset": dataset["name"], "url": None, "version": None, "commit": None, "clone": None}
+    others = {"others": clones[1:]} if clones[1:] else {}
+    return (clones[0] if clones else nothing) | others | {"files": described}
+
+
+def origin(dataset: Section, root: str) -> dict[str, str]:
+    """Name, url and version of the data set that a root is; InputError where the registry has no version of it."""
+    if root == "dataset":
+        return {key: str(dataset[key]) for key in ("name", "url", "version")}
+    entry = next(entry for entry in dataset["roots"] if entry["name"] == root)
+    if not entry.get("version"):
+        raise InputError(
+            f"dataset/overrides/roots: {root!r} ({entry['url']}) has no version in the registry, since none could be "
+            f"verified; give the list with a tag or commit of it, as `git ls-remote {entry['url']}` shows"
+        )
+    return {"name": f"{dataset['name']}-{root}", "url": entry["url"], "version": entry["version"]}
+
+
+def clones_of(manifest: Section) -> Entries:
+    """The data sets that files of a manifest are of: dataset, url, version, commit and clone of each."""
+    first = [manifest] if manifest["commit"] is not None else []
+    return [*first, *manifest.get("others", [])]

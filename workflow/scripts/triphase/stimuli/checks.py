@@ -13,8 +13,8 @@ OVERLAP_TOLERANCE = 0.001
 ANNOTATION_TOLERANCE = 5.0
 
 
-def check_words(words: pd.DataFrame, where: str | Path) -> None:
-    """InputError unless words have text, end after they begin, are in order and do not overlap.
+def check_words(words: pd.DataFrame, where: str | Path, overlapping: bool = False) -> None:
+    """InputError unless words have text, end after they begin and, unless they may overlap, follow each other.
 
     Parameters
     ----------
@@ -37,6 +37,8 @@ def check_words(words: pd.DataFrame, where: str | Path) -> None:
             )
 
     refuse(offset < onset, "a word must end at or after its onset")
+    if overlapping:
+        return
     refuse(np.r_[False, np.diff(onset) < 0], "words must be sorted by onset")
     refuse(np.r_[False, offset[:-1] - onset[1:] > OVERLAP_TOLERANCE], "words must not overlap")
 

@@ -25,7 +25,9 @@ from triphase.core.errors import InputError, one_line
 
 # Of a key that may stay away, but may not be null.
 ABSENT: Any = None
-Root = Literal["dataset", "local_data"]
+# Where files lie: the data set, the user's own folder, or one of the entry's `roots`.
+Root = Name
+Filters = Annotated[dict[Text, Text], Field(min_length=1)]
 
 
 class SimulatedRegion(Section):
@@ -46,11 +48,12 @@ class Simulate(Section):
 
 
 class Subject(Section):
-    """A subject; `runs`, where not all."""
+    """A subject; `runs`, where not all, and `files`, where the files of its runs are not named like them."""
 
     name: Name
     id: Text = ABSENT
     runs: SomeNames = ABSENT
+    files: dict[Name, Text] | Annotated[list[Text], Field(min_length=1), Unique()] = ABSENT
 
 
 class Run(Section):
@@ -62,6 +65,18 @@ class Run(Section):
     test: bool = ABSENT
     repeat: Count = ABSENT
     overlap: NotNegative = ABSENT
+    skipped: NotNegative = ABSENT
+    first: Whole = ABSENT
+    last: Whole = ABSENT
+
+
+class MoreRoot(Section):
+    """Another DataLad data set (`url`, `version`), or another folder, that files of an entry lie in."""
+
+    name: Name
+    url: Text = ABSENT
+    version: Text | None = ABSENT
+    folder: Text = ABSENT
 
 
 class File(Section):
@@ -69,6 +84,14 @@ class File(Section):
 
     root: Root
     path: Text
+
+
+class Events(File):
+    """Tables that tell when what is heard begins in a run."""
+
+    column: Text = ABSENT
+    where: Filters = ABSENT
+    applied: bool
 
 
 class Columns(Section):
@@ -114,6 +137,8 @@ class Transcript(Section):
     language: Language = ABSENT
     shift: float = ABSENT
     lowercase: bool = ABSENT
+    overlapping: bool = ABSENT
+    unverified: Text = ABSENT
 
 
 class AnyTranscript(Transcript):
@@ -144,6 +169,7 @@ class Source(Section):
     confounds: Text | None = None
     subjects: SomeNames = ABSENT
     regions: list[Region] = ABSENT
+    unverified: Text = ABSENT
 
 
 class AnySource(Source):
@@ -187,7 +213,9 @@ class RegisteredDataset(Section):
     simulate: Simulate | None = None
     subjects: Annotated[list[Subject], Field(min_length=1)] | None
     runs: Annotated[list[Run], Field(min_length=1)] | None
-    events: Text | None = None
+    roots: list[MoreRoot] = []
+    unverified: Text | None = None
+    events: Events | None = None
     audio: File | None = None
     transcripts: Annotated[list[AnyTranscript], Field(min_length=1)]
     sources: Annotated[list[AnySource], Field(min_length=1)]

@@ -101,7 +101,11 @@ def _subjects(description):
         bad += [place] * (entry["valid"] < entry["voxels"] or len(entry["runs"]) < n_runs)
     head = ["subject", "runs", "volumes", "minutes", "valid voxels", "files", "MB"]
     head += ["mean motion (mm)", "largest motion (mm)"] + ["sound onset (s)"] * told
-    note = Text("Sound onset: as the data set's events tell it; it is reported and not applied.")
+    applied = any(record["onset_applied"] for entry in subjects for record in entry["runs"])
+    note = Text(
+        "Sound onset: mean over runs, as the data set's events tell it; "
+        + ("each run's times count from its own." if applied else "it is reported and not applied.")
+    )
     return [Table(head, rows, bad=bad), *[note] * told]
 
 
@@ -111,12 +115,16 @@ def _mean(values):
 
 def _runs(description):
     rows, bad, unit = [], [], description["unit"]
+    told = any(entry["onsets"] for entry in description["runs"])
     for place, entry in enumerate(description["runs"]):
         cells = [entry["run"], entry["stimulus"], "test" if entry["test"] else "", entry["subjects"]]
         cells += [" or ".join(map(str, entry["volumes"])) or UNKNOWN, entry["events"], number(entry["rate"])]
-        rows.append([*cells, number(entry["first"], "{:.1f}"), number(entry["last"], "{:.1f}")])
+        onsets = " to ".join(f"{seconds:g}" for seconds in dict.fromkeys(entry["onsets"][:1] + entry["onsets"][-1:]))
+        cells += [number(entry["first"], "{:.1f}"), number(entry["last"], "{:.1f}")]
+        rows.append(cells + [onsets or UNKNOWN] * told)
         bad += [place] * (entry["subjects"] < len(description["subjects"]) or not entry["events"])
     head = ["run", "stimulus", "split", "subjects", "volumes", f"{unit}s", f"{unit}s per s", "first (s)", "last (s)"]
+    head += ["sound onset in the scan (s)"] * told
     return Table(head, rows, text=(0, 1, 2), bad=bad)
 
 

@@ -9,6 +9,7 @@ cut to the mask at once, so that no more than the masked run is ever in memory.
 from collections.abc import Mapping
 
 from triphase.config.readers import READERS
+from triphase.core.errors import InputError
 from triphase.core.types import Section
 from triphase.responses.readers.recording import Recording, ResponseReader
 from triphase.sources.manifest import of_run
@@ -35,9 +36,22 @@ def open_run(reader: ResponseReader, files: Mapping[str, Section], run: Section)
     ----------
     reader : what `open_reader` returns
     files : dict, `files` of the subject's manifest
-    run : dict with name, stimulus and, for one of several hearings in a file, repeat (from 1)
+    run : dict with name, stimulus and, for one of several hearings in a file, repeat (from 1); first and last, for the
+        rows of a file that holds more than this run; called, what its subject's files call it
     """
-    return reader.open(response_paths(files, run), run)
+    recording = reader.open(response_paths(files, run), run)
+    return rows_of(recording, run) if {"first", "last"} & set(run) else recording
+
+
+def rows_of(recording: Recording, run: Section) -> Recording:
+    """The rows of a file from a run's `first` to its `last`, both included; InputError where it has no such rows."""
+    first, last = run.get("first", 0), run.get("last", recording.volumes - 1)
+    if last >= recording.volumes or first > last:
+        raise InputError(
+            f"{recording.path}: its rows are 0 to {recording.volumes - 1}, but run {run['name']!r} is rows {first} to "
+            f"{last} (dataset/runs, first and last)"
+        )
+    return recording._replace(volumes=last - first + 1, read=lambda: recording.read()[first : last + 1].copy())
 
 
 def response_paths(files: Mapping[str, Section], run: Section | str) -> list[str]:

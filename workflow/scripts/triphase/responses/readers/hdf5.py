@@ -10,15 +10,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
+from triphase.core.messages import listed
 from triphase.core.types import Section
 from triphase.responses.readers.images import read_volume
 from triphase.responses.readers.recording import SLAB_BYTES, Recording, roi_names, table_of, unlabelled
+
+# Of the keys of a file that a message names.
+MOST_KEYS = 8
 
 
 @READERS.register(
@@ -27,6 +32,7 @@ from triphase.responses.readers.recording import SLAB_BYTES, Recording, roi_name
     files=("mask", "reference", "rois", "roi_table"),
     needs={"key": "Text"},
     accepts={"repeats_key": "Text", "mask_key": "Text", "first_index": "Literal[0, 1]"},
+    templates=("key", "repeats_key"),
 )
 class Hdf5Reader:
     """One file per run or stimulus; a file may hold several hearings of its stimulus."""
@@ -40,8 +46,9 @@ class Hdf5Reader:
         paths : dict of role to list of path: `mask`, a NIfTI image (non-zero inside), or with `mask_key` a .mat file
             with linear indices of voxels; `reference`, an image whose grid and affine are those of the voxels;
             `rois`, a label image on that grid, and `roi_table`
-        source : dict with `key`, the name of the data (time, voxel), and optionally `repeats_key` (hearing, time,
-            voxel), `mask_key`, and `first_index`, what the first voxel is called there (1, as in MATLAB, or 0)
+        source : dict with `key`, the name of the data (time, voxel), a template where a file holds several runs, and
+            optionally `repeats_key` (hearing, time, voxel), `mask_key`, and `first_index`, what the first voxel is
+            called there (1, as in MATLAB, or 0)
         """
         self.key, self.repeats_key = source["key"], source.get("repeats_key")
         one = {role: entries[0] for role, entries in paths.items()}
@@ -95,7 +102,7 @@ class Hdf5Reader:
         return Recording(path, volumes, None, lambda: self._read(path, run))
 
     def _data(self, file, path, run):
-        """The array of a run: under `key`, or for one of several hearings under `repeats_key`."""
+        """The array of a run: under `key`, or for one of several hearings under `repeats_key`; of any run for None."""
         import h5py
 
         repeat = (run or {}).get("repeat")
@@ -104,10 +111,11 @@ class Hdf5Reader:
                 f"dataset.source.repeats_key: not set, but run {run['name']} is hearing {repeat} in {path}; name the "
                 "array (hearing, time, voxel)"
             )
-        key, axes = (self.repeats_key, 3) if repeat else (self.key, 2)
+        template, axes = (str(self.repeats_key), 3) if repeat else (self.key, 2)
+        key = find_key(file, path, template, run)
         data = file.get(key)
         if not isinstance(data, h5py.Dataset):
-            raise InputError(f"{path}: no data under the key {key!r}; the file has {', '.join(sorted(file)) or 'none'}")
+            raise InputError(f"{path}: no data under the key {key!r}; the file has {listed(keys_in(file), MOST_KEYS)}")
         if data.ndim != axes or data.dtype.kind not in "fiu" or not data.size:
             wanted = "(hearing, time, voxel)" if repeat else "(time, voxel)"
             raise InputError(
@@ -141,6 +149,37 @@ class Hdf5Reader:
                     first, last = np.searchsorted(columns, (wide.start, wide.stop))
                     values[rows, first:last] = part[:, columns[first:last] - wide.start]
         return values
+
+
+def keys_in(file: Any) -> list[str]:
+    """The names of all arrays of a file, with their groups."""
+    import h5py
+
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return sorted(names)
+
+
+def find_key(file: Any, path: str, template: str, run: Section | None) -> str:
+    """The key that a template stands for: `{run}` and `{stimulus}` filled in, and a glob matched by one array.
+
+    Without a run, which only the number of voxels is asked for, any key that fits the template.
+
+    Raises
+    ------
+    InputError : no array, or several, of the file
+    """
+    run_name, stimulus = (run.get("called", run["name"]), run["stimulus"]) if run else ("*", "*")
+    key = template.format(run=run_name, stimulus=stimulus)
+    if not set("*?[") & set(key):
+        return key
+    there = keys_in(file)
+    found = [name for name in there if fnmatchcase(name, key)]
+    if len(found) == 1 or (found and run is None):
+        return found[0]
+    trouble = f"{len(found)} arrays fit the key {key!r} ({listed(found, MOST_KEYS)})" if found else ""
+    trouble = trouble or f"no array fits the key {key!r}; the file has {listed(there, MOST_KEYS)}"
+    raise InputError(f"{path}: {trouble}; one array is a run (dataset/sources/key)")
 
 
 def tiles(shape: tuple[int, int], chunks: tuple[int, int] | None, itemsize: int) -> Iterator[tuple[slice, slice]]:

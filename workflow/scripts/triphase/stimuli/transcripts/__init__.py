@@ -18,7 +18,7 @@ def read_transcript(path: str | Path, words: Section) -> tuple[pd.DataFrame, flo
     ----------
     path : path of the file
     words : dict, `dataset.words`: `format` and its own keys; `language`; `shift`, seconds added to all times;
-        `lowercase`
+        `lowercase`; `overlapping`
 
     Returns
     -------
@@ -34,7 +34,7 @@ def read_transcript(path: str | Path, words: Section) -> tuple[pd.DataFrame, flo
     if missing := {"word", "onset", "offset"} - set(table):
         raise InputError(f"{path}: transcript format {transcript.name!r} gives no {' and no '.join(sorted(missing))}")
     if transcript.unit == "word":
-        check_words(table, path)
+        check_words(table, path, overlapping=words.get("overlapping", False))
     if words.get("lowercase"):
         table = table.assign(word=table["word"].str.lower())
     table = table.assign(onset=table["onset"] + shift, offset=table["offset"] + shift)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 from triphase.config.transcripts import TRANSCRIPTS
@@ -51,7 +52,7 @@ def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
     InputError : names the file, the row and its values
     """
     columns, labels = words["columns"], words.get("labels", ())
-    table = _read_table(path)
+    table = read_table(path)
     wanted = {f"columns.{name}": column for name, column in columns.items()}
     wanted |= {f"labels.{label['name']}": label["column"] for label in labels}
     for key, column in wanted.items():
@@ -73,7 +74,8 @@ def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
     return read, None
 
 
-def _read_table(path):
+def read_table(path: str | Path) -> pd.DataFrame:
+    """A table as text: DataFrame of str, indexed by the line of the file; InputError as `read_words`."""
     separated = {".tsv": ("\t", csv.QUOTE_NONE), ".csv": (",", csv.QUOTE_MINIMAL)}
     if Path(path).suffix not in separated:
         raise InputError(f"{path}: a table of words is a .tsv or .csv file")
@@ -99,6 +101,39 @@ def _read_table(path):
         raise InputError(f"{path}: the transcript has no rows")
     table.index = np.arange(len(table)) + 2
     return table.fillna("")
+
+
+def rows_where(
+    path: str | Path, table: pd.DataFrame, where: Mapping[str, str], names: Mapping[str, str], key: str
+) -> pd.DataFrame:
+    """The rows of a table in which columns say what they must.
+
+    Parameters
+    ----------
+    path : for messages
+    table : DataFrame of str
+    where : dict of column to a template of its cells; numbers are compared as such ("1" is "1.0")
+    names : dict of placeholder to what it stands for
+    key : of the config, for messages
+
+    Raises
+    ------
+    InputError : no such column, or no row is left
+    """
+    for column, template in where.items():
+        if column not in table.columns:
+            there = ", ".join(map(repr, table.columns))
+            raise InputError(f"{path}: no column {column!r} ({key}); the table has {there}")
+        wanted = template.format(**names)
+        cells = table[column].str.strip()
+        same, number = cells == wanted, pd.to_numeric(wanted, errors="coerce")
+        if np.isfinite(number):
+            same |= pd.to_numeric(cells, errors="coerce") == number
+        if not same.any():
+            said = ", ".join(map(repr, list(dict.fromkeys(cells))[:8]))
+            raise InputError(f"{path}: no row in which {column!r} is {wanted!r} ({key}); it says {said}")
+        table = table[same]
+    return table
 
 
 def _correct(path, table, corrections):
