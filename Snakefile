@@ -37,6 +37,10 @@ include: "workflow/rules/summary.smk"
 include: "workflow/rules/plan.smk"
 
 
+# What follows from a rule's name: its log, its benchmark, what its jobs are told of the config.
+complete_rules(workflow.rules, OUT, settings)
+
+
 rule all:
     default_target: True
     input:

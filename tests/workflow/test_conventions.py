@@ -23,14 +23,13 @@ from structure import (
 
 
 @pytest.mark.parametrize(("name", "body"), [pytest.param(*rule, id=rule[0]) for rule in rules()])
-def test_a_rule_names_its_log_environment_settings_and_script(name, body):
-    for directive in ("log", "benchmark", "conda"):
-        assert re.search(rf"^ *{directive}:", body, flags=re.M), f"{name} has no {directive}"
+def test_a_rule_says_what_is_its_own_and_no_more(name, body):
     for amount in re.findall(r"(?:mem_mb|runtime)=(.*),", body):
-        assert "attempt" in amount or amount in ("model_memory", "fit_memory") or amount.startswith("with_download")
+        assert "attempt" in amount or amount.startswith("NEEDS.")
     assert f"../scripts/{name}.py" in body, "the script is not named like its rule"
-    assert re.search(rf'settings\(\s*"{name}"', body), "its jobs would be told nothing, and would not rerun for code"
-    assert not re.search(r"^ *(run:|shell:|threads: 1)", body, flags=re.M)
+    assert set(re.findall(r'settings\(\s*"(\w+)"', body)) <= {name}, "its jobs would be told what another's are"
+    assert f'settings=settings("{name}"),' not in body, "without more to say, its settings follow from its name"
+    assert not re.search(r"^ *(run:|shell:|log:|benchmark:|threads: 1)", body, flags=re.M)
     environment = re.search(r'"\.\./\.\./envs/(\w+)\.yaml"', body).group(1)
     assert (ROOT / f"envs/{environment}.yaml").is_file()
 

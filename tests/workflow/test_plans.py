@@ -1,6 +1,7 @@
 """Dry runs: what each study plans, and what a mistake in the config says before anything starts."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -52,6 +53,15 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
 def test_embedded_plan(project):
     planned = project.planned()
     assert planned == expected(2, 10, 3, 3, pairs=9 + 8) | {"simulate_dataset": 1}
+
+
+def test_every_job_has_a_log_and_a_record_of_its_own(project):
+    done = project.snakemake("-n", study="tiny")
+    jobs = sum(job_counts(done.stdout).values())
+    for kind, folder, suffix in (("log", "logs", "log"), ("benchmark", "benchmarks", "tsv")):
+        places = re.findall(rf"^    {kind}: results/tiny/{folder}/([^,\n]+)\.{suffix}$", done.stdout, flags=re.M)
+        assert len(places) == len(set(places)) == jobs
+        assert {"join_changes", "fit_encoding/neox/step16/1", "compare_alignment/neox/step64/step0"} <= set(places)
 
 
 def test_the_plan_of_a_study_is_printed(project):

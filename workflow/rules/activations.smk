@@ -9,18 +9,12 @@ rule extract_activations:
         words=WORDS,
     output:
         activations=f"{OUT}/activations/{{model}}/{{checkpoint}}.zarr.zip",
-    log:
-        f"{OUT}/logs/extract_activations/{{model}}/{{checkpoint}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/extract_activations/{{model}}/{{checkpoint}}.tsv"
     priority: in_turn
     conda:
         "../../envs/model.yaml"
     resources:
-        mem_mb=model_memory,
-        runtime=with_download(60),
+        mem_mb=NEEDS.model_memory,
+        runtime=NEEDS.with_download(60),
         gpu=1,
-    params:
-        settings=settings("extract_activations"),
     script:
         "../scripts/extract_activations.py"

@@ -7,15 +7,13 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
-from triphase.checkpoints.snapshots import weight_bytes
-from triphase.config.jobs import settings_values
 from triphase.config.merging import as_values
 from triphase.config.places import Sources
 from triphase.config.readers import READERS
-from triphase.core.digest import script_digest
 from triphase.core.errors import InputError
-from triphase.encoding.memory import fit_megabytes
-from triphase.planning.records import count_jobs
+from triphase.planning.naming import complete_rules
+from triphase.planning.needs import Needs
+from triphase.planning.records import study_jobs
 from triphase.planning.study import Study
 from triphase.report.figures.drawings import drawings
 from triphase.report.figures.table import on_surface
@@ -37,6 +35,9 @@ if workflow.is_main_process:
 OUT = f"results/{config['study']}"
 MODELS, SERIES, PAIRS = STUDY.models, STUDY.series, STUDY.pairs
 DATASET, SOURCE = config["dataset"], STUDY.source
+NEEDS = Needs(MODELS, config["encoding"])
+# What a rule's jobs are told: named in its params only where that is more than the config says.
+settings = STUDY.settings
 # What several rule files name.
 WORDS = f"{OUT}/stimuli/words.parquet"
 SOUND = [f"{OUT}/stimuli/sound.parquet"] if STUDY.hears_sound else []
@@ -51,23 +52,6 @@ wildcard_constraints:
     reference="|".join({entry["checkpoint"] for entry in SERIES}),
     subject="|".join(STUDY.subjects),
     layer=r"\d+",
-
-
-def settings(rule, calls=None, **given):
-    """Param function: what a rule's jobs are told (`triphase.config.jobs`), and a digest of the code that they run.
-
-    Values `given` may be functions of the wildcards; `asked`, the time, makes a rule run whenever it is asked for. It is a
-    function even where no wildcard counts, since Snakemake would fill in the names of a path's template itself. `calls` is
-    a function of the wildcards: the file with the function that the job is told to call.
-    """
-    script = Path(workflow.basedir) / "workflow/scripts" / f"{rule}.py"
-    fixed = settings_values(rule, config, **given)
-    changing = {name: value for name, value in given.items() if callable(value)}
-    if calls:
-        changing["code"] = lambda wildcards: script_digest(script, STUDY.plugins, calls(wildcards))
-    else:
-        fixed["code"] = script_digest(script, STUDY.plugins)
-    return lambda wildcards: fixed | {name: value(wildcards) for name, value in changing.items()}
 
 
 def roles(wildcards):
@@ -85,40 +69,12 @@ def in_turn(wildcards):
     return STUDY.turns[wildcards.model, wildcards.checkpoint]
 
 
-def bytes_of(wildcards, input):
-    """Bytes of a checkpoint's weights by its manifest, which is there when the job starts; before, the registry's."""
-    try:
-        return weight_bytes(input.checkpoint)
-    except FileNotFoundError:
-        return MODELS[wildcards.model].get("bytes") or 0
-
-
-def model_memory(wildcards, input, attempt):
-    """Resource function: MB of a job that holds a model in float32, whose repository may take half as many bytes."""
-    return attempt * (4000 + int(2.2e-6 * bytes_of(wildcards, input)))
-
-
-def with_download(minutes):
-    """Resource function: minutes of a job that may have to fetch a checkpoint first, at 10 MB/s."""
-    return lambda wildcards, input, attempt: attempt * (minutes + int(bytes_of(wildcards, input) / 600e6))
-
-
-def fit_memory(wildcards, input, attempt):
-    """Resource function: MB of a fit by the size of its design; where that did not suffice, as much again."""
-    n_alphas, n_draws = config["encoding"]["alphas"][2], config["encoding"]["boot_draws"]
-    return attempt * fit_megabytes(input.shared, input.activations, n_alphas=n_alphas, n_draws=n_draws)
-
-
 def figure_named(attribute):
     """Function of a rule's wildcards: an attribute of its figure."""
     return lambda wildcards: attrgetter(attribute)(DRAWINGS[wildcards.figure])
 
 
-def study_jobs(*more):
-    """Jobs of this study by rule, from a dry run of its own with the same config: a function, as it takes its time."""
-    files = [str(path) for path in workflow.overwrite_configfiles]
-    given = workflow.config_settings.config_args
-    arguments = ["--snakefile", workflow.main_snakefile, *more]
-    arguments += ["--configfile", *files] if files else []
-    arguments += ["--config", *given] if given else []
-    return lambda wildcards: count_jobs(*arguments)
+def figure_file(suffix):
+    """A figure's file that the report shows."""
+    category, labels = figure_named("figure.category"), figure_named("labels")
+    return report(f"{OUT}/figures/{{figure}}.{suffix}", "../report/figure.rst", category, labels=labels)

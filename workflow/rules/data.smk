@@ -16,14 +16,8 @@ rule describe_data:
         regions=f"{OUT}/responses/ceiling_rois.parquet",
     output:
         description=f"{OUT}/responses/description.json",
-    log:
-        f"{OUT}/logs/describe_data/description.log",
-    benchmark:
-        f"{OUT}/benchmarks/describe_data/description.tsv"
     conda:
         "../../envs/data.yaml"
-    params:
-        settings=settings("describe_data"),
     script:
         "../scripts/describe_data.py"
 
@@ -35,14 +29,8 @@ rule measure_gap:
         sound=SOUND,
     output:
         gap=f"{OUT}/responses/gap.json",
-    log:
-        f"{OUT}/logs/measure_gap/gap.log",
-    benchmark:
-        f"{OUT}/benchmarks/measure_gap/gap.tsv"
     conda:
         "../../envs/encoding.yaml"
-    params:
-        settings=settings("measure_gap"),
     script:
         "../scripts/measure_gap.py"
 
@@ -53,19 +41,8 @@ rule write_data_page:
         gap=[f"{OUT}/responses/gap.json"] if "data_gap" in DRAWINGS else [],
         pictures=[f"{OUT}/figures/{name}.png" for name in DRAWINGS if name.startswith("data_")],
     output:
-        page=report(
-            f"{OUT}/data.html",
-            caption="../report/data.rst",
-            category="Data",
-            labels={"figure": "data report"},
-        ),
-    log:
-        f"{OUT}/logs/write_data_page.log",
-    benchmark:
-        f"{OUT}/benchmarks/write_data_page.tsv"
+        page=report(f"{OUT}/data.html", "../report/data.rst", "Data", labels={"figure": "data report"}),
     conda:
         "../../envs/figures.yaml"
-    params:
-        settings=settings("write_data_page"),
     script:
         "../scripts/write_data_page.py"

@@ -6,14 +6,8 @@
 rule simulate_dataset:
     output:
         dataset=f"{OUT}/demo/dataset.json",
-    log:
-        f"{OUT}/logs/simulate_dataset.log",
-    benchmark:
-        f"{OUT}/benchmarks/simulate_dataset.tsv"
     conda:
         "../../envs/data.yaml"
-    params:
-        settings=settings("simulate_dataset"),
     script:
         "../scripts/simulate_dataset.py"
 
@@ -24,10 +18,6 @@ rule train_model:
         words=lambda w: WORDS if STUDY.text_corpus(w.model) else [],
     output:
         model=f"{OUT}/demo/models/{{model}}.json",
-    log:
-        f"{OUT}/logs/train_model/{{model}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/train_model/{{model}}.tsv"
     conda:
         "../../envs/model.yaml"
     params:

@@ -19,14 +19,8 @@ rule prepare_encoding:
         sound=SOUND,
     output:
         shared=SHARED,
-    log:
-        f"{OUT}/logs/prepare_encoding.log",
-    benchmark:
-        f"{OUT}/benchmarks/prepare_encoding.tsv"
     conda:
         "../../envs/encoding.yaml"
-    params:
-        settings=settings("prepare_encoding"),
     script:
         "../scripts/prepare_encoding.py"
 
@@ -38,18 +32,12 @@ rule fit_encoding:
         activations=f"{OUT}/activations/{{model}}/{{checkpoint}}.zarr.zip",
     output:
         encoding=ENCODING,
-    log:
-        f"{OUT}/logs/fit_encoding/{{model}}/{{checkpoint}}/{{layer}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/fit_encoding/{{model}}/{{checkpoint}}/{{layer}}.tsv"
     priority: in_turn
     conda:
         "../../envs/encoding.yaml"
     resources:
-        mem_mb=fit_memory,
+        mem_mb=NEEDS.fit_memory,
         gpu=1,
-    params:
-        settings=settings("fit_encoding"),
     script:
         "../scripts/fit_encoding.py"
 
@@ -62,10 +50,6 @@ rule compare_alignment:
     output:
         changes=f"{CHANGE}.zarr.zip",
         table=f"{CHANGE}.parquet",
-    log:
-        f"{OUT}/logs/compare_alignment/{{model}}/{{checkpoint}}_to_{{reference}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/compare_alignment/{{model}}/{{checkpoint}}_to_{{reference}}.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -80,10 +64,6 @@ rule join_changes:
         integrity=f"{OUT}/integrity.parquet",
     output:
         changes=f"{OUT}/changes.parquet",
-    log:
-        f"{OUT}/logs/join_changes.log",
-    benchmark:
-        f"{OUT}/benchmarks/join_changes.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -6,19 +6,7 @@ rule draw_figure:
     input:
         unpack(figure_named("inputs")),
     output:
-        files=[
-            report(
-                f"{OUT}/figures/{{figure}}.png",
-                caption="../report/figure.rst",
-                category=figure_named("figure.category"),
-                labels=figure_named("labels"),
-            ),
-            f"{OUT}/figures/{{figure}}.svg",
-        ],
-    log:
-        f"{OUT}/logs/draw_figure/{{figure}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/draw_figure/{{figure}}.tsv"
+        files=[figure_file("png"), f"{OUT}/figures/{{figure}}.svg"],
     wildcard_constraints:
         figure="|".join(name for name, drawing in DRAWINGS.items() if not drawing.figure.page),
     conda:
@@ -38,17 +26,6 @@ rule draw_figure:
 
 use rule draw_figure as draw_page with:
     output:
-        files=[
-            report(
-                f"{OUT}/figures/{{figure}}.html",
-                caption="../report/figure.rst",
-                category=figure_named("figure.category"),
-                labels=figure_named("labels"),
-            ),
-        ],
-    log:
-        f"{OUT}/logs/draw_page/{{figure}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/draw_page/{{figure}}.tsv"
+        files=[figure_file("html")],
     wildcard_constraints:
         figure="|".join(name for name, drawing in DRAWINGS.items() if drawing.figure.page),

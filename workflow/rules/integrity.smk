@@ -12,17 +12,11 @@ rule fingerprint_checkpoint:
         checkpoint=CHECKPOINT,
     output:
         fingerprint=f"{OUT}/models/{{model}}/{{checkpoint}}.fingerprint.zarr.zip",
-    log:
-        f"{OUT}/logs/fingerprint_checkpoint/{{model}}/{{checkpoint}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/fingerprint_checkpoint/{{model}}/{{checkpoint}}.tsv"
     priority: in_turn
     conda:
         "../../envs/model.yaml"
     resources:
-        runtime=with_download(60),
-    params:
-        settings=settings("fingerprint_checkpoint"),
+        runtime=NEEDS.with_download(60),
     script:
         "../scripts/fingerprint_checkpoint.py"
 
@@ -33,10 +27,6 @@ rule check_integrity:
     output:
         findings=f"{OUT}/integrity.parquet",
         distances=f"{OUT}/integrity_distances.parquet",
-    log:
-        f"{OUT}/logs/check_integrity.log",
-    benchmark:
-        f"{OUT}/benchmarks/check_integrity.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:

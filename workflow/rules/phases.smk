@@ -19,10 +19,6 @@ rule fit_phases:
         fingerprint=lambda w: f"{OUT}/models/{w.model}/{STUDY.last[w.model]}.fingerprint.zarr.zip",
     output:
         phases=f"{OUT}/phases/{{model}}.json",
-    log:
-        f"{OUT}/logs/fit_phases/{{model}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/fit_phases/{{model}}.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -38,20 +34,10 @@ rule tabulate_specifications:
         encoding=lambda w: STUDY.layer_paths(ENCODING, w.model),
     output:
         table=f"{OUT}/specifications/{{model}}.parquet",
-    log:
-        f"{OUT}/logs/tabulate_specifications/{{model}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/tabulate_specifications/{{model}}.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
-        settings=settings(
-            "tabulate_specifications",
-            floor_tokens=floor_tokens,
-            files=lambda w: [
-                [e["checkpoint"], layer] for e in SERIES if e["model"] == w.model for layer in e["layers"]
-            ],
-        ),
+        settings=settings("tabulate_specifications", floor_tokens=floor_tokens, files=lambda w: STUDY.fitted(w.model)),
     script:
         "../scripts/tabulate_specifications.py"
 
@@ -63,10 +49,6 @@ rule compare_models:
     output:
         joined=f"{OUT}/phases.json",
         across=f"{OUT}/across_models.json",
-    log:
-        f"{OUT}/logs/compare_models.log",
-    benchmark:
-        f"{OUT}/benchmarks/compare_models.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -80,10 +62,6 @@ rule simulate_power:
         **TABLES,
     output:
         power=f"{OUT}/power/{{model}}.parquet",
-    log:
-        f"{OUT}/logs/simulate_power/{{model}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/simulate_power/{{model}}.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -97,10 +75,6 @@ rule print_power:
         power=POWER,
     output:
         table=f"{OUT}/power/table.txt",
-    log:
-        f"{OUT}/logs/print_power/table.log",
-    benchmark:
-        f"{OUT}/benchmarks/print_power/table.tsv"
     localrule: True
     conda:
         "../../envs/analysis.yaml"

@@ -9,18 +9,14 @@ rule plan_study:
         download=[] if DATASET["simulate"] else [f"{OUT}/sources/plan.json"],
     output:
         plan=f"{OUT}/plan.json",
-    log:
-        f"{OUT}/logs/plan_study/plan.log",
-    benchmark:
-        f"{OUT}/benchmarks/plan_study/plan.tsv"
     localrule: True
     conda:
         "../../envs/model.yaml"
     params:
         settings=settings(
             "plan_study",
-            jobs=study_jobs("--forceall"),
-            left=study_jobs(),
+            jobs=lambda w: study_jobs(workflow, "--forceall"),
+            left=lambda w: study_jobs(workflow),
             models=list(MODELS.values()),
             words=WORDS,
             tasks=[{"limit": job.get("limit")} for job in TASK_JOBS],

@@ -12,10 +12,6 @@ rule clean_responses:
         atlas=[f"{OUT}/sources/atlas.json"] if STUDY.atlas else [],
     output:
         responses=f"{OUT}/responses/{{subject}}.zarr.zip",
-    log:
-        f"{OUT}/logs/clean_responses/{{subject}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/clean_responses/{{subject}}.tsv"
     conda:
         "../../envs/data.yaml"
     resources:
@@ -37,10 +33,6 @@ rule measure_ceiling:
     output:
         ceiling=f"{OUT}/responses/ceiling.parquet",
         regions=f"{OUT}/responses/ceiling_rois.parquet",
-    log:
-        f"{OUT}/logs/measure_ceiling/ceiling.log",
-    benchmark:
-        f"{OUT}/benchmarks/measure_ceiling/ceiling.tsv"
     conda:
         "../../envs/data.yaml"
     resources:

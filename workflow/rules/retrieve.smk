@@ -17,10 +17,6 @@ rule fetch_stimuli:
         local=STUDY.own_stimuli(),
     output:
         manifest=f"{OUT}/sources/stimuli.json",
-    log:
-        f"{OUT}/logs/fetch_stimuli/stimuli.log",
-    benchmark:
-        f"{OUT}/benchmarks/fetch_stimuli/stimuli.tsv"
     conda:
         "../../envs/data.yaml"
     params:
@@ -35,10 +31,6 @@ rule fetch_responses:
         local=lambda w: STUDY.own_responses(w.subject),
     output:
         manifest=f"{OUT}/sources/{{subject}}.json",
-    log:
-        f"{OUT}/logs/fetch_responses/{{subject}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/fetch_responses/{{subject}}.tsv"
     conda:
         "../../envs/data.yaml"
     resources:
@@ -56,14 +48,8 @@ rule fetch_responses:
 rule fetch_atlas:
     output:
         manifest=f"{OUT}/sources/atlas.json",
-    log:
-        f"{OUT}/logs/fetch_atlas/atlas.log",
-    benchmark:
-        f"{OUT}/benchmarks/fetch_atlas/atlas.tsv"
     conda:
         "../../envs/data.yaml"
-    params:
-        settings=settings("fetch_atlas"),
     script:
         "../scripts/fetch_atlas.py"
 
@@ -73,10 +59,6 @@ rule plan_download:
         demo=DEMO_DATASET,
     output:
         plan=f"{OUT}/sources/plan.json",
-    log:
-        f"{OUT}/logs/plan_download/plan.log",
-    benchmark:
-        f"{OUT}/benchmarks/plan_download/plan.tsv"
     localrule: True
     conda:
         "../../envs/data.yaml"
@@ -89,10 +71,6 @@ rule plan_download:
 rule lock_checkpoints:
     output:
         lock=f"{OUT}/models/lock.json",
-    log:
-        f"{OUT}/logs/lock_checkpoints/lock.log",
-    benchmark:
-        f"{OUT}/benchmarks/lock_checkpoints/lock.tsv"
     localrule: True
     conda:
         "../../envs/model.yaml"
@@ -108,18 +86,12 @@ rule fetch_checkpoint:
         local=lambda w: STUDY.folder_files(w.model, w.checkpoint),
     output:
         checkpoint=CHECKPOINT,
-    log:
-        f"{OUT}/logs/fetch_checkpoint/{{model}}/{{checkpoint}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/fetch_checkpoint/{{model}}/{{checkpoint}}.tsv"
     priority: in_turn
     conda:
         "../../envs/model.yaml"
     resources:
         runtime=lambda w, attempt: 600 * attempt,
     params:
-        settings=settings(
-            "fetch_checkpoint", source=lambda w: STUDY.checkpoint_source(w.model, w.checkpoint, f"{OUT}/demo/hub")
-        ),
+        settings=settings("fetch_checkpoint", source=lambda w: STUDY.checkpoint_source(w.model, w.checkpoint)),
     script:
         "../scripts/fetch_checkpoint.py"

@@ -16,15 +16,9 @@ rule measure_states:
         words=WORDS,
     output:
         states=f"{OUT}/states/{{model}}/{{checkpoint}}.parquet",
-    log:
-        f"{OUT}/logs/measure_states/{{model}}/{{checkpoint}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/measure_states/{{model}}/{{checkpoint}}.tsv"
     priority: in_turn
     conda:
         "../../envs/analysis.yaml"
-    params:
-        settings=settings("measure_states"),
     script:
         "../scripts/measure_states.py"
 
@@ -34,14 +28,8 @@ rule measure_identity:
         words=WORDS,
     output:
         identity=f"{OUT}/states/identity.parquet",
-    log:
-        f"{OUT}/logs/measure_identity.log",
-    benchmark:
-        f"{OUT}/benchmarks/measure_identity.tsv"
     conda:
         "../../envs/analysis.yaml"
-    params:
-        settings=settings("measure_identity"),
     script:
         "../scripts/measure_identity.py"
 
@@ -55,19 +43,13 @@ if MECHANISM:
             unseen=STUDY.unseen_text(),
         output:
             mechanism=MECHANISM[0],
-        log:
-            f"{OUT}/logs/measure_mechanism/{{model}}/{{checkpoint}}.log",
-        benchmark:
-            f"{OUT}/benchmarks/measure_mechanism/{{model}}/{{checkpoint}}.tsv"
         priority: in_turn
         conda:
             "../../envs/model.yaml"
         resources:
-            mem_mb=model_memory,
-            runtime=with_download(30),
+            mem_mb=NEEDS.model_memory,
+            runtime=NEEDS.with_download(30),
             gpu=1,
-        params:
-            settings=settings("measure_mechanism"),
         script:
             "../scripts/measure_mechanism.py"
 
@@ -78,10 +60,6 @@ rule compare_checkpoints:
         reference=f"{OUT}/activations/{{model}}/{{reference}}.zarr.zip",
     output:
         similarity=SIMILARITY,
-    log:
-        f"{OUT}/logs/compare_checkpoints/{{model}}/{{checkpoint}}_to_{{reference}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/compare_checkpoints/{{model}}/{{checkpoint}}_to_{{reference}}.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:

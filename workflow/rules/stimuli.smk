@@ -9,14 +9,8 @@ rule build_words:
         manifest=f"{OUT}/sources/stimuli.json",
     output:
         words=WORDS,
-    log:
-        f"{OUT}/logs/build_words/words.log",
-    benchmark:
-        f"{OUT}/benchmarks/build_words/words.tsv"
     conda:
         "../../envs/data.yaml"
-    params:
-        settings=settings("build_words"),
     script:
         "../scripts/build_words.py"
 
@@ -26,13 +20,7 @@ rule build_sound:
         manifest=f"{OUT}/sources/stimuli.json",
     output:
         sound=f"{OUT}/stimuli/sound.parquet",
-    log:
-        f"{OUT}/logs/build_sound/sound.log",
-    benchmark:
-        f"{OUT}/benchmarks/build_sound/sound.tsv"
     conda:
         "../../envs/data.yaml"
-    params:
-        settings=settings("build_sound"),
     script:
         "../scripts/build_sound.py"

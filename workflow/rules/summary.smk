@@ -4,6 +4,8 @@
 # Writes: summary.md, summary.html   verdicts with their reasons, every number with its interval and n
 #         tables.html                analyses, power and integrity, row by row
 
+FINDINGS, ROWS = "../report/summary.rst", "../report/tables.rst"
+
 
 rule write_summary:
     input:
@@ -16,28 +18,9 @@ rule write_summary:
         ceilings=f"{OUT}/responses/ceiling_rois.parquet",
         description=f"{OUT}/responses/description.json",
     output:
-        markdown=report(
-            f"{OUT}/summary.md",
-            caption="../report/summary.rst",
-            category="Summary",
-            labels={"figure": "findings, as Markdown"},
-        ),
-        page=report(
-            f"{OUT}/summary.html",
-            caption="../report/summary.rst",
-            category="Summary",
-            labels={"figure": "findings on one page"},
-        ),
-        tables=report(
-            f"{OUT}/tables.html",
-            caption="../report/tables.rst",
-            category="Summary",
-            labels={"figure": "tables: analyses, power, integrity"},
-        ),
-    log:
-        f"{OUT}/logs/write_summary.log",
-    benchmark:
-        f"{OUT}/benchmarks/write_summary.tsv"
+        markdown=report(f"{OUT}/summary.md", FINDINGS, "Summary", labels={"figure": "findings, as Markdown"}),
+        page=report(f"{OUT}/summary.html", FINDINGS, "Summary", labels={"figure": "findings on one page"}),
+        tables=report(f"{OUT}/tables.html", ROWS, "Summary", labels={"figure": "tables: analyses, power, integrity"}),
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -19,10 +19,6 @@ if workflow.is_main_process and not {"fetch_tasks", "plan_download", "lock_check
 rule fetch_tasks:
     output:
         manifest=f"{OUT}/sources/tasks.json",
-    log:
-        f"{OUT}/logs/fetch_tasks/tasks.log",
-    benchmark:
-        f"{OUT}/benchmarks/fetch_tasks/tasks.tsv"
     localrule: True
     conda:
         "../../envs/tasks.yaml"
@@ -38,16 +34,12 @@ rule evaluate_tasks:
         sources=task_sources(TASK_JOBS),
     output:
         tasks=f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet",
-    log:
-        f"{OUT}/logs/evaluate_tasks/{{model}}/{{checkpoint}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/evaluate_tasks/{{model}}/{{checkpoint}}.tsv"
     priority: in_turn
     conda:
         "../../envs/tasks.yaml"
     resources:
-        mem_mb=model_memory,
-        runtime=with_download(120),
+        mem_mb=NEEDS.model_memory,
+        runtime=NEEDS.with_download(120),
         gpu=1,
     params:
         settings=settings("evaluate_tasks", jobs=TASK_JOBS),

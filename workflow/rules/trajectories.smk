@@ -20,10 +20,6 @@ rule join_checkpoint:
         fingerprint=f"{OUT}/models/{{model}}/{{checkpoint}}.fingerprint.zarr.zip",
     output:
         table=f"{OUT}/checkpoints/{{model}}/{{checkpoint}}.parquet",
-    log:
-        f"{OUT}/logs/join_checkpoint/{{model}}/{{checkpoint}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/join_checkpoint/{{model}}/{{checkpoint}}.tsv"
     priority: in_turn
     conda:
         "../../envs/analysis.yaml"
@@ -46,10 +42,6 @@ rule join_trajectories:
     output:
         **TABLES,
         maps=expand(f"{OUT}/maps/{{model}}.zarr.zip", model=MODELS if on_surface(config) else []),
-    log:
-        f"{OUT}/logs/join_trajectories.log",
-    benchmark:
-        f"{OUT}/benchmarks/join_trajectories.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:

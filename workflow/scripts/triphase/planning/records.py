@@ -10,6 +10,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from triphase.core.errors import InputError
 
@@ -17,14 +18,27 @@ from triphase.core.errors import InputError
 MODEL_RULES = ("extract_activations", "evaluate_tasks", "measure_mechanism")
 
 
-@cache
-def count_jobs(*arguments: str) -> dict[str, int]:
-    """Jobs that a dry run with these arguments plans, by rule, without the target that runs nothing: dict.
+def study_jobs(workflow: Any, *more: str) -> dict[str, int]:
+    """Jobs of a study by rule, from a dry run of its own with the same config: dict, without targets that run nothing.
+
+    Parameters
+    ----------
+    workflow : Snakemake's workflow
+    more : arguments of the dry run
 
     Raises
     ------
     InputError : the dry run fails; with the end of what it says
     """
+    files, given = workflow.overwrite_configfiles, workflow.config_settings.config_args
+    arguments = ["--snakefile", workflow.main_snakefile, *more]
+    arguments += ["--configfile", *map(str, files)] if files else []
+    arguments += ["--config", *given] if given else []
+    return _count_jobs(*arguments)
+
+
+@cache
+def _count_jobs(*arguments):
     command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--cores", "1", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:

@@ -4,16 +4,20 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from triphase.config.jobs import settings_values
 from triphase.config.lockfile import apply_lock, missing_lines, read_lock
 from triphase.config.merging import merged
 from triphase.config.places import Sources
 from triphase.config.resolve import in_order, resolve_config
 from triphase.config.rules import absent_concepts, tokens_seen
 from triphase.config.selection import shared_lines
+from triphase.core.digest import script_digest
 from triphase.core.plugins import find_plugins, load_plugins
 from triphase.core.types import Entries, Section
 from triphase.sources.local_data import below_local_data
@@ -28,6 +32,9 @@ from triphase.sources.manifest import (
 )
 from triphase.tasks import plan
 
+# A function of a job's wildcards.
+JobValue = Callable[[Any], Any]
+
 
 @dataclass(frozen=True)
 class Study:
@@ -35,10 +42,12 @@ class Study:
 
     Attributes
     ----------
+    project : the folder of the Snakefile
     config : dict, as `triphase.config.resolve.resolve_config` returns it
     models : dict of name to model, with the commits of the lock
     """
 
+    project: str
     config: Section
     models: dict[str, Section]
 
@@ -57,7 +66,7 @@ class Study:
         models = apply_lock(config["models"], read_lock(config["lock"]), config["integrity"])
         for root, folder in own_folders(config["dataset"], own).items():
             check_local(study_files(config, root), folder, config["dataset"].get("local_data_hint"), root)
-        study = cls(config, {model["name"]: model for model in models})
+        study = cls(project, config, {model["name"]: model for model in models})
         assert study.task_jobs is not None  # what is wrong with a task is said before any job
         return study
 
@@ -65,6 +74,27 @@ class Study:
     def plugins(self) -> list[Path]:
         """Paths of the user's own Python files that add to the registries."""
         return find_plugins(self.config["plugins"])
+
+    def settings(self, rule: str, calls: JobValue | None = None, **given: Any) -> JobValue:
+        """Param function: what a rule's jobs are told (`triphase.config.jobs`), and a digest of the code that they run.
+
+        It is a function even where no wildcard counts: in a plain value Snakemake fills in what stands in braces.
+
+        Parameters
+        ----------
+        rule : its name
+        calls : the file with the function that a job is told to call
+        given : what the config does not say, as values or as functions of the wildcards
+            `asked`, the time, makes a rule run whenever it is asked for.
+        """
+        script = Path(self.project, "workflow/scripts", f"{rule}.py")
+        fixed = settings_values(rule, self.config, **given)
+        changing = {name: value for name, value in given.items() if callable(value)}
+        if calls:
+            changing["code"] = lambda wildcards: script_digest(script, self.plugins, calls(wildcards))
+        else:
+            fixed["code"] = script_digest(script, self.plugins)
+        return lambda wildcards: fixed | {name: value(wildcards) for name, value in changing.items()}
 
     # ---- the data set
 
@@ -217,12 +247,17 @@ class Study:
             for layer in entry["layers"]
         ]
 
+    def fitted(self, model: str) -> list[tuple[str, int]]:
+        """Checkpoint and layer of every fit of a model, in the order of its `layer_paths`."""
+        series = [entry for entry in self.series if entry["model"] == model]
+        return [(entry["checkpoint"], layer) for entry in series for layer in entry["layers"]]
+
     def folder_files(self, model: str, checkpoint: str) -> list[str]:
         """Files of a checkpoint's own folder as inputs; none where it comes from a repository."""
         folder = self.checkpoints[model][checkpoint].get("folder")
         return sorted(str(path) for path in Path(folder).iterdir() if path.is_file()) if folder else []
 
-    def checkpoint_source(self, model: str, checkpoint: str, demo_hub: str) -> Section:
+    def checkpoint_source(self, model: str, checkpoint: str) -> Section:
         """Where a checkpoint comes from: the fields of `triphase.config.jobs.FetchCheckpoint`."""
         about, entry = self.models[model], self.checkpoints[model][checkpoint]
         return {
@@ -230,7 +265,7 @@ class Study:
             "revision": entry.get("revision"),
             "commit": entry.get("commit"),
             # A model that is trained here lies in the study's own repository alone.
-            "cache_dir": demo_hub if about.get("train") else about.get("cache_dir"),
+            "cache_dir": f"results/{self.config['study']}/demo/hub" if about.get("train") else about.get("cache_dir"),
             "folder": entry.get("folder"),
             "trust_remote_code": about.get("trust_remote_code", False),
         }
