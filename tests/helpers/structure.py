@@ -88,6 +88,26 @@ def functions(path):
             yield node.name, sum(argument.arg not in ("self", "cls") for argument in arguments)
 
 
+def unannotated(path):
+    """Names of a module's public functions and methods that lack the type of an argument or of what they return."""
+    return [name for node, name in _public(ast.parse(path.read_text()).body) if _lacks_type(node)]
+
+
+def _public(body, prefix=""):
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from _public(node.body, f"{node.name}.")
+        elif isinstance(node, ast.FunctionDef) and (node.name == "__init__" or not node.name.startswith("_")):
+            yield node, prefix + node.name
+
+
+def _lacks_type(function):
+    given = function.args
+    named = [*given.posonlyargs, *given.args, *given.kwonlyargs, *filter(None, [given.vararg, given.kwarg])]
+    typed = all(argument.annotation or argument.arg in ("self", "cls") for argument in named)
+    return not typed or (function.returns is None and function.name != "__init__")
+
+
 def skipped_formats(path):
     """Lines of a Python file where formatting is skipped for another thing than a matrix of numbers."""
     text = path.read_text()

@@ -19,6 +19,7 @@ from structure import (
     imports,
     in_circles,
     rules,
+    unannotated,
 )
 
 
@@ -75,6 +76,11 @@ def test_a_package_imports_only_those_above_it(path):
 @pytest.mark.parametrize("path", [*SCRIPTS, *LIBRARY], ids=lambda path: path.stem)
 def test_no_function_has_more_arguments_than_a_reader_keeps_in_mind(path):
     assert not [(name, count) for name, count in functions(path) if count > MOST_ARGUMENTS]
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *LIBRARY], ids=lambda path: path.stem)
+def test_public_functions_have_types(path):
+    assert not unannotated(path)
 
 
 def test_no_module_imports_itself_by_way_of_others():

@@ -4,8 +4,12 @@ Fits of the workflow call `triphase.encoding.ridge.fit_bands`, whose folds and s
 layer; scikit-learn, whose import takes longer than a small fit, is imported here only.
 """
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
 from himalaya import scoring as scores
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
@@ -52,14 +56,21 @@ class LowRankBandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
     As in himalaya, with one target given as a vector deltas_ and dual_coef_ lose their last axis.
     """
 
-    def __init__(self, alphas=(0.1, 1.0, 10.0), weights=None, cv=5, scoring="r2", backend="auto"):
+    def __init__(
+        self,
+        alphas: ArrayLike = (0.1, 1.0, 10.0),
+        weights: ArrayLike | None = None,
+        cv: Any = 5,
+        scoring: str = "r2",
+        backend: str = "auto",
+    ):
         self.alphas = alphas
         self.weights = weights
         self.cv = cv
         self.scoring = scoring
         self.backend = backend
 
-    def fit(self, Xs, y):
+    def fit(self, Xs: Sequence[np.ndarray], y: np.ndarray) -> Self:
         """Fit the model.
 
         Parameters
@@ -119,7 +130,7 @@ class LowRankBandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.dual_coef_, self.deltas_ = self.dual_coef_[:, 0], self.deltas_[:, 0]
         return self
 
-    def predict(self, Xs, split=False):
+    def predict(self, Xs: Sequence[np.ndarray], split: bool = False) -> np.ndarray:
         """Predict rows.
 
         Parameters
@@ -137,7 +148,7 @@ class LowRankBandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         found = parts if split else parts.sum(0) + self.intercept_
         return found[..., 0] if self.dual_coef_.ndim == 1 else found
 
-    def score(self, Xs, y, split=False):
+    def score(self, Xs: Sequence[np.ndarray], y: np.ndarray, split: bool = False) -> np.ndarray:
         """Score predictions of rows by `scoring`, as himalaya does it.
 
         Split correlations sum to the joint one. Split R² do where the responses without the intercept have a mean of

@@ -204,11 +204,11 @@ class GivenFolds:
     def __init__(self, final: Any, folds: list[Any]):
         self.folds = [tuple(np.searchsorted(final.train, rows) for rows in (f.train, f.other)) for f in folds]
 
-    def get_n_splits(self, *_) -> int:
+    def get_n_splits(self, *_: Any) -> int:
         """Number of folds."""
         return len(self.folds)
 
-    def split(self, *_) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def split(self, *_: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (train, validation) rows."""
         yield from self.folds
 

@@ -19,24 +19,11 @@ from itertools import combinations, product
 import numpy as np
 
 from triphase.phases.search import Rung, likeliest_first, search
-from triphase.phases.tree import Tree
+from triphase.phases.tree import Shape, Tree
 
 # Signs of a curve's segments, 1, 0 or -1; and a function of them that says to which class a curve belongs, -1 for none.
 Signs = Sequence[int]
 Label = Callable[[Signs], int]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Breakpoints as indices into the grid, and for each segment whether its slope is free (else it is a plateau)."""
-
-    knots: tuple[int, ...]
-    free: tuple[bool, ...]
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters: intercept, free slopes, breakpoints, tau."""
-        return 2 + sum(self.free) + len(self.knots)
 
 
 @dataclass(frozen=True)
@@ -148,7 +135,8 @@ class Bank:
     ) -> None:
         self.t, self.sampling, self.taus = np.asarray(t, float), covariance, np.asarray(taus, float)
         self.tree = tree(len(self.t), most, shortest, floor)
-        self.shapes, self.in_order = self.tree.shapes, None
+        self.shapes = self.tree.shapes
+        self.in_order: list[Rung] | None = None
 
     @cached_property
     def rungs(self) -> list[Rung]:

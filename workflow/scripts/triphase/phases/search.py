@@ -10,17 +10,23 @@ where a bound shows that it holds nothing better. tests/helpers/plain_search.py 
 *Swept* by a shape means: less the part that the shape's columns explain.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import product
 
 import numpy as np
 
 from triphase.core.batches import slices
+from triphase.phases.tree import Tree
 
 CELLS = 32_000  # values of a temporary array, which then stays in a core's cache
 TOGETHER = 80  # times as many values in the products of the series that are searched together
 PAIRS = 20_000  # curves whose signs are computed at a time
 PILOT = 16  # series that tell which rungs are likely
+# For each kind of plateaus, the class of every combination of signs of its free segments.
+Tables = dict[tuple[bool, ...], np.ndarray]
 
 
 class Rung:
@@ -30,10 +36,10 @@ class Rung:
     ----------
     t : array (n,), the grid
     covariance : array (n, n)
-    tree : triphase.phases.tree.Tree
+    tree : of the grid's shapes
     """
 
-    def __init__(self, t, covariance, tree):
+    def __init__(self, t: np.ndarray, covariance: np.ndarray, tree: Tree):
         self.tree, self.covariance, n = tree, covariance, len(t)
         lower = np.linalg.cholesky(covariance)
         self.whitener = np.linalg.inv(lower)
@@ -46,7 +52,7 @@ class Rung:
         self.residual_hinges = self.hinges - np.outer(self.constant, self.constant @ self.hinges)
 
     @cached_property
-    def swept(self):
+    def swept(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """What the small shapes make of the hinges.
 
         Returns
@@ -74,7 +80,7 @@ class Rung:
         return gram, own, length, coefficients
 
     @cached_property
-    def lengths(self):
+    def lengths(self) -> tuple[np.ndarray, np.ndarray]:
         """Squared length of every shape's own ramp, swept by its parent, and the share of the parent's ramp in it."""
         tree = self.tree
         gram, _, short, _ = self.swept
@@ -91,7 +97,7 @@ class Rung:
         length[tree.middle :] -= ratio[tree.middle :] * cross
         return length, ratio
 
-    def slopes(self, free, edges):
+    def slopes(self, free: tuple[bool, ...], edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ramps of the free segments of shapes with the same plateaus, and the rows that solve for their slopes.
 
         Returns
@@ -104,12 +110,12 @@ class Rung:
         return ramps, np.linalg.solve(ramps @ np.swapaxes(ramps, 1, 2), ramps)
 
     @cached_property
-    def small(self):
+    def small(self) -> list[tuple[tuple[bool, ...], int, np.ndarray, np.ndarray]]:
         """`slopes` of every group of small shapes."""
         groups = [group for group in self.tree.groups if group[1] < self.tree.small]
         return [(free, start, *self.slopes(free, self.tree.edges(range(start, stop)))) for free, start, stop in groups]
 
-    def products(self, white):
+    def products(self, white: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Series against each small shape.
 
         Returns
@@ -140,18 +146,18 @@ class Rung:
 class Best:
     """The best curve of every class so far, for every series."""
 
-    def __init__(self, classes, series, window=None):
+    def __init__(self, classes: int, series: int, window: tuple[float, float] | None = None):
         self.bic = np.full((classes, series), np.inf)
         self.shape = np.full((classes, series), -1)
         self.window = window
 
-    def subset(self, series):
+    def subset(self, series: np.ndarray) -> Best:
         """A copy for some of the series only."""
         part = Best(0, 0, self.window)
         part.bic, part.shape = self.bic[:, series], self.shape[:, series]
         return part
 
-    def ceiling(self, classes):
+    def ceiling(self, classes: np.ndarray) -> np.ndarray:
         """BIC that a curve of one of these classes must undercut to change the answer, per series."""
         if self.window is None or not len(classes):
             return self.bic[classes].max(axis=0, initial=-np.inf)
@@ -159,7 +165,7 @@ class Best:
         first, second = self.bic
         return np.array([np.minimum(first, second - low), np.minimum(second, first + high)])[classes].max(axis=0)
 
-    def offer(self, label, series, bic, shape):
+    def offer(self, label: np.ndarray, series: np.ndarray, bic: np.ndarray, shape: np.ndarray) -> None:
         """Enter the curves that are better than those so far; arrays of one length, `label` -1 where there is none."""
         better = np.flatnonzero((label >= 0) & (bic < self.bic[label, series]))
         better = better[np.argsort(-bic[better], kind="stable")]  # of several for one place, the last one is kept
@@ -167,7 +173,7 @@ class Best:
         self.bic[place], self.shape[place] = bic[better], shape[better]
 
 
-def class_table(free, label):
+def class_table(free: tuple[bool, ...], label: Callable[[tuple[int, ...]], int]) -> np.ndarray:
     """Class of every combination of signs of the free segments; bit i of its place is set where the i-th one rises."""
     table = []
     for bits in product((-1, 1), repeat=sum(free)):
@@ -176,7 +182,7 @@ def class_table(free, label):
     return np.array(table)
 
 
-def likeliest_first(rungs, values):
+def likeliest_first(rungs: Sequence[Rung], values: np.ndarray) -> list[Rung]:
     """Rungs by how well they fit a few of the series, the best first: what they hold rules out others."""
     series = values[:, :PILOT]
     tables = {free: class_table(free, lambda signs: 0) for free, _, _ in rungs[0].tree.groups}
@@ -185,7 +191,13 @@ def likeliest_first(rungs, values):
     return [rungs[i] for i in np.argsort(fit, kind="stable")]
 
 
-def search(rungs, values, label, classes, window=None):
+def search(
+    rungs: Sequence[Rung],
+    values: np.ndarray,
+    label: Callable[[tuple[int, ...]], int],
+    classes: int,
+    window: tuple[float, float] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Best curve of every class for every series (see `piecewise.Bank.search`), `rungs` in the order to try them."""
     tree, (n, number) = rungs[0].tree, values.shape
     tables = {free: class_table(free, label) for free, _, _ in tree.groups}
@@ -193,10 +205,10 @@ def search(rungs, values, label, classes, window=None):
     parts = []
     for part in np.array_split(values, max(count, 1), axis=1):
         parts.append(scan(rungs, part, tables, Best(classes, part.shape[1], window)))
-    return tuple(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("bic", "shape"))
+    return np.concatenate([part.bic for part in parts], axis=1), np.concatenate([part.shape for part in parts], axis=1)
 
 
-def scan(rungs, values, tables, best):
+def scan(rungs: Sequence[Rung], values: np.ndarray, tables: Tables, best: Best) -> Best:
     """Search series whose products fit in memory together, enter their best curves into `best`, and return it."""
     tree, (n, number) = rungs[0].tree, values.shape
     reached = [np.unique(tables[free][tables[free] >= 0]) for free, _, _ in tree.groups]
@@ -220,7 +232,9 @@ def scan(rungs, values, tables, best):
     return best
 
 
-def scan_small(rung, values, tables, best, asked=None):
+def scan_small(
+    rung: Rung, values: np.ndarray, tables: Tables, best: Best, asked: np.ndarray | None = None
+) -> np.ndarray:
     """Offer the small shapes of the groups in `asked` (all where it is None) to `best`.
 
     Returns
@@ -246,7 +260,7 @@ def scan_small(rung, values, tables, best, asked=None):
     return rest
 
 
-def scan_large(rung, values, tables, best, asked, rest):
+def scan_large(rung: Rung, values: np.ndarray, tables: Tables, best: Best, asked: np.ndarray, rest: np.ndarray) -> None:
     """Offer the larger shapes of the groups in `asked` to `best`, and enter their least residuals into `rest`."""
     tree, number = rung.tree, values.shape[1]
     if not any(wanted for wanted, (_, first, _) in zip(asked, tree.groups, strict=True) if first >= tree.small):
@@ -262,7 +276,7 @@ def scan_large(rung, values, tables, best, asked, rest):
         # Shapes with fewer breakpoints are the parents of those with the most.
         if first < tree.small or not (asked[group] or (late and first < tree.middle)):
             continue
-        classes = np.unique(tables[free][tables[free] >= 0]) if asked[group] else ()
+        classes = np.unique(tables[free][tables[free] >= 0]) if asked[group] else np.array([], int)
         penalty = rung.offset + np.log(n) * tree.parameters[first]
         for start in range(first, last, step):
             rows = slice(start, min(start + step, last))
@@ -296,12 +310,19 @@ def scan_large(rung, values, tables, best, asked, rest):
                     best.offer(tables[free][code], j, total[j] + penalty - gain[i, j], start + i)
 
 
-def slopes_of(rung, shapes, series, coefficients, product, move):
+def slopes_of(
+    rung: Rung,
+    shapes: np.ndarray,
+    series: np.ndarray,
+    coefficients: np.ndarray,
+    product: np.ndarray,
+    move: np.ndarray,
+) -> np.ndarray:
     """Slopes of the free segments, (free segments, pairs), of pairs of a shape and a series, all shapes of one group.
 
     Parameters
     ----------
-    rung : Rung
+    rung
     shapes, series : int arrays (pairs,)
     coefficients, product : as `Rung.products` returns them
     move : array (pairs,), product of each series with its shape's own ramp
@@ -320,7 +341,7 @@ def slopes_of(rung, shapes, series, coefficients, product, move):
     return tree.cover(shapes[0]).T.astype(float) @ np.array(ramps)
 
 
-def ramp_coefficients(of_hinges, above, tree, shapes):
+def ramp_coefficients(of_hinges: np.ndarray, above: np.ndarray, tree: Tree, shapes: np.ndarray) -> np.ndarray:
     """Coefficients of the ramps down to the small shapes `above` that give the explained part of other shapes' own
     ramps, (ramp, pairs).
     """

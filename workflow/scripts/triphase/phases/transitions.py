@@ -304,7 +304,7 @@ def power(
     """
     settings, bank = curve.settings, curve.bank
     size, end = first_rise(curve.fit, curve.signs)
-    if size is None or not tests:
+    if size is None or end is None or not tests:
         return None
     size_of_fall, needed = settings.smallest_fall if fall is None else fall, settings.needed_power
     # On a floor all shapes begin with a plateau, and so does the planted curve.

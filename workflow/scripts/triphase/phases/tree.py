@@ -1,10 +1,25 @@
 """The shapes of a grid as a tree, in which each is its parent plus one ramp; `triphase.phases.search` walks it."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 SWEPT = 2  # most breakpoints of shapes whose Gram matrices are kept
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Breakpoints as indices into the grid, and for each segment whether its slope is free (else it is a plateau)."""
+
+    knots: tuple[int, ...]
+    free: tuple[bool, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters: intercept, free slopes, breakpoints, tau."""
+        return 2 + sum(self.free) + len(self.knots)
 
 
 class Tree:
@@ -23,7 +38,7 @@ class Tree:
     above : int array, for each shape after the small ones the small shape that it descends from
     """
 
-    def __init__(self, shapes, n):
+    def __init__(self, shapes: Sequence[Shape], n: int):
         self.shapes, self.n = shapes, n
         number = {(shape.knots, shape.free): i for i, shape in enumerate(shapes)}
         links = [ancestry(shape, n - 1) for shape in shapes]
@@ -41,7 +56,7 @@ class Tree:
         starts = [i for i, shape in enumerate(shapes) if not i or shape.free != shapes[i - 1].free]
         self.groups = [(shapes[a].free, a, b) for a, b in pairwise([*starts, len(shapes)])]
 
-    def cover(self, shape):
+    def cover(self, shape: int) -> np.ndarray:
         """Which ramps, from the root down to a shape, span which of its free segments: bool (ramps, free segments).
 
         It is the same for all shapes of a group.
@@ -53,12 +68,12 @@ class Tree:
         left, right = self.left[chain[::-1], None], self.right[chain[::-1], None]
         return ((left <= edges[:-1]) & (edges[1:] <= right))[:, np.flatnonzero(self.shapes[shape].free)]
 
-    def edges(self, index):
+    def edges(self, index: Iterable[int]) -> np.ndarray:
         """Borders of the segments of shapes with equally many breakpoints, grid indices (shapes, segments + 1)."""
         return np.array([(0, *self.shapes[i].knots, self.n - 1) for i in index])
 
 
-def ancestry(shape, end):
+def ancestry(shape: Shape, end: int) -> tuple[tuple[tuple[int, ...], tuple[bool, ...]] | None, int, int]:
     """Parent of a shape as (knots, free), None for the constant, and both ends of the ramp that the parent lacks."""
     knots, free = shape.knots, shape.free
     if not any(free):

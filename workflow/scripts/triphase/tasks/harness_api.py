@@ -151,7 +151,13 @@ class Scorer(HFLM):
         """Tokens of the model's context; the harness asks for it with every request."""
         return super().max_length
 
-    def tok_encode(self, string, add_special_tokens=None, left_truncate_len=None, **kwargs) -> list[int]:
+    def tok_encode(
+        self,
+        string: str,
+        add_special_tokens: bool | None = None,
+        left_truncate_len: int | None = None,
+        **kwargs: Any,
+    ) -> list[int]:
         """Token ids of a text, as the harness makes them."""
         return list(self._encoded(string, add_special_tokens, left_truncate_len, **kwargs))
 

@@ -2,6 +2,7 @@
 
 import gc
 import warnings
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -40,7 +41,7 @@ def to_image(values: np.ndarray, xyz: np.ndarray) -> nibabel.Nifti1Image:
     return nibabel.Nifti1Image(mean.astype(np.float32), affine)
 
 
-def draw_glass(figure: Figure, place: tuple, image: nibabel.Nifti1Image, **style) -> None:
+def draw_glass(figure: Figure, place: tuple, image: nibabel.Nifti1Image, **style: Any) -> None:
     """Draw glass brains in a part of the figure: `place` is (left, bottom, width, height), `style` is nilearn's."""
     from nilearn.plotting import plot_glass_brain
 

@@ -1,6 +1,7 @@
 """Pieces that several figures of the study share: shaded phases, curves with intervals, heat maps, legends."""
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,9 @@ def label_of(measure: str, width: int = 18) -> str:
     return "\n".join(textwrap.fill(line, width) for line in MEASURES[measure].text.replace(" (", "\n(").split("\n"))
 
 
-def draw_rows(panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color, marker, label: str | None, **style) -> None:
+def draw_rows(
+    panel: Axes, axis: TokenAxis, rows: pd.DataFrame, color: str, marker: str | None, label: str | None, **style: Any
+) -> None:
     """One curve of the tidy table with its interval, where it has one, which ends where the measure's range does."""
     tokens, values, half = tidy_curve(rows)
     if np.isfinite(half).any():
@@ -69,7 +72,9 @@ def beside(panel: Axes, width: int = 24) -> None:
     panel.legend(handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), borderaxespad=0, handlelength=1.8)
 
 
-def draw_map(axis: Axes, rows: pd.DataFrame, tokens: list[float], label=None, small=False, **colours) -> None:
+def draw_map(
+    axis: Axes, rows: pd.DataFrame, tokens: list[float], label: str | None = None, small: bool = False, **colours: Any
+) -> None:
     """One heat map: layers upwards, all checkpoints to the right; a cell without a value stays grey.
 
     Parameters
@@ -90,7 +95,8 @@ def draw_map(axis: Axes, rows: pd.DataFrame, tokens: list[float], label=None, sm
     grid = rows.pivot_table(index="layer", columns="tokens", values="value", aggfunc="mean").reindex(columns=tokens)
     values = grid.to_numpy(float)
     axis.set_facecolor("#DDDDDD")
-    image = axis.imshow(values, origin="lower", aspect="auto", **{"cmap": SEQUENTIAL} | colours)
+    colours = {"cmap": SEQUENTIAL} | colours
+    image = axis.imshow(values, origin="lower", aspect="auto", **colours)
     if label:
         axis.figure.colorbar(image, ax=axis, label=label, shrink=0.9)
     if grid.columns[0] == 0:

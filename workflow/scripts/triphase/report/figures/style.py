@@ -70,7 +70,7 @@ def save(figure: Figure | str, *paths: str) -> None:
     plt.close(figure)
 
 
-def headline(figure: Figure, text: str, **style) -> None:
+def headline(figure: Figure, text: str, **style: Any) -> None:
     """Write a title over the whole figure, at its left."""
     figure.suptitle(text, x=0.01, ha="left", weight="bold", **style)
 
@@ -101,7 +101,7 @@ def write_cell(panel: Axes, column: int, row: int, text: str, bright: bool) -> N
     panel.text(column, row, text, ha="center", va="center", fontsize=6.5, color="black" if bright else "white")
 
 
-def note(panel: Axes, text: str, **style) -> None:
+def note(panel: Axes, text: str, **style: Any) -> None:
     """A remark in the upper left corner of a panel."""
     panel.text(0.01, 0.98, text, transform=panel.transAxes, va="top", fontsize=7.5, color=GREY, **style)
 
@@ -187,7 +187,7 @@ class TokenAxis:
             untrained = "; 0 = untrained, left of the break" * self.has_zero
             axis.set_xlabel(f"{self.label} (log scale{untrained})")
 
-    def curve(self, axis: Axes, tokens: np.ndarray, values: np.ndarray, **style) -> Line2D:
+    def curve(self, axis: Axes, tokens: np.ndarray, values: np.ndarray, **style: Any) -> Line2D:
         """Draw a curve whose line is interrupted at the break."""
         order = np.argsort(tokens)
         tokens, values = np.asarray(tokens, float)[order], np.asarray(values, float)[order]
@@ -200,7 +200,9 @@ class TokenAxis:
             axis.plot(self.place(tokens[~after]), values[~after], **style | alone, color=line.get_color())
         return line
 
-    def band(self, axis: Axes, tokens: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, alpha=0.2) -> None:
+    def band(
+        self, axis: Axes, tokens: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, alpha: float = 0.2
+    ) -> None:
         """Shade an interval; a bar at step 0."""
         order = np.argsort(tokens)
         tokens, low, high = (np.asarray(part, float)[order] for part in (tokens, low, high))

@@ -5,6 +5,7 @@ The digest of a script that uses this module counts all files of this folder.
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 @cache
@@ -15,6 +16,6 @@ def _environment():
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def render(name: str, **values) -> str:
+def render(name: str, **values: Any) -> str:
     """A page as text: the template of this name, filled in with values, which are escaped."""
     return _environment().get_template(name).render(values)
