@@ -3,7 +3,10 @@
 import hashlib
 import os
 import shutil
+import stat
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -256,3 +259,39 @@ def test_a_clone_of_another_user_is_refused_and_not_deleted(origin, fetched, tmp
     with pytest.raises(InputError, match="dubious ownership"):
         content.ensure_content(fetched, user="study/s1", execution={"transfers": 1, "retries": 0})
     assert read(fetched) == b"annexed"
+
+
+@pytest.fixture
+def served(origin):
+    """Address of a web server that has `origin`, as plain files."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(origin.parent))
+
+        def log_message(self, *_):
+            pass
+
+    git(origin, "update-server-info")
+    web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield f"http://127.0.0.1:{web.server_port}/{origin.name}"
+    web.shutdown()
+    web.server_close()
+
+
+def test_a_token_that_gits_settings_put_into_the_address_is_not_kept(served, tmp_path, monkeypatch):
+    words = {"words": FILES["words"]}
+    secret = served.replace("://", "://me:ninechars@")
+    (tmp_path / "gitconfig").write_text(f'[url "{secret}"]\n\tinsteadOf = {served}\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    commit = fetch(served, tmp_path, files=words)["commit"]
+    clone = clone_of(tmp_path)
+    assert not [path for path in clone.rglob("*") if path.is_file() and b"ninechars" in path.read_bytes()]
+    assert git(clone, "config", "remote.origin.url").startswith(served)
+    assert stat.S_IMODE((clone / ".git/config").stat().st_mode) == 0o600
+    assert stat.S_IMODE(clone.stat().st_mode) & 0o055 == stat.S_IMODE(clone.parent.stat().st_mode) & 0o055
+    # What an earlier version has left is taken out when the clone is used again.
+    git(clone, "config", "remote.origin.url", secret)
+    assert fetch(served, tmp_path, files=words)["commit"] == commit
+    assert "ninechars" not in (clone / ".git/config").read_text()

@@ -1,11 +1,12 @@
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
 
 import pytest
-from patience import PATIENCE
+from patience import PATIENCE, wait_until
 from project import ROOT
 
 from triphase.core import devices
@@ -118,3 +119,21 @@ def test_jobs_of_a_scheduler_that_names_no_device_do_not_share_one(tmp_path):
         time.sleep(0.5)
         assert other.poll() is None, "the device was given twice"
     assert other.wait(PATIENCE) == 0
+
+
+def test_a_wait_says_who_holds_the_devices(tmp_path, caplog):
+    caplog.set_level("INFO")
+    process = job(tmp_path, total=1, seconds=0.5)
+    wait_until((tmp_path / "log").exists)
+    with device_slot(1, devices=1, folder=tmp_path / "locks") as held:
+        assert held == ["0"]
+    told = [message for message in caplog.messages if message.startswith("waiting for 1 of the devices 0; ")]
+    assert told and f"0 is held by process {process.pid} of " in told[0]
+    assert process.wait(PATIENCE) == 0
+
+
+def test_locks_lie_in_a_folder_of_the_users_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with device_slot(1, devices=1):
+        assert (tmp_path / "triphase/devices/_0").is_file()
+    assert stat.S_IMODE((tmp_path / "triphase").stat().st_mode) == 0o700

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from project import ROOT
 
-from triphase.core import locking
-from triphase.core.artefacts import read_json, write_json
-from triphase.core.locking import Lock, NoLocksError, locked
+from triphase.core.errors import InputError
+from triphase.core.locking import Lock, locked
 
 HOLDER = """
 import sys, time
@@ -80,10 +79,38 @@ def test_who_waits_says_so_once_and_goes_on(tmp_path, caplog):
 
     thread = threading.Thread(target=wait)
     thread.start()
-    assert not held.wait(0.2) and caplog.messages == ["waiting for 100% of it"]
+    assert not held.wait(0.2)
+    (message,) = caplog.messages
+    assert message.startswith(f"waiting for 100% of it, held by process {os.getpid()} of ")
     first.release()
     thread.join(10)
     assert held.is_set() and len(caplog.messages) == 1
+
+
+def test_who_held_a_lock_is_not_named_after_its_release_or_its_end(holder, tmp_path):
+    with Lock(tmp_path / "lock") as lock:
+        process = holder("alone")
+        assert lock.holder().startswith(f"process {process.pid} of ")
+        process.kill()
+        process.wait()
+        assert lock.holder() == ""
+        lock.acquire()
+        assert f"process {os.getpid()} " in lock.holder()
+    assert (tmp_path / "lock").read_bytes() == b""
+
+
+def test_a_file_that_holds_something_else_is_not_written_into(tmp_path):
+    (tmp_path / "lock").write_text("content")
+    with Lock(tmp_path / "lock", signed=False) as lock:
+        lock.acquire()
+    assert (tmp_path / "lock").read_text() == "content"
+
+
+def test_a_link_is_not_followed(tmp_path):
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="lock: this lock file is a link"):
+        Lock(tmp_path / "lock")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_lock_file_that_must_be_there_is_not_made(tmp_path):
@@ -110,19 +137,6 @@ def acquired_by_another_user(path):
         os.setuid(65534)
         os._exit(0 if Lock(path).acquire(wait=False) else 7)
     return {0: True, 7: False}[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]
-
-
-@pytest.mark.parametrize("number", locking.NO_LOCKS)
-def test_a_file_system_without_locks_is_named_and_files_are_written_all_the_same(tmp_path, monkeypatch, number):
-    def refuse(*_):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(NoLocksError, match=f"{tmp_path}/lock: this file system has no locks .*; keep the folder"):
-        with locked(tmp_path / "lock"):
-            pass
-    write_json(tmp_path / "a.json", {"a": 1})
-    assert read_json(tmp_path / "a.json") == {"a": 1}
 
 
 def test_other_failures_of_locking_are_not_hidden(tmp_path, monkeypatch):

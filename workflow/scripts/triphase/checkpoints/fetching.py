@@ -81,13 +81,13 @@ def ensure_weights(manifest: Manifest, execution: dict[str, Any] | None = None) 
     lock = weights_lock(cache)
     try:
         while True:
-            lock.acquire(shared=True)
+            lock.acquire(shared=True, waiting=f"{checkpoint_label(manifest)}: its weights are being fetched")
             if _whole(cache, manifest):
                 with suppress(PermissionError):  # a folder that is shared, and whose owner is another
                     os.utime(cache / MARKER)
                 return Weights(checkpoint_folder(manifest), lock)
-            lock.acquire()
-            if not _whole(cache, manifest):
+            # Who waited for it would wait for all that use the weights once another has fetched them.
+            if lock.acquire(wait=False) and not _whole(cache, manifest):
                 needed = sum(manifest["files"][name]["bytes"] for name in manifest["weights"])
                 _reserve(cache, needed, options["disk_gb"], manifest)
                 _fetch(cache, manifest, needed, options)

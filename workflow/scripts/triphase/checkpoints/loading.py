@@ -1,6 +1,5 @@
 """From verified files on disk to a loaded model and its tokenizer, without the network."""
 
-import tempfile
 import weakref
 import zipfile
 from typing import Any
@@ -9,6 +8,7 @@ from triphase.checkpoints import snapshots
 from triphase.checkpoints.cache import Manifest, checkpoint_folder, checkpoint_label
 from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.errors import InputError
+from triphase.core.scratch import HeldFolder
 from triphase.core.types import Section
 
 
@@ -44,12 +44,12 @@ def load_model(
         code and the study does not name it in `trust_remote_code`.
     """
     held, device = ensure_weights(manifest, execution), (execution or {}).get("device", "auto")
-    offload = tempfile.TemporaryDirectory(prefix="triphase-offload-", ignore_cleanup_errors=True)
+    offload = HeldFolder("triphase-offload-")
     try:
-        model = _load(manifest, held.folder, offload.name, dtype, device, max_memory)
+        model = _load(manifest, held.folder, offload.path, dtype, device, max_memory)
     except BaseException:
         held.release()
-        offload.cleanup()
+        offload.close()
         raise
     weakref.finalize(model, _let_go, held, offload)
     return model.eval()
@@ -159,7 +159,7 @@ def _check_pickle(path):
 
 def _let_go(held, offload):
     held.release()
-    offload.cleanup()
+    offload.close()
 
 
 def _remedy(manifest, error):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from triphase.core.errors import InputError
 from triphase.core.lazy import np
-from triphase.core.locking import Lock, NoLocksError
+from triphase.core.locking import Lock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,17 +70,16 @@ def replacing(path: AnyPath) -> Iterator[Path]:
 @contextmanager
 def _held(temporary: Path, pattern: str) -> Iterator[None]:
     """Lock a temporary file, and remove those of processes that were killed: the kernel has freed their locks."""
-    with Lock(temporary, mode=0o644) as lock:
-        with suppress(NoLocksError):  # then what was left cannot be told from what is being written
-            lock.acquire()
-            _remove_abandoned(set(temporary.parent.glob(pattern)) - {temporary})
+    with Lock(temporary, mode=0o644, signed=False) as lock:
+        lock.acquire()
+        _remove_abandoned(set(temporary.parent.glob(pattern)) - {temporary})
         yield
 
 
 def _remove_abandoned(paths: set[Path]) -> None:
     """Remove temporary files that nobody holds; one that cannot be (another user's, or gone) hinders no write."""
     for path in paths:
-        with suppress(OSError), Lock(path, mode=None) as theirs:
+        with suppress(OSError, InputError), Lock(path, mode=None, signed=False) as theirs:
             if theirs.acquire(wait=False) and time.time() - path.stat().st_mtime > ABANDONED:
                 path.unlink()
 

@@ -8,14 +8,14 @@ import logging
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from triphase.core.errors import InputError
 from triphase.core.locking import Lock, locked
 from triphase.core.retry import poll
+from triphase.core.scratch import runtime_folder
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,8 @@ def device_slot(count: int = 1, *, devices: int | None = None, folder: str | Pat
     count : int, how many devices the job uses
     devices : int, optional, how many devices the machine has; counted where it is not given
     folder : path, optional
-        Where the lock files lie; by default a folder in the machine's temporary directory that all users share.
+        Where the lock files lie; by default a folder of this user's on this machine. Jobs of other users do not wait
+        for these: a machine that several use has a scheduler, or CUDA's exclusive mode.
 
     Yields
     ------
@@ -47,7 +48,8 @@ def device_slot(count: int = 1, *, devices: int | None = None, folder: str | Pat
 
     Raises
     ------
-    InputError : the machine, or CUDA_VISIBLE_DEVICES, has fewer devices than the job needs
+    InputError
+        The machine, or CUDA_VISIBLE_DEVICES, has fewer devices than the job needs; the folder is not this user's.
     """
     candidates = visible_devices(devices)
     if not candidates or not count:
@@ -57,9 +59,11 @@ def device_slot(count: int = 1, *, devices: int | None = None, folder: str | Pat
         raise InputError(
             f"resources/gpu: a job needs {count} GPUs, and it can see {len(candidates)}: {', '.join(candidates)}"
         )
-    folder = Path(folder or Path(tempfile.gettempdir()) / "triphase-devices")
-    waiting = f"waiting for {count} of the devices {', '.join(candidates)}"
-    held = poll(lambda: _take(count, candidates, folder), LOOK, waiting)
+    folder = Path(folder or runtime_folder() / "devices")
+    held = _take(count, candidates, folder)
+    if held is None:
+        waiting = f"waiting for {count} of the devices {', '.join(candidates)}; {_holders(candidates, folder)}"
+        held = poll(lambda: _take(count, candidates, folder), LOOK, waiting)
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
     chosen = list(held)
     try:
@@ -104,16 +108,11 @@ def device_memory() -> float | None:
 
 def _take(count: int, candidates: list[str], folder: Path) -> dict[str, Lock] | None:
     """Held locks of as many devices, by device; None, and nothing held, where fewer are free."""
-    # A scheduler that names devices may number those of each of its jobs from 0: they are told apart by the job. Where
-    # it names none, the numbers are the machine's, and its jobs must not share them either.
-    given = "CUDA_VISIBLE_DEVICES" in os.environ
-    job = next((os.environ[name] for name in JOB_NUMBERS if given and name in os.environ), "")
     held = {}
-    _share(folder)
     # One at a time may choose: two jobs that each held half of what they need would wait for ever.
     with locked(folder / "choosing"):
         for device in candidates:
-            lock = Lock(folder / f"{job}_{device.replace('/', '_')}")
+            lock = Lock(_lock_path(folder, device))
             if not lock.acquire(wait=False):
                 lock.release()
                 continue
@@ -125,8 +124,21 @@ def _take(count: int, candidates: list[str], folder: Path) -> dict[str, Lock] | 
     return None
 
 
-def _share(folder: Path) -> None:
-    """Make a folder in which every user may make lock files and nobody removes those of others."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with suppress(PermissionError):
-        folder.chmod(0o1777)
+def _holders(candidates: list[str], folder: Path) -> str:
+    """Words for who holds devices now."""
+    held = {}
+    for device in candidates:
+        with Lock(_lock_path(folder, device)) as lock:
+            held[device] = lock.holder()
+    return ", ".join(f"{device} is held by {who}" for device, who in held.items() if who) or "they are just given back"
+
+
+def _lock_path(folder: Path, device: str) -> Path:
+    """Where a device's lock lies.
+
+    A scheduler that names devices may number those of each of its jobs from 0: they are told apart by the job. Where it
+    names none, the numbers are the machine's, and its jobs must not share them either.
+    """
+    given = "CUDA_VISIBLE_DEVICES" in os.environ
+    job = next((os.environ[name] for name in JOB_NUMBERS if given and name in os.environ), "")
+    return folder / f"{job}_{device}".replace("/", "_")

@@ -39,13 +39,13 @@ class Tries:
         return True
 
 
-def poll(look: Callable[[], Result | None], every: float, waiting: str) -> Result:
+def poll(look: Callable[[], Result | None], every: float, waiting: str | None = None) -> Result:
     """The first result of `look` that is not None, looking again after `every` seconds.
 
-    `waiting` is written to the log once, when the first look finds nothing.
+    `waiting`, where it is given, is written to the log once, when the first look finds nothing.
     """
     result = look()
-    if result is None:
+    if result is None and waiting:
         log.info(waiting)
     while result is None:
         time.sleep(every)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from triphase.core import locking
 from triphase.core.errors import InputError
+from triphase.core.redaction import without_secrets
 from triphase.sources.failures import CREDENTIALS, diagnose, text_of
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ PINNED = "refs/triphase/pinned"
 DATASETS = "resources/datasets"
 # Every file that comes is verified by the checksum of its key, and a transfer that stands still is ended.
 ANNEX = {"verify": "true", "stalldetection": "1KB/60s"}
+# Values of git's core.sharedRepository with which a repository is its owner's alone.
+PRIVATE = ("false", "umask", "0")
 # Bytes; with less than this left, a clone that failed is taken to have failed for it.
 SMALLEST_ROOM = 1_000_000
 
@@ -144,6 +147,7 @@ def pin(path: Path, name: str, url: str, version: str) -> str:
     if not path.exists():
         clone_dataset(url, path, name, version)
         return git(path, "rev-parse", PINNED)
+    forget_secrets(path, url)
     commit = check_pinned(path)
     upstream = None if is_commit(version) else tag_at_origin(path, version)
     if upstream not in (None, commit):
@@ -164,7 +168,8 @@ def is_clone(path: Path) -> bool:
         told = str(error).splitlines()[0].rpartition("fatal: ")[2]
         raise InputError(
             f"{path}: git refuses this clone ({told}); where several people share it, each has to run "
-            f"`git config --global --add safe.directory {path.resolve()}` and may have to be given write access"
+            f"`git config --global --add safe.directory {path.resolve()}` and has to be given access (its settings, "
+            ".git/config, are the owner's alone)"
         ) from None
 
 
@@ -228,6 +233,8 @@ def clone_dataset(url: str, path: Path, name: str, version: str) -> None:
 
     temporary = path.with_name(f".{path.name}.part")
     remove(temporary)
+    # Nobody else may look into it before its settings are known to hold no password.
+    temporary.mkdir(mode=0o700, parents=True)
     logging.getLogger("datalad").setLevel(logging.WARNING)
     log.info("cloning %s", url)
     try:
@@ -238,6 +245,7 @@ def clone_dataset(url: str, path: Path, name: str, version: str) -> None:
             git(temporary, "update-ref", PINNED, commit)
             for key, value in ANNEX.items():
                 git(temporary, "config", f"annex.{key}", value)
+            forget_secrets(temporary, url)
     except (IncompleteResultsError, CommandError, RuntimeError) as error:
         # DataLad says only that a command failed: look at the disk before what there is of the clone is deleted.
         full = shutil.disk_usage(temporary.parent).free < SMALLEST_ROOM
@@ -252,7 +260,31 @@ def clone_dataset(url: str, path: Path, name: str, version: str) -> None:
         remove(temporary)
         known = f"it has the tags {', '.join(tags[:8])}" if tags else "it has no tags"
         raise InputError(f"dataset.version: {version!r} is neither a tag nor a commit of {name} ({url}); {known}")
+    temporary.chmod(temporary.stat().st_mode | path.parent.stat().st_mode & 0o077)
     os.rename(temporary, path)
+
+
+def forget_secrets(path: Path, url: str) -> None:
+    """Take passwords and tokens out of a clone's settings, and let nobody but the owner read what settings hold.
+
+    git's `insteadOf` lets a user write a token into every address without saying so, and DataLad clones from the
+    address with it. The one that was given goes in its place: git writes the token into it whenever it asks the origin.
+    """
+    settings = path / ".git" / "config"
+    if settings.stat().st_uid != os.getuid():
+        return
+    written = git(path, "ls-remote", "--get-url", url)
+    listed = git(path, "config", "--local", "--list", "-z").split("\0")
+    found = [entry.split("\n", 1) for entry in listed if "\n" in entry]
+    secret = [(key, value) for key, value in found if without_secrets(value) != value]
+    for key, value in secret:
+        given = url + value.removeprefix(written) if value.startswith(written) else value
+        git(path, "config", "--fixed-value", "--replace-all", key, without_secrets(given), value)
+    if secret:
+        # What was cloned from where stands in the logs of references too.
+        shutil.rmtree(path / ".git" / "logs", ignore_errors=True)
+    if git(path, "config", "--get", "--default", "false", "core.sharedRepository") in PRIVATE:
+        settings.chmod(0o600)
 
 
 def find_commit(clone: Path, version: str, others: Iterable[Path]) -> str | None:
