@@ -15,16 +15,17 @@ def main(job: Job[BuildWords]) -> None:
     manifest = read_json(paths.manifest)
     ensure_content(manifest, user=f"{settings.study}/stimuli", execution=job.execution)
     language, unit = settings.words["language"], settings.words["unit"]
-    tables, seconds = {}, {}
+    tables, seconds, non_words = {}, {}, {}
     for run in settings.runs:
         stimulus = run["stimulus"]
         if stimulus not in tables:
             path = of_run(manifest["files"]["words"], run)["path"]
             corrections = [entry for entry in settings.words.get("corrections", []) if entry["stimulus"] == stimulus]
             tables[stimulus], seconds[stimulus] = read_transcript(path, {**settings.words, "corrections": corrections})
+            non_words[stimulus] = tables[stimulus].attrs["non_words"]
     table, texts, hashes = build_words(tables, settings.runs, language, unit)
     check_split(settings.runs, hashes)
-    about = {"language": language, "unit": unit, "seconds": seconds}
+    about = {"language": language, "unit": unit, "seconds": seconds, "non_words": non_words}
     write_table(paths.words, table, texts=texts, hashes=hashes, **about, source=manifest)
 
 

@@ -12,6 +12,7 @@ from triphase.responses.description import (
     findings,
     subject_series,
 )
+from triphase.stimuli.nonwords import left_out
 
 
 def main(job: Job[DescribeData]) -> None:
@@ -46,7 +47,9 @@ def main(job: Job[DescribeData]) -> None:
     }
     ceilings = ceilings_of(read_table(paths.regions))
     content |= {
-        "findings": settings.unverified + findings(facts, described, timing, ceilings, unit, settings.left_out),
+        "findings": settings.unverified
+        + findings(facts, described, timing, ceilings, unit, settings.left_out)
+        + [remark for remark in [left_out(words.attrs.get("non_words", {}))] if remark],
         "runs": described,
     }
     content |= {"subjects": [{"subject": name, **fact} for name, fact in facts.items()]}

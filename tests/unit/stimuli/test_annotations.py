@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triphase.core.errors import InputError
+from triphase.core.texts import composed
 from triphase.stimuli.transcripts import read_transcript
 
 RELAXED = settings(max_examples=200)
@@ -102,7 +103,8 @@ def test_wrong_encodings(tmp_path):
     refused(write(tmp_path, STORY, "utf-16"), "line 1", "not UTF-8")
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="]/:"), max_size=6)
+# Words are composed as they are read.
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="]/:"), max_size=6).map(composed)
 FRAME = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="]"), max_size=5)
 
 

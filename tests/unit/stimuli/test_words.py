@@ -231,6 +231,8 @@ def test_annotations_are_lines_of_the_running_text():
 def test_hash_is_of_what_is_said():
     assert stimulus_hash(["a", "b"]) == hashlib.sha256(b"a\nb").hexdigest()
     assert stimulus_hash(["ab"]) != stimulus_hash(["a", "b"])
+    assert stimulus_hash(["A,", "b!"]) == stimulus_hash(["a", "b"]) != stimulus_hash(["a", "c"])
+    assert stimulus_hash(["?"]) != stimulus_hash(["!"])
 
 
 def story(words, start=0.0):

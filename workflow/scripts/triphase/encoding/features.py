@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from pandas.api.types import is_numeric_dtype
 
 from triphase.core.errors import InputError
+from triphase.core.texts import graphemes
 
 # Columns of the position band: enough for a slow trend within a run, too few to follow the text.
 POSITION_ORDER = 3
@@ -186,7 +187,7 @@ def nuisance_of_run(
     words : DataFrame
         One run of the words table.
     names : list of str
-        `word_rate` (words per second), `word_length` (characters), `envelope` (of the sound), or a numeric label column
+        `word_rate` (words per second), `word_length` (graphemes), `envelope` (of the sound), or a numeric label column
         of the words table. For annotations a word is one annotation.
     sound : DataFrame, optional
         time_s and envelope of the run's stimulus; scans after its end are silent.
@@ -210,7 +211,7 @@ def nuisance_of_run(
             )
             columns.append(counting.sum(axis=1) / tr)
         elif name == "word_length":
-            columns.append(sampling @ words["word"].str.len().to_numpy(float))
+            columns.append(sampling @ words["word"].map(graphemes).to_numpy(float))
         elif name == "envelope" and sound is not None:
             columns.append(words_to_scans(sound["time_s"], sound["time_s"], times, tr) @ sound["envelope"].to_numpy())
         elif name in words and is_numeric_dtype(words[name]):

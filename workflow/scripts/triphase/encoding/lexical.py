@@ -7,6 +7,7 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 
+from triphase.core.texts import composed, folded
 from triphase.encoding.bands import word_scans
 from triphase.encoding.features import Timeline, delay
 from triphase.encoding.folds import TRAIN
@@ -60,17 +61,17 @@ def lexical_band(
 @cache
 def word_vector(form: str, dimensions: int, seed: int) -> np.ndarray:
     """Standard normal vector of a word form: that of its name and the seed, the same in every study."""
-    name = blake2b(f"{seed} {form}".encode(), digest_size=16).digest()
+    name = blake2b(f"{seed} {composed(form)}".encode(), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(name, "big")).standard_normal(dimensions)
 
 
 def word_forms(text: str, language: str = "en", unit: str = "word") -> list[str]:
-    """Lower-cased words of a text whose identities are averaged.
+    """Words of a text whose identities are averaged, folded: capitals and Unicode's forms make no other word.
 
     A word is itself, with what the transcript writes in it. An annotation is its words; in a language without spaces
     its characters, because a segmenter would bring in what it has learnt.
     """
-    text = text.lower()
+    text = folded(text)
     if unit != "annotation":
         return [text]
     pattern = r"[\w'’-]*\w[\w'’-]*" if spaced(language) else r"\w"

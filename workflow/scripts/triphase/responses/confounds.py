@@ -4,7 +4,6 @@ All is done on the whole table, before the rows of dropped volumes are cut, so t
 difference to the one before it.
 """
 
-import csv
 import logging
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -14,7 +13,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from triphase.core.errors import InputError, one_line
+from triphase.core.errors import InputError
+from triphase.core.tables import NUMBER, UNKNOWN, number_advice, read_cells, to_number
+from triphase.core.texts import composed
 from triphase.core.types import Section
 from triphase.responses.motion import framewise_displacement, motion_parameters
 from triphase.responses.readers.text import read_numbers
@@ -25,26 +26,59 @@ log = logging.getLogger(__name__)
 DIFFERENCES = ("*_derivative1*", "framewise_displacement", "*dvars", "rmsd")
 
 
-def read_confounds(path: str | Path) -> pd.DataFrame:
-    """Confounds of one run as a DataFrame: a .tsv table with a header, or plain columns, named "1", "2" ...
+def read_confounds(path: str | Path, patterns: Sequence[str] | Literal[True] = True) -> pd.DataFrame:
+    """Confounds of one run as a DataFrame: a .tsv or .csv table with a header, or plain columns, named "1", "2" ...
 
     `n/a` in the first row of a column that compares with the volume before (fMRIPrep's derivatives, framewise
     displacement, DVARS) is 0: nothing is known to have changed. Any other missing value stays NaN.
+
+    Parameters
+    ----------
+    path : path of the table
+    patterns : as in `choose_columns`; columns that are not chosen may hold text
+
+    Raises
+    ------
+    InputError : no table; a chosen column without a name, or with something that is no number
     """
-    if Path(path).suffix != ".tsv":
+    table = choose_columns(_read(path), patterns, path)
+    remedy = "name those that are confounds in responses/confounds, or leave this one out of the table"
+    for name, column in table.items():
+        if not name:
+            raise InputError(
+                f"{path}: a column of its header has no name, as an index written along has none; {remedy}"
+            )
+        if column.dtype != float:
+            row, text = next((row, text) for row, text in enumerate(column) if np.isnan(to_number(text)))
+            what = f"column {name} is {text!r} in row {row} below the header, no number{number_advice(text)}"
+            raise InputError(f"{path}: {what}; {remedy}")
+    return table
+
+
+def _read(path):
+    """All columns, those of numbers as floats, any other as text."""
+    if Path(path).suffix not in (".tsv", ".csv"):
         values = read_numbers(path)
         return pd.DataFrame(values, columns=[str(number + 1) for number in range(values.shape[1])])
-    try:
-        table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, encoding="utf-8-sig", na_values=["n/a"])
-        table = table.astype(float)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise InputError(f"{path}: not a table of numbers with one header ({one_line(error)})") from None
-    if table.empty or not isinstance(table.index, pd.RangeIndex):
-        raise InputError(f"{path}: not a table with one header and rows of equal length")
+    table = read_cells(path)
+    if all(NUMBER.fullmatch(name) for name in table.columns):
+        raise InputError(
+            f"{path}: its first line is numbers, so it has no header; put the names of its columns before it, or "
+            "name it .txt, with its columns set apart by white space"
+        )
+    if table.empty:
+        raise InputError(f"{path}: the table has a header and no rows")
+    table = pd.DataFrame({name: _numbers(column) for name, column in table.items()}).reset_index(drop=True)
     for name in table.columns:
-        if any(fnmatchcase(name, pattern) for pattern in DIFFERENCES) and np.isnan(table[name].iloc[0]):
-            table.loc[0, name] = 0.0
+        if any(fnmatchcase(name, pattern) for pattern in DIFFERENCES) and table[name].dtype == float:
+            table.loc[0, name] = np.nan_to_num(table[name].iloc[0], nan=0.0)
     return table
+
+
+def _numbers(column):
+    missing = column.str.strip().str.lower().isin(UNKNOWN)
+    numbers = column.map(to_number).astype(float)
+    return column if (numbers.isna() & ~missing).any() else numbers
 
 
 def choose_columns(table: pd.DataFrame, patterns: Sequence[str] | Literal[True], path: str | Path) -> pd.DataFrame:
@@ -54,13 +88,12 @@ def choose_columns(table: pd.DataFrame, patterns: Sequence[str] | Literal[True],
     ------
     InputError : a glob that matches no column, with those there are
     """
-    if patterns is True:
-        return table
-    for pattern in patterns:
+    chosen = ["*"] if patterns is True else [composed(pattern) for pattern in patterns]
+    for pattern in chosen:
         if not any(fnmatchcase(name, pattern) for name in table.columns):
             names = ", ".join(table.columns[:12]) + (" ..." if len(table.columns) > 12 else "")
             raise InputError(f"responses/confounds: {pattern!r} matches no column of {path}; it has {names}")
-    return table[[name for name in table.columns if any(fnmatchcase(name, pattern) for pattern in patterns)]]
+    return table[[name for name in table.columns if any(fnmatchcase(name, pattern) for pattern in chosen)]]
 
 
 def expand(table: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
@@ -138,7 +171,7 @@ def run_confounds(path: str | Path, volumes: int, dropped: tuple[int, int], clea
     -------
     DataFrame (volume of the response, confound)
     """
-    table = choose_columns(read_confounds(path), cleaning["confounds"], path)
+    table = read_confounds(path, cleaning["confounds"])
     return match_rows(expand(table, cleaning.get("confound_expansion") or []), volumes, dropped, path)
 
 
@@ -148,8 +181,8 @@ def motion_summary(path: str | Path, volumes: int, dropped: tuple[int, int]) -> 
     A description of the data: where the table does not tell, or does not fit, nothing is said.
     """
     try:
-        motion = motion_parameters(read_confounds(path))
-    except InputError as error:
+        motion = motion_parameters(_read(path), rotations_first=Path(path).suffix == ".par")
+    except (InputError, ValueError) as error:  # also text among the parameters
         log.warning("no motion summary: %s", error)
         return {}
     if motion is None or (first := first_row(len(motion), volumes, dropped)) is None:

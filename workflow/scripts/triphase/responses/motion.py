@@ -25,12 +25,14 @@ def framewise_displacement(motion: np.ndarray) -> np.ndarray:
     return np.r_[np.nan, change[:, :3].sum(axis=1) + HEAD_RADIUS * change[:, 3:].sum(axis=1)]
 
 
-def motion_parameters(table: pd.DataFrame) -> np.ndarray | None:
+def motion_parameters(table: pd.DataFrame, rotations_first: bool = False) -> np.ndarray | None:
     """The six motion parameters of a confound table, or None where it has none that can be told.
 
     fMRIPrep's by name. Six columns without names are taken for SPM's (rp_*.txt): translations in mm, then rotations in
-    radians. FSL's .par, which has the rotations first, must be given as a table with fMRIPrep's names.
+    radians; or for FSL's (.par) where rotations come first.
     """
     if set(FMRIPREP_MOTION) <= set(table.columns):
         return table[list(FMRIPREP_MOTION)].to_numpy(float)
-    return table.to_numpy(float) if list(table.columns) == [str(n) for n in range(1, 7)] else None
+    if list(table.columns) != [str(number) for number in range(1, 7)]:
+        return None
+    return np.roll(table.to_numpy(float), 3, axis=1) if rotations_first else table.to_numpy(float)

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from triphase.core.errors import InputError
+from triphase.core.tables import MISSING, need_column, number_advice, to_number
+from triphase.core.texts import composed
 from triphase.core.types import Section
-from triphase.stimuli.transcripts.tables import MISSING_LABELS, read_table, rows_where
+from triphase.stimuli.transcripts.tables import read_table, rows_where
 
 
 def read_onset(path: str | Path, events: Section, names: Mapping[str, str]) -> float | None:
@@ -22,11 +24,8 @@ def read_onset(path: str | Path, events: Section, names: Mapping[str, str]) -> f
     ------
     InputError : no row, or several, of the run; no such column; no number
     """
-    table, column = read_table(path), events["column"]
-    if column not in table.columns:
-        raise InputError(
-            f"{path}: no column {column!r} (dataset/events/column); the table has {', '.join(map(repr, table.columns))}"
-        )
+    table, column = read_table(path), composed(events["column"]).strip()
+    need_column(path, table, column, "dataset/events/column")
     found = rows_where(path, table, events["where"], names, "dataset/events/where")
     if len(found) > 1:
         telling = [name for name in table.columns if found[name].nunique() == len(found) and name != column]
@@ -37,12 +36,12 @@ def read_onset(path: str | Path, events: Section, names: Mapping[str, str]) -> f
             f"{hint}"
         )
     text = found[column].iloc[0].strip()
-    if text.lower() in MISSING_LABELS:
+    if text in MISSING:
         return None
-    try:
-        onset = float(text)
-    except ValueError:
-        onset = float("nan")
-    if not abs(onset) < float("inf"):
-        raise InputError(f"{path}, row {found.index[0]}: {column} is {text!r}; it must be a number of seconds, or n/a")
+    onset = to_number(text)
+    if onset != onset:
+        raise InputError(
+            f"{path}, row {found.index[0]}: {column} is {text!r}; it must be a number of seconds, or n/a"
+            f"{number_advice(text)}"
+        )
     return onset

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from triphase.core.content import unfetched
 from triphase.core.errors import InputError
 from triphase.core.hashing import file_sha256
 from triphase.core.types import Entries, Section
@@ -95,10 +96,14 @@ def own_folders(dataset: Section, local_data: str | None) -> dict[str, str | Non
     return {"local_data": local_data} | more
 
 
+def there(path: str, folder: str | Path) -> list[Path]:
+    """What a path, or a glob, stands for below a folder: files, and links whose target is not there."""
+    return sorted(Path(folder).glob(path)) if any(c in path for c in "*?[") else [Path(folder, path)]
+
+
 def matches(path: str, folder: str | Path) -> list[Path]:
     """Files below a folder that a path, or a glob, stands for."""
-    found = Path(folder).glob(path) if any(c in path for c in "*?[") else [Path(folder, path)]
-    return sorted(file for file in found if file.is_file())
+    return [file for file in there(path, folder) if file.is_file()]
 
 
 def existing_files(paths: Iterable[str], folder: str | Path | None) -> list[str]:
@@ -139,7 +144,12 @@ def check_local(
     paths: Iterable[str], folder: str | Path | None, hint: str | None = None, root: str = "local_data"
 ) -> None:
     """Raise InputError when one of the user's own folders is not given or lacks files: one message for all of them."""
+    paths = list(paths)
     missing = [path for path in paths if not folder or not matches(path, folder)]
+    absent = [trouble for path in paths if folder for file in there(path, folder) if (trouble := unfetched(file))]
+    if absent:
+        more = f" (and {len(absent) - 1} more like it)" if len(absent) > 1 else ""
+        raise InputError(f"{root}: {absent[0]}{more}")
     if not missing:
         return
     wanted = missing[0] + (f" (and {len(missing) - 1} more)" if len(missing) > 1 else "")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.core.texts import folded
 from triphase.core.types import Section
 
 # A concept that every transcript with sentences has.
@@ -69,8 +70,8 @@ def has_sentences(words: pd.DataFrame) -> bool:
 
 
 def word_types(words: pd.DataFrame) -> np.ndarray:
-    """Number of every word's type, upper and lower case alike: int array (n,)."""
-    return words["word"].str.casefold().astype("category").cat.codes.to_numpy()
+    """Number of every word's type, capitals and Unicode's forms alike: int array (n,)."""
+    return words["word"].map(folded).astype("category").cat.codes.to_numpy()
 
 
 def concept_classes(

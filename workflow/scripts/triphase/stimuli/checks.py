@@ -23,7 +23,9 @@ def check_words(words: pd.DataFrame, where: str | Path, overlapping: bool = Fals
     """
     empty = words.index[words["word"] == ""]
     if len(empty):
-        raise InputError(f"{where}, row {empty[0]}: the word is empty; remove the row or write the word")
+        raise InputError(
+            f"{where}, row {empty[0]}: the word is empty, or n/a, which says the same; remove the row or write the word"
+        )
     onset, offset = words["onset"].to_numpy(), words["offset"].to_numpy()
 
     def refuse(wrong, explanation):

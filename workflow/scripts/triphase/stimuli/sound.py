@@ -11,6 +11,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 import pandas as pd
 
+from triphase.core.content import check_content
 from triphase.core.errors import InputError
 
 FRAME_SECONDS = 0.01
@@ -71,6 +72,7 @@ def read_header(path: str | Path) -> Wav:
     def refuse(trouble: str) -> NoReturn:
         raise InputError(f"{path}: {trouble}; the sound must be a whole WAV file with PCM or float samples")
 
+    check_content(path)
     size = Path(path).stat().st_size
     with open(path, "rb") as file:
         head = file.read(12)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
+from triphase.core.texts import composed, folded, said
 from triphase.core.types import Entries, Section
 from triphase.stimuli.languages import spaced
 
@@ -30,8 +31,11 @@ def running_text(words: Sequence[str], language: str = "en", unit: str = "word")
 
 
 def stimulus_hash(words: Iterable[str]) -> str:
-    """SHA-256 of what is said, without when: two recordings of one story are one stimulus."""
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+    """SHA-256 of what is said, without when: two recordings of one story are one stimulus.
+
+    Nor does it matter how it is written: capitals, forms of Unicode and punctuation.
+    """
+    return hashlib.sha256("\n".join(said(word) or folded(word) for word in words).encode()).hexdigest()
 
 
 def build_words(
@@ -57,6 +61,7 @@ def build_words(
     texts, hashes, parts = {}, {}, []
     for run in runs:
         stimulus, table = run["stimulus"], tables[run["stimulus"]]
+        table = table.assign(word=table["word"].map(composed))
         texts[stimulus], spans = running_text(list(table["word"]), language, unit)
         hashes[stimulus] = stimulus_hash(table["word"])
         labels = [name for name in table.columns if name not in ("word", "onset", "offset")]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from triphase.config.readers import READERS
+from triphase.core.content import check_content
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
 from triphase.core.messages import listed
@@ -24,6 +25,7 @@ from triphase.responses.readers.recording import SLAB_BYTES, Recording, roi_name
 
 # Of the keys of a file that a message names.
 MOST_KEYS = 8
+OLD_MATLAB = b"MATLAB 5.0"
 
 
 @READERS.register(
@@ -202,11 +204,17 @@ def opened(path: str | Path) -> Iterator[Any]:
     """Yield an HDF5 file, open for reading; InputError where it is none, ends too early, or cannot be read."""
     import h5py
 
+    check_content(path)
+    with open(path, "rb") as file:
+        head = file.read(len(OLD_MATLAB))
+    if head == OLD_MATLAB:
+        raise InputError(
+            f"{path}: a MATLAB file older than v7.3, which is no HDF5; in MATLAB, load it and save it again with "
+            "save(name, variables, '-v7.3'), or write it as .npy"
+        )
     try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; get it again") from None
+        with h5py.File(path, "r") as content:
+            yield content
     except (OSError, RuntimeError) as error:
         message = f"truncated, damaged, or not an HDF5 file ({one_line(error)}); get the file again"
         raise InputError(f"{path}: {message}") from None
@@ -223,8 +231,6 @@ pickle.dump((content.get(sys.argv[2]), sorted(name for name in content if name[:
 
 def _read_mat(path, key):
     """What a MATLAB file older than v7.3 holds under a key (None: nothing), and all its keys."""
-    if not Path(path).is_file():
-        raise InputError(f"{path}: there is no such file; get it again")
     done = subprocess.run([sys.executable, "-c", MAT, path, key], capture_output=True)
     if done.returncode:
         what = done.stderr.decode(errors="replace").strip().splitlines()[-1:] if done.returncode > 0 else []
@@ -237,6 +243,7 @@ def read_indices(path: str, key: str, first_index: int = 1) -> np.ndarray:
     """Linear voxel indices of a .mat file (v5, or v7.3 which is HDF5), ascending, from 0: int array (voxel,)."""
     import h5py
 
+    check_content(path)
     if h5py.is_hdf5(path):
         with opened(path) as file:
             found = file[key][()] if isinstance(file.get(key), h5py.Dataset) else None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from triphase.core.content import check_content
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
 
@@ -15,14 +16,13 @@ def open_image(path: str | Path, kind: str = "NIfTI image") -> Any:
     """An image of nibabel, with its file kept open while it is read, so that .nii.gz is unpacked once and in order."""
     import nibabel as nib
 
+    check_content(path)
     try:
         image = nib.load(path, keep_file_open=True) if str(path).endswith((".nii", ".nii.gz")) else nib.load(path)
         shape, affine = getattr(image, "shape", (1,)), getattr(image, "affine", np.eye(4))
         if min(shape) < 1 or not np.isfinite(affine).all():
             raise ValueError(f"its header has the shape {shape} and the affine {affine.tolist()}")
         return image
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; get it again") from None
     except Exception as error:
         # Damaged headers and XML end in errors of many kinds.
         raise InputError(f"{path}: not a readable {kind} ({one_line(error)}); get the file again") from None

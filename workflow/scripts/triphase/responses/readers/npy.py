@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from triphase.config.readers import READERS
+from triphase.core.content import check_content
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
 from triphase.core.types import Section
@@ -45,10 +46,9 @@ class NpyReader:
 
 
 def _mapped(path):
+    check_content(path)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; get it again") from None
     except Exception as error:
         # The header is Python text: a damaged one ends in errors of many kinds.
         raise InputError(

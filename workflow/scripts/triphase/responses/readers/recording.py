@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from triphase.core.errors import InputError, one_line
+from triphase.core.errors import InputError
 from triphase.core.lazy import np, pd
+from triphase.core.tables import MISSING, need_column, read_cells, to_number
 from triphase.core.types import Section
 
+# Labels are stored in 32 bits at most.
+LARGEST_LABEL = 2**31
 # Bytes that are read at a time.
 SLAB_BYTES = 64_000_000
 
@@ -79,9 +81,22 @@ def roi_names(
 
 
 def read_label_table(path: str | Path) -> dict[int, str]:
-    """A table of labels with columns index and name (tab-separated): dict of int to str."""
-    try:
-        table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, encoding="utf-8-sig")
-        return dict(zip(table["index"].astype(int), table["name"].astype(str), strict=True))
-    except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: needs the columns index (whole number) and name ({one_line(error)})") from None
+    """A table of labels with columns index and name: dict of int to str, without those that have no name.
+
+    Raises
+    ------
+    InputError : a column lacks, an index is no whole number, or two rows give one index different names
+    """
+    table = read_cells(path)
+    names: dict[int, str] = {}
+    for column in ("index", "name"):
+        need_column(path, table, column, "a label table has index and name")
+    for row, index, name in zip(table.index, table["index"], table["name"].str.strip(), strict=True):
+        number = to_number(index)
+        if not np.isfinite(number) or number != int(number) or abs(number) > LARGEST_LABEL:
+            raise InputError(f"{path}, row {row}: index is {index!r}; it must be a whole number, as in the image")
+        if name in MISSING:
+            continue
+        if names.setdefault(int(number), name) != name:
+            raise InputError(f"{path}, row {row}: the label {int(number)} is {name!r} and {names[int(number)]!r}")
+    return names

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 from triphase.config.readers import READERS
+from triphase.core.content import check_content
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
+from triphase.core.tables import number_advice
 from triphase.core.types import Section
 from triphase.responses.readers.recording import Recording, refuse_repeat, table_of
 
@@ -37,12 +40,18 @@ class TextReader:
 
 def read_numbers(path: str | Path) -> np.ndarray:
     """A table of plain numbers without a header as (row, column) float64."""
+    check_content(path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="loadtxt: input contained no data")
             values = np.loadtxt(path, ndmin=2, encoding="utf-8")
     except ValueError as error:
-        raise InputError(f"{path}: not a table of numbers in rows of equal length ({one_line(error)})") from None
+        found = re.search(r"string '([^']*)'", str(error))
+        advice = number_advice(found[1]) if found else ""
+        raise InputError(
+            f"{path}: no table of numbers in rows of equal length, set apart by white space and without a header "
+            f"({one_line(error)}){advice}"
+        ) from None
     if not values.size:
         raise InputError(f"{path}: the table is empty; get the file again")
     return values

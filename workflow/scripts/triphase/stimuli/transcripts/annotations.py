@@ -14,6 +14,8 @@ from pathlib import Path
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
 from triphase.core.lazy import pd
+from triphase.core.tables import read_text
+from triphase.core.texts import composed
 from triphase.core.types import Section
 from triphase.stimuli.languages import spaced
 
@@ -54,7 +56,8 @@ def read_annotations(path: str | Path, words: Section) -> tuple[pd.DataFrame, in
     ------
     InputError : names the file and the line
     """
-    marker, unknown = words.get("marker"), words.get("unknown", NOTHING_TO_SAY)
+    marker = composed(words.get("marker") or "")
+    unknown = [composed(mark) for mark in words.get("unknown", NOTHING_TO_SAY)]
     lines, spaces = read_lines(path), spaced(words["language"])
     rows = []
     for number, line in enumerate(lines, 1):
@@ -81,15 +84,7 @@ def read_annotations(path: str | Path, words: Section) -> tuple[pd.DataFrame, in
 
 def read_lines(path: str | Path) -> list[str]:
     """Lines of a UTF-8 file without blank ones at its end; InputError for another encoding."""
-    raw = Path(path).read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise InputError(
-            f"{path}, line {line}: byte {error.start} is not UTF-8 ({error.reason}); save the file as UTF-8"
-        ) from None
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = composed(read_text(path)).split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:

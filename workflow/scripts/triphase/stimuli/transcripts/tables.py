@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
 from triphase.core.lazy import np, pd
+from triphase.core.tables import MISSING, need_column, number_advice, read_cells, to_number
+from triphase.core.texts import composed
 from triphase.core.types import Section
 
-MISSING_LABELS = {"", "n/a"}
 # A label is a number where more than this share of what is there is one: then the rest are mistakes.
 NUMERIC_SHARE = 0.9
 
@@ -25,7 +25,13 @@ def _check(words):
     name="table",
     suffixes=(".tsv", ".csv"),
     needs={"columns": "Columns"},
-    accepts={"labels": "list[Label]", "joined": "list[Joined]", "corrections": "list[Correction]"},
+    accepts={
+        "labels": "list[Label]",
+        "joined": "list[Joined]",
+        "corrections": "list[Correction]",
+        "ignored": "Texts",
+        "kept": "Texts",
+    },
     check=_check,
 )
 def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
@@ -39,7 +45,7 @@ def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
             events)
         labels : list of dict, optional
             `name` of each label and the table's `column`. A column of numbers gives floats (missing: NaN), any other
-            text (missing: None).
+            text (missing: None). Missing are empty cells and, as in BIDS, n/a: no word may be.
         corrections : list of dict, optional
             Known errors of a published table: `row` (line of the file; the header is line 1), `column`, `found` (what
             is there) and `value` (what should be). A table where something else is found is refused.
@@ -53,17 +59,16 @@ def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
     """
     columns, labels = words["columns"], words.get("labels", ())
     table = read_table(path)
-    wanted = {f"columns.{name}": column for name, column in columns.items()}
-    wanted |= {f"labels.{label['name']}": label["column"] for label in labels}
-    for key, column in wanted.items():
-        if column not in table.columns:
-            raise InputError(
-                f"{path}: no column {column!r} (dataset.words.{key}); the table has "
-                + ", ".join(map(repr, table.columns))
-            )
+    columns = {name: composed(column).strip() for name, column in columns.items()}
+    labels = [{name: composed(value).strip() for name, value in label.items()} for label in labels]
+    for name, column in columns.items():
+        need_column(path, table, column, f"dataset.words.columns.{name}")
+    for label in labels:
+        need_column(path, table, label["column"], f"dataset.words.labels.{label['name']}")
     table = _correct(path, table, words.get("corrections", ()))
-    table = _join(path, table, columns, {entry["word"]: entry["adds"] for entry in words.get("joined", ())})
-    read = pd.DataFrame({"word": table[columns["word"]].str.strip()})
+    joined = {composed(entry["word"]): composed(entry["adds"]) for entry in words.get("joined", ())}
+    table = _join(path, table, columns, joined)
+    read = pd.DataFrame({"word": table[columns["word"]].str.strip().replace(list(MISSING), "")})
     read["onset"] = _numbers(path, table[columns["onset"]])
     if "offset" in columns:
         read["offset"] = _numbers(path, table[columns["offset"]])
@@ -76,31 +81,12 @@ def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """A table as text: DataFrame of str, indexed by the line of the file; InputError as `read_words`."""
-    separated = {".tsv": ("\t", csv.QUOTE_NONE), ".csv": (",", csv.QUOTE_MINIMAL)}
-    if Path(path).suffix not in separated:
+    if Path(path).suffix not in (".tsv", ".csv"):
         raise InputError(f"{path}: a table of words is a .tsv or .csv file")
-    separator, quoting = separated[Path(path).suffix]
-    try:
-        # A word may be "null" or "NA": no value is taken for missing here.
-        table = pd.read_csv(
-            path,
-            sep=separator,
-            quoting=quoting,
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            skip_blank_lines=False,
-        )
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8 ({error.reason}); save the table as UTF-8") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path}: not a table with one header and rows of equal length: {error}") from None
-    if not isinstance(table.index, pd.RangeIndex):
-        raise InputError(f"{path}: the rows have more columns than the header")
+    table = read_cells(path)
     if table.empty:
         raise InputError(f"{path}: the transcript has no rows")
-    table.index = np.arange(len(table)) + 2
-    return table.fillna("")
+    return table
 
 
 def rows_where(
@@ -121,14 +107,11 @@ def rows_where(
     InputError : no such column, or no row is left
     """
     for column, template in where.items():
-        if column not in table.columns:
-            there = ", ".join(map(repr, table.columns))
-            raise InputError(f"{path}: no column {column!r} ({key}); the table has {there}")
-        wanted = template.format(**names)
-        cells = table[column].str.strip()
-        same, number = cells == wanted, pd.to_numeric(wanted, errors="coerce")
+        need_column(path, table, column, key)
+        wanted, cells = composed(template.format(**names)), table[composed(column).strip()].str.strip()
+        same, number = cells == wanted, to_number(wanted)
         if np.isfinite(number):
-            same |= pd.to_numeric(cells, errors="coerce") == number
+            same |= cells.map(to_number) == number
         if not same.any():
             said = ", ".join(map(repr, list(dict.fromkeys(cells))[:8]))
             raise InputError(f"{path}: no row in which {column!r} is {wanted!r} ({key}); it says {said}")
@@ -139,22 +122,22 @@ def rows_where(
 def _correct(path, table, corrections):
     table = table.copy()
     for entry in corrections:
-        row, column = entry["row"], entry["column"]
+        row, column = entry["row"], composed(entry["column"]).strip()
         if row not in table.index or column not in table.columns:
             raise InputError(f"dataset.words.corrections: {path} has no row {row} with a column {column!r}")
-        if table.at[row, column].strip() != str(entry["found"]):
+        if table.at[row, column].strip() != composed(str(entry["found"])):
             raise InputError(
                 f"dataset.words.corrections: row {row}, column {column!r} of {path} holds "
                 f"{table.at[row, column]!r}, not {str(entry['found'])!r}: the table has changed, so "
                 "the correction does not apply"
             )
-        table.at[row, column] = str(entry["value"])
+        table.at[row, column] = composed(str(entry["value"]))
     return table
 
 
 def _join(path, table, columns, joined):
     names = [name for name in ("onset", "offset", "duration") if name in columns]
-    untimed = np.logical_and.reduce([table[columns[name]].str.strip().isin(MISSING_LABELS) for name in names])
+    untimed = np.logical_and.reduce([table[columns[name]].str.strip().isin(MISSING) for name in names])
     host, texts = None, table[columns["word"]].str.strip()
     for row, word, alone in zip(table.index, texts, ~untimed, strict=True):
         if alone:
@@ -170,25 +153,26 @@ def _join(path, table, columns, joined):
 
 
 def _numbers(path, column):
-    values = pd.to_numeric(column, errors="coerce")
-    wrong = ~np.isfinite(values.to_numpy(float))
-    if wrong.any():
-        row = column.index[wrong][0]
-        raise InputError(f"{path}, row {row}: {column.name} is {column[row]!r}; it must be a number of seconds")
-    return values.astype(float)
+    values = column.map(to_number).astype(float)
+    wrong = values.index[values.isna()]
+    if len(wrong):
+        text = column[wrong[0]]
+        advice = number_advice(text)
+        raise InputError(f"{path}, row {wrong[0]}: {column.name} is {text!r}; it must be a number of seconds{advice}")
+    return values
 
 
 def _label(path, column):
     text = column.str.strip()
-    present = ~text.isin(MISSING_LABELS)
-    numbers = pd.to_numeric(text.where(present), errors="coerce")
+    present = ~text.isin(MISSING)
+    numbers = text.map(to_number).astype(float)
     numeric = numbers.notna()
     if numeric.sum() > NUMERIC_SHARE * present.sum():
         if (numeric != present).any():
             row = column.index[numeric != present][0]
             raise InputError(
                 f"{path}, row {row}: {column.name} is {column[row]!r} in a column of numbers; leave it empty "
-                "where it is not known, or put it right in dataset.words.corrections"
+                f"where it is not known, or put it right in dataset.words.corrections{number_advice(column[row])}"
             )
-        return numbers.astype(float)
+        return numbers
     return text.astype(object).where(present, None)

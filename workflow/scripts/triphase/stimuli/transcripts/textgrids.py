@@ -10,7 +10,6 @@ negative times, knows no chronological form, and names neither line nor interval
 
 from __future__ import annotations
 
-import codecs
 import re
 from bisect import bisect
 from collections.abc import Sequence
@@ -20,8 +19,12 @@ from typing import Any, NamedTuple, NoReturn
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
 from triphase.core.lazy import np, pd
+from triphase.core.tables import read_text
+from triphase.core.texts import composed
 from triphase.core.types import Section
 from triphase.stimuli.checks import OVERLAP_TOLERANCE
+from triphase.stimuli.nonwords import is_word
+from triphase.stimuli.trigraphs import decoded
 
 VALUE = re.compile(
     r"""(?P<text>"[^"]*(?:""[^"]*)*")(?=\s|$)
@@ -53,7 +56,7 @@ class Tier(NamedTuple):
     name="textgrid",
     suffixes=(".TextGrid",),
     needs={"tier": "Text | Count"},
-    accepts={"ignored": "Texts"},
+    accepts={"ignored": "Texts", "kept": "Texts"},
 )
 def read_textgrid(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
     """Words of one tier of a TextGrid, as `triphase.config.transcripts.TranscriptFormat` says.
@@ -64,8 +67,8 @@ def read_textgrid(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]
     words : dict
         tier : str or int; name of an interval tier, or its number, from 1
         ignored : list of str, optional
-            Labels that are no words (pauses, breath); case and enclosing braces mean nothing. Empty labels are none
-            either.
+            Labels that are no words (pauses, breath), beside those of `triphase.stimuli.nonwords`. Empty labels are
+            none either. `kept`: those that are words all the same
 
     Raises
     ------
@@ -74,13 +77,12 @@ def read_textgrid(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]
     tiers = read_tiers(path)
     chosen = find_tier(path, tiers, words["tier"])
     check_intervals(path, chosen)
-    silent = {bare(label) for label in words.get("ignored", ())} | {""}
     rows = [
-        (line, " ".join(label.split()), begin, end)
+        (line, " ".join(_decoded(path, line, label).split()), begin, end)
         for line, begin, end, label in chosen.entries
-        if bare(label) not in silent
+        if label.strip()
     ]
-    if not rows:
+    if not any(is_word(label, words) for _, label, _, _ in rows):
         raise InputError(
             f"{path}: tier {chosen.name!r} has no word: all of its {len(chosen.entries)} intervals are empty or "
             "among the labels that are no words (words.ignored); name another tier"
@@ -89,14 +91,16 @@ def read_textgrid(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]
     return pd.DataFrame({"word": labels, "onset": begin, "offset": end}, index=np.array(lines)), None
 
 
-def bare(label: str) -> str:
-    """A label without white space, braces and case around it."""
-    return label.strip().strip("{}").strip().casefold()
+def _decoded(path, line, label):
+    try:
+        return composed(decoded(label))
+    except InputError as error:
+        raise InputError(f"{path}, line {line}: the label {label!r}: {error}") from None
 
 
 def read_tiers(path: str | Path) -> list[Tier]:
     """All tiers of a TextGrid, in the order of the file; InputError as `read_textgrid`."""
-    values = Values(path, decode(path))
+    values = Values(path, read_text(path, utf16=True))
     start = [str(value) for value, _ in values.found[:2]]
     if start[:1] == [CHRONOLOGICAL]:
         return read_chronological(values)
@@ -232,28 +236,13 @@ class Flag(str):
     """A word in angle brackets, such as <exists>."""
 
 
-def decode(path: str | Path) -> str:
-    """Text of a file in one of the encodings that Praat writes, with \\n at line ends; InputError for another."""
-    raw = Path(path).read_bytes()
-    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = raw.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise InputError(
-            f"{path}, line {line}: byte {error.start} is not {'UTF-16' if wide else 'UTF-8'} ({error.reason}); save "
-            "the file as UTF-8 or UTF-16"
-        ) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def find_tier(path: str | Path, tiers: Sequence[Tier], tier: str | int) -> Tier:
     """The interval tier of a name or number; InputError that lists those there."""
     there = ", ".join(f"{number} {entry.name!r} ({entry.kind}s)" for number, entry in enumerate(tiers, 1)) or "none"
     if isinstance(tier, int):
         found = tiers[tier - 1 : tier] if tier > 0 else []
     else:
-        found = [entry for entry in tiers if entry.name == tier]
+        found = [entry for entry in tiers if composed(entry.name) == composed(tier)]
     if len(found) != 1:
         trouble = f"{len(found)} tiers are named {tier!r}; give the number of one" if found else f"no tier {tier!r}"
         raise InputError(f"{path}: {trouble} (words.tier); tiers: {there}")
