@@ -1,5 +1,7 @@
 """Which tokens make up which word, and which tokens a model sees before them."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -8,6 +10,34 @@ from triphase.core.types import Section
 
 # Least context of a strided window where a study names none, as a share of the greatest.
 LEAST_SHARE = 0.75
+
+
+def encode_text(tokenizer: Any, text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids of a text without special tokens, and the characters that each token stands for.
+
+    Many tokenizers put a space before a text that has none ("▁" of SentencePiece, "Ġ" where `add_prefix_space` is
+    set). Where that is a token of its own its offsets claim the text's first character, which the next token stands
+    for: such a token stands for no character, here as before any later word, where its offsets are those of the space.
+
+    Parameters
+    ----------
+    tokenizer : fast tokenizer
+    text : str
+
+    Returns
+    -------
+    ids : int array (n_tokens,)
+    offsets : int array (n_tokens, 2), first and one-past-last character; equal where a token stands for none
+    """
+    encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    ids = np.asarray(encoded["input_ids"], int)
+    offsets = np.array(encoded["offset_mapping"], int).reshape(-1, 2)
+    for token in np.flatnonzero(offsets[1:, 0] <= offsets[:-1, 0]):
+        # Two tokens that begin at one character are bytes of it, or the second one is the character.
+        claimed = text[slice(*offsets[token])]
+        if claimed.strip() and not tokenizer.decode([int(ids[token])]).strip():
+            offsets[token] = offsets[token, 0]
+    return ids, offsets
 
 
 def tokens_of_words(
@@ -21,7 +51,7 @@ def tokens_of_words(
     Parameters
     ----------
     offsets : int array (n_tokens, 2)
-        First and one-past-last character of each token in `text`, from a fast tokenizer.
+        First and one-past-last character of each token in `text`, from `encode_text`.
     spans : int array (n_words, 2), first and one-past-last character of each word in `text`, sorted
     text : str
     stimulus : str, named in the error

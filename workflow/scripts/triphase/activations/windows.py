@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from triphase.activations.tokens import context_windows, least_context, tokens_of_words, word_windows
+from triphase.activations.tokens import context_windows, encode_text, least_context, tokens_of_words, word_windows
 from triphase.core.errors import InputError
 from triphase.core.types import Section
 
@@ -79,9 +79,8 @@ def plan_words(
         )
     parts = []
     for stimulus, (text, spans) in texts.items():
-        encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-        ids = np.asarray(encoded["input_ids"], int)
-        first, last = tokens_of_words(encoded["offset_mapping"], spans, text, stimulus)
+        ids, offsets = encode_text(tokenizer, text)
+        first, last = tokens_of_words(offsets, spans, text, stimulus)
         if context.get("stride") == 1:
             windows = word_windows(first, last, most, stimulus)
             words = np.arange(len(first))
@@ -210,8 +209,7 @@ def _joined(parts, sink):
 
 def _tokens_of_text(tokenizer, text, limit, where):
     """Token ids of one text, with the first and last of them that are not white space."""
-    encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-    ids, offsets = np.asarray(encoded["input_ids"], int), np.asarray(encoded["offset_mapping"], int).reshape(-1, 2)
+    ids, offsets = encode_text(tokenizer, text)
     if limit and len(ids) + 1 > limit:
         raise InputError(
             f"stimulus {where}...: an annotation of {len(ids)} tokens does not fit the model's context of {limit} (one "

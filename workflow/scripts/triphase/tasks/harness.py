@@ -165,24 +165,24 @@ def _adherence_rows(job, samples, scorer):
 def _label_likelihoods(scorer, contexts, labels):
     """Log-probability that the answer begins with each label, and the probability that it begins with any, by item.
 
-    Forms are scored as tokens: scored as text, a label without a space could merge with the prompt's last word.
+    Each label is scored with and without a leading space, as the tokens that go on with the prompt.
     """
     if not labels:
         return [None] * len(contexts), [np.nan] * len(contexts)
-    forms = [
-        _shortest({tuple(scorer.tok_encode(space + label, add_special_tokens=False)) for space in ("", " ")})
-        for label in labels
-    ]
-    every = sorted({form for own in forms for form in own})
-    encoded = [scorer.tok_encode(context) or [scorer.prefix_token_id] for context in contexts]
+    forms = [[scorer.continuations(context, label) for label in labels] for context in contexts]
     requests = [
-        ((text, str(form)), ids, list(form)) for text, ids in zip(contexts, encoded, strict=True) for form in every
+        ((context, str(form)), scorer.tok_encode(context) or [scorer.prefix_token_id], list(form))
+        for context, own in zip(contexts, forms, strict=True)
+        for form in sorted(set().union(*own))
     ]
-    values = np.array(scorer.loglikelihoods(requests)).reshape(len(contexts), len(every))
-    columns = {form: values[:, number] for number, form in enumerate(every)}
-    by_label = np.transpose([np.logaddexp.reduce([columns[form] for form in own]) for own in forms])
-    masses = np.exp([columns[form] for form in _shortest(every)]).sum(axis=0)
-    return by_label.tolist(), masses.tolist()
+    values = scorer.loglikelihoods(requests)
+    known = {(pair, tuple(form)): value for (pair, _, form), value in zip(requests, values, strict=True)}
+    by_label, masses = [], []
+    for context, own in zip(contexts, forms, strict=True):
+        likelihood = {form: known[(context, str(form)), form] for form in set().union(*own)}
+        by_label.append([float(np.logaddexp.reduce([likelihood[form] for form in _shortest(some)])) for some in own])
+        masses.append(float(np.exp([likelihood[form] for form in _shortest(likelihood)]).sum()))
+    return by_label, masses
 
 
 def _shortest(forms):

@@ -161,6 +161,22 @@ class Scorer(HFLM):
         """Token ids of a text, as the harness makes them."""
         return list(self._encoded(string, add_special_tokens, left_truncate_len, **kwargs))
 
+    def continuations(self, context: str, text: str) -> set[tuple[int, ...]]:
+        """The tokens that a text is behind a context, without and with a leading space.
+
+        A text that is encoded alone is not its continuation: many tokenizers put a space before a text that has none,
+        so that the form without one would never be scored. Where the text merges with the context's last token, which
+        a model that goes on with the context's tokens cannot write, the tokens are those behind a line break.
+        """
+        found = (self._behind(context, before + text) or self._behind("\n", before + text) for before in ("", " "))
+        return {form for form in found if form}
+
+    def _behind(self, context: str, text: str) -> tuple[int, ...]:
+        """Tokens that a text adds to a context's; none where it changes them."""
+        start = self.tok_encode(context, add_special_tokens=False)
+        whole = self.tok_encode(context + text, add_special_tokens=False)
+        return tuple(whole[len(start) :]) if whole[: len(start)] == start else ()
+
     def _loglikelihood_tokens(self, requests, disable_tqdm=False, override_bs=None):
         """Log-likelihood of each continuation, and whether each of its tokens is the likeliest.
 
