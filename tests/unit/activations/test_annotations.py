@@ -39,7 +39,7 @@ def test_equal_texts_are_run_once(loaded, monkeypatch):
         return forward(input_ids=input_ids, **options)
 
     monkeypatch.setattr(model.base_model, "forward", counted)
-    extract_annotations(model, tokenizer, TEXTS * 3, batch_size=1)
+    extract_annotations(model, tokenizer, TEXTS * 3, batch_size=1, surprisal=False)
     assert len(seen) == len(set(seen)) == len(set(TEXTS))
 
 

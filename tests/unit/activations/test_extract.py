@@ -215,13 +215,6 @@ def test_what_the_writer_runs_into_ends_the_extraction(loaded):
         extract(model, plan, full, Extraction(batch_size=2))
 
 
-def test_a_head_that_scales_its_product_is_refused(loaded, monkeypatch):
-    model, tokenizer = loaded
-    monkeypatch.setattr(model.config, "logit_scale", 0.5, raising=False)
-    with pytest.raises(InputError, match="logit_scale: 0.5.*set it to false"):
-        extract_words(model, tokenizer, TEXT, spans_of(TEXT), context={"max": 12})
-
-
 def test_windows_that_serve_no_word_are_not_run(loaded):
     model, tokenizer = loaded
     spans = spans_of(TEXT)[-3:]

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from triphase.activations.head import find_head
 from triphase.activations.pooling import Batch, Picker, make_batch, picking
 from triphase.activations.surprisal import surprisal_of_words
 from triphase.activations.windows import Plan, batches
+from triphase.checkpoints.behaviour import check_ids, input_device
 from triphase.core.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -88,7 +90,8 @@ def extract(
     """
     base, kind = model.base_model, getattr(torch, settings.storage)
     shape = base.config.num_hidden_layers + 1, len(plan.first), base.config.hidden_size
-    head = _head(model, name) if settings.surprisal else None
+    check_ids(plan.ids, model, name)
+    head = _head(model, plan, name) if settings.surprisal else None
     device = model.get_input_embeddings().weight.device
     pinned = torch.cuda.is_available() and device.type != "cpu"
     size = block_words(shape[1], shape[0], shape[2], kind.itemsize)
@@ -98,7 +101,7 @@ def extract(
     def run(chosen):
         batch = make_batch(plan, chosen, settings.pool)
         picker = Picker(batch, shape[0], shape[2], kind, pinned)
-        last = forward(torch.from_numpy(batch.input_ids).to(_input_device(device)), picker)
+        last = forward(torch.from_numpy(batch.input_ids).to(input_device(model)), picker)
         return batch, picker, surprisal_of_words(head, last, batch) if head else None
 
     writer = Writer(write, plan, shape, size, settings, name, threaded=pinned)
@@ -149,30 +152,19 @@ def _halved(chosen, plan, name):
     return len(chosen) // 2
 
 
+def _head(model, plan, name):
+    """How surprisal follows from hidden states, found on the first window."""
+    start, stop = plan.windows[0]
+    ids = np.array([plan.sink, *plan.ids[start:stop]])
+    return _attempt(lambda _: find_head(model, ids, name), None) or _halved([0], plan, name)
+
+
 def _tokens(base, device):
     """Positions of a batch that suit a device."""
     if device.type == "cpu" or not torch.cuda.is_available():
         return CPU_TOKENS
     parameters = sum(parameter.numel() for parameter in base.parameters())
     return int(np.clip(GPU_WORK / (2 * parameters), *GPU_TOKENS))
-
-
-def _input_device(device):
-    """Where inputs go: with the embedding, or where that is offloaded to the first device that there is."""
-    if device.type != "meta":
-        return device
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _head(model, name):
-    """The vocabulary head; InputError where the model does more with its product than to take the softmax of it."""
-    for key in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
-        if (value := getattr(model.config, key, None)) not in (None, 1):
-            raise InputError(
-                f"activations/surprisal: the config of {name} has {key}: {value}, which is not supported; set it to "
-                "false"
-            )
-    return model.get_output_embeddings()
 
 
 class Writer:

@@ -1,5 +1,7 @@
 """Surprisal of tokens in bits, from a model's hidden states or logits."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -15,14 +17,14 @@ def surprisal_of_logits(logits: torch.Tensor, targets: torch.Tensor) -> torch.Te
     return (logits.logsumexp(-1) - logits.gather(-1, targets[..., None])[..., 0]) / np.log(2)
 
 
-def surprisal_of_words(head: torch.nn.Linear, hidden: torch.Tensor, batch: Batch) -> np.ndarray:
+def surprisal_of_words(
+    head: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], hidden: torch.Tensor, batch: Batch
+) -> np.ndarray:
     """Surprisal in bits of the tokens of a batch, summed over each word's.
-
-    The vocabulary product exists in pieces only, with a running log of the sum of exponentials over its columns.
 
     Parameters
     ----------
-    head : torch.nn.Linear
+    head : function from `triphase.activations.head.find_head`
     hidden : tensor (n_windows, n_positions, n_features), last hidden state
     batch : Batch
 
@@ -39,12 +41,15 @@ def surprisal_of_words(head: torch.nn.Linear, hidden: torch.Tensor, batch: Batch
     for start in range(0, len(predicted), LOGIT_ROWS):
         piece = slice(start, start + LOGIT_ROWS)
         own = rows[torch.from_numpy(predicted[piece]).to(rows.device)]
-        bits.append(surprisal_of_targets(head, own, torch.from_numpy(targets[piece])).double().cpu().numpy())
+        bits.append(head(own, torch.from_numpy(targets[piece])).double().cpu().numpy())
     return np.bincount(batch.owners, np.concatenate(bits)[back], minlength=len(batch.words))
 
 
 def surprisal_of_targets(head: torch.nn.Linear, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Surprisal in bits of one token after each row of hidden states (n, n_features): float32 tensor (n,)."""
+    """Surprisal in bits of one token after each row of hidden states (n, n_features): float32 tensor (n,).
+
+    The vocabulary product exists in pieces only, with a running log of the sum of exponentials over its columns.
+    """
     if head.weight.device.type == "meta":  # offloaded: only the module itself can bring its weights in
         logits = head(hidden)
         return surprisal_of_logits(logits, targets.to(logits.device))

@@ -6,6 +6,7 @@ from typing import Any
 
 from triphase.checkpoints import snapshots
 from triphase.checkpoints.cache import Manifest, checkpoint_folder, checkpoint_label
+from triphase.checkpoints.behaviour import check_causal, check_layers, input_device
 from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.errors import InputError
 from triphase.core.scratch import HeldFolder
@@ -133,6 +134,11 @@ def _load(manifest, folder, offload, dtype, device, max_memory):
             f"models: {label}: the weights in {folder} lack {len(lacking)} tensors of the model, {lacking[0]} "
             "first; the checkpoint is not whole, or its config.json is another model's"
         )
+    try:
+        check_layers(model, report["unexpected_keys"])
+        check_causal(model)
+    except InputError as error:
+        raise InputError(f"models: {label}: {error}") from None
     return model
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from triphase.activations.surprisal import surprisal_of_logits
+from triphase.checkpoints.behaviour import input_device
 from triphase.states.mechanism.attention import attending
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ def _batches(model, ids):
     """Inputs in batches within `NUMBERS`, where the model takes them."""
     config, positions = model.base_model.config, ids.shape[1]
     size = max(1, NUMBERS // (positions * max(config.vocab_size, config.num_attention_heads * positions)))
-    # Where the embedding is offloaded the model itself brings inputs to where it computes.
-    device = model.device if model.device.type != "meta" else "cpu"
+    device = input_device(model)
     for start in range(0, len(ids), size):
         yield torch.from_numpy(ids[start : start + size]).to(device)

@@ -1,0 +1,73 @@
+"""What a loaded model must be, found by looking at it and by running it once, not by names in its config."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from triphase.core.errors import InputError
+
+# Largest change of states, as a share of their size, that is rounding, by the type of the weights: models that read from
+# left to right show 0, BERT before its training 3e-3 in float32 and 5e-3 in bfloat16.
+ROUNDING, ROUNDING_OF_HALF = {"float32": 1e-5, "float64": 1e-10}, 3e-3
+TOKENS = 16
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+def input_device(model: Any) -> Any:
+    """The torch.device that inputs go to: the embedding's, or where that is offloaded the first one that computes."""
+    import torch
+
+    device = model.get_input_embeddings().weight.device
+    if device.type != "meta":
+        return device
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_ids(ids: np.ndarray, model: Any, name: str) -> None:
+    """InputError where token ids (int array) are beyond a model's embedding: its tokenizer is another model's."""
+    rows = len(model.get_input_embeddings().weight)
+    if ids.size and ids.max() >= rows:
+        raise InputError(
+            f"models: {name}: its tokenizer gives the id {ids.max()}, its embedding has {rows} rows (ids 0 to "
+            f"{rows - 1}); the tokenizer is another model's"
+        )
+
+
+def check_layers(model: Any, unexpected: Iterable[str]) -> None:
+    """InputError where weights have layers that the model lacks: it would be a shallower one, and nobody would know.
+
+    Parameters
+    ----------
+    model : transformers model
+    unexpected : names of tensors that the files have and the model has not
+    """
+    kinds = {NUMBER.sub("*", name) for name in model.state_dict()}
+    if more := sorted(name for name in unexpected if NUMBER.search(name) and NUMBER.sub("*", name) in kinds):
+        raise InputError(
+            f"the weights have {len(more)} tensors of layers that config.json does not count, {more[0]} first; the "
+            "config is another model's: correct its number of layers"
+        )
+
+
+def check_causal(model: Any) -> None:
+    """InputError where a state changes with what comes after it, as in BERT and RoBERTa.
+
+    Surprisal of such a model is none, its words know what follows, and padding would change them.
+    """
+    import torch
+
+    half = TOKENS // 2
+    ids = torch.arange(1, TOKENS + 1).repeat(2, 1)
+    ids[1, half:] += half
+    ids %= len(model.get_input_embeddings().weight)
+    with torch.inference_mode():
+        states = model.base_model(input_ids=ids.to(input_device(model)), use_cache=False)[0].float()
+    change = (states[0, :half] - states[1, :half]).square().mean().sqrt() / states.square().mean().sqrt()
+    name = str(model.dtype).removeprefix("torch.")
+    if change > ROUNDING.get(name, ROUNDING_OF_HALF):
+        raise InputError(
+            f"{type(model).__name__} is not causal: its states change by {float(change):.2g} of their size with the "
+            "tokens that come after them; only models that read from left to right can be studied"
+        )
