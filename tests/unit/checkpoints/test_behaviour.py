@@ -13,7 +13,12 @@ from triphase.core.errors import InputError
 pytestmark = pytest.mark.model
 
 SMALL = dict(
-    num_hidden_layers=3, hidden_size=32, num_attention_heads=4, num_key_value_heads=4, intermediate_size=64, vocab_size=64
+    num_hidden_layers=3,
+    hidden_size=32,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    intermediate_size=64,
+    vocab_size=64,
 )
 
 
@@ -23,7 +28,7 @@ def saved(tmp_path):
 
     def save(kind, **more):
         torch.manual_seed(0)
-        AutoModelForCausalLM.from_.for_model(kind, **SMALL, **more)).save_pretrained(tmp_path)
+        AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SMALL, **more)).save_pretrained(tmp_path)
         (tmp_path / "tokenizer.json").write_text("{}")
         return find_checkpoint("org/m", "main", folder=tmp_path)
 

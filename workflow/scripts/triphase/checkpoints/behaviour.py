@@ -8,7 +8,7 @@ import numpy as np
 
 from triphase.core.errors import InputError
 
-# Largest change of states, as a share of their size, that is rounding, by the type of the weights: models that read from
+# Largest change of states, as a share of their size, that is rounding, by type of the weights: models that read from
 # left to right show 0, BERT before its training 3e-3 in float32 and 5e-3 in bfloat16.
 ROUNDING, ROUNDING_OF_HALF = {"float32": 1e-5, "float64": 1e-10}, 3e-3
 TOKENS = 16

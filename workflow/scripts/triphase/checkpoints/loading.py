@@ -5,8 +5,8 @@ import zipfile
 from typing import Any
 
 from triphase.checkpoints import snapshots
+from triphase.checkpoints.behaviour import check_causal, check_layers
 from triphase.checkpoints.cache import Manifest, checkpoint_folder, checkpoint_label
-from triphase.checkpoints.behaviour import check_causal, check_layers, input_device
 from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.errors import InputError
 from triphase.core.scratch import HeldFolder
