@@ -9,7 +9,7 @@ import pandas as pd
 
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
-from triphase.responses.readers.images import read_volume
+from triphase.responses.readers.images import check_placed, read_volume, whole_labels
 from triphase.responses.readers.recording import read_label_table, unlabelled
 
 
@@ -69,12 +69,13 @@ def image_parcels(xyz: np.ndarray, image: str, table: str) -> tuple[list[tuple[s
     names : list of tuple of str, one name per parcel
     parcels : int array (voxel,), -1 outside all
     """
-    labels, affine = read_volume(image)
-    known = read_label_table(table)
-    voxel = np.floor(np.c_[xyz, np.ones(len(xyz))] @ np.linalg.inv(affine)[:3].T + 0.5).astype(int)
+    found, grid = read_volume(image)
+    check_placed(grid, "mni")
+    labels, known = whole_labels(found, image), read_label_table(table)
+    voxel = np.floor(np.c_[xyz, np.ones(len(xyz))] @ np.linalg.inv(grid.affine)[:3].T + 0.5).astype(int)
     there = ((voxel >= 0) & (voxel < labels.shape)).all(axis=1)
     values = np.zeros(len(xyz), int)
-    values[there] = np.rint(labels[tuple(voxel[there].T)]).astype(int)
+    values[there] = labels[tuple(voxel[there].T)]
     if unnamed := sorted(set(values.tolist()) - set(known) - {0}):
         raise InputError(f"{table}: no row for the label {unnamed[0]}, which {image} holds")
     keys = [key for key in known if key != 0]

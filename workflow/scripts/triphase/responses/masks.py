@@ -7,7 +7,7 @@ from pathlib import Path
 
 from triphase.core.errors import InputError
 from triphase.core.lazy import np
-from triphase.responses.readers.images import open_image, read_part
+from triphase.responses.readers.images import check_placed, grid_of, open_image, read_part
 from triphase.responses.readers.recording import SLAB_BYTES
 
 # Probability of gray matter in the MNI template above which a voxel is part of the cortical ribbon: nilearn's default.
@@ -45,6 +45,7 @@ def brain_mask(path: str | Path, kind: str, space: str = "mni") -> tuple[np.ndar
             f"dataset.brain: {kind!r} is in MNI space, but the source's space is {space!r}; give the source a mask, or "
             "set dataset.brain to computed"
         )
+    check_placed(grid_of(image, path), space)
     return _template(image, kind), image.affine
 
 

@@ -7,9 +7,18 @@ from collections.abc import Mapping
 from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
+from triphase.core.texts import composed
 from triphase.core.types import Section
-from triphase.responses.readers.images import open_image, read_part
-from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
+from triphase.responses.readers.images import inside_of, open_image, read_part, whole_labels
+from triphase.responses.readers.recording import (
+    SLAB_BYTES,
+    Recording,
+    only,
+    refuse_repeat,
+    roi_names,
+    table_of,
+    unlabelled,
+)
 
 
 @READERS.register(name="cifti", suffixes=(".dtseries.nii",), files=("mask", "rois", "roi_table"))
@@ -27,15 +36,14 @@ class CiftiReader:
         self.where = example[0]
         _, _, self.brain = _open(self.where)
         self.inside = np.ones(len(self.brain), bool)
-        if mask := paths.get("mask"):
-            self.inside = self._map(mask[0])[0] != 0
+        if mask := only(paths, "mask"):
+            self.inside = inside_of(self._map(mask)[0], mask)
             if not self.inside.any():
-                raise InputError(f"{mask[0]}: no grayordinate is inside the mask")
+                raise InputError(f"{mask}: no grayordinate is inside the mask")
         names = unlabelled(int(self.inside.sum()))
-        if rois := paths.get("rois"):
-            labels, known = self._map(rois[0])
-            table = paths.get("roi_table")
-            names = roi_names(np.rint(labels[self.inside]).astype(int), rois[0], table[0] if table else None, known)
+        if rois := only(paths, "rois"):
+            values, known = self._map(rois)
+            names = roi_names(whole_labels(values, rois)[self.inside], rois, only(paths, "roi_table"), known)
         self.table = table_of(names, self._coordinates()[self.inside])
 
     def _coordinates(self):
@@ -53,7 +61,7 @@ class CiftiReader:
         self._same(brain, path)
         known = {}
         if hasattr(first, "label"):
-            known = {key: name for key, (name, _) in first.label[0].items()}
+            known = {key: composed(name or "").strip() for key, (name, _) in first.label[0].items()}
         return read_part(image, path, (0, slice(None))), known
 
     def _same(self, brain, path):

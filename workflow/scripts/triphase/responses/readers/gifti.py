@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
+from triphase.core.texts import composed
 from triphase.core.types import Section
-from triphase.responses.readers.images import open_image
+from triphase.responses.readers.images import inside_of, open_image, whole_labels
 from triphase.responses.readers.recording import Recording, refuse_repeat, roi_names, table_of, unlabelled
 
 # Metadata give the time step in milliseconds (FreeSurfer, Workbench), now and then in seconds: no TR is over 50 s.
 MILLISECONDS_FROM = 50
 FSAVERAGE5_VERTICES = 10242
+
+
+class Surface(NamedTuple):
+    """A mask or label surface: its file, values (vertex,), names by label, and the image itself."""
+
+    path: str
+    values: np.ndarray
+    names: dict[int, str]
+    image: Any
 
 
 @READERS.register(name="gifti", suffixes=(".gii",), files=("mask", "rois", "roi_table"), hemispheres=True)
@@ -31,16 +42,19 @@ class GiftiReader:
             coordinates
         """
         self.where = example
-        self.sizes = [len(_series(path)[0]) for path in example]
-        inside = self._surfaces(paths, "mask")
-        self.inside = np.ones(sum(self.sizes), bool) if inside is None else inside[0] != 0
+        opened = [_series(path) for path in example]
+        self.sizes = [len(series) for series, _ in opened]
+        # What each file says of its side; two files are left and right.
+        self.sides = [_side(image) for _, image in opened] if len(example) == 1 else ["left", "right"]
+        self._check_sides(example, [image for _, image in opened])
+        masks = self._surfaces(paths, "mask")
+        parts = [inside_of(surface.values, surface.path) for surface in masks]
+        self.inside = np.concatenate(parts) if parts else np.ones(sum(self.sizes), bool)
         if not self.inside.any():
-            raise InputError(f"{inside[1][0]}: no vertex is inside the mask")
+            raise InputError(f"{masks[0].path}: no vertex is inside the mask")
         names = unlabelled(int(self.inside.sum()))
-        if (rois := self._surfaces(paths, "rois")) is not None:
-            labels, files, known = rois
-            table = paths.get("roi_table")
-            names = roi_names(np.rint(labels[self.inside]).astype(int), files[0], table[0] if table else None, known)
+        if rois := self._surfaces(paths, "rois"):
+            names = self._names(rois, _files(paths, "roi_table"))
         coordinates = None
         if source["space"] == "fsaverage5":
             if self.sizes != [FSAVERAGE5_VERTICES] * 2:
@@ -51,30 +65,55 @@ class GiftiReader:
             coordinates = _fsaverage5()[self.inside]
         self.table = table_of(names, coordinates)
 
+    def _names(self, rois, tables):
+        """Names of all vertices inside; each file's labels are named by its own table, for keys are used again."""
+        if len(tables) not in (0, 1, len(rois)):
+            raise InputError(f"{tables[0]}: {len(tables)} files of roi_table for {len(rois)} hemisphere(s)")
+        tables = (tables or [None]) * (len(rois) if len(tables) < 2 else 1)
+        ends = np.cumsum(self.sizes)
+        return np.concatenate(
+            [
+                roi_names(whole_labels(surface.values, surface.path)[inside], surface.path, table, surface.names)
+                for surface, table, inside in zip(rois, tables, np.split(self.inside, ends[:-1]), strict=True)
+            ]
+        )
+
+    def _check_sides(self, files, images):
+        """InputError where a file says that it is of the other hemisphere."""
+        for path, image, wanted in zip(files, images, self.sides, strict=True):
+            if wanted and (side := _side(image)) and side != wanted:
+                raise InputError(
+                    f"{path}: by its own metadata a surface of the {side} hemisphere, where the {wanted} one is meant "
+                    "({hemi} stands for L, then R)"
+                )
+
     def _surfaces(self, paths, role):
-        """Values (vertex,) of a role's files over the hemispheres, the files and their label names; None without."""
-        files = [path for key in (role, f"{role}_L", f"{role}_R") for path in paths.get(key, [])]
-        if not files:
-            return None
-        if len(files) != len(self.sizes):
+        """The files of a role over the hemispheres, each a `Surface`; none without."""
+        files = _files(paths, role)
+        if files and len(files) != len(self.sizes):
             raise InputError(f"{files[0]}: {len(files)} file(s) of {role} for {len(self.sizes)} hemisphere(s)")
-        values, known = [], {}
-        for path, size in zip(files, self.sizes, strict=True):
+        surfaces = []
+        for path, size in zip(files, self.sizes, strict=False):
             series, image = _series(path)
             if series.shape != (size, 1):
                 raise InputError(
                     f"{path}: {series.shape[1]} maps of {len(series)} vertices, but the response has {size}; a "
                     "mask or label surface has one map"
                 )
-            values.append(series[:, 0])
-            known |= {label.key: label.label for label in image.labeltable.labels}
-        return np.concatenate(values), files, known
+            known = {
+                label.key: composed(getattr(label, "label", None) or "").strip() for label in image.labeltable.labels
+            }
+            surfaces.append(Surface(path, series[:, 0], known, image))
+        if files:
+            self._check_sides(files, [surface.image for surface in surfaces])
+        return surfaces
 
     def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run."""
         for path in paths:
             refuse_repeat(run, path)
         found = [_series(path) for path in paths]
+        self._check_sides(paths, [image for _, image in found])
         for path, (series, _), size, where in zip(paths, found, self.sizes, self.where, strict=True):
             if len(series) != size:
                 raise InputError(f"{path}: {len(series)} vertices, but {where} has {size}; all runs need the same")
@@ -86,6 +125,18 @@ class GiftiReader:
     def _read(self, paths):
         whole = np.concatenate([_series(path)[0] for path in paths])
         return np.ascontiguousarray(whole[self.inside].T, dtype=np.float32)
+
+
+def _files(paths, role):
+    return [path for key in (role, f"{role}_L", f"{role}_R") for path in paths.get(key, [])]
+
+
+def _side(image):
+    """The hemisphere that a surface says it is of: left, right, or None."""
+    metas = [image.meta, *(array.meta for array in image.darrays)]
+    said = {meta.get("AnatomicalStructurePrimary", "") for meta in metas}
+    sides = {side for side in ("left", "right") if f"Cortex{side.capitalize()}" in said}
+    return sides.pop() if len(sides) == 1 else None
 
 
 def _series(path):

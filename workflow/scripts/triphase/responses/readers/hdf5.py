@@ -20,8 +20,15 @@ from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
 from triphase.core.messages import listed
 from triphase.core.types import Section
-from triphase.responses.readers.images import read_volume
-from triphase.responses.readers.recording import SLAB_BYTES, Recording, roi_names, table_of, unlabelled
+from triphase.responses.readers.images import (
+    Grid,
+    check_placed,
+    inside_of,
+    on_grid,
+    read_volume,
+    whole_labels,
+)
+from triphase.responses.readers.recording import SLAB_BYTES, Recording, only, roi_names, table_of, unlabelled
 
 # Of the keys of a file that a message names.
 MOST_KEYS = 8
@@ -53,13 +60,11 @@ class Hdf5Reader:
             called there (1, as in MATLAB, or 0)
         """
         self.key, self.repeats_key = source["key"], source.get("repeats_key")
-        one = {role: entries[0] for role, entries in paths.items()}
-        shape: tuple[int, ...] | None = None
-        affine = np.eye(4)
+        one = {role: path for role in ("mask", "reference", "rois", "roi_table") if (path := only(paths, role))}
+        space: Grid | None = None
         self.masked = "mask" in one
         if "reference" in one:
-            values, affine = read_volume(one["reference"])
-            shape = values.shape
+            values, space = read_volume(one["reference"])
         if not self.masked:
             (self.where,), self.grid = example, None
             with opened(self.where) as file:
@@ -67,30 +72,34 @@ class Hdf5Reader:
         elif source.get("mask_key"):
             self.where = one["mask"]
             self.offsets = read_indices(self.where, source["mask_key"], source.get("first_index", 1))
-            self.grid = None if shape is None else int(np.prod(shape))
+            self.grid = None if space is None else int(np.prod(space.shape))
         else:
             self.where = one["mask"]
             mask, own = read_volume(self.where)
-            if shape is not None and mask.shape != shape:
-                raise InputError(f"{self.where}: shape {mask.shape}, but the reference {one['reference']} has {shape}")
-            shape, affine = mask.shape, own if shape is None else affine
-            self.offsets, self.grid = np.flatnonzero(mask.ravel(order="F")), mask.size
+            if space is not None:
+                on_grid(values, space, own)
+            # The order of the columns is the mask's, whatever way the reference is stored.
+            space, inside = own, inside_of(mask, self.where)
+            self.offsets, self.grid = np.flatnonzero(inside.ravel(order="F")), mask.size
             if not len(self.offsets):
                 raise InputError(f"{self.where}: no voxel is inside the mask")
         coordinates, names = None, unlabelled(len(self.offsets))
-        if shape is not None:
-            if self.offsets.max() >= np.prod(shape):
+        if space is not None:
+            check_placed(space, source.get("space"))
+            if self.offsets.max() >= np.prod(space.shape):
                 raise InputError(
                     f"{self.where}: {len(self.offsets)} voxels up to number {self.offsets.max()} (from 0), but the "
-                    f"grid {shape} has {int(np.prod(shape))}"
+                    f"grid {space.shape} has {int(np.prod(space.shape))}"
                 )
-            indices = np.stack(np.unravel_index(self.offsets, shape, order="F"), axis=1)
-            coordinates = indices @ affine[:3, :3].T + affine[:3, 3]
+            coordinates = space.places(np.stack(np.unravel_index(self.offsets, space.shape, order="F"), axis=1))
         if "rois" in one:
-            labels, _ = read_volume(one["rois"])
-            if labels.shape != shape:
-                raise InputError(f"{one['rois']}: shape {labels.shape}, but the voxels lie on the grid {shape}")
-            labels = np.rint(labels.ravel(order="F")[self.offsets]).astype(int)
+            if space is None:
+                raise InputError(
+                    f"{one['rois']}: on which grid the voxels of {self.where} lie is not known: give the "
+                    "source a mask image, or a reference"
+                )
+            values, own = read_volume(one["rois"])
+            labels = whole_labels(on_grid(values, own, space), one["rois"]).ravel(order="F")[self.offsets]
             names = roi_names(labels, one["rois"], one.get("roi_table"))
         self.table = table_of(names, coordinates)
 
@@ -253,7 +262,7 @@ def read_indices(path: str, key: str, first_index: int = 1) -> np.ndarray:
     if found is None:
         raise InputError(f"{path}: no data under the key {key!r} (mask_key); the file has {', '.join(keys) or 'none'}")
     values = np.asarray(found).ravel()
-    if not values.size or values.dtype.kind not in "fiu" or np.any(values != np.floor(values)):
+    if not values.size or values.dtype.kind not in "fiu" or not np.isfinite(values).all() or (values % 1).any():
         raise InputError(f"{path}: {key!r} holds no whole numbers; a mask is a list of voxel numbers")
     indices = values.astype(np.int64) - first_index
     if indices[0] < 0 or np.any(np.diff(indices) <= 0):

@@ -9,8 +9,27 @@ from triphase.core.errors import InputError
 from triphase.core.lazy import np
 from triphase.core.types import Section
 from triphase.responses.masks import brain_mask
-from triphase.responses.readers.images import common_mask, open_image, read_part, read_volume, same_grid
-from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, roi_names, table_of, unlabelled
+from triphase.responses.readers.images import (
+    check_comparable,
+    check_placed,
+    common_mask,
+    grid_of,
+    on_grid,
+    open_image,
+    read_part,
+    read_volume,
+    same_grid,
+    whole_labels,
+)
+from triphase.responses.readers.recording import (
+    SLAB_BYTES,
+    Recording,
+    only,
+    refuse_repeat,
+    roi_names,
+    table_of,
+    unlabelled,
+)
 
 
 @READERS.register(name="nifti", suffixes=(".nii", ".nii.gz"), files=("mask", "rois", "roi_table"))
@@ -27,31 +46,29 @@ class NiftiReader:
             Without a mask the voxels that `rois` labels, without both the brain on the grid of the responses
         source : dict with `space` and `brain`, as in `masks.brain_mask`
         """
-        rois, masks, labels = paths.get("rois", []), paths.get("mask", []), None
-        if rois:
-            labels, affine = read_volume(rois[0])
-            self.where = rois[0]
+        rois, masks, labels = only(paths, "rois") or "", paths.get("mask", []), None
         if masks:
-            inside, affine = common_mask(masks)
-            self.where = masks[0]
-            if labels is not None and labels.shape != inside.shape:
-                raise InputError(f"{rois[0]}: shape {labels.shape}, but the mask {masks[0]} has {inside.shape}")
-        elif labels is not None:
-            inside = labels != 0
-        else:
-            inside, affine = brain_mask(example[0], source["brain"], source["space"])
-            self.where = example[0]
+            inside, self.grid = common_mask(masks)
+        if rois:
+            values, own = read_volume(rois)
+            labels = whole_labels(values, rois)
+            if masks:
+                labels = on_grid(labels, own, self.grid)
+            else:
+                inside, self.grid = labels != 0, own
+        elif not masks:
+            inside, _ = brain_mask(example[0], source["brain"], source["space"])
+            self.grid = grid_of(open_image(example[0]), example[0])
+        check_placed(self.grid, source["space"])
         if not inside.any():
-            raise InputError(f"{self.where}: no voxel is inside the mask")
-        self.shape, self.affine = inside.shape, affine
+            raise InputError(f"{self.grid.where}: no voxel is inside the mask")
         indices = np.argwhere(inside)
         # Where each voxel lies in a volume as it is stored: x fastest.
-        self.offsets = np.ravel_multi_index(indices.T, self.shape, order="F")
+        self.offsets = np.ravel_multi_index(indices.T, self.grid.shape, order="F")
         names = unlabelled(len(indices))
         if labels is not None:
-            table = paths.get("roi_table", [None])[0]
-            names = roi_names(np.rint(labels[inside]).astype(int), rois[0], table)
-        self.table = table_of(names, indices @ affine[:3, :3].T + affine[:3, 3])
+            names = roi_names(labels[inside], rois, only(paths, "roi_table"))
+        self.table = table_of(names, self.grid.places(indices))
 
     def open(self, paths: list[str], run: Section) -> Recording:
         """The `Recording` of a run: `paths` holds its one image."""
@@ -60,7 +77,9 @@ class NiftiReader:
         image = open_image(path)
         if len(image.shape) != 4:
             raise InputError(f"{path}: {len(image.shape)} dimensions; a run's image has 4 (x, y, z, time)")
-        same_grid(image.shape[:3], image.affine, path, self.shape, self.affine, self.where)
+        grid = grid_of(image, path)
+        check_comparable(grid, self.grid)
+        same_grid(grid, self.grid)
         # Bits 3 to 5 of the code: 16 is ms, 24 is us; nibabel has no name for others.
         unit = {16: 1e-3, 24: 1e-6}.get(int(image.header["xyzt_units"]) & 0x38, 1.0)
         tr = float(image.header["pixdim"][4]) * unit
@@ -71,7 +90,7 @@ class NiftiReader:
         volumes = image.shape[3]
         values = np.empty((volumes, len(self.offsets)), np.float32)
         # Scaled values come in double precision.
-        step = max(1, SLAB_BYTES // (8 * int(np.prod(self.shape))))
+        step = max(1, SLAB_BYTES // (8 * int(np.prod(self.grid.shape))))
         for start in range(0, volumes, step):
             slab = read_part(image, path, (..., slice(start, start + step)))
             flat = slab.reshape(-1, slab.shape[3], order="F")

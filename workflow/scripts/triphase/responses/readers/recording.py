@@ -10,9 +10,8 @@ from triphase.core.errors import InputError
 from triphase.core.lazy import np, pd
 from triphase.core.tables import MISSING, need_column, read_cells, to_number
 from triphase.core.types import Section
+from triphase.responses.readers.images import LARGEST_LABEL
 
-# Labels are stored in 32 bits at most.
-LARGEST_LABEL = 2**31
 # Bytes that are read at a time.
 SLAB_BYTES = 64_000_000
 
@@ -33,6 +32,17 @@ class ResponseReader(Protocol):
 
     def open(self, paths: list[str], run: Section) -> Recording:
         """Look at the headers of a run's files."""
+
+
+def only(paths: Mapping[str, list[str]], role: str) -> str | None:
+    """The one file of a role, or None without any; InputError where there are several, as of a path with {run}."""
+    found = paths.get(role, [])
+    if len(found) > 1:
+        raise InputError(
+            f"{found[1]}: the source's `{role}` stands for {len(found)} files, this one and {found[0]}; one counts for "
+            "all runs of a subject: leave {run} and {stimulus} out of its path"
+        )
+    return found[0] if found else None
 
 
 def refuse_repeat(run: Section, path: str | Path) -> None:
@@ -74,6 +84,8 @@ def roi_names(
     """
     names = read_label_table(roi_table) if roi_table else known or {}
     if not roi_table and not names:
+        if negative := [value for value in labels if value < 0]:
+            raise InputError(f"{rois}: the label {negative[0]} is negative; 0 is no region, and labels count from 1")
         return np.array([f"roi-{value}" if value else "" for value in labels], dtype=object)
     if unnamed := sorted(set(labels.tolist()) - set(names) - {0}):
         raise InputError(f"{roi_table or rois}: no row for the label {unnamed[0]}, which {rois} holds")
