@@ -21,12 +21,13 @@ def main(job: Job[BuildWords]) -> None:
         if stimulus not in tables:
             path = of_run(manifest["files"]["words"], run)["path"]
             corrections = [entry for entry in settings.words.get("corrections", []) if entry["stimulus"] == stimulus]
-            tables[stimulus], seconds[stimulus] = read_transcript(path, {**settings.words, "corrections": corrections})
+            about = {**settings.words, "corrections": corrections, "stimulus": stimulus}
+            tables[stimulus], seconds[stimulus] = read_transcript(path, about)
             non_words[stimulus] = tables[stimulus].attrs["non_words"]
     table, texts, hashes = build_words(tables, settings.runs, language, unit)
     check_split(settings.runs, hashes)
-    about = {"language": language, "unit": unit, "seconds": seconds, "non_words": non_words}
-    write_table(paths.words, table, texts=texts, hashes=hashes, **about, source=manifest)
+    written = {"language": language, "unit": unit, "seconds": seconds, "non_words": non_words}
+    write_table(paths.words, table, texts=texts, hashes=hashes, **written, source=manifest)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,13 @@ def check_entry(entry: Section, where: str) -> None:
     if events := entry.get("events"):
         for key, template in {"path": events["path"], **events.get("where", {})}.items():
             check_template(f"{where}/events/{key}", template, ["subject", "id", "run", "stimulus"])
+        names = [subject["name"] for subject in entry["subjects"] or []]
+        require_known(f"{where}/events/subjects", events.get("subjects", []), names, "is not a subject; there are")
+        if events["applied"] and "subjects" in events:
+            raise InputError(
+                f"{where}/events/subjects: onsets that are applied are needed of every subject; leave the key out, and "
+                "those without events out of the entry"
+            )
 
 
 def _check_files(where: str, subject: Section, runs: list[str] | None) -> None:
@@ -99,7 +106,8 @@ def _check_keys(where: str, entry: Section, base: str, declared: Format) -> None
 def _check_transcript(where: str, transcript: Section, stimuli: list[str]) -> None:
     declared = TRANSCRIPTS.find(transcript["format"], f"{where}/format")
     _check_keys(where, transcript, "Transcript", declared)
-    check_template(f"{where}/path", transcript["path"], ["stimulus"])
+    for key, template in {"path": transcript["path"], **transcript.get("where", {})}.items():
+        check_template(f"{where}/{key if key == 'path' else f'where/{key}'}", template, ["stimulus"])
     for label in transcript.get("labels", []):
         if label["name"] in (*BUILT_IN, *WORD_COLUMNS):
             raise InputError(

@@ -14,6 +14,7 @@ from triphase.config.readers import READERS
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.config.validation import problems_of, read_checked, require_known
 from triphase.core.errors import InputError
+from triphase.core.messages import listed
 from triphase.core.types import Entries, Section
 
 
@@ -189,12 +190,23 @@ def _subjects_and_runs(
     heard = {s["name"]: [name for name in there if name in s.get("runs", there)] for s in subjects}
     wanted = there if selection["runs"] is None else selection["runs"]
     require_known("dataset/runs", wanted, there, f"is not a run of {entry['name']}; there are")
-    if selection["runs"] is not None:
+    if selection["runs"] is not None and selection["subjects"] is None:
+        heard = {name: runs for name, runs in heard.items() if set(wanted) <= set(runs)}
+        subjects = [subject for subject in subjects if subject["name"] in heard]
+        if not subjects:
+            raise InputError(
+                f"dataset/runs: no subject of {entry['name']} has all of {listed(wanted, 5)}; choose runs that some "
+                "heard together"
+            )
+    elif selection["runs"] is not None:
         for subject, names in heard.items():
             require_known("dataset/runs", wanted, names, f"is not a run of subject {subject!r}; there are")
     common = [name for name in there if name in wanted and all(name in names for names in heard.values())]
     if not common:
-        raise InputError(f"dataset/subjects: {', '.join(chosen)} have no run in common; choose others")
+        raise InputError(
+            f"dataset/subjects: {listed(chosen, 8)} have no run in common; choose others, or dataset/runs, which takes "
+            "all subjects that have them"
+        )
     tests = selection["test_runs"]
     require_known("dataset/test_runs", tests or [], common, "is not among the study's runs")
     described = []

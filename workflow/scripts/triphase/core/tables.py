@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from triphase.core.content import check_content
@@ -52,8 +52,12 @@ def read_text(path: str | Path, utf16: bool = False) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_cells(path: str | Path) -> pd.DataFrame:
+def read_cells(path: str | Path, header: Sequence[str] | None = None) -> pd.DataFrame:
     """A table as text, its accents composed: a .csv with commas, any other with tabs. Blank lines are passed over.
+
+    Parameters
+    ----------
+    header : names of the columns of a file that has no header
 
     Returns
     -------
@@ -67,16 +71,16 @@ def read_cells(path: str | Path) -> pd.DataFrame:
     rows = _comma_rows(path, text) if commas else _tab_rows(text)
     if not rows:
         raise InputError(f"{path}: the table is empty; it needs a header and rows")
-    (_, header), rows = rows[0], rows[1:]
-    header = [name.strip() for name in header]
-    _check_header(path, header, "," if commas else "\t")
+    if header is None:
+        header = [name.strip() for name in rows.pop(0)[1]]
+        _check_header(path, header, "," if commas else "\t")
     for line, cells in rows:
         if len(cells) != len(header):
             raise InputError(
                 f"{path}, row {line}: {len(cells)} cells, {'more' if len(cells) > len(header) else 'fewer'} columns "
                 f"than the header ({len(header)}); a row needs a cell for each, empty where nothing is known"
             )
-    table = pd.DataFrame([cells for _, cells in rows], columns=header, dtype=object)
+    table = pd.DataFrame([cells for _, cells in rows], columns=list(header), dtype=object)
     table.index = np.array([line for line, _ in rows], dtype=int)
     return table
 

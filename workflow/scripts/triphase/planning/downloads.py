@@ -11,7 +11,7 @@ from triphase.core.units import in_units
 from triphase.sources.clones import DATASETS, Files, opened
 from triphase.sources.downloads import look_up
 from triphase.sources.manifest import matches, origin, own_folders, stimulus_files, subject_files
-from triphase.sources.tree import check_present, file_tree
+from triphase.sources.tree import check_present, file_tree, without_globs
 
 
 def plan_study(settings: PlanDownload, folder: str = DATASETS) -> Section:
@@ -65,6 +65,7 @@ def plan_atlas(atlas: Section, folder: str = DATASETS) -> Section:
 def _look_up(sets, about, folder, unsure=()):
     """Rows of the files of a data set, where they lie, and those that are not there, of roles that are `unsure`."""
     with opened(**about, folder=folder) as clone:
+        sets = [(who, without_globs(clone, files)) for who, files in sets]
         tree = file_tree(clone, [path for _, files in sets for group in files.values() for path in group.values()])
         absent = [row for row in _rows_of(clone.name, sets) if row["role"] in unsure and row["path"] not in tree]
         missing = {row["path"] for row in absent}

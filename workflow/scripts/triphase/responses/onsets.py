@@ -7,7 +7,8 @@ from triphase.core.errors import InputError
 from triphase.core.tables import MISSING, need_column, number_advice, to_number
 from triphase.core.texts import composed
 from triphase.core.types import Section
-from triphase.stimuli.transcripts.tables import read_table, rows_where
+from triphase.stimuli.transcripts.rows import rows_where
+from triphase.stimuli.transcripts.tables import read_table
 
 
 def read_onset(path: str | Path, events: Section, names: Mapping[str, str]) -> float | None:
@@ -28,7 +29,8 @@ def read_onset(path: str | Path, events: Section, names: Mapping[str, str]) -> f
     need_column(path, table, column, "dataset/events/column")
     found = rows_where(path, table, events["where"], names, "dataset/events/where")
     if len(found) > 1:
-        telling = [name for name in table.columns if found[name].nunique() == len(found) and name != column]
+        named = [name for name in table.columns if found[name].map(to_number).isna().all()]
+        telling = [name for name in named if found[name].nunique() == len(found)]
         hint = f", such as {telling[0]}: {found[telling[0]].iloc[-1]}" if telling else ""
         raise InputError(
             f"{path}: {len(found)} rows (lines {found.index[0]} to {found.index[-1]}, {column} "

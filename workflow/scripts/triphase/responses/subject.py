@@ -173,7 +173,7 @@ def _part(reader, files, run, settings):
     called = settings.subject.get("files", {}).get(run["name"], run["name"])
     recording = open_run(reader, files, {**run, "called": called})
     told, events = None, settings.events
-    if events:
+    if events and "events" in files:
         names = {**settings.subject, "run": called, "stimulus": run["stimulus"]}
         names["subject"] = names.pop("name", "")
         told = read_onset(of_run(files["events"], run)["path"], events, names)

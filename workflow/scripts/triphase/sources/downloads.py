@@ -29,7 +29,7 @@ from triphase.sources.clones import (
 )
 from triphase.sources.failures import CREDENTIALS, diagnose, text_of
 from triphase.sources.sharing import claim, list_missing
-from triphase.sources.tree import LINK, by_repository, check_present, file_tree
+from triphase.sources.tree import LINK, by_repository, check_present, file_tree, without_globs
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +122,7 @@ def fetch_dataset(
         As `opened`; or a file is not in the data set, was changed by hand, or its content cannot be had.
     """
     with opened(name=name, url=url, version=version, folder=folder) as clone:
+        files = without_globs(clone, files)
         check_present(clone, files)
         entries = look_up(clone, [path for group in files.values() for path in group.values()])
         claim(clone, user, [entry.key for entry in entries.values() if entry.key])

@@ -85,7 +85,7 @@ def subject_files(source: Section, events: Section | None, subject: Section, run
     `source` has root and files; `events`, the tables of onsets (or None), root and path.
     """
     by_root = {source["root"]: dict(source["files"])}
-    if events:
+    if events and subject["name"] in events.get("subjects", [subject["name"]]):
         by_root.setdefault(events["root"], {})["events"] = events["path"]
     return [(root, wanted_files(roles, subject, runs)) for root, roles in by_root.items()]
 

@@ -2,10 +2,15 @@
 
 import difflib
 import logging
+import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import translate
+from itertools import islice
 
 from triphase.core.errors import InputError
+from triphase.core.messages import listed
 from triphase.sources.clones import ANNEX, Clone, Files, and_others, git, is_clone, try_git
 from triphase.sources.failures import CREDENTIALS, diagnose, text_of
 
@@ -91,6 +96,47 @@ def _install(clone, path, commit):
             f"{folder} has commit {(head or 'none')[:12]} checked out, not {commit[:12]}, which {clone} names; put it "
             f"back with `git -C {folder} checkout --detach {commit[:12]}`"
         )
+
+
+def without_globs(clone: Clone, files: Files) -> Files:
+    """Files with each path that is a glob replaced by the one file that it stands for in the pinned version.
+
+    `*` and `?` stay within one folder. A path that is no glob stays as it is, whether it is there or not.
+
+    Raises
+    ------
+    InputError : a glob stands for no file, or for several
+    """
+    wanted = [path for entries in files.values() for path in entries.values()]
+    if not any(map(is_glob, wanted)):
+        return files
+    there = sorted(file_tree(clone, wanted))
+    return {
+        role: {key: _only(clone, role, path, there) if is_glob(path) else path for key, path in entries.items()}
+        for role, entries in files.items()
+    }
+
+
+def is_glob(path: str) -> bool:
+    """Whether a path has wildcards."""
+    return bool(set("*?[") & set(path))
+
+
+def _only(clone, role, path, there):
+    start = re.split(r"[*?[]", path)[0]
+    # fnmatch lets * pass over folders.
+    pattern = re.compile(translate(path).replace(".*", "[^/]*"))
+    begin = bisect_left(there, start)
+    found = []
+    for name in islice(there, begin, None):
+        if not name.startswith(start):
+            break
+        if pattern.fullmatch(name):
+            found.append(name)
+    if len(found) != 1:
+        named = f"{len(found)} files that fit {path}: {listed(found)}" if found else f"no file that fits {path}"
+        raise InputError(f"{clone} has {named} (role {role}); it must be one")
+    return found[0]
 
 
 def check_present(clone: Clone, files: Files) -> None:

@@ -33,7 +33,10 @@ class Dataset(Section):
     )
     transcript: Text | None = key(None, "Which transcript is read, by name.", "the entry's first", example="speech_en")
     subjects: SomeNames | None = key(
-        None, "Subjects of the study.", "all that the source has", example=["UTS01", "UTS02"]
+        None,
+        "Subjects of the study.",
+        "all that the source has, or of those all that have the chosen `runs`",
+        example=["UTS01", "UTS02"],
     )
     runs: SomeNames | None = key(
         None,

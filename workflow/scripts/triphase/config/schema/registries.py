@@ -18,6 +18,7 @@ from triphase.config.schema.base import (
     Share,
     SomeNames,
     Text,
+    Texts,
     Unique,
     Whole,
 )
@@ -27,6 +28,7 @@ from triphase.core.errors import InputError, one_line
 ABSENT: Any = None
 # Where files lie: the data set, the user's own folder, or one of the entry's `roots`.
 Root = Name
+SomeTexts = Annotated[Texts, Field(min_length=1)]
 Filters = Annotated[dict[Text, Text], Field(min_length=1)]
 
 
@@ -91,6 +93,7 @@ class Events(File):
 
     column: Text = ABSENT
     where: Filters = ABSENT
+    subjects: SomeNames = ABSENT
     applied: bool
 
 
@@ -124,7 +127,7 @@ class Correction(Section):
     row: Whole
     column: Text
     found: Text
-    value: Text
+    value: Text | None
 
 
 class Transcript(Section):

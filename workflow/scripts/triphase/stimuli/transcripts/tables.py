@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from triphase.config.transcripts import TRANSCRIPTS
@@ -11,6 +11,7 @@ from triphase.core.lazy import np, pd
 from triphase.core.tables import MISSING, need_column, number_advice, read_cells, to_number
 from triphase.core.texts import composed
 from triphase.core.types import Section
+from triphase.stimuli.transcripts.rows import listed_words, rows_where, spread_times
 
 # A label is a number where more than this share of what is there is one: then the rest are mistakes.
 NUMERIC_SHARE = 0.9
@@ -18,7 +19,13 @@ NUMERIC_SHARE = 0.9
 
 def _check(words):
     columns = words["columns"]
-    return "columns: give either offset or duration" if ("offset" in columns) == ("duration" in columns) else None
+    if ("offset" in columns) == ("duration" in columns):
+        return "columns: give either offset or duration"
+    if words.get("lists") and (words.get("labels") or words.get("joined")):
+        return "lists: labels and joined are of tables with a word per row; leave them out"
+    if words.get("untimed") and words.get("joined"):
+        return "untimed: words without times are either joined to the one before or timed; give one of the two"
+    return None
 
 
 @TRANSCRIPTS.register(
@@ -31,6 +38,11 @@ def _check(words):
         "corrections": "list[Correction]",
         "ignored": "Texts",
         "kept": "Texts",
+        "where": "Filters",
+        "header": "SomeTexts",
+        "silences": "bool",
+        "untimed": "Literal['between']",
+        "lists": "bool",
     },
     check=_check,
 )
@@ -48,17 +60,23 @@ def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
             text (missing: None). Missing are empty cells and, as in BIDS, n/a: no word may be.
         corrections : list of dict, optional
             Known errors of a published table: `row` (line of the file; the header is line 1), `column`, `found` (what
-            is there) and `value` (what should be). A table where something else is found is refused.
+            is there) and `value` (what should be; None leaves the row out). A table where something else is found is
+            refused.
         joined : list of dict, optional
             Rows without times that are part of the word before them (a clitic such as "ll"): `word`, what the row says,
             and `adds`, what is appended to the word before ("'ll"), which keeps its own times and labels.
+        where : dict of column to what it must say in a row of the stimulus, optional; `stimulus` names that
+        header : list of str, optional; the columns of a table without a header
+        silences : bool, optional; rows without a word are silences, and left out
+        untimed : "between", optional; words without times get those of `spread_times`
+        lists : bool, optional; cells are lists, see `listed_words`
 
     Raises
     ------
     InputError : names the file, the row and its values
     """
     columns, labels = words["columns"], words.get("labels", ())
-    table = read_table(path)
+    table = read_table(path, words.get("header"))
     columns = {name: composed(column).strip() for name, column in columns.items()}
     labels = [{name: composed(value).strip() for name, value in label.items()} for label in labels]
     for name, column in columns.items():
@@ -67,6 +85,13 @@ def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
         need_column(path, table, label["column"], f"dataset.words.labels.{label['name']}")
     table = _correct(path, table, words.get("corrections", ()))
     joined = {composed(entry["word"]): composed(entry["adds"]) for entry in words.get("joined", ())}
+    table = rows_where(path, table, words.get("where", {}), words, "dataset.words.where")
+    if words.get("lists"):
+        table, columns = listed_words(path, table, columns), {name: name for name in columns}
+    if words.get("silences"):
+        table = table[~table[columns["word"]].str.strip().isin(MISSING)]
+    if words.get("untimed"):
+        return _timed(path, table, columns, labels), None
     table = _join(path, table, columns, joined)
     read = pd.DataFrame({"word": table[columns["word"]].str.strip().replace(list(MISSING), "")})
     read["onset"] = _numbers(path, table[columns["onset"]])
@@ -79,43 +104,32 @@ def read_words(path: str | Path, words: Section) -> tuple[pd.DataFrame, None]:
     return read, None
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """A table as text: DataFrame of str, indexed by the line of the file; InputError as `read_words`."""
+def _timed(path, table, columns, labels):
+    """Words of which some have no times, with times for all."""
+    read = pd.DataFrame({"word": table[columns["word"]].str.strip().replace(list(MISSING), "")})
+    for name in columns:
+        if name != "word":
+            cells = table[columns[name]]
+            there = ~cells.str.strip().isin(MISSING)
+            read[name] = _numbers(path, cells[there]).reindex(cells.index)
+    if "duration" in read:
+        read["offset"] = read["onset"] + read.pop("duration")
+    read = spread_times(path, read)
+    for label in labels:
+        read[label["name"]] = _label(path, table[label["column"]])
+    return read
+
+
+def read_table(path: str | Path, header: Sequence[str] | None = None) -> pd.DataFrame:
+    """A table as text: DataFrame of str, indexed by the line of the file; InputError as `read_words`.
+
+    `header` : names of the columns of a file without a header
+    """
     if Path(path).suffix not in (".tsv", ".csv"):
         raise InputError(f"{path}: a table of words is a .tsv or .csv file")
-    table = read_cells(path)
+    table = read_cells(path, header)
     if table.empty:
         raise InputError(f"{path}: the transcript has no rows")
-    return table
-
-
-def rows_where(
-    path: str | Path, table: pd.DataFrame, where: Mapping[str, str], names: Mapping[str, str], key: str
-) -> pd.DataFrame:
-    """The rows of a table in which columns say what they must.
-
-    Parameters
-    ----------
-    path : for messages
-    table : DataFrame of str
-    where : dict of column to a template of its cells; numbers are compared as such ("1" is "1.0")
-    names : dict of placeholder to what it stands for
-    key : of the config, for messages
-
-    Raises
-    ------
-    InputError : no such column, or no row is left
-    """
-    for column, template in where.items():
-        need_column(path, table, column, key)
-        wanted, cells = composed(template.format(**names)), table[composed(column).strip()].str.strip()
-        same, number = cells == wanted, to_number(wanted)
-        if np.isfinite(number):
-            same |= cells.map(to_number) == number
-        if not same.any():
-            said = ", ".join(map(repr, list(dict.fromkeys(cells))[:8]))
-            raise InputError(f"{path}: no row in which {column!r} is {wanted!r} ({key}); it says {said}")
-        table = table[same]
     return table
 
 
@@ -131,7 +145,10 @@ def _correct(path, table, corrections):
                 f"{table.at[row, column]!r}, not {str(entry['found'])!r}: the table has changed, so "
                 "the correction does not apply"
             )
-        table.at[row, column] = composed(str(entry["value"]))
+        if entry["value"] is None:
+            table = table.drop(index=row)
+        else:
+            table.at[row, column] = composed(str(entry["value"]))
     return table
 
 
@@ -154,11 +171,11 @@ def _join(path, table, columns, joined):
 
 def _numbers(path, column):
     values = column.map(to_number).astype(float)
-    wrong = values.index[values.isna()]
+    wrong = column[values.isna()]
     if len(wrong):
-        text = column[wrong[0]]
+        row, text = wrong.index[0], wrong.iloc[0]
         advice = number_advice(text)
-        raise InputError(f"{path}, row {wrong[0]}: {column.name} is {text!r}; it must be a number of seconds{advice}")
+        raise InputError(f"{path}, row {row}: {column.name} is {text!r}; it must be a number of seconds{advice}")
     return values
 
 
