@@ -25,6 +25,7 @@ ORDER = [
     "planning",
     "report",
     "demo",
+    "api",
 ]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 LIBRARY = sorted(LIBRARY_ROOT.rglob("*.py"))

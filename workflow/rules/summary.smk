@@ -1,8 +1,10 @@
-# The findings of the study on one page, and its tables on another.
+# The first page of the study; its findings on one page, and its tables on another.
 # Reads:  trajectories.parquet, bootstrap.zarr.zip, phases.json, power/{model}.parquet, specifications/{model}.parquet,
-#         across_models.json, integrity.parquet, responses/ceiling_rois.parquet, responses/description.json
+#         across_models.json, integrity.parquet, responses/ceiling_rois.parquet, responses/description.json,
+#         figures/triple_{model}.png
 # Writes: summary.md, summary.html   verdicts with their reasons, every number with its interval and n
 #         tables.html                analyses, power and integrity, row by row
+#         index.html                 the answer for each model at a glance, and links to all else
 
 FINDINGS, ROWS = "../report/summary.rst", "../report/tables.rst"
 
@@ -27,3 +29,40 @@ rule write_summary:
         settings=settings("write_summary", models=list(MODELS)),
     script:
         "../scripts/write_summary.py"
+
+
+rule write_index:
+    input:
+        description=f"{OUT}/responses/description.json",
+        phases=f"{OUT}/phases.json",
+        specifications=expand(f"{OUT}/specifications/{{model}}.parquet", model=MODELS),
+        pictures=expand(f"{OUT}/figures/triple_{{model}}.png", model=MODELS),
+    output:
+        page=report(
+            f"{OUT}/index.html",
+            caption="../report/index.rst",
+            category="First page",
+            labels={"figure": "the answer at a glance"},
+        ),
+    log:
+        f"{OUT}/logs/write_index.log",
+    benchmark:
+        f"{OUT}/benchmarks/write_index.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=settings(
+            "write_index",
+            models=list(MODELS),
+            figures=[
+                [
+                    f"figures/{name}.{drawing.figure.suffixes[0]}",
+                    " of ".join(drawing.labels.values()),
+                    drawing.figure.category,
+                ]
+                for name, drawing in DRAWINGS.items()
+            ],
+            captions=[DRAWINGS[f"triple_{model}"].caption for model in MODELS],
+        ),
+    script:
+        "../scripts/write_index.py"

@@ -103,7 +103,7 @@ def test_phases_are_named_only_where_there_are_three(kinds, names):
 def test_the_triple_figure_says_verdict_n_and_units(triple, tmp_path):
     figure = draw_triple(*triple, "m")
     said = words(figure)
-    for text in ("m: three transitions supported", "n = 3", "95 % interval", "gain in r", "bits per word", "0 = chance",
+    for text in ("m: three phases – supported", "n = 3", "95 % interval", "gain in r", "bits per word", "0 = chance",
                  "n = 100 items", "training tokens", "2 detachment", "3 of 3 subjects"):  # fmt: skip
         assert text in said
     save(figure, tmp_path / "a.png", tmp_path / "a.svg")
@@ -226,7 +226,7 @@ def test_three_checkpoints_without_tasks_or_states_are_drawn_in_words(tmp_path):
     phases["excluded"] = []
     figure = draw_triple(table, boot, phases, "m")
     said = words(figure)
-    assert "three transitions undetermined" in said
+    assert "three phases – undetermined" in said
     assert "grid too coarse" in said.lower()
     for text in ("no surprisal", "no intrinsic dimension", "no probes", "no tasks"):
         assert text in said

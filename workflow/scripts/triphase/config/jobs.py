@@ -373,6 +373,14 @@ class WriteSummary:
 
 
 @dataclass(frozen=True)
+class WriteIndex:
+    models: list[str]
+    figures: list[list[str]]
+    captions: list[str]
+    study: str = key("study")
+
+
+@dataclass(frozen=True)
 class WriteDataPage:
     pass
 

@@ -109,7 +109,7 @@ FIGURES.add(
     that is hardest to reject, by parametric bootstrap under that rival; below the dashed line it is rejected. For a
     curve that is no triple, p is that of its nearest rival. Middle: power for the fall declared beforehand
     ({phases[smallest_fall]} of the first rise) where no triple was found; dashed: what *not supported* needs. Below:
-    the choices of each analysis; at the right how many of those with a choice support three transitions. Dotted: the
+    the choices of each analysis; at the right how many of those with a choice support three phases. Dotted: the
     headline, declared before the run. Analyses share the same data: their number is no sample size, and shares have no
     interval.
     """,

@@ -30,7 +30,7 @@ def draw_triple(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict,
         5, 1, figsize=(8.2, height), sharex=True, gridspec_kw={"height_ratios": [1.7, 1, 1, 1, 1.5], "hspace": 0.28}
     )
     figure.subplots_adjust(left=0.1, right=0.77, top=1 - head / height, bottom=0.6 / height)
-    title = f"{model}: three transitions {phases['verdict']}"
+    title = f"{model}: three phases – {phases['verdict']}"
     figure.text(0.1, 1 - 0.15 / height, title, fontsize=12, weight="bold", va="top")
     figure.text(0.1, 1 - 0.4 / height, "\n".join(reason), fontsize=7.5, color=GREY, va="top")
     for panel in panels:
