@@ -15,7 +15,7 @@ from triphase.planning.naming import complete_rules
 from triphase.planning.needs import Needs
 from triphase.planning.records import study_jobs
 from triphase.planning.study import Study
-from triphase.report.figures.drawings import drawings
+from triphase.report.figures.drawings import drawings, files_of
 from triphase.report.figures.table import on_surface
 
 SOURCES = Sources(

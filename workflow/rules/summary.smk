@@ -6,7 +6,7 @@
 #         tables.html                analyses, power and integrity, row by row
 #         index.html                 the answer for each model at a glance, and links to all else
 
-FINDINGS, ROWS = "../report/summary.rst", "../report/tables.rst"
+FIRST, FINDINGS, ROWS = "../report/index.rst", "../report/summary.rst", "../report/tables.rst"
 
 
 rule write_summary:
@@ -38,30 +38,14 @@ rule write_index:
         specifications=expand(f"{OUT}/specifications/{{model}}.parquet", model=MODELS),
         pictures=expand(f"{OUT}/figures/triple_{{model}}.png", model=MODELS),
     output:
-        page=report(
-            f"{OUT}/index.html",
-            caption="../report/index.rst",
-            category="First page",
-            labels={"figure": "the answer at a glance"},
-        ),
-    log:
-        f"{OUT}/logs/write_index.log",
-    benchmark:
-        f"{OUT}/benchmarks/write_index.tsv"
+        page=report(f"{OUT}/index.html", FIRST, "First page", labels={"figure": "the answer at a glance"}),
     conda:
         "../../envs/analysis.yaml"
     params:
         settings=settings(
             "write_index",
             models=list(MODELS),
-            figures=[
-                [
-                    f"figures/{name}.{drawing.figure.suffixes[0]}",
-                    " of ".join(drawing.labels.values()),
-                    drawing.figure.category,
-                ]
-                for name, drawing in DRAWINGS.items()
-            ],
+            figures=files_of(DRAWINGS),
             captions=[DRAWINGS[f"triple_{model}"].caption for model in MODELS],
         ),
     script:

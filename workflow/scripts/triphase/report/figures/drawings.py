@@ -53,6 +53,14 @@ def drawings(config: dict) -> dict[str, Drawing]:
     return drawn
 
 
+def files_of(drawn: dict[str, Drawing]) -> list[list[str]]:
+    """Of each figure: its file as a path within the results, how it is listed, and its category."""
+    return [
+        [f"figures/{name}.{each.figure.suffixes[0]}", ", ".join(each.labels.values()), each.figure.category]
+        for name, each in drawn.items()
+    ]
+
+
 def _drawing(figure, given, config):
     if not figure.function.__qualname__.isidentifier():
         raise _error(figure, "has a function that its job does not find; define it at the top level of its file")
