@@ -17,7 +17,7 @@ def main(job: Job[WriteIndex]) -> None:
         description=read_json(paths.description),
         phases=read_json(paths.phases),
         specifications=dict(zip(settings.models, map(read_table, paths.specifications), strict=True)),
-        figures=[tuple(figure) for figure in settings.figures],
+        figures=[(path, label, category) for path, label, category in settings.figures],
         pictures=dict(zip(settings.models, pictures, strict=True)),
     )
     with replacing(paths.page) as temporary:

@@ -6,7 +6,6 @@ import xarray as xr
 from nibabel.filebasedimages import FileBasedImage
 
 from triphase.report.figures.glass import to_image
-from triphase.report.figures.phase_maps import places
 from triphase.report.figures.surface import HEMISPHERES, vertices_on_surface
 
 STRUCTURES = {"left": "CortexLeft", "right": "CortexRight"}
@@ -25,10 +24,10 @@ def images(values: xr.DataArray, space: str) -> dict[str, dict[str, FileBasedIma
     dict of subject to images: `volume`, a NIfTI image in MNI space (0 where nothing was measured), or `left` and
     `right`, GIFTI data of the vertices (NaN there)
     """
-    found = {}
+    found: dict[str, dict[str, FileBasedImage]] = {}
     for subject in dict.fromkeys(values["subject"].values.tolist()):
         mine = values.isel(target=values["subject"].values == subject)
-        xyz = places(mine)
+        xyz = np.column_stack([mine[axis].values for axis in "xyz"])
         if space == "mni":
             found[str(subject)] = {"volume": to_image(mine.values, xyz)}
         else:
