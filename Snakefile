@@ -53,6 +53,7 @@ rule all:
         [f"{OUT}/figures/{name}.{suffix}" for name, drawing in DRAWINGS.items() for suffix in drawing.figure.suffixes],
         f"{OUT}/data.html",
         f"{OUT}/summary.md",
+        f"{OUT}/methods.md",
         f"{OUT}/index.html",
 
 

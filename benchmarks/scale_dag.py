@@ -22,7 +22,7 @@ STEPS = [0, *range(2000, 2000 * (2 * CHECKPOINTS + 1), 2000)]
 OWN = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "measure_states", "measure_mechanism",
        "evaluate_tasks", "join_checkpoint"]  # fmt: skip
 ONCE = ["check_integrity", "join_changes", "join_trajectories", "compare_models",
-        "write_summary", "write_index"]  # fmt: skip
+        "write_summary", "write_methods", "write_index"]  # fmt: skip
 PER_MODEL = ["fit_phases", "tabulate_specifications", "simulate_power", "draw_page"]
 FIGURES = {"draw_figure": 10 * MODELS + 1}
 ADDED = (

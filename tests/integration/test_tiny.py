@@ -15,7 +15,7 @@ from triphase.table.selection import analyses_of
 TINY = yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
 JOINS = [
     "join_trajectories", "fit_phases", "tabulate_specifications", "compare_models", "simulate_power",
-    "write_summary", "write_index", "draw_page",
+    "write_summary", "write_methods", "write_index", "draw_page",
 ]  # fmt: skip
 FIGURES = {"draw_figure": 9}  # those that read the trajectories or what follows from them
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", "setting",

@@ -26,10 +26,10 @@ GATE = {"check_integrity": 1, "draw_figure": N_FIGURES + MODELS}
 # What follows a new table of the whole study.
 JOINS = FIGURES | {
     "join_trajectories": 1, "fit_phases": MODELS, "tabulate_specifications": MODELS, "simulate_power": MODELS,
-    "compare_models": 1, "write_summary": 1, "write_index": 1,
+    "compare_models": 1, "write_summary": 1, "write_methods": 1, "write_index": 1,
 }  # fmt: skip
 # Whatever is written with the templates of pages.
-PAGES = {"write_data_page": 1, "write_summary": 1, "write_index": 1, "draw_page": MODELS}
+PAGES = {"write_data_page": 1, "write_summary": 1, "write_methods": 1, "write_index": 1, "draw_page": MODELS}
 # What follows new fits of every layer.
 FITS = JOINS | {
     "fit_encoding": SERIES * LAYERS,

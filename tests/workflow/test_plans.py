@@ -30,6 +30,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
         "join_trajectories",
         "compare_models",
         "write_summary",
+        "write_methods",
         "write_index",
         "measure_ceiling",
         "measure_identity",

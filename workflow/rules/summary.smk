@@ -4,6 +4,7 @@
 #         figures/triple_{model}.png
 # Writes: summary.md, summary.html   verdicts with their reasons, every number with its interval and n
 #         tables.html                analyses, power and integrity, row by row
+#         methods.md, methods.bib    what was done, as text for a paper, and what it cites
 #         index.html                 the answer for each model at a glance, and links to all else
 
 FIRST, FINDINGS, ROWS = "../report/index.rst", "../report/summary.rst", "../report/tables.rst"
@@ -29,6 +30,25 @@ rule write_summary:
         settings=settings("write_summary", models=list(MODELS)),
     script:
         "../scripts/write_summary.py"
+
+
+rule write_methods:
+    input:
+        description=f"{OUT}/responses/description.json",
+        trajectories=f"{OUT}/trajectories.parquet",
+        phases=f"{OUT}/phases.json",
+    output:
+        text=f"{OUT}/methods.md",
+        references=f"{OUT}/methods.bib",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=settings(
+            "write_methods",
+            models=[{key: model[key] for key in ("name", "repository", "layers")} for model in MODELS.values()],
+        ),
+    script:
+        "../scripts/write_methods.py"
 
 
 rule write_index:

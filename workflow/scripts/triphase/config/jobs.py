@@ -381,6 +381,18 @@ class WriteIndex:
 
 
 @dataclass(frozen=True)
+class WriteMethods:
+    models: Entries
+    responses: Section = key("responses")
+    activations: Section = key("activations")
+    encoding: Section = key("encoding")
+    states: Section = key("states")
+    tasks: Section = key("tasks")
+    study: str = key("study")
+    seed: int = key("seed")
+
+
+@dataclass(frozen=True)
 class WriteDataPage:
     pass
 

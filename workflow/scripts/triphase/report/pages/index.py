@@ -30,6 +30,8 @@ PAGES = {
     "data.html": ("Data report", "runs, motion, clocks and ceilings, before any model"),
 }
 FILES = {
+    "methods.md": "what was done, as text for a paper (CC0)",
+    "methods.bib": "what it cites",
     "phases.json": "courses and verdicts",
     "trajectories.parquet": "every value of the study, one row each",
     "changes.parquet": "differences of alignment between checkpoints, by region",
