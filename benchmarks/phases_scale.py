@@ -103,7 +103,10 @@ def write_study(folder):
     write_table(folder / "trajectories.parquet", table, layers=layers, excluded=[])
     series = pd.concat(drawn, ignore_index=True)
     boot = series["value"].to_numpy(np.float32)[:, None] + draws_of(rng, len(series))
-    entries = [entry | {"boot": row} for entry, row in zip(typed(series).to_dict("records"), boot, strict=True)]
+    entries = [
+        entry | {"boot": row, "freedom": 12.0}
+        for entry, row in zip(typed(series).to_dict("records"), boot, strict=True)
+    ]
     write_arrays(folder / "bootstrap.zarr.zip", draws_dataset(entries, "scale", 0))
     shape = SUBJECTS, len(REGIONS), 1 + len(GAINS)
     for checkpoint in GRID["checkpoint"]:
@@ -111,7 +114,8 @@ def write_study(folder):
         coords = {"listener": subjects, "region": REGIONS}
         coords |= {key: ("analysis", [choices[key] for choices in GAINS]) for key in GAINS[0]}
         boots = {"boot_r": (("listener", "region", "draw"), values[:, :, 0]),
-                 "boot_gain": (("listener", "region", "analysis", "draw"), values[:, :, 1:])}  # fmt: skip
+                 "boot_gain": (("listener", "region", "analysis", "draw"), values[:, :, 1:]),
+                 "freedom": 12.0}  # fmt: skip
         write_arrays(folder / f"{checkpoint}.zarr.zip", xr.Dataset(boots, coords=coords))
     write_arrays(folder / "fingerprint.zarr.zip", xr.Dataset({"count": ("tensor", np.full(200, 10**6))}))
     (folder / "checkpoint.json").write_text(json.dumps({"layers": LAYERS - 1}))

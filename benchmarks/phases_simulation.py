@@ -59,8 +59,8 @@ def recover(noise, series, seed):
     and two breakpoints.
     """
     rng = np.random.default_rng(seed)
-    t, values, covariance, draws = simulate_study(course(LEGS, N), noise, "independent", 6, series, SETTINGS, rng)
-    curves = Curve.several(t, values, covariance, SETTINGS)
+    t, values, sampled, draws = simulate_study(course(LEGS, N), noise, KINDS["independent"], 6, series, rng)
+    curves = Curve.several(t, values, sampled, SETTINGS)
     bank = curves[0].bank
     _, best = bank.search(values, lambda signs: 0 if all(signs) and len(signs) == len(LEGS) else -1, 1)
     rows = []
@@ -90,8 +90,8 @@ def false_triples(name, kind, subjects, series, seed):
     """One study of a rival: numbers of series that are called a triple, and that would be without the tests."""
     rng = np.random.default_rng(seed)
     noise = FALSE_NOISES[seed[-1] % len(FALSE_NOISES)]
-    t, values, covariance, _ = simulate_study(course(RIVALS[name], N), noise, kind, subjects, series, SETTINGS, rng)
-    triples = [curve for curve in Curve.several(t, values, covariance, SETTINGS) if is_triple(curve.signs)]
+    t, values, sampled, _ = simulate_study(course(RIVALS[name], N), noise, KINDS[kind], subjects, series, rng)
+    triples = [curve for curve in Curve.several(t, values, sampled, SETTINGS) if is_triple(curve.signs)]
     false = sum(max(test["p"] for test in margins(curve, rng).values()) <= SETTINGS.significance for curve in triples)
     return np.array([false, len(triples)])
 

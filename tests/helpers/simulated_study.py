@@ -37,7 +37,7 @@ def rows_of(model, steps, values, errors, draws, measure, subject=None, roi=None
                "subject": subject, "roi": roi, "measure": measure, "main": True, **columns}  # fmt: skip
         rows.append(key | {"layer": layer, "value": values[i], "se": errors, "n": 100})
         if draws is not None:
-            series.append(key | {"value": values[i], "boot": draws[i]})
+            series.append(key | {"value": values[i], "boot": draws[i], "freedom": np.inf})
     return rows, series
 
 

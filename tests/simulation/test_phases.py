@@ -9,6 +9,7 @@ from project import ROOT
 from simulated_study import course
 
 from triphase.phases.behaviour import coincidence, stagnation
+from triphase.phases.covariance import Noise
 from triphase.phases.transitions import Curve, Settings, ar1_factor, is_triple, margins
 
 sys.path.append(str(ROOT / "benchmarks"))
@@ -27,7 +28,7 @@ def test_rivals_are_rarely_called_a_triple(name, known):
     settings = Settings(simulations=60)
     false = 0
     for y in (course(name, n)[:, None] + noise).T:
-        curve = Curve(np.linspace(0, 3, n), y, covariance, settings)
+        curve = Curve(np.linspace(0, 3, n), y, Noise(covariance), settings)
         if is_triple(curve.signs):
             false += all(test["p"] <= 0.05 for test in margins(curve, rng).values())
     # 5 % and twice the standard error of 100 series.

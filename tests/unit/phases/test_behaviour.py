@@ -75,6 +75,16 @@ def test_accuracy_that_falls_to_the_end_does_not_stagnate():
     assert "does not rise in phase 3" in result["reason"]
 
 
+@pytest.mark.parametrize(
+    ("phase_2", "stagnates", "collapses"), [(0.0, True, False), (0.5, False, False), (-0.8, False, True)]
+)
+def test_an_ability_that_is_lost_does_not_stand_still(phase_2, stagnates, collapses):
+    course = np.interp(np.arange(N), [0, 3, 6, N - 1], [0, 0.5, 0.5 + 0.5 * phase_2, 1.5 + 0.5 * phase_2])
+    result = stagnation(fitted_alignment(0), fitted(course, 0.01, 5))
+    assert (result["stagnates"], result["collapses"]) == (stagnates, collapses)
+    assert result["slope_ratio"] == pytest.approx(phase_2, abs=0.1)
+
+
 def test_the_interval_of_a_lag_is_no_finer_than_the_grid():
     result = coincidence(np.full(50, 4), Onsets([4] * 50), Onsets([0]), last=False)
     low, high = np.log2(result["lag_interval"])

@@ -33,7 +33,7 @@ def brain(sizes, subjects=2, voxels=50, ceiling=0.5, repeated=True, total=None, 
                 key = {"checkpoint": f"step{step}", "step": step, "tokens": step * TOKENS_PER_STEP,
                        "subject": f"sub-{number}", "roi": name, "measure": "alignment", "main": True}  # fmt: skip
                 rows.append(key | {"value": values[i], "se": NOISE, "n": count})
-                series.append(key | {"boot": draws[i]})
+                series.append(key | {"boot": draws[i], "freedom": np.inf})
             known = {"subject": f"sub-{number}", "roi": name, "n": count}
             rows.append(known | {"measure": "ceiling", "value": ceiling})
             rows += [known | {"measure": "r", "normalised": True, "value": 0.3}] * repeated
@@ -55,7 +55,7 @@ def headline_fit(signs_of=COURSE):
 
 def find(sizes, **options):
     table, boot, rois = brain(sizes, **options)
-    return breadth(table, boot, headline_fit(), rois, SETTINGS, [0, 1])
+    return breadth(table, boot, headline_fit(), rois, [0, 1])
 
 
 def parcels(language, rest, moving, size=0.05):
@@ -126,7 +126,7 @@ def test_language_areas_beside_the_rest():
 def test_the_ratio_without_noise_outside_is_a_plain_interval():
     class Side:
         def __init__(self, change, error):
-            self.changes, self.errors = np.array([change]), np.array([error])
+            self.changes, self.errors, self.freedom = np.array([change]), np.array([error]), np.inf
 
         def drawn(self):
             return None
@@ -145,7 +145,7 @@ def test_false_discoveries_are_rare_and_intervals_cover():
         for k in range(20):
             truth = 0.1 * COURSE * (k >= 10)
             values = truth + NOISE * rng.standard_normal(N)
-            changes[f"R{k}"] = Changes(parcel(values, NOISE), phases, SETTINGS)
+            changes[f"R{k}"] = Changes(parcel(values, NOISE), phases)
         still = {name: changes[name] for name in list(changes)[:10]}
         any_moves += any(e["moves"] for e in parcel_entries(still, 1, set(), {}, dict.fromkeys(changes, 1)))
         for entry in parcel_entries(changes, 1, set(), {}, dict.fromkeys(changes, 1)):
@@ -162,29 +162,29 @@ def test_changes_are_those_of_least_squares_where_noise_is_equal():
     t = np.arange(N)
     hinges = np.column_stack([np.ones(N), t, np.clip(t - 4, 0, None), np.clip(t - 7, 0, None)])
     line = hinges @ np.linalg.lstsq(hinges, values, rcond=None)[0]
-    found = Changes(parcel(values, 0.05), Phases.of(judged), SETTINGS)
+    found = Changes(parcel(values, 0.05), Phases.of(judged))
     assert found.changes == pytest.approx(np.diff(line[[0, 4, 7, 10]]))
 
 
 def test_a_parcel_without_a_curve_is_named_and_few_checkpoints_are_refused():
     table, boot, rois = brain(parcels(3, 3, moving=3))
     table.loc[(table["roi"] == "R2") & (table["measure"] == "alignment"), "value"] = 0.1
-    found = breadth(table, boot, headline_fit(), rois, SETTINGS, [0, 1])
+    found = breadth(table, boot, headline_fit(), rois, [0, 1])
     assert found["n_parcels"] == 5
     assert "R2 (" in found["reason"]
     with pytest.raises(Undetermined, match="too few checkpoints in a phase"):
-        Changes(parcel(COURSE, 0.1).at(list(range(5))), Phases.of(headline_fit()), SETTINGS)
+        Changes(parcel(COURSE, 0.1).at(list(range(5))), Phases.of(headline_fit()))
 
 
 def test_without_a_fit_there_are_no_phases():
     table, boot, rois = brain(parcels(2, 2, moving=2))
-    found = breadth(table, boot, None, rois, SETTINGS, [0, 1])
+    found = breadth(table, boot, None, rois, [0, 1])
     assert found["phases"] == []
     assert "cannot be fitted" in found["reason"]
-    assert "no region" in breadth(table, boot, headline_fit(), (), SETTINGS, [0, 1])["reason"]
+    assert "no region" in breadth(table, boot, headline_fit(), (), [0, 1])["reason"]
 
 
 def test_ten_and_more_subjects_are_resampled_alike_for_all_parcels():
     table, boot, rois = brain(parcels(3, 3, moving=3), subjects=11)
-    found = breadth(table, boot, headline_fit(), rois, SETTINGS, [0, 1])
+    found = breadth(table, boot, headline_fit(), rois, [0, 1])
     assert found["phases"][0]["moving"] == 6

@@ -10,6 +10,7 @@ from phase_curves import HEADLINE, QUICK, curve_of, judged, phases_of
 from simulated_study import STEPS, course, study
 
 from triphase.encoding.analyses import Analysis
+from triphase.phases.covariance import estimate_noise
 from triphase.phases.curves import (
     Trajectory,
     Undetermined,
@@ -20,7 +21,7 @@ from triphase.phases.curves import (
     seeds_resampled,
 )
 from triphase.phases.model import model_phases
-from triphase.phases.piecewise import shrink_covariance
+from triphase.stats.intervals import half_width
 from triphase.table.selection import Selection
 
 
@@ -99,9 +100,9 @@ def test_without_draws_standard_errors_serve_and_it_is_said():
 
 def test_missing_standard_errors_do_not_stop_a_fit():
     data = replace(curve_of(course("triple", 9), draws=None), errors=np.full(9, np.nan))
-    _, _, covariance, draws, remarks = prepare(data, QUICK)
+    _, _, noise, draws, remarks = prepare(data)
     assert draws is None
-    assert not covariance.any()
+    assert not noise.covariance.any()
     assert "residuals carry all noise" in remarks[0]
 
 
@@ -137,7 +138,7 @@ def test_a_task_that_is_missing_at_one_checkpoint_makes_no_jump():
 
 def test_bad_curves_raise_undetermined_not_something_else():
     with pytest.raises(Undetermined):
-        prepare(Trajectory([], *[np.array([])] * 4), QUICK)
+        prepare(Trajectory([], *[np.array([])] * 4))
 
 
 def undetermined(result, *words):
@@ -204,9 +205,9 @@ def test_no_subject_at_all_is_undetermined():
 def test_draws_that_are_missing_at_a_checkpoint_leave_standard_errors():
     data = curve_of(course("triple", 9))
     data.draws[4] = np.nan
-    _, _, covariance, draws, remarks = prepare(data, QUICK)
+    _, _, noise, draws, remarks = prepare(data)
     assert draws is None
-    np.testing.assert_allclose(covariance, 0.02**2 * np.eye(9))
+    np.testing.assert_allclose(noise.covariance, 0.02**2 * np.eye(9))
     assert "no paired bootstrap" in remarks[0]
 
 
@@ -249,9 +250,11 @@ def test_intervals_of_a_mean_of_training_runs_cover_the_truth():
         curves = [curve_of(0.1 * t + 0.2 * rng.standard_normal(12), 0.0, draws=400) for _ in range(9)]
         mean = average_seeds(curves, rng)
         weights = np.linalg.pinv(np.vander(t, 2))[0]
-        error = np.sqrt(weights @ shrink_covariance(mean.draws.T, 0.2) @ weights)
-        covered += abs(weights @ mean.values - 0.1) < 1.96 * error
-    assert covered >= 0.88 * 200
+        noise = estimate_noise(mean.draws.T, mean.freedom)
+        covered += abs(weights @ mean.values - 0.1) < half_width(
+            np.sqrt(weights @ noise.covariance @ weights), noise.freedom
+        )
+    assert 0.9 * 200 <= covered <= 0.99 * 200
 
 
 def test_training_runs_are_matched_by_tokens_and_what_only_some_have_is_named():

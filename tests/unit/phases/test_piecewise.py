@@ -12,7 +12,6 @@ from triphase.phases.piecewise import (
     allowed_breakpoints,
     enumerate_shapes,
     ramps,
-    shrink_covariance,
     tau_ladder,
 )
 
@@ -113,25 +112,6 @@ def test_values_with_correlated_noise_are_weighted_by_it():
     fit = Bank(T, covariance, [0.0], 0).estimate(y, Shape((), (True,)))
     assert fit.slopes[0] == pytest.approx(1, abs=0.02)
     assert fit.change_errors[0] < 0.05
-
-
-def test_shrinkage_keeps_variances_and_moves_correlations_to_their_mean():
-    rng = np.random.default_rng(6)
-    draws = rng.multivariate_normal(np.zeros(4), correlated(4, rng), size=500)
-    plain = np.cov(draws, rowvar=False)
-    np.testing.assert_allclose(shrink_covariance(draws, 0), plain)
-    full = shrink_covariance(draws, 1)
-    np.testing.assert_allclose(np.diag(full), np.diag(plain))
-    correlation = full / np.sqrt(np.outer(np.diag(full), np.diag(full)))
-    pairs = np.corrcoef(draws, rowvar=False)[np.triu_indices(4, 1)]
-    np.testing.assert_allclose(correlation[np.triu_indices(4, 1)], pairs.mean())
-    with_gap = np.vstack([draws, [np.nan, 0, 0, 0]])
-    np.testing.assert_allclose(shrink_covariance(with_gap, 0.2), shrink_covariance(draws, 0.2))
-
-
-def test_a_constant_checkpoint_among_the_draws_does_no_harm():
-    draws = np.random.default_rng(7).standard_normal((100, 3)) * [1, 0, 1]
-    assert np.isfinite(shrink_covariance(draws, 0.2)).all()
 
 
 def test_unknown_covariance_leaves_the_noise_to_the_residuals():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from simulated_study import STEPS, study
 
+from triphase.phases.covariance import Noise
 from triphase.phases.curves import Undetermined
 from triphase.phases.power import FALLS, LAGS, as_text, relative_noise, simulate_power, study_curves
 from triphase.phases.transitions import Curve, Settings
@@ -47,7 +48,7 @@ def test_noise_is_that_of_the_mean_relative_to_the_first_rise():
     t = np.linspace(3, 6, 13)
     rng = np.random.default_rng(0)
     y = np.interp(t, [3, 4.5, 6], [0, 2, 2]) + 0.1 * rng.standard_normal(13)
-    curve = Curve(t, y, 0.1**2 * np.eye(13), QUICK)
+    curve = Curve(t, y, Noise(0.1**2 * np.eye(13)), QUICK)
     assert relative_noise(curve) == pytest.approx(0.05, rel=0.15)
 
 
@@ -94,7 +95,7 @@ def test_without_tasks_the_onset_of_adherence_counts():
 
 def test_a_flat_curve_has_no_rise_to_measure_a_fall_by():
     t, rng = np.linspace(3, 6, 13), np.random.default_rng(2)
-    flat = Curve(t, 0.1 * rng.standard_normal(13), 0.1**2 * np.eye(13), QUICK)
+    flat = Curve(t, 0.1 * rng.standard_normal(13), Noise(0.1**2 * np.eye(13)), QUICK)
     found, facts = simulate_power(flat, flat, QUICK, rng)
     assert found["power"].isna().all()
     assert "no first rise" in facts["fall"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import ruptures
 
+from triphase.phases.covariance import Noise
 from triphase.phases.piecewise import Bank
 from triphase.phases.transitions import Curve, Settings
 
@@ -48,5 +49,5 @@ def test_the_chosen_number_of_breakpoints_is_the_one_where_their_cost_bends():
     costs = np.array([search.cost.sum_of_costs(search.predict(n_bkps=k)) for k in (1, 2, 3)])
     assert costs[0] > 10 * costs[1]
     assert costs[1] < 10 * costs[2]
-    curve = Curve(T, values, sd**2 * np.eye(N), Settings())
+    curve = Curve(T, values, Noise(sd**2 * np.eye(N)), Settings())
     np.testing.assert_allclose(curve.fit.shape.knots, theirs(values, 2), atol=1)

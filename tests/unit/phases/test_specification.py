@@ -57,7 +57,8 @@ def layered(folder, steps=STEPS, scores=SCORES, best=lambda number: 2):
                 key: ("analysis", [getattr(one, key) for one in gains]) for key in ("scaling", "delays", "nuisance")
             }
             boots = {"boot_r": (("listener", "region", "draw"), boot[:, :, 0]),
-                     "boot_gain": (("listener", "region", "analysis", "draw"), boot[:, :, 1:])}  # fmt: skip
+                     "boot_gain": (("listener", "region", "analysis", "draw"), boot[:, :, 1:]),
+                     "freedom": np.inf}  # fmt: skip
             write_arrays(path, xr.Dataset(boots, coords=coords))
             files[f"step{step}", layer] = path
     return typed(pd.DataFrame(rows).assign(se=np.nan, n=10)), files
@@ -123,7 +124,7 @@ def test_the_headline_row_is_the_curve_of_the_study(made):
     layer_is_own = table["layer"] == table["subject"].map(CHOSEN)
     rows = table[layer_is_own & (table["measure"] == "gain")].assign(measure="alignment")
     keys = ("measure", "roi", "subject", "checkpoint", "main")
-    no_draws = xr.Dataset({"boot": (("series", "draw"), np.empty((0, 1)))},
+    no_draws = xr.Dataset({"boot": (("series", "draw"), np.empty((0, 1))), "freedom": ("series", np.empty(0))},
                           coords={key: ("series", np.empty(0, str)) for key in keys})  # fmt: skip
     curves = subject_curves(rows, no_draws, "language")
     expected = average_subjects(list(curves.values()), np.random.default_rng(0))

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from triphase.phases.covariance import Noise
 from triphase.phases.piecewise import Bank
 from triphase.phases.simulate import KINDS, course, simulate_study
-from triphase.phases.transitions import CLASSES, Curve, Settings, ar1_factor, is_triple, margins, pattern, power
+from triphase.phases.transitions import CLASSES, Curve, Settings, is_triple, margins, pattern, power
 
 T = np.linspace(3.0, 6.0, 13)
 QUICK = Settings(simulations=60, draws=200)
@@ -14,7 +15,7 @@ QUICK = Settings(simulations=60, draws=200)
 def curve_of(legs, noise, seed=0, settings=QUICK):
     rng = np.random.default_rng(seed)
     truth = course(legs, len(T))
-    return Curve(T, truth + noise * rng.standard_normal(len(T)), noise**2 * np.eye(len(T)), settings)
+    return Curve(T, truth + noise * rng.standard_normal(len(T)), Noise(noise**2 * np.eye(len(T))), settings)
 
 
 def test_every_rival_of_a_clear_triple_is_rejected():
@@ -54,10 +55,10 @@ def test_simulation_stops_where_the_answer_is_clear(monkeypatch):
 
 def test_several_curves_are_fitted_as_one_alone():
     settings, rng = Settings(), np.random.default_rng(3)
-    t, values, covariance, _ = simulate_study(course((1, -0.4, 0.5), 16), 0.1, "independent", 3, 5, settings, rng)
-    together = Curve.several(t, values, covariance, settings)
+    t, values, noise, _ = simulate_study(course((1, -0.4, 0.5), 16), 0.1, KINDS["independent"], 3, 5, rng)
+    together = Curve.several(t, values, noise, settings)
     middle = together[np.argsort(values.std(axis=0))[2]]
-    alone = Curve(t, middle.values, covariance, settings)
+    alone = Curve(t, middle.values, noise, settings)
     np.testing.assert_allclose(middle.class_bic, alone.class_bic, rtol=1e-9)
     assert middle.signs == alone.signs
     assert len({curve.bank for curve in together}) == 1
@@ -94,19 +95,18 @@ def test_courses_are_as_long_as_their_legs_say():
     assert not course((0,), 16).any()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if not kind.blocks])
 @pytest.mark.parametrize("subjects", [3, 27])
 def test_noise_of_simulated_studies_is_as_large_and_as_known_as_declared(kind, subjects):
-    rng, (correlation, known) = np.random.default_rng(6), KINDS[kind]
-    noise, settings = 0.1, Settings(shrinkage=0.0)
+    rng, kind, noise = np.random.default_rng(6), KINDS[kind], 0.1
     flat = np.zeros(10)
-    _, values, covariance, draws = simulate_study(flat, noise, kind, subjects, 4000, settings, rng)
+    _, values, sampled, draws = simulate_study(flat, noise, kind, subjects, 4000, rng)
     found = np.cov(values)
-    expected = noise**2 * ar1_factor(10, correlation) @ ar1_factor(10, correlation).T
+    expected = noise**2 * kind.factor(10) @ kind.factor(10).T
     np.testing.assert_allclose(found, expected, atol=0.1 * noise**2)
     # Resampling listeners adds their spread, which has their own sampling noise a second time.
     most = 1.15 if subjects < 10 else 2.3
-    assert 0.85 < np.diag(covariance).mean() / (known * noise**2) < most
+    assert 0.85 < np.diag(sampled.covariance).mean() / (kind.known * noise**2) < most
     assert draws.shape == (1000, 10)
 
 

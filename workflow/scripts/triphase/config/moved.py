@@ -55,7 +55,7 @@ MOVED = {
     "phases/significance": f"{SETTING}0.05",
     "phases/needed_power": f"{SETTING}0.8",
     "phases/max_breakpoints": f"{SETTING}4",
-    "phases/shrinkage": f"{SETTING}0.2",
+    "phases/shrinkage": "it follows from the number of held-out blocks (triphase.phases.covariance)",
     "phases/calibration": "it is phases/simulations, together with phases/power",
     "phases/power": "it is phases/simulations, together with phases/calibration",
     "phases/specification/replicates": f"{ALWAYS}40",

@@ -16,7 +16,7 @@ from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.responses.targets import RegionMeans
-from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, seams
+from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, freedom, prediction_sums, seams
 from triphase.stats.multiple_tests import benjamini_hochberg, family_wise_p
 from triphase.stats.permutation import permutation_draws, permutation_test
 from triphase.stats.scoring import correlate
@@ -64,8 +64,8 @@ def fit_layer(
         Scores (target), with r and its split over bands, p, q (FDR) and p_fwer (maximum statistic) per subject; `gain`
         (analysis, target), with the coordinates scaling, delays and nuisance, the headline first; alpha and weight of
         every split; `blocks`, sums from which `compare_alignment` draws; `boot_r` (listener, region, draw) and
-        `boot_gain` (listener, region, analysis, draw). Attributes: `kernels`, shapes of the layer's kernel by scaling
-        and delays; smallest p; voxels without a score; solver and backend.
+        `boot_gain` (listener, region, analysis, draw); `freedom`, of these draws. Attributes: `kernels`, shapes of the
+        layer's kernel by scaling and delays; smallest p; voxels without a score; solver and backend.
     """
     subjects = list(dict.fromkeys(targets["subject"]))
     family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
@@ -140,6 +140,7 @@ def fit_layer(
     return xr.Dataset(
         {name: (dims.get(name, ("target",)), values.astype(np.float32)) for name, values in found.items()}
         | {
+            "freedom": float(freedom(design.block_sizes, design.groups)),
             "boot_r": (("listener", "region", "draw"), joint[:, :, 0]),
             # The mean of differences is the difference of means: a voxel without a score has none in either fit.
             "boot_gain": (

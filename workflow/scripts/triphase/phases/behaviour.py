@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import norm
 
 from triphase.core.types import Section
 from triphase.phases.curves import Undetermined, read_curve
@@ -13,9 +12,10 @@ from triphase.phases.verdict import Judged
 from triphase.table.selection import Selection
 
 LAG_LEVEL = 0.90
+BOUND_LEVEL = 0.95  # of bounds to one side
 LAG_FACTOR = 2.0
 OFFSETS = np.arange(-0.45, 0.5, 0.1)  # where an event may lie about its grid point, in grid steps
-STAGNATION = 0.25  # slope in phase 2 as a share of that in phase 3, below which accuracy stagnates
+STAGNATION = 0.25  # slope in phase 2 as a share of that in phase 3, within which either way accuracy stagnates
 
 
 def behaviour(
@@ -114,10 +114,16 @@ def stagnation(alignment: Judged | None, accuracy: Judged | None) -> Section:
     """Whether accuracy stands still while alignment falls: its slope there against a quarter of its slope later.
 
     Phase 2 is from where alignment begins to fall to where it begins to return, phase 3 from there on. `stagnates` is
-    true where accuracy rises in phase 3 (95 % bound) and the upper 95 % bound of its slope in phase 2, less a quarter
-    of its slope in phase 3, is below zero: so the error of both slopes counts.
+    true where accuracy rises in phase 3 (95 % bound) and its slope in phase 2 is above minus and below plus a quarter
+    of that, by 95 % bounds of the two differences: so the error of both slopes counts. Accuracy that is lost is no
+    standstill: `collapses` is true where the slope lies below that band.
     """
-    empty = {"stagnates": None, "slope_ratio": None, "reason": "no detachment with a return, so no phase 2"}
+    empty = {
+        "stagnates": None,
+        "collapses": None,
+        "slope_ratio": None,
+        "reason": "no detachment with a return, so no phase 2",
+    }
     if alignment is None or accuracy is None or not is_triple(alignment.signs):
         return empty
     signs, knots = alignment.signs, alignment.curve.fit.shape.knots
@@ -128,13 +134,18 @@ def stagnation(alignment: Judged | None, accuracy: Judged | None) -> Section:
         return empty | {"reason": "the accuracy curve does not cover phase 2"}
     bank = accuracy.curve.bank
     fit = bank.estimate(accuracy.curve.values, Shape(tuple(int(edge) for edge in edges), (True, True, True)))
-    contrast, z = np.array([0.0, 1.0, -STAGNATION]), norm.ppf(0.95)
-    bound = contrast @ fit.slopes + z * np.sqrt(contrast @ fit.covariance @ contrast)
-    rises = fit.slopes[2] > z * np.sqrt(fit.covariance[2, 2])
-    measured = f"accuracy's slope in phase 2 minus {STAGNATION:.0%} of its slope in phase 3"
-    reason = f"upper 95 % bound of {measured}: {bound:.3g} per decade of tokens"
-    return {
-        "stagnates": bool(rises and bound < 0),
-        "slope_ratio": float(fit.slopes[1] / fit.slopes[2]) if rises else None,
-        "reason": reason if rises else "accuracy does not rise in phase 3",
-    }
+    far = fit.factor(2 * BOUND_LEVEL - 1)  # of a bound to one side
+    if not fit.slopes[2] > far * np.sqrt(fit.covariance[2, 2]):
+        return {"stagnates": False, "collapses": None, "slope_ratio": None} | {
+            "reason": "accuracy does not rise in phase 3"
+        }
+    ratio = float(fit.slopes[1] / fit.slopes[2])
+    above, below = (np.array([0.0, 1.0, -side * STAGNATION]) for side in (1, -1))
+    (over, over_error), (under, under_error) = (
+        (contrast @ fit.slopes, far * np.sqrt(contrast @ fit.covariance @ contrast)) for contrast in (above, below)
+    )
+    stagnates, collapses = bool(over + over_error < 0 < under - under_error), bool(under + under_error < 0)
+    found = "within" if stagnates else "below (a collapse)" if collapses else "not shown to be within"
+    band = f"±{STAGNATION:.0%} of its slope in phase 3"
+    reason = f"accuracy's slope in phase 2 is {ratio:.2g} of that in phase 3, {found} {band} by 95 % bounds"
+    return {"stagnates": stagnates, "collapses": collapses, "slope_ratio": ratio, "reason": reason}

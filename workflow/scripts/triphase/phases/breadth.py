@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from triphase.core.artefacts import finite_or_none
 from triphase.core.types import Entries, Section
 from triphase.phases.curves import Trajectory, Undetermined, average_subjects, prepare, subject_curves
-from triphase.phases.piecewise import tau_ladder
-from triphase.phases.transitions import WORDS, Settings, merged
+from triphase.phases.piecewise import BORNE, tau_ladder
+from triphase.phases.transitions import WORDS, merged
 from triphase.phases.verdict import Judged
-from triphase.stats.intervals import LEVEL
+from triphase.stats.intervals import half_width
 from triphase.stats.multiple_tests import benjamini_hochberg
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT, LEAST_CEILING
@@ -59,7 +59,6 @@ def breadth(
     boot: xr.Dataset,
     judged: Judged | None,
     rois: Sequence[Section],
-    settings: Settings,
     seed: list[int],
 ) -> Section:
     """Share of parcels that move in each phase of the headline fit, and how language areas differ from the rest.
@@ -74,7 +73,6 @@ def breadth(
         The headline's fit.
     rois : list of dict with name and language
         The study's regions.
-    settings : transitions.Settings
     seed : list of int
         Resamples subjects alike for all parcels.
 
@@ -105,14 +103,14 @@ def breadth(
     changes, lost = {}, []
     for name, data in curves.items():
         try:
-            changes[name] = Changes(data, phases, settings)
+            changes[name] = Changes(data, phases)
         except Undetermined as problem:
             lost.append(f"{name} ({problem})")
     reliable = None if ceilings is None else [name for name in changes if ceilings.get(name, 0) >= LEAST_CEILING]
     obstacle = why_never(voxels, changes, covered, reliable)
     language = {roi["name"] for roi in rois if roi.get("language")}
     inside, outside = (
-        side_changes({name: curves[name] for name in changes if (name in language) == side}, voxels, phases, settings)
+        side_changes({name: curves[name] for name in changes if (name in language) == side}, voxels, phases)
         for side in (True, False)
     )
     for number, sign in enumerate(phases.kinds):
@@ -159,26 +157,29 @@ class Changes:
     ----------
     changes, errors : arrays (phase,)
     draws : array (phase, draw) or None, the changes of the paired draws
-    tau : float, standard deviation of single checkpoints, by restricted likelihood
+    freedom : float, degrees of freedom of the errors
 
     Raises
     ------
     Undetermined : the curve cannot be fitted, or lacks the checkpoints of a phase
     """
 
-    def __init__(self, data: Trajectory, phases: Phases, settings: Settings) -> None:
-        t, values, covariance, draws, _ = prepare(data, settings)
+    def __init__(self, data: Trajectory, phases: Phases) -> None:
+        t, values, noise, draws, _ = prepare(data)
         low, high = phases.borders[:-1], phases.borders[1:]
         design = np.column_stack([np.ones_like(t), np.clip(t[:, None], low, high) - low])
         if np.linalg.matrix_rank(design) < design.shape[1] or len(t) <= design.shape[1]:
             raise Undetermined("too few checkpoints in a phase")
-        estimators = [gls(design, covariance, tau, values) for tau in tau_ladder(covariance, values)]
-        _, self.tau, coefficients, error = min(estimators, key=lambda choice: choice[0])
+        ladder = tau_ladder(noise.covariance, values)
+        estimators = [gls(design, noise.covariance, tau, values) for tau in ladder]
+        least, tau, coefficients, error = min(estimators, key=lambda choice: choice[0])
+        upper = max(choice[1] for choice in estimators if choice[0] <= least + BORNE)
+        error = error + (upper**2 - tau**2) * coefficients @ coefficients.T
         sums = phases.weights @ np.column_stack([np.zeros(len(low)), np.diag(high - low)])
         self.changes = sums @ coefficients @ values
         self.errors = np.sqrt(np.diag(sums @ error @ sums.T))
         self.estimator = sums @ coefficients
-        self.draws = draws
+        self.draws, self.freedom = draws, noise.freedom
 
     def drawn(self) -> np.ndarray | None:
         """Changes of the paired draws, (phase, draw); None without draws."""
@@ -228,9 +229,10 @@ def parcel_entries(
         return []
     change = np.array([entry.changes[number] for entry in changes.values()])
     error = np.array([entry.errors[number] for entry in changes.values()])
-    q = benjamini_hochberg(2 * norm.sf(np.abs(change) / error))
+    freedom = np.array([entry.freedom for entry in changes.values()])
+    q = benjamini_hochberg(2 * student.sf(np.abs(change) / error, freedom))
     selected = max(int((q < FDR).sum()), 1)
-    half = norm.isf(FDR * selected / len(q) / 2) * error
+    half = student.isf(FDR * selected / len(q) / 2, freedom) * error
     return [
         {
             "roi": name,
@@ -281,9 +283,7 @@ def said(reliable: Section) -> str:
     )
 
 
-def side_changes(
-    curves: Mapping[str, Trajectory], voxels: Mapping[str, float], phases: Phases, settings: Settings
-) -> Changes | None:
+def side_changes(curves: Mapping[str, Trajectory], voxels: Mapping[str, float], phases: Phases) -> Changes | None:
     """Changes of the mean curve of several parcels, weighted by voxels; None where there is none."""
     weights = np.array([voxels[name] for name in curves])
     shared = [set(data.checkpoint) for data in curves.values()]
@@ -296,7 +296,7 @@ def side_changes(
     drawn = [entry.draws for entry in data if entry.draws is not None]
     draws = np.average(drawn, axis=0, weights=weights) if len(drawn) == len(data) else None
     try:
-        return Changes(replace(data[0], values=values, errors=errors, draws=draws), phases, settings)
+        return Changes(replace(data[0], values=values, errors=errors, draws=draws), phases)
     except Undetermined:
         return None
 
@@ -307,21 +307,21 @@ def compare_sides(inside: Changes | None, outside: Changes | None, number: int) 
     The ratio's interval is Fieller's (1954), with the covariance of the two from the paired draws: both sides were
     scored on the same blocks and subjects.
     """
-    z = norm.ppf((1 + LEVEL) / 2)
     entry: Section = {}
     for name, side in (("inside", inside), ("outside", outside)):
         if side is None:
             entry[name] = None
             continue
-        change, half = side.changes[number], z * side.errors[number]
+        change, half = side.changes[number], half_width(side.errors[number], side.freedom)
         entry[name] = {"change": float(change), "interval": [float(change - half), float(change + half)]}
     if inside is None or outside is None or np.prod(entry["outside"]["interval"]) <= 0:
         return entry | {"ratio": None, "ratio_interval": None}
     a, b = inside.changes[number], outside.changes[number]
-    of_a, of_b = z * inside.errors[number], z * outside.errors[number]
+    of_a, of_b = (half_width(side.errors[number], side.freedom) for side in (inside, outside))
     above, below, both = inside.drawn(), outside.drawn(), 0.0
     if above is not None and below is not None and above.shape == below.shape:
-        both = z**2 * np.cov(above[number], below[number])[0, 1]
+        far = of_a * of_b / (inside.errors[number] * outside.errors[number])
+        both = far * np.cov(above[number], below[number])[0, 1]
     middle, width = a * b - both, b**2 - of_b**2
     half = np.sqrt(max(middle**2 - (a**2 - of_a**2) * width, 0))
     interval = [float((middle - half) / width), float((middle + half) / width)]

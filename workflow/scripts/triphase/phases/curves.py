@@ -9,8 +9,7 @@ import xarray as xr
 
 from triphase.core.messages import listed
 from triphase.encoding.analyses import Analysis
-from triphase.phases.piecewise import shrink_covariance
-from triphase.phases.transitions import Settings
+from triphase.phases.covariance import Noise, estimate_noise
 from triphase.stats.intervals import RESAMPLED_SUBJECTS
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
@@ -18,6 +17,7 @@ from triphase.table.tidy import ALIGNMENT
 RESAMPLED_SEEDS = 5  # training runs that differ in their seed, from which on they are a sample and are resampled
 MOST_NAMES = 6  # of checkpoints in a message
 LEAST = 5  # checkpoints that even a line needs
+LEAST_FREEDOM = 4  # degrees of freedom of draws, below which intervals of a covariance made of them do not hold
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Trajectory:
         Values and errors are NaN where they are not known.
     draws : float array (n, draws), or None
         Paired over checkpoints.
+    freedom : float
+        Independent deviations that the draws are made of: held-out blocks, or items of a task, less one.
     remarks : list of str
         What a verdict on it has to say.
     """
@@ -41,6 +43,7 @@ class Trajectory:
     values: np.ndarray
     errors: np.ndarray
     draws: np.ndarray | None = None
+    freedom: float = np.inf
     remarks: list[str] = field(default_factory=list)
 
     def at(self, picked: list[int]) -> "Trajectory":
@@ -99,6 +102,7 @@ def read_curve(table: pd.DataFrame, boot: xr.Dataset, selection: Selection) -> T
         values=whole.to_numpy(float, na_value=np.nan),
         errors=errors.to_numpy(float, na_value=np.nan),
         draws=np.array([np.mean(drawn[name], axis=0) for name in names], float) if complete else None,
+        freedom=float(series["freedom"].min()) if complete else np.inf,
         remarks=[f"not measured at {listed(absent, MOST_NAMES)}"] if absent else [],
     )
 
@@ -176,17 +180,25 @@ def mean_curve(curves: list[Trajectory], resampled: bool, rng: np.random.Generat
     number = len(curves)
     values = np.array([curve.values for curve in curves])
     errors = np.sqrt((np.array([curve.errors for curve in curves]) ** 2).sum(axis=0)) / number
-    draws = None
+    draws, freedom = None, min(curve.freedom for curve in curves)
     if all(curve.draws is not None for curve in curves):
-        draws = np.array([curve.draws for curve in curves])
-        shares = np.full((draws.shape[-1], number), 1 / number)
+        each = np.array([curve.draws for curve in curves])
+        draws = each.mean(axis=0)
         if resampled:
-            extra = rng.multinomial(number, shares[0], size=len(shares)) / number - 1 / number
-            shares = shares + extra * np.sqrt(number / (number - 1))
-        draws = np.einsum("scd,ds->cd", draws, shares)
+            extra = rng.multinomial(number, np.full(number, 1 / number), size=each.shape[-1]) / number - 1 / number
+            between = np.einsum("scd,ds->cd", each, extra * np.sqrt(number / (number - 1)))
+            freedom = joint_freedom([draws, between], [freedom, number - 1])
+            draws = draws + between
     elif resampled:
         errors = np.hypot(errors, values.std(axis=0, ddof=1) / np.sqrt(number))
-    return replace(curves[0], values=values.mean(axis=0), errors=errors, draws=draws)
+    return replace(curves[0], values=values.mean(axis=0), errors=errors, draws=draws, freedom=freedom)
+
+
+def joint_freedom(parts: list[np.ndarray], freedoms: list[float]) -> float:
+    """Degrees of freedom of the sum of independent parts of draws (n, draw), each with its own (Satterthwaite 1946)."""
+    variances = np.array([part.var(axis=1).mean() for part in parts])
+    spent = (variances**2 / freedoms).sum()
+    return float(variances.sum() ** 2 / spent) if spent > 0 else min(freedoms)
 
 
 def usable(data: Trajectory) -> tuple[np.ndarray, list[str]]:
@@ -208,41 +220,48 @@ def usable(data: Trajectory) -> tuple[np.ndarray, list[str]]:
     return order[np.isfinite(data.values[order])], [*data.remarks, *remarks]
 
 
-def sampling(
-    data: Trajectory, picked: np.ndarray, settings: "Settings"
-) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
-    """Sampling covariance of the picked checkpoints from the paired draws, else from standard errors.
+def sampling(data: Trajectory, picked: np.ndarray) -> tuple[Noise, np.ndarray | None, list[str]]:
+    """Sampling noise of the picked checkpoints from the paired draws, else from standard errors.
 
     A standard error that is missing, or 0 as that of a score of 0 of n, counts as 0: the fit's own noise of single
     checkpoints stands in for it.
 
     Returns
     -------
-    covariance (n, n), draws (draw, n) or None, remarks (list of str)
+    noise, draws (draw, n) or None, remarks (list of str)
+
+    Raises
+    ------
+    Undetermined
+        The draws are of too few blocks.
     """
     if data.draws is not None:
         draws = data.draws[picked].T
         draws = draws[np.isfinite(draws).all(axis=1)]
         if len(draws) > 2 * len(picked):
-            return shrink_covariance(draws, settings.shrinkage), draws, []
+            if data.freedom < LEAST_FREEDOM:
+                raise Undetermined(
+                    f"too few held-out blocks: the bootstrap has {data.freedom:.3g} degrees of freedom (blocks less one"
+                    f" per stimulus), and a fit needs {LEAST_FREEDOM}; hold out more: longer or more test runs, or "
+                    "encoding/split/kind outer_cv"
+                )
+            return estimate_noise(draws, data.freedom), draws, []
     errors = data.errors[picked]
     known = "standard errors taken as independent" if np.isfinite(errors).any() else "the residuals carry all noise"
-    return np.diag(np.where(np.isfinite(errors), errors, 0) ** 2), None, [f"no paired bootstrap: {known}"]
+    return Noise(np.diag(np.where(np.isfinite(errors), errors, 0) ** 2)), None, [f"no paired bootstrap: {known}"]
 
 
-def prepare(
-    data: Trajectory, settings: "Settings"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None, list[str]]:
-    """What a fit needs from a curve: checkpoints after step 0 with values, their covariance, and remarks.
+def prepare(data: Trajectory) -> tuple[np.ndarray, np.ndarray, Noise, np.ndarray | None, list[str]]:
+    """What a fit needs from a curve: checkpoints after step 0 with values, their noise, and remarks.
 
     Returns
     -------
-    t (log10 tokens), values, covariance, draws (draw, checkpoint) or None, remarks (list of str)
+    t (log10 tokens), values, noise, draws (draw, checkpoint) or None, remarks (list of str)
 
     Raises
     ------
     Undetermined
-        Tokens do not increase, fewer than five checkpoints, or a curve that does not vary.
+        Tokens do not increase, fewer than five checkpoints, a curve that does not vary, or draws of too few blocks.
     """
     picked, remarks = usable(data)
     picked = picked[data.tokens[picked] > 0]
@@ -252,5 +271,5 @@ def prepare(
     values = data.values[picked]
     if np.ptp(values) <= 1e-12 * max(np.abs(values).max(), 1):
         raise Undetermined("; ".join(["the curve does not vary over checkpoints", *remarks]))
-    covariance, draws, more = sampling(data, picked, settings)
-    return np.log10(data.tokens[picked]), values, covariance, draws, [*remarks, *more]
+    noise, draws, more = sampling(data, picked)
+    return np.log10(data.tokens[picked]), values, noise, draws, [*remarks, *more]

@@ -59,10 +59,13 @@ def off_floor(data: Trajectory, curve: Curve, floor: float, settings: Settings) 
     fitted = np.zeros((len(design), len(picked)))
     fitted[:, data.tokens[picked] > 0] = design @ np.linalg.solve(design.T @ weights @ design, design.T @ weights)
     contrasts = fitted[[0, *curve.fit.shape.knots, len(design) - 1]] - early / early.sum()
-    noise = sampling(data, picked, settings)[0] + curve.fit.tau**2 * np.eye(len(picked))
+    sampled, _, _ = sampling(data, picked)
+    noise = sampled.covariance + curve.fit.tau_upper**2 * np.eye(len(picked))
     spread = float(scores[early].std(ddof=1)) if early.sum() > 1 else 0.0
-    variance = np.einsum("ci,ij,cj->c", contrasts, noise, contrasts).clip(0) + spread**2
-    freedom = (early.sum() - 1) * variance**2 / spread**4 if spread else np.inf
+    variance = np.einsum("ci,ij,cj->c", contrasts, noise, contrasts).clip(0)
+    spent = variance**2 / sampled.freedom + (spread**4 / (early.sum() - 1) if spread else 0)
+    variance = variance + spread**2
+    freedom = np.divide(variance**2, spent, out=np.full(len(variance), np.inf), where=spent > 0)
     differences = contrasts @ scores
     clear = np.abs(differences) > student.ppf((1 + settings.confidence) / 2, freedom) * np.sqrt(variance)
     return np.where(clear, np.sign(differences), 0).astype(int), float(scores[early].mean()), spread

@@ -109,11 +109,14 @@ class LayerCurves:
             places = ((*key, (measure, analysis)) for key in keys)
             self.values |= dict(zip(places, own["value"].tolist(), strict=True))
         self.draws: dict[Place, np.ndarray] = {}
+        self.freedom = np.inf
         of_files: dict[tuple[str, int], list[Place]] = {}
         for place in needed:
             of_files.setdefault(place[:2], []).append(place)
         for key in set(of_files) & set(files):
-            self.draws |= read_draws(files[key], of_files[key], n_draws)
+            draws, freedom = read_draws(files[key], of_files[key], n_draws)
+            self.draws |= draws
+            self.freedom = min(self.freedom, freedom)
 
     def places(self, choice: Choice, source: Source, roi: str) -> Iterator[Place]:
         """Keys (checkpoint, layer, subject, roi, score) of everything that one curve is made of."""
@@ -143,6 +146,7 @@ class LayerCurves:
             values=np.array(values),
             errors=np.full(len(kept), np.nan),
             draws=None if any(row is None for row in draws) else np.array(draws, float),
+            freedom=self.freedom,
         )
 
     def at(self, *place: Any) -> tuple[float, np.ndarray | None]:
@@ -150,10 +154,15 @@ class LayerCurves:
         return self.values.get(place, np.nan), self.draws.get(place)
 
 
-def read_draws(path: str, places: list[Place], n_draws: int) -> dict[Place, np.ndarray]:
-    """Draws of one encoding result: dict of place to float32 array (draw,), without places that have none."""
-    r, gain, listeners, regions, *choices = read_variables(
-        path, "boot_r", "boot_gain", "listener", "region", "scaling", "delays", "nuisance"
+def read_draws(path: str, places: list[Place], n_draws: int) -> tuple[dict[Place, np.ndarray], float]:
+    """Draws of one encoding result, and their degrees of freedom.
+
+    Returns
+    -------
+    dict of place to float32 array (draw,), without places that have none; float
+    """
+    freedom, r, gain, listeners, regions, *choices = read_variables(
+        path, "freedom", "boot_r", "boot_gain", "listener", "region", "scaling", "delays", "nuisance"
     )
     subjects, rois = ({str(name): i for i, name in enumerate(axis)} for axis in (listeners, regions))
     analyses = [
@@ -168,4 +177,4 @@ def read_draws(path: str, places: list[Place], n_draws: int) -> dict[Place, np.n
             row = boots[score][subjects[subject], rois[roi], :n_draws]
             if np.isfinite(row).all():
                 found[place] = row.copy()
-    return found
+    return found, float(freedom)

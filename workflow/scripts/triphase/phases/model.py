@@ -79,7 +79,7 @@ def model_phases(
         "scale_dependent": depends,
         "baseline": baseline(Selection(ALIGNMENT, roi=headline["roi"]).rows(table)),
         "behaviour": behaves,
-        "breadth": breadth(table, boot, judged, rois, settings, own_seed),
+        "breadth": breadth(table, boot, judged, rois, own_seed),
         "order": order(table, boot, headline, fits, settings, rng),
     }
 
@@ -107,8 +107,8 @@ def sensitivity(
         }
         try:
             curves = subject_curves(table, boot, roi, analysis)
-            t, values, covariance, *_ = prepare(average_subjects(list(curves.values()), rng), settings)
-            signs = Curve(t, values, covariance, settings).signs
+            t, values, noise, *_ = prepare(average_subjects(list(curves.values()), rng))
+            signs = Curve(t, values, noise, settings).signs
             found.append(entry | {"pattern": pattern(signs), "falls": -1 in signs})
         except Undetermined as problem:
             found.append(entry | {"reason": f"undetermined: {problem}"})

@@ -17,10 +17,13 @@ from functools import cached_property, lru_cache
 from itertools import combinations, product
 
 import numpy as np
+from scipy.stats import t as student
 
 from triphase.phases.search import Rung, likeliest_first, search
 from triphase.phases.tree import Shape, Tree
 
+# How much larger than the smallest a deviance may be for a tau that a fit bears: an interval of 68 %.
+BORNE = 1.0
 # Signs of a curve's segments, 1, 0 or -1; and a function of them that says to which class a curve belongs, -1 for none.
 Signs = Sequence[int]
 Label = Callable[[Signs], int]
@@ -28,16 +31,27 @@ Label = Callable[[Signs], int]
 
 @dataclass(frozen=True)
 class Fit:
-    """One fitted curve: `slopes` per segment (0 on plateaus) with `covariance`, and `fitted` values on the grid."""
+    """One fitted curve: `slopes` per segment (0 on plateaus) with `covariance`, and `fitted` values on the grid.
+
+    `tau` is the estimated deviation of single checkpoints, `tau_upper` the largest that the fit bears (as for
+    `Bank.largest_tau`, independent deviations): errors are those under the latter, since the estimate is 0 in two of
+    five fits whose truth is not. They have `freedom` degrees of freedom.
+    """
 
     shape: Shape
     tau: float
+    tau_upper: float
     bic: float
     slopes: np.ndarray
     covariance: np.ndarray
     fitted: np.ndarray
     changes: np.ndarray
     change_errors: np.ndarray
+    freedom: float = np.inf
+
+    def factor(self, level: float) -> float:
+        """How many errors an interval of this level reaches to either side: Student's t."""
+        return float(student.ppf((1 + level) / 2, self.freedom))
 
 
 def allowed_breakpoints(n: int, most: int = 4) -> int:
@@ -69,25 +83,6 @@ def ramps(t: np.ndarray, shape: Shape) -> np.ndarray:
     edges = np.r_[t[0], t[list(shape.knots)], t[-1]]
     columns = [np.clip(t, edges[i], edges[i + 1]) - edges[i] for i, free in enumerate(shape.free) if free]
     return np.column_stack([np.ones_like(t), *columns])
-
-
-def shrink_covariance(draws: np.ndarray, weight: float) -> np.ndarray:
-    """Covariance of the columns of `draws` (draw, checkpoint), its correlations shrunk towards their mean.
-
-    The target keeps every variance and gives all pairs the mean correlation (Ledoit and Wolf 2004, "Honey, I shrunk the
-    sample covariance matrix"); `weight` is the target's share. Draws with a NaN are left out.
-    """
-    draws = draws[np.isfinite(draws).all(axis=1)]
-    covariance = np.atleast_2d(np.cov(draws, rowvar=False))
-    deviation = np.sqrt(np.diag(covariance))
-    scale = np.outer(deviation, deviation)
-    correlation = np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0)
-    n = len(correlation)
-    mean = (correlation.sum() - np.trace(correlation)) / max(n * (n - 1), 1)
-    target = np.full((n, n), mean)
-    shrunk = (1 - weight) * correlation + weight * target
-    np.fill_diagonal(shrunk, 1.0)
-    return shrunk * scale
 
 
 def tau_ladder(covariance: np.ndarray, values: np.ndarray, rungs: int = 8) -> np.ndarray:
@@ -122,6 +117,8 @@ class Bank:
         Most breakpoints.
     floor : int
         Checkpoints at the start that every shape has on one plateau; 0 where shapes are free.
+    freedom : float
+        Degrees of freedom of the covariance.
     """
 
     def __init__(
@@ -132,7 +129,9 @@ class Bank:
         most: int,
         shortest: int = 2,
         floor: int = 0,
+        freedom: float = np.inf,
     ) -> None:
+        self.freedom = freedom
         self.t, self.sampling, self.taus = np.asarray(t, float), covariance, np.asarray(taus, float)
         self.tree = tree(len(self.t), most, shortest, floor)
         self.shapes = self.tree.shapes
@@ -198,7 +197,7 @@ class Bank:
             lower = np.linalg.cholesky(self.sampling + tau**2 * correlated)
             white = np.linalg.solve(lower, np.column_stack([design, values]))
             deviances.append(restricted_deviance(white[:, :-1], white[:, -1]) + 2 * np.log(np.diag(lower)).sum())
-        return float(self.taus[np.flatnonzero(np.array(deviances) <= min(deviances) + 1)[-1]])
+        return float(self.taus[np.flatnonzero(np.array(deviances) <= min(deviances) + BORNE)[-1]])
 
     def estimate(self, values: np.ndarray, shape: Shape) -> Fit:
         """Fit one shape to one series by GLS, with tau by restricted likelihood.
@@ -217,22 +216,29 @@ class Bank:
             deviance = ((white - white_design @ coefficients) ** 2).sum() + rung.logdet
             restricted = restricted_deviance(rung.whitener @ moved, white) + rung.logdet
             choices.append((restricted, deviance, tau, coefficients, information))
-        _, _, tau, coefficients, information = min(choices, key=lambda choice: choice[0])
+        least, _, tau, coefficients, information = min(choices, key=lambda choice: choice[0])
+        upper = max(choice[2] for choice in choices if choice[0] <= least + BORNE)
         likelihood = min(choice[1] for choice in choices) + len(self.t) * np.log(2 * np.pi)
         free = np.flatnonzero(shape.free)
         slopes, covariance = np.zeros(len(shape.free)), np.zeros((len(shape.free),) * 2)
         slopes[free] = coefficients[1:]
-        covariance[np.ix_(free, free)] = np.linalg.inv(information)[1:, 1:]
+        inverse = np.linalg.inv(information)
+        spread = np.linalg.solve(self.noise(tau), design) @ inverse
+        # Under the upper end the estimator stays the same and its error grows.
+        errors = inverse + (upper**2 - tau**2) * spread.T @ spread
+        covariance[np.ix_(free, free)] = errors[1:, 1:]
         length = np.diff(np.r_[self.t[0], self.t[list(shape.knots)], self.t[-1]])
         return Fit(
             shape=shape,
             tau=float(tau),
+            tau_upper=float(upper),
             bic=float(likelihood + shape.parameters * np.log(len(self.t))),
             slopes=slopes,
             covariance=covariance,
             fitted=design @ coefficients,
             changes=slopes * length,
             change_errors=np.sqrt(np.diag(covariance)) * length,
+            freedom=self.freedom,
         )
 
 

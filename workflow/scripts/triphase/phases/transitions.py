@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from scipy.stats import binom, norm
+from scipy.stats import binom
 
 from triphase.core.artefacts import finite_or_none
 from triphase.core.types import Section
+from triphase.phases.covariance import Noise
 from triphase.phases.piecewise import Bank, Fit, Signs, allowed_breakpoints, tau_ladder
 
 CLASSES = ("triple", "flat", "one rise", "rise-plateau", "rise-fall", "rise-fall-plateau", "fall-rise", "other")
@@ -37,8 +38,7 @@ class Settings:
 
     What is the same in every study [ours]: confidence : interval of a leg's change; smallest_leg : share of the curve's
     range below which a segment is flat; significance : of the test against each rival; needed_power : for the verdict
-    "not supported"; max_breakpoints : of a fit, of which a triple with two plateaus needs four; shrinkage : weight of
-    the constant-correlation target in the covariance over checkpoints, whose draws are few beside its entries.
+    "not supported"; max_breakpoints : of a fit, of which a triple with two plateaus needs four.
     """
 
     smallest_fall: float = 0.2
@@ -50,7 +50,6 @@ class Settings:
     significance: float = 0.05
     needed_power: float = 0.8
     max_breakpoints: int = 4
-    shrinkage: float = 0.2
 
 
 def merged(signs: Iterable[int]) -> tuple[int, ...]:
@@ -91,9 +90,8 @@ def side(signs: Signs) -> int:
 
 def segment_signs(fit: Fit, settings: Settings) -> tuple[int, ...]:
     """Sign of each segment of a fit: 0 where its interval meets zero or its change is too small beside the range."""
-    z = norm.ppf((1 + settings.confidence) / 2)
-    span = np.ptp(fit.fitted)
-    large = (np.abs(fit.changes) > z * fit.change_errors) & (np.abs(fit.changes) > settings.smallest_leg * span)
+    span, far = np.ptp(fit.fitted), fit.factor(settings.confidence)
+    large = (np.abs(fit.changes) > far * fit.change_errors) & (np.abs(fit.changes) > settings.smallest_leg * span)
     return tuple(int(sign) for sign in np.where(large, np.sign(fit.changes), 0))
 
 
@@ -105,27 +103,26 @@ class Curve:
     t : array (n,)
         log10 tokens, increasing, without step 0.
     values : array (n,)
-    covariance : array (n, n)
-        Sampling covariance; zeros where it is unknown (the fit's residuals then carry all the noise).
+    noise : triphase.phases.covariance.Noise
+        Of the sampling; zeros where it is unknown (the fit's residuals then carry all the noise).
     settings : Settings
     floor : int
         Checkpoints at the start that share one level by definition, as the floor of a task; 0 for none.
     """
 
-    def __init__(
-        self, t: np.ndarray, values: np.ndarray, covariance: np.ndarray, settings: Settings, floor: int = 0
-    ) -> None:
+    def __init__(self, t: np.ndarray, values: np.ndarray, noise: Noise, settings: Settings, floor: int = 0) -> None:
         self.settings, self.values = settings, np.asarray(values, float)
         self.most = allowed_breakpoints(len(t), settings.max_breakpoints)
-        self.bank = Bank(t, covariance, tau_ladder(covariance, self.values), self.most, floor=floor)
+        ladder = tau_ladder(noise.covariance, self.values)
+        self.bank = Bank(t, noise.covariance, ladder, self.most, floor=floor, freedom=noise.freedom)
         bic, best = self.bank.search(self.values[:, None], class_of, len(CLASSES))
         self.choose(bic[:, 0], best[:, 0])
 
     @classmethod
-    def several(cls, t: np.ndarray, series: np.ndarray, covariance: np.ndarray, settings: Settings) -> list["Curve"]:
-        """Curves with one covariance, (n, curves), fitted together: one ladder, that of their median spread."""
+    def several(cls, t: np.ndarray, series: np.ndarray, noise: Noise, settings: Settings) -> list["Curve"]:
+        """Curves with one noise, (n, curves), fitted together: one ladder, that of their median spread."""
         spread = np.argsort(series.std(axis=0))[series.shape[1] // 2]
-        first = cls(t, series[:, spread], covariance, settings)
+        first = cls(t, series[:, spread], noise, settings)
         bic, best = first.bank.search(series, class_of, len(CLASSES))
         curves = []
         for column, values in enumerate(series.T):
@@ -155,10 +152,14 @@ class Curve:
     def simulate(
         self, mean: np.ndarray, number: int, tau: float, rng: np.random.Generator, correlation: float = 0.0
     ) -> np.ndarray:
-        """Curves around `mean`, (n,) or (n, number): sampling noise plus deviations of single checkpoints."""
+        """Curves around `mean`, (n,) or (n, number): sampling noise plus deviations of single checkpoints.
+
+        How large the sampling noise is, is known with the covariance's degrees of freedom only: each curve has its own.
+        """
         n = len(self.values)
         deviations = ar1_factor(n, correlation) @ rng.standard_normal((n, number)) * tau
         sampled = square_root(self.bank.sampling) @ rng.standard_normal((n, number))
+        sampled = sampled * unsure_scale(self.bank.freedom, number, rng)
         return mean.reshape(n, -1) + sampled + deviations
 
     def bearable_tau(self, correlation: float) -> float:
@@ -174,12 +175,14 @@ class Curve:
     def refit(self, draws: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The chosen form refitted to resampled curves: breakpoints (grid index) and slopes, (draws, each).
 
-        A resampled curve is the fit, plus a draw's deviation from the mean of the draws, plus checkpoint deviations.
+        A resampled curve is the fit, plus a draw's deviation from the mean of the draws, as wide as Student's t, plus
+        checkpoint deviations of the largest size that the fit bears.
         Slopes so refitted vary with the places of the breakpoints too, which the fit's own covariance takes as given.
         """
         shape = self.fit.shape
         deviations = (draws - draws.mean(axis=0)).T
-        series = self.fit.fitted[:, None] + deviations + rng.standard_normal(deviations.shape) * self.fit.tau
+        deviations = deviations * unsure_scale(self.bank.freedom, len(draws), rng)
+        series = self.fit.fitted[:, None] + deviations + rng.standard_normal(deviations.shape) * self.fit.tau_upper
         _, best = self.bank.search(series, lambda signs: 0 if tuple(map(bool, signs)) == shape.free else -1, 1)
         knots = np.array([self.bank.shapes[i].knots for i in best[0]], int).reshape(len(draws), len(shape.knots))
         slopes = np.zeros((len(draws), len(shape.free)))
@@ -189,6 +192,11 @@ class Curve:
     def refit_breakpoints(self, draws: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Breakpoints (grid index) of the chosen form refitted to resampled curves, (draws, breakpoints)."""
         return self.refit(draws, rng)[0]
+
+
+def unsure_scale(freedom: float, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Factors (number,) that make normal deviations those of Student's t; 1 where the freedom is infinite."""
+    return np.sqrt(freedom / rng.chisquare(freedom, number)) if np.isfinite(freedom) else np.ones(number)
 
 
 def square_root(covariance: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm
 
 from triphase.core.artefacts import finite_or_none
 from triphase.core.types import Entries, Section
@@ -46,8 +45,8 @@ class Judged:
         self, data: Trajectory, settings: Settings, rng: np.random.Generator, floor: float | None = None
     ) -> None:
         self.settings, self.floor = settings, None
-        self.t, values, covariance, draws, self.remarks = prepare(data, settings)
-        self.curve = Curve(self.t, values, covariance, settings, on_floor(self.t, floor) if floor else 0)
+        self.t, values, noise, draws, self.remarks = prepare(data)
+        self.curve = Curve(self.t, values, noise, settings, on_floor(self.t, floor) if floor else 0)
         self.signs = self.curve.signs
         if floor is not None:
             sides, *self.floor = off_floor(data, self.curve, floor, settings)
@@ -101,7 +100,7 @@ class Judged:
         fit, signs = self.curve.fit, self.signs
         edges = [0, *fit.shape.knots, len(self.t) - 1]
         length = np.diff(self.t[edges])
-        z = norm.ppf((1 + self.settings.confidence) / 2)
+        far = fit.factor(self.settings.confidence)
         found, start = [], 0
         for sign in merged(signs):
             stop = start
@@ -116,7 +115,7 @@ class Judged:
                     "from": round(10 ** self.t[edges[start]]),
                     "to": round(10 ** self.t[edges[stop]]),
                     "change": float(change),
-                    "change_interval": [float(change - z * error), float(change + z * error)] if error else None,
+                    "change_interval": [float(change - far * error), float(change + far * error)] if error else None,
                 }
             )
             start = stop

@@ -9,7 +9,7 @@ LEVEL = 0.95
 RESAMPLED_SUBJECTS = 10
 
 
-def half_width(error: ArrayLike, freedom: int, level: float = LEVEL) -> np.ndarray:
+def half_width(error: ArrayLike, freedom: float, level: float = LEVEL) -> np.ndarray:
     """Half the width of an interval around an estimate: its standard error times Student's t; NaN without freedom.
 
     Parameters

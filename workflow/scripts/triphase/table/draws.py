@@ -51,11 +51,12 @@ def alignment_series(table: pd.DataFrame, files: Mapping[tuple[str, str, int], s
         for entry in group.to_dict("records"):
             of, where = (entry["subject"], entry["roi"]), {"listener": entry["subject"], "region": entry["roi"]}
             place = analyses.index(tuple(entry[key] for key in CHOICES[:3]))
-            rows.append(_row(entry, entry["value"], boot["boot_gain"].sel(where)[place].values))
+            freedom = float(boot["freedom"])
+            rows.append(_row(entry, entry["value"], boot["boot_gain"].sel(where)[place].values, freedom))
             if entry["main"] and start is not None:
                 value = r[model, checkpoint, layer, *of] - r[model, first[model], layer, *of]
                 change = boot["boot_r"].sel(where).values - start.sel(where).values
-                rows.append(_row(entry | {"nuisance": None, "reference": STEP0, "main": False}, value, change))
+                rows.append(_row(entry | {"nuisance": None, "reference": STEP0, "main": False}, value, change, freedom))
     return rows
 
 
@@ -67,7 +68,7 @@ def step0_rows(drawn: Entries) -> pd.DataFrame:
 
 def _draws(path: str) -> xr.Dataset:
     with open_arrays(path) as result:
-        return result[["boot_r", "boot_gain"]].load()
+        return result[["boot_r", "boot_gain", "freedom"]].load()
 
 
 def leave_out(excluded: set[tuple[str, str]], series: Entries, *lists: list[Any]) -> list[list[Any]]:
@@ -110,7 +111,7 @@ def task_series(series: Entries, items: list[pd.DataFrame], adherence: Entries, 
         for (measure, target), group in grouped:
             values = group.sort_values("item")["score"].to_numpy(float)
             own = entry | {"measure": measure, "target": target, "main": True}
-            rows.append(_row(own, values.mean(), item_draws(values[None], n_draws, seed)[0]))
+            rows.append(_row(own, values.mean(), item_draws(values[None], n_draws, seed)[0], len(values) - 1))
     return rows
 
 
@@ -119,8 +120,8 @@ def draws_dataset(drawn: Entries, study: str, seed: int) -> xr.Dataset:
 
     Returns
     -------
-    xarray.Dataset with boot (series, draw), value (series); coordinates of the series: keys of a tidy row, empty text
-    for null
+    xarray.Dataset with boot (series, draw), value and freedom (series), the draws' degrees of freedom; coordinates of
+    the series: keys of a tidy row, empty text for null
     """
     text = ["model", "checkpoint", "subject", "roi", "measure", "target", *CHOICES[:4]]
     coords = {key: np.array(["" if pd.isna(row.get(key)) else row[key] for row in drawn], dtype=str) for key in text}
@@ -130,6 +131,7 @@ def draws_dataset(drawn: Entries, study: str, seed: int) -> xr.Dataset:
         {
             "boot": (("series", "draw"), np.stack([row["boot"] for row in drawn])),
             "value": ("series", np.array([row["value"] for row in drawn])),
+            "freedom": ("series", np.array([row["freedom"] for row in drawn], float)),
         },
         coords={key: ("series", values) for key, values in coords.items()},
         attrs={"study": study, "seed": seed},
@@ -168,5 +170,5 @@ def gain_maps(
     )
 
 
-def _row(entry: Section, value: float, boot: np.ndarray) -> Section:
-    return {key: entry.get(key) for key in KEYS} | {"value": float(value), "boot": boot}
+def _row(entry: Section, value: float, boot: np.ndarray, freedom: float) -> Section:
+    return {key: entry.get(key) for key in KEYS} | {"value": float(value), "boot": boot, "freedom": freedom}

@@ -89,6 +89,7 @@ def stagnation(phases: dict) -> str:
     """Whether accuracy stands still while alignment falls."""
     entry = phases["behaviour"]["stagnation"]
     verdict = {True: "shown", False: "not shown", None: "not decided"}[entry["stagnates"]]
+    verdict = "no, it collapses" if entry["collapses"] else verdict
     return f"**Stagnation** of accuracy while alignment falls [ours]: {verdict} ({entry['reason']})."
 
 
