@@ -17,7 +17,7 @@ def main(job: Job[SimulatePower]) -> None:
     rows, boot = read_table(paths.trajectories, [model]), read_arrays(paths.bootstrap)
     rng, settings = np.random.default_rng(told.seed), Settings(**told.judgement, floor_tokens=told.floor_tokens)
     mine = boot.isel(series=boot["model"].values == model)
-    alignment, behaviour = study_curves(rows, mine, told.headline, settings, rng)
+    alignment, behaviour = study_curves(rows, mine, told.headline, settings, told.seed)
     found, facts = simulate_power(alignment, behaviour, settings, rng)
     found.insert(0, "model", model)
     write_table(paths.power, found, **facts, seed=told.seed)

@@ -6,8 +6,20 @@ import yaml
 from project import ROOT
 
 from triphase.config.resolve import resolve_config
-from triphase.config.rules import absent_concepts, tokens_seen
+from triphase.config.rules import (
+    BLOCK_SCANS,
+    LEAST_BLOCKS,
+    LEAST_CHECKPOINTS,
+    SAMPLE_OF_PEOPLE,
+    absent_concepts,
+    shortages,
+    tokens_seen,
+)
 from triphase.core.errors import InputError
+from triphase.encoding.preparing import MINIMUM_BLOCK
+from triphase.phases.curves import LEAST_FREEDOM
+from triphase.phases.verdict import TRIPLE_CHECKPOINTS
+from triphase.stats.intervals import RESAMPLED_SUBJECTS
 
 EMBEDDED = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
@@ -153,6 +165,29 @@ def at(config, path):
 def test_keys_that_contradict_each_other_are_named(path, values, message):
     with pytest.raises(InputError, match=message):
         resolve_config(broken(lambda config: at(config, path).update(values)), ROOT)
+
+
+def test_a_verdict_that_the_study_is_too_small_for_is_told_before_the_run():
+    def told(checkpoints, people=12, **simulated):
+        config = resolve_config(copy.deepcopy(EMBEDDED), ROOT)
+        model, data = config["models"][0], config["dataset"]
+        config["models"] = [model | {"name": "m", "checkpoints": [{"step": step} for step in range(checkpoints + 1)]}]
+        data["subjects"], data["simulate"] = [{"name": str(k)} for k in range(people)], data["simulate"] | simulated
+        data["runs"] = [{"stimulus": "a", "test": False}, {"stimulus": "b", "test": True}]
+        return shortages(config)
+
+    assert told(13, volumes=400) == []
+    (few,) = told(8, volumes=400)
+    assert few.startswith("models/m/checkpoints: 8 after step 0; three transitions need 9")
+    assert "a verdict needs about 13" in few
+    (some,) = told(9, volumes=400)
+    assert "`snakemake power`" in some
+    (people,) = told(13, 9, volumes=400)
+    assert people.startswith("dataset/subjects: 9;")
+    (blocks,) = told(13, volumes=60)
+    assert re.match("dataset/simulate/volumes: 60 scans of 1 held-out stimuli make 3 blocks .* need 4", blocks)
+    assert (LEAST_CHECKPOINTS, SAMPLE_OF_PEOPLE) == (TRIPLE_CHECKPOINTS, RESAMPLED_SUBJECTS)
+    assert (LEAST_BLOCKS - 1, BLOCK_SCANS) == (LEAST_FREEDOM, MINIMUM_BLOCK)
 
 
 def test_a_concept_that_only_other_data_sets_have_is_warned_of_and_the_study_goes_on():

@@ -82,10 +82,10 @@ def test_refitted_slopes_vary_with_the_noise_and_the_places_of_breakpoints():
 def test_power_grows_with_the_fall_and_the_declared_one_needs_no_more_than_an_answer():
     curve = curve_of((1, 0), 0.03)
     tests = margins(curve, np.random.default_rng(0))
-    small, declared, large = (power(curve, tests, np.random.default_rng(0), fall) for fall in (0.05, None, 0.6))
+    small, declared, large = (power(curve, tests, np.random.default_rng(0), fall).share for fall in (0.05, None, 0.6))
     assert small < declared + 0.05 <= large + 0.1
     assert large >= 0.9
-    whole = power(curve, tests, np.random.default_rng(0), QUICK.smallest_fall)
+    whole = power(curve, tests, np.random.default_rng(0), QUICK.smallest_fall).share
     assert (declared >= QUICK.needed_power) == (whole >= QUICK.needed_power)
     assert declared == pytest.approx(whole, abs=0.15)
 

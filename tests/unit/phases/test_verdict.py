@@ -1,15 +1,19 @@
 """Patterns, verdicts and their calibration on curves with known courses."""
 
 import json
+from copy import copy
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from phase_curves import HEADLINE, QUICK, judged, phases_of
+from phase_curves import HEADLINE, QUICK, curve_of, judged, phases_of
 from simulated_study import STEPS, TOKENS_PER_STEP, course, study
 
+from triphase.phases.curves import Undetermined
 from triphase.phases.model import model_phases
+from triphase.phases.power import simulate_power
+from triphase.phases.specification import brief_verdict
 from triphase.phases.transitions import (
     CLASSES,
     class_of,
@@ -18,6 +22,7 @@ from triphase.phases.transitions import (
     legs,
     pattern,
 )
+from triphase.phases.verdict import Judged, judge, verdict_of
 
 
 @pytest.mark.parametrize(
@@ -65,6 +70,40 @@ def test_a_rival_is_found_where_a_fall_would_have_been_seen():
     assert result["verdict"] == "not supported"
     assert result["power"] >= 0.8
     assert result["breakpoints"] == [STEPS[4] * TOKENS_PER_STEP]
+
+
+@pytest.fixture(scope="module")
+def clear():
+    """The fit of a triple whose every leg is clear."""
+    return Judged(curve_of(course("triple", 13)), QUICK, np.random.default_rng(0))
+
+
+def test_the_calibrated_test_decides_and_not_raw_preference(clear):
+    rejected, kept = {"flat": {"p": 0.01}}, {"flat": {"p": 0.01}, "rise-plateau": {"p": 0.2}}
+    assert judge(clear, rejected, None)[0] == "supported"
+    verdict, reason = judge(clear, kept, 0.9)
+    assert verdict == "not supported", "BIC prefers three legs, but chance makes as much of a rival"
+    assert "rise-plateau (p = 0.2)" in reason
+    assert "power 90%" in reason
+    assert judge(clear, kept, 0.7)[0] == "undetermined"
+    unclear = copy(clear)
+    unclear.signs = (1, 0, 1)
+    assert np.argmin(unclear.curve.class_bic) == 0
+    assert judge(unclear, kept, 0.9)[0] == "not supported"
+    assert judge(unclear, rejected, 0.9)[0] == "undetermined"
+
+
+def test_power_is_the_same_wherever_it_is_asked_for():
+    data = curve_of(course("rise-plateau", 13), 0.06)
+    verdict = verdict_of(data, QUICK, np.random.default_rng(0))[0]
+    analysis = brief_verdict(data, QUICK, np.random.default_rng(1))
+    table, _ = simulate_power(
+        Judged(data, QUICK, np.random.default_rng(2)).curve, Undetermined("no tasks"), QUICK, np.random.default_rng(3)
+    )
+    row = table[(table["quantity"] == "fall") & (table["size"] == QUICK.smallest_fall)].iloc[0]
+    assert verdict["power"] == analysis["power"] == row["power"]
+    assert 0 < row["n_simulations"] <= QUICK.simulations
+    assert analysis["p"] == max(test["p"] for test in verdict["margins"].values())
 
 
 def test_without_power_a_rival_stays_undetermined_and_the_power_is_said():

@@ -4,8 +4,10 @@ import pytest
 import xarray as xr
 
 from triphase.encoding.analyses import Analysis
+from triphase.stats.scoring import pearson
 from triphase.table.selection import Selection, analyses_of
 from triphase.table.tidy import (
+    LEAST_CEILING,
     alignment_rows,
     ceiling_rows,
     choose_layers,
@@ -132,6 +134,28 @@ def test_one_layer_over_all_checkpoints_by_the_mean_cv_score():
     assert layers == {("m", "s"): 2}
     rows = alignment_rows(table, layers).groupby(["measure", "scaling"])["value"].apply(list)
     assert rows.to_dict() == {("alignment", "zscore"): [20, 21], ("alignment", "pca"): [2, 2]}
+
+
+def test_choosing_voxels_by_the_ceiling_of_the_responses_that_are_scored_bends_no_curve():
+    """What repeats share by chance lifts the ceilings of the chosen voxels, but no prediction knows of it.
+
+    So normalised scores are rather too small, by one factor for all checkpoints, and nothing comes of noise.
+    """
+    rng = np.random.default_rng(0)
+    voxels, scans, truth = 6000, 150, 0.4
+    signal = rng.standard_normal((scans, voxels))
+    hearings = truth * signal + rng.standard_normal((2, scans, voxels))
+    reliability = pearson(*hearings)
+    ceilings = np.sqrt(np.clip(2 * reliability / (1 + reliability), 0, None))
+    chosen = ceilings >= LEAST_CEILING
+    assert 0.2 < chosen.mean() < 0.95
+    scores = {}
+    for share in (0.0, 0.5, 1.0):
+        predicted = share * signal + rng.standard_normal((scans, voxels))
+        scores[share] = pearson(predicted, hearings.mean(0))
+    assert abs(scores[0.0][chosen].mean()) < 0.003, "noise is not aligned in chosen voxels"
+    picked, every = (scores[0.5][mask].mean() / scores[1.0][mask].mean() for mask in (chosen, np.full(voxels, True)))
+    assert picked == pytest.approx(every, rel=0.02), "courses keep their shape"
 
 
 def test_ceilings_skip_invalid_voxels():

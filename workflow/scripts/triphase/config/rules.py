@@ -153,6 +153,56 @@ def check_labels(config: Section) -> None:
         raise InputError(f"encoding/nuisance: 'envelope' needs the sound, and {dataset['name']} has no audio")
 
 
+# After step 0: what enumerating three transitions needs, and what a verdict does as a rule. With noise of 3 to 4 %
+# of the first rise, falls of 20 % are found with a power of 80 % from about so many on.
+LEAST_CHECKPOINTS, ADVISED_CHECKPOINTS = 9, 13
+# A test of people, and their resampling.
+SAMPLE_OF_PEOPLE = 10
+# Blocks of simulated responses that are held out, each of this many scans at least; a fit of their errors needs 5.
+BLOCK_SCANS, LEAST_BLOCKS = 20, 5
+
+
+def shortages(config: Section) -> list[str]:
+    """Lines for the user: what the study has too little of for a verdict, with the number that would do."""
+    lines = []
+    for model in config["models"]:
+        number = sum(tokens_seen(model, entry) > 0 for entry in model["checkpoints"])
+        where = f"models/{model['name']}/checkpoints: {number} after step 0"
+        if number < LEAST_CHECKPOINTS:
+            lines.append(
+                f"{where}; three transitions need {LEAST_CHECKPOINTS}, so that its verdict will be undetermined; a "
+                f"verdict needs about {ADVISED_CHECKPOINTS}"
+            )
+        elif number < ADVISED_CHECKPOINTS:
+            lines.append(
+                f"{where}; three transitions can be fitted, but a verdict needs about {ADVISED_CHECKPOINTS}: "
+                "`snakemake power` says which fall could be found"
+            )
+    people = len(config["dataset"]["subjects"])
+    if people < SAMPLE_OF_PEOPLE:
+        lines.append(
+            f"dataset/subjects: {people}; they stand for themselves, and the verdict is on them: people are resampled "
+            f"and tested as a group from {SAMPLE_OF_PEOPLE} on"
+        )
+    return lines + _few_blocks(config)
+
+
+def _few_blocks(config: Section) -> list[str]:
+    simulate, runs = config["dataset"]["simulate"], config["dataset"]["runs"]
+    if not simulate:  # of other data sets the scans are known when they are read
+        return []
+    fixed = config["encoding"]["split"]["kind"] == "fixed"
+    held = {run["stimulus"] for run in runs if run["test"] or not fixed}
+    blocks = len(held) * max(simulate["volumes"] // BLOCK_SCANS, 1)
+    if blocks - len(held) >= LEAST_BLOCKS - 1:
+        return []
+    return [
+        f"dataset/simulate/volumes: {simulate['volumes']} scans of {len(held)} held-out stimuli make {blocks} blocks "
+        f"of {BLOCK_SCANS}; intervals need {LEAST_BLOCKS - 1} and one for each stimulus, so that verdicts will be "
+        "undetermined: more volumes, more test runs, or encoding/split/kind outer_cv"
+    ]
+
+
 def check_concepts(config: Section, registry: Section) -> None:
     """A concept that no transcript of the registry has a label for is a mistake; of others see `absent_concepts`."""
     transcripts = [transcript for entry in registry["datasets"].values() for transcript in entry["transcripts"]]

@@ -14,6 +14,7 @@ from triphase.phases.behaviour import behaviour, declared
 from triphase.phases.breadth import breadth
 from triphase.phases.curves import Undetermined, average_subjects, prepare, subject_curves
 from triphase.phases.order import order
+from triphase.phases.people import group_test
 from triphase.phases.transitions import Curve, Settings, pattern
 from triphase.phases.verdict import Judged, undetermined, verdict_of
 from triphase.stats.intervals import RESAMPLED_SUBJECTS
@@ -55,7 +56,9 @@ def model_phases(
         kept = ("verdict", "reason", "pattern", "legs", "breakpoints", "intervals", "segments", "power")
         each[subject] = {key: result[key] for key in kept}
     if curves:
-        result, judged = verdict_of(average_subjects(list(curves.values()), rng), settings, rng)
+        # People are resampled alike wherever their mean is judged: here, for the power, in every analysis.
+        mean = average_subjects(list(curves.values()), np.random.default_rng(seed))
+        result, judged = verdict_of(mean, settings, rng)
     else:
         result, judged = undetermined(f"{ALIGNMENT} of {headline['roi']} is absent for this model"), None
     behaves, fits = behaviour(table, boot, headline, judged, settings, rng)
@@ -75,6 +78,7 @@ def model_phases(
         "n_subjects": len(curves),
         "subjects_resampled": not fixed,
         "subjects_supported": supported if fixed else None,
+        "group": None if fixed or judged is None else group_test(list(curves.values()), judged, rng),
         "sensitivity": sensitive,
         "scale_dependent": depends,
         "baseline": baseline(Selection(ALIGNMENT, roi=headline["roi"]).rows(table)),

@@ -14,7 +14,7 @@ import xarray as xr
 from triphase.core.types import Section
 from triphase.phases.behaviour import declared
 from triphase.phases.curves import Undetermined, average_subjects, read_curve, subject_curves
-from triphase.phases.transitions import Curve, Settings, first_rise, margins, power
+from triphase.phases.transitions import Curve, Evidence, Power, Settings, first_rise
 from triphase.phases.verdict import Judged
 from triphase.stats.intervals import LEVEL
 
@@ -24,7 +24,7 @@ ONSET = (False, True)  # the form of a curve that leaves a plateau
 
 
 def study_curves(
-    table: pd.DataFrame, boot: xr.Dataset, headline: Section, settings: Settings, rng: np.random.Generator
+    table: pd.DataFrame, boot: xr.Dataset, headline: Section, settings: Settings, seed: int
 ) -> list[Curve | Undetermined]:
     """Fitted curves of one model: the headline's alignment, and accuracy, or adherence where there is none.
 
@@ -32,6 +32,8 @@ def study_curves(
     ----------
     table, boot : tidy rows and paired draws of the model
     headline : dict with roi, tasks, adherence
+    settings : transitions.Settings
+    seed : int, resamples people as the verdict does
 
     Returns
     -------
@@ -39,7 +41,7 @@ def study_curves(
     """
     behaviour = declared(headline)
     asked = behaviour["accuracy"] if len(behaviour["accuracy"].rows(table)) else behaviour["adherence"]
-    found: list[Curve | Undetermined] = []
+    rng, found = np.random.default_rng(seed), list[Curve | Undetermined]()
     for read, floor in (
         (lambda: average_subjects(list(subject_curves(table, boot, headline["roi"]).values()), rng), None),
         (lambda: read_curve(table, boot, asked), settings.floor_tokens),
@@ -71,10 +73,12 @@ def simulate_power(
         quantity why it could not be simulated, or None.
     """
     facts: Section = {"noise": None, "fall": None, "lag": None}
-    powers: dict[str, Sequence[float | None]] = {"fall": [np.nan] * len(FALLS), "lag": [np.nan] * len(LAGS)}
+    # That of the declared fall is the verdict's own.
+    falls = sorted({*FALLS, settings.smallest_fall})
+    nothing, powers = Power(np.nan, 0), {}
     try:
         facts["noise"] = relative_noise(known(alignment))
-        powers["fall"] = fall_power(known(alignment), rng)
+        powers["fall"] = fall_power(known(alignment), falls)
     except Undetermined as problem:
         facts["fall"] = str(problem)
     try:
@@ -82,9 +86,9 @@ def simulate_power(
     except Undetermined as problem:
         facts["lag"] = str(problem)
     rows = [
-        (quantity, size, share, settings.simulations if share is not None and np.isfinite(share) else 0)
-        for quantity, sizes in (("fall", FALLS), ("lag", LAGS))
-        for size, share in zip(sizes, powers[quantity], strict=True)
+        (quantity, size, *found)
+        for quantity, sizes in (("fall", falls), ("lag", LAGS))
+        for size, found in zip(sizes, powers.get(quantity) or [nothing] * len(sizes), strict=True)
     ]
     return pd.DataFrame(rows, columns=["quantity", "size", "power", "n_simulations"]), facts
 
@@ -103,17 +107,18 @@ def relative_noise(curve: Curve) -> float | None:
     return None if size is None else float(error / size)
 
 
-def fall_power(curve: Curve, rng: np.random.Generator) -> list[float | None]:
-    """Power for each of FALLS."""
+def fall_power(curve: Curve, sizes: Sequence[float]) -> list[Power]:
+    """Power for falls of several sizes."""
     if curve.most < 2:
         raise Undetermined(f"grid too coarse: {len(curve.bank.t)} checkpoints after step 0 bear no three transitions")
     if first_rise(curve.fit, curve.signs)[0] is None:
         raise Undetermined("alignment has no first rise, of which a fall could be a share")
-    tests = margins(curve, rng)
-    return [power(curve, tests, rng, fall) for fall in FALLS]
+    evidence = Evidence(curve)
+    found = [evidence.power(size) for size in sizes]
+    return [power for power in found if power is not None]
 
 
-def lag_power(alignment: Curve, behaviour: Curve, number: int, rng: np.random.Generator) -> list[float]:
+def lag_power(alignment: Curve, behaviour: Curve, number: int, rng: np.random.Generator) -> list[Power]:
     """Power for each of LAGS: both curves leave a plateau, as fast as they rise in the study and with their noise.
 
     Where alignment's onset would lie is unknown: the replicates go round all places that leave room for the lag.
@@ -127,7 +132,7 @@ def lag_power(alignment: Curve, behaviour: Curve, number: int, rng: np.random.Ge
     for lag in np.log10(LAGS):
         places = [t for t in alignment.bank.t[2:-2] if behaviour.bank.t[2] <= t + lag <= behaviour.bank.t[-3]]
         if not places:
-            shares.append(np.nan)
+            shares.append(Power(np.nan, 0))
             continue
         onsets = np.array(places)[np.arange(number) % len(places)]
         first, second = onset_errors(alignment, onsets, rng), onset_errors(behaviour, onsets + lag, rng)
@@ -135,7 +140,7 @@ def lag_power(alignment: Curve, behaviour: Curve, number: int, rng: np.random.Ge
         widened = sum(np.median(np.diff(curve.bank.t)) for curve in (alignment, behaviour))
         # What is found of the lag is the lag and an error; its interval is as wide as the errors are.
         bound = lag + error - np.quantile(error, (1 + LEVEL) / 2) - widened
-        shares.append(float((bound > 0).mean()))
+        shares.append(Power(float((bound > 0).mean()), number))
     return shares
 
 

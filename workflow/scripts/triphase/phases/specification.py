@@ -10,7 +10,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -21,8 +21,8 @@ from triphase.core.types import Entries, Section
 from triphase.encoding.analyses import OWN_DELAYS, STEP0, Analysis
 from triphase.phases.curves import Trajectory, Undetermined, average_subjects
 from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Rule, Source, layer_rules
-from triphase.phases.transitions import SYMBOLS, Settings, is_triple, legs, margins, pattern, power
-from triphase.phases.verdict import VERDICTS, Judged, judge
+from triphase.phases.transitions import SYMBOLS, Settings, legs, pattern
+from triphase.phases.verdict import VERDICTS, Judged, weigh
 from triphase.table.selection import analyses_of
 from triphase.table.tidy import GAIN
 
@@ -146,7 +146,7 @@ def tabulate(series: Series, asked: Asked, settings: Settings, seed: int) -> tup
     series : Series
     asked : Asked
     settings : transitions.Settings
-        With the table's own number of simulations.
+        The declared ones, by which the headline's row is judged, as its verdict is; the others by `brief` ones.
     seed : int
 
     Returns
@@ -180,10 +180,16 @@ def tabulate(series: Series, asked: Asked, settings: Settings, seed: int) -> tup
         depth = np.nan if layer is None else layer / series.depth
         entry = {"model": model, "layer_rule": rule, "depth": depth, **asdict(kind), "roi": roi}
         is_headline = (rule, kind, roi) == (HEADLINE, own, asked.roi)
-        rows.append(entry | brief_verdict(mean, settings, rng) | {"headline": is_headline})
+        how = settings if is_headline else brief(settings)
+        rows.append(entry | brief_verdict(mean, how, rng) | {"headline": is_headline})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), not_computed(
         analyses, rules, crossed, asked.scalings, scores, regions
     )
+
+
+def brief(settings: Settings) -> Settings:
+    """Fewer simulations and breakpoints, as there are hundreds of analyses."""
+    return replace(settings, simulations=min(SIMULATIONS, settings.simulations), max_breakpoints=MAX_BREAKPOINTS)
 
 
 def nearest(rules: dict[str, Rule], depths: list[float], depth: int) -> list[str]:
@@ -202,15 +208,12 @@ def brief_verdict(data: Trajectory | None, settings: Settings, rng: np.random.Ge
         judged = Judged(data, settings, rng)
     except Undetermined as problem:
         return empty | {"reason": f"undetermined: {problem}"}
-    tests = margins(judged.curve, rng)
-    # Power speaks of a fall that was not found.
-    found_power = None if is_triple(judged.signs) else power(judged.curve, tests, rng)
-    verdict, reason = judge(judged, tests, found_power)
+    verdict, reason, evidence, found_power = weigh(judged)
     return {
         "pattern": pattern(judged.signs),
         "legs": " ".join(SYMBOLS[sign] for sign in legs(judged.signs)),
         "power": finite_or_none(found_power),
-        "p": max((test["p"] for test in tests.values()), default=None),
+        "p": max((test["p"] for test in evidence.tests.values()), default=None),
         "n_checkpoints": len(judged.t),
         "verdict": verdict,
         "reason": "; ".join([f"{verdict}: {reason}", *judged.remarks]),

@@ -7,10 +7,12 @@ larger than almost all margins of curves simulated under the rival's own best fi
 deviations drawn independently and again with a correlation of 0.5 between neighbours: the worse of the two counts.
 """
 
+import zlib
 from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binom
@@ -299,9 +301,38 @@ def first_rise(fit: Fit, signs: Signs) -> tuple[float | None, float | None]:
     return float(fit.changes[rising[0] : last + 1].sum()), edges[last]
 
 
+class Power(NamedTuple):
+    """A share of simulated curves, and how many were simulated."""
+
+    share: float
+    number: int
+
+
+class Evidence:
+    """What is known of a triple in one curve: tests of the rivals, and the power for a fall of any size.
+
+    All numbers follow from the curve alone, whoever asks: the verdict, the table of power and the table of analyses say
+    the same of the same curve under the same settings.
+    """
+
+    def __init__(self, curve: Curve) -> None:
+        self.curve = curve
+        self.tests = margins(curve, self.generator(0))
+
+    def generator(self, size: float) -> np.random.Generator:
+        """Seeded by the curve's values and a size."""
+        return np.random.default_rng(zlib.crc32(np.r_[size, self.curve.values].tobytes()))
+
+    def power(self, fall: float | None = None) -> Power | None:
+        """See `power`, of the declared fall or of another; None where there is no first rise."""
+        declared = fall is None or fall == self.curve.settings.smallest_fall
+        size = self.curve.settings.smallest_fall if fall is None else fall
+        return power(self.curve, self.tests, self.generator(size), None if declared else size)
+
+
 def power(
     curve: Curve, tests: Mapping[str, Section], rng: np.random.Generator, fall: float | None = None
-) -> float | None:
+) -> Power | None:
     """Share of curves simulated with a detachment in which a triple would be supported.
 
     The planted curve makes the first rise of the chosen fit, falls by the share `fall` of it (`smallest_fall` where not
@@ -336,4 +367,4 @@ def power(
         tried += number
         if fall is None and min(binom.cdf(found, tried, needed), binom.sf(found - 1, tried, needed)) < CLEAR:
             break
-    return found / tried
+    return Power(found / tried, tried)

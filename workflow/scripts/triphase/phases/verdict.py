@@ -14,14 +14,13 @@ from triphase.phases.transitions import (
     SYMBOLS,
     WORDS,
     Curve,
+    Evidence,
     Settings,
     grid_interval,
     is_triple,
     legs,
-    margins,
     merged,
     pattern,
-    power,
 )
 
 VERDICTS = ("supported", "not supported", "undetermined")
@@ -136,7 +135,18 @@ class Judged:
 
 
 def judge(judged: Judged, tests: Mapping[str, Section], found_power: float | None) -> tuple[str, str]:
-    """Verdict and its reason for one fitted curve."""
+    """Verdict and its reason for one fitted curve.
+
+    Whether three legs are more than chance is for the calibrated tests alone: raw BIC prefers a triple to the truth
+    more often than they reject, and a triple that they do not reject counts as none.
+
+    Parameters
+    ----------
+    judged : Judged
+    tests : dict, from `transitions.margins`
+    found_power : float or None
+        Of the declared fall. Not needed where every rival is rejected.
+    """
     settings, curve = judged.settings, judged.curve
     if curve.most < 2:
         n = len(judged.t)
@@ -144,21 +154,24 @@ def judge(judged: Judged, tests: Mapping[str, Section], found_power: float | Non
         return "undetermined", f"grid too coarse: {needed}, there are {n} (the curve is {pattern(judged.signs)})"
     words = pattern(judged.signs)
     kept = {name: test for name, test in tests.items() if test["p"] > settings.significance}
-    if is_triple(judged.signs):
-        if not kept:
-            worst = max(test["p"] for test in tests.values())
+    if not kept:
+        worst = max(test["p"] for test in tests.values())
+        if is_triple(judged.signs):
             return "supported", f"the curve is {words} and every rival is rejected (largest p = {worst:.3g})"
-        rivals = ", ".join(f"{name} (p = {test['p']:.2g})" for name, test in kept.items())
-        return "undetermined", f"the curve is {words}, but not every rival is rejected: {rivals}"
+        if not np.argmin(curve.class_bic):
+            why = f"a curve with three legs fits best (p = {worst:.3g}), but not every leg is clear of zero ({words})"
+            return "undetermined", why
+    course = f"the curve is {words}"
+    if is_triple(judged.signs):
+        course += ", no more than chance makes of a rival: "
+        course += ", ".join(f"{name} (p = {test['p']:.2g})" for name, test in kept.items())
     share = f"a fall of {settings.smallest_fall:.0%} of the first rise"
-    if not np.argmin(curve.class_bic):
-        return "undetermined", f"a curve with three legs fits best, but not every leg is clear of zero ({words})"
     if found_power is None:
-        return "undetermined", f"the curve is {words}: with no first rise, {share} has no size that could be looked for"
+        return "undetermined", f"{course}: with no first rise, {share} has no size that could be looked for"
     if found_power >= settings.needed_power:
-        return "not supported", f"the curve is {words}, and {share} would have been found with power {found_power:.0%}"
+        return "not supported", f"{course}, and {share} would have been found with power {found_power:.0%}"
     return "undetermined", (
-        f"the curve is {words}, but {share} would have been found with power {found_power:.0%} only, "
+        f"{course}, but {share} would have been found with power {found_power:.0%} only, "
         f"{settings.needed_power:.0%} is needed"
     )
 
@@ -171,12 +184,18 @@ def verdict_of(
         judged = Judged(data, settings, rng, floor)
     except Undetermined as problem:
         return undetermined(str(problem)), None
-    tests = margins(judged.curve, rng)
-    found_power = power(judged.curve, tests, rng) if 1 in judged.signs else None
-    verdict, reason = judge(judged, tests, found_power)
+    verdict, reason, evidence, found_power = weigh(judged)
     result = {"verdict": verdict, "reason": with_remarks(f"{verdict}: {reason}", judged.remarks)}
-    tests = {name: {key: finite_or_none(value) for key, value in test.items()} for name, test in tests.items()}
+    tests = {name: {key: finite_or_none(value) for key, value in test.items()} for name, test in evidence.tests.items()}
     return result | judged.describe() | {"margins": tests, "power": found_power}, judged
+
+
+def weigh(judged: Judged) -> tuple[str, str, Evidence, float | None]:
+    """Verdict, its reason, the evidence, and the power for the declared fall (None where nothing rises) of a curve."""
+    evidence = Evidence(judged.curve)
+    power = evidence.power() if 1 in judged.signs else None
+    found = None if power is None else power.share
+    return *judge(judged, evidence.tests, found), evidence, found
 
 
 def with_remarks(reason: str, remarks: list[str]) -> str:

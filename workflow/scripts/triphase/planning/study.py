@@ -15,7 +15,7 @@ from triphase.config.lockfile import apply_lock, missing_lines, read_lock
 from triphase.config.merging import merged
 from triphase.config.places import Sources
 from triphase.config.resolve import in_order, resolve_config
-from triphase.config.rules import absent_concepts, tokens_seen
+from triphase.config.rules import absent_concepts, shortages, tokens_seen
 from triphase.config.selection import shared_lines
 from triphase.core.digest import script_digest
 from triphase.core.plugins import find_plugins, load_plugins
@@ -282,7 +282,8 @@ class Study:
         }
 
     def remarks(self) -> list[str]:
-        """What the user should know before the first job: what is unverified, missing checkpoints, absent concepts."""
-        models = self.models.values()
-        unverified = [f"dataset/{line}" for line in self.config["dataset"]["unverified"]]
-        return unverified + missing_lines(models) + shared_lines(models) + absent_concepts(self.config)
+        """What the user should know before the first job: what is unverified, missing or too little for a verdict."""
+        models, config = self.models.values(), self.config
+        unverified = [f"dataset/{line}" for line in config["dataset"]["unverified"]]
+        lines = unverified + missing_lines(models) + shared_lines(models)
+        return lines + absent_concepts(config) + shortages(config)

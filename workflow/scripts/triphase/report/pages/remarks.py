@@ -27,9 +27,15 @@ def subjects(phases: dict) -> str:
     if not n:
         return "**Subjects**: none has the headline's measure."
     if not each:
-        return (
-            f"**Subjects**: {shown(n)}, resampled in every bootstrap draw as a sample of people; none is judged singly."
+        text = (
+            f"**Subjects**: {shown(n)}, resampled in every bootstrap draw as a sample of people; none is judged singly"
         )
+        changes = [
+            f"{entry['kind']} {estimate(entry['change'], entry['interval'], sign=True)}, alike in "
+            f"{shown(entry['alike'])}, p = {entry['p']:.2g}"
+            for entry in phases["group"] or []
+        ]
+        return text + (f". Each one's own change over these phases [ours]: {'; '.join(changes)}." if changes else ".")
     verdicts = [f"{', '.join(names)} {verdict}" for verdict, names in _by_verdict(each).items()]
     return (
         f"**Subjects** [ours]: {shown(phases['subjects_supported'])} of {shown(n)} supported when judged singly "
