@@ -22,7 +22,7 @@ REACH = 1.5  # standard deviation of the smoother's weights, in checkpoints
 DECAYS = (0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # of the correlation from one checkpoint to the next
 MOST_SHARED = 0.99  # largest correlation of two checkpoints by the smooth function
 FEWEST = 3  # checkpoints that a local line needs
-ROUNDING = 1e-6  # least eigenvalue of a correlation matrix
+LEAST_EIGENVALUE = 1e-6  # of a correlation matrix
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def shrink_correlations(correlation: np.ndarray, freedom: float) -> np.ndarray:
     apart = ((correlation - target)[pairs] ** 2).sum()
     weight = min(error / apart, 1.0) if apart > 0 else 1.0
     values, vectors = np.linalg.eigh((1 - weight) * correlation + weight * target)
-    shrunk = (vectors * np.maximum(values, ROUNDING)) @ vectors.T
+    shrunk = (vectors * np.maximum(values, LEAST_EIGENVALUE)) @ vectors.T
     scale = np.sqrt(np.diag(shrunk))
     return shrunk / np.outer(scale, scale)
 
