@@ -3,7 +3,9 @@
 import hashlib
 import json
 import threading
+import time
 import urllib.parse
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -27,6 +29,9 @@ class FakeHub:
     sent : dict of (revision's commit, file name) to the bytes that were sent
     drops : dict of file name to the number of bytes after which the connection is cut, once
     wrong : dict of file name to the content that is sent, once, in place of the right one
+    siblings : int, how many files a revision's description lists at most; None: all
+    page : int, how many files of a tree come in one answer; None: all
+    answers : list of (path, status) of requests of the API
     """
 
     def __init__(self, repositories):
@@ -37,6 +42,7 @@ class FakeHub:
             for repository, revisions in repositories.items()
         }
         self.requests, self.sent, self.drops, self.wrong, self.ranges = [], {}, {}, {}, []
+        self.siblings, self.page, self.answers, self.quota, self.header = None, None, [], None, None
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -50,6 +56,12 @@ class FakeHub:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
+
+    def limit(self, quota, header):
+        """From now on answer that many requests of the API, and refuse others, saying for how long as `header` says."""
+        soon = formatdate(time.time() + 17, usegmt=True)
+        headers = {"Retry-After": ("Retry-After", "17"), "RateLimit": ("RateLimit", '"api";r=0;t=17')}
+        self.quota, self.header = quota, headers.get(header) or (("Retry-After", soon) if header == "date" else None)
 
     def commit(self, repository, revision):
         return self.repositories[repository][revision][0]
@@ -78,6 +90,11 @@ class FakeHub:
                 path = urllib.parse.unquote(path)
                 hub.requests.append((self.command, path))
                 parts = path.strip("/").split("/")
+                if parts[0] == "api" and hub.quota is not None:
+                    hub.quota -= 1
+                    hub.answers.append((path, 429 if hub.quota < 0 else 200))
+                    if hub.quota < 0:
+                        return self.refuse(429, "TooManyRequests", *[hub.header] * bool(hub.header))
                 if parts[:2] == ["api", "models"]:
                     return self.api("/".join(parts[2:4]), parts[4], "/".join(parts[5:]))
                 if parts[:2] == ["api", "datasets"]:
@@ -112,9 +129,16 @@ class FakeHub:
                     return self.refuse(404, "RevisionNotFound")
                 commit, files = found
                 if what == "tree":
-                    return self.send_json([self.entry(n, c) for n, c in files.items()])
-                siblings = [self.sibling(n, c) for n, c in files.items()]
+                    return self.tree([self.entry(n, c) for n, c in files.items()])
+                siblings = [self.sibling(n, c) for n, c in files.items()][: hub.siblings]
                 return self.send_json({"id": repository, "modelId": repository, "sha": commit, "siblings": siblings})
+
+            def tree(self, entries):
+                path, _, query = self.path.partition("?")
+                start = int(urllib.parse.parse_qs(query).get("cursor", ["0"])[0])
+                end = start + (hub.page or len(entries))
+                link = [("Link", f'<{hub.url}{path}?recursive=true&cursor={end}>; rel="next"')] * (end < len(entries))
+                return self.send_json(entries[start:end], *link)
 
             def entry(self, name, content):
                 entry = {"type": "file", "path": name, "size": len(content), "oid": blob(content)}
@@ -161,15 +185,18 @@ class FakeHub:
                     if stop is not None:
                         self.close_connection = True
 
-            def refuse(self, status, code):
+            def refuse(self, status, code, *headers):
                 self.send_response(status)
-                self.send_header("X-Error-Code", code)
+                for name, value in [("X-Error-Code", code), *headers]:
+                    self.send_header(name, value)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def send_json(self, content):
+            def send_json(self, content, *headers):
                 data = json.dumps(content).encode()
                 self.send_response(200)
+                for name, value in headers:
+                    self.send_header(name, value)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()

@@ -1,7 +1,7 @@
 """Ask the hub what every checkpoint of the study is, say so, and write the lock that pins it."""
 
 from triphase.checkpoints.integrity.files import hub_findings
-from triphase.checkpoints.pinning import make_lock, moved, weight_hashes
+from triphase.checkpoints.pinning import make_lock, moved, renamed, weight_hashes
 from triphase.config.jobs import LockCheckpoints
 from triphase.config.lockfile import read_lock
 from triphase.config.selection import distances
@@ -24,9 +24,9 @@ def main(job: Job[LockCheckpoints]) -> None:
             job.terminal.write(f"{model['name']}: {len(there)} checkpoints, {size / GB:.3g} GB in all files\n")
             for name, entry in locked["checkpoints"].items():
                 if name not in there:
-                    job.terminal.write(
-                        f"{model['name']}/{name}: missing: no revision {entry['revision']!r}; {entry['missing']}\n"
-                    )
+                    job.terminal.write(f"{model['name']}/{name}: missing: {entry['missing']}\n")
+            for line in renamed(model, locked):
+                job.terminal.write(f"{line}\n")
             # Before anything is downloaded, the hub's own hashes tell files that stand under several steps.
             for name, (verdict, detail) in hub_findings(weight_hashes(model, locked)).items():
                 if verdict == "fault":

@@ -10,6 +10,7 @@ from jobs import run
 from project import ROOT
 
 from triphase.checkpoints import hub
+from triphase.checkpoints.find import find_checkpoint
 from triphase.checkpoints.pinning import make_lock, moved
 from triphase.config.families import load_families, resolve_models
 from triphase.config.lockfile import apply_lock, lock_path, missing_lines, read_lock
@@ -22,7 +23,7 @@ def families():
 
 
 @pytest.fixture
-def served(monkeypatch):
+def served(monkeypatch, tmp_path):
     """A hub with an OLMo whose names round otherwise than the registry computes, and an explicit repository."""
     revisions = {"step0-tokens0B": 0, "step1000-tokens5B": 1, "step2000-tokens8B": 2, "main": 3}
     repositories = {
@@ -31,6 +32,7 @@ def served(monkeypatch):
     }
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub, "PAUSE", 0.01)
+    monkeypatch.chdir(tmp_path)
     with FakeHub(repositories) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         yield server
@@ -104,14 +106,16 @@ def test_a_missing_revision_is_recorded_and_left_out_unless_integrity_is_error(f
     models = study(families, steps=(0, 5000))
     lock = make_lock("mine", models, "exclude")
     gone = lock["models"]["olmo"]["checkpoints"]["step5000"]
-    assert gone["revision"] == "step5000-tokens20B" and gone["missing"].startswith("the nearest of 4 are step")
+    assert gone["revision"] == "step5000-tokens20B" and gone["missing"].startswith(
+        "no revision 'step5000-tokens20B'; the nearest of 4 are step"
+    )
     path = tmp_path / "lock.json"
     path.write_text(json.dumps(lock))
     for policy in ("exclude", "warn"):
         pinned = apply_lock(models, read_lock(path), policy)
         assert ["missing" in entry for entry in pinned[0]["checkpoints"]] == [False, True]
         assert pinned[0]["checkpoints"][1]["missing"] == gone["missing"]
-        assert missing_lines(pinned)[0].endswith("by the lock: olmo/step5000")
+        assert missing_lines(pinned)[0].endswith("none with weights: olmo/step5000")
     # The job that fetches it then refuses, as without a lock.
     for held in (apply_lock(models, lock, "error"), apply_lock(study(families, steps=(5000,)), lock, "exclude")):
         assert not any("missing" in entry for entry in held[0]["checkpoints"]) and missing_lines(held) == []
@@ -143,6 +147,135 @@ def test_a_lock_is_looked_for_in_the_working_directory_and_then_the_project(tmp_
     assert str(lock_path(None, "mine", project)) == "config/locks/mine.json"
 
 
+def test_a_branch_without_weights_is_missing(families, served):
+    """As seeds 2, 6 and 9 of the 410m PolyPythias have."""
+    models = study(families, steps=(0, 1000, 2000))
+    bare = {".gitattributes": b"*.bin filter=lfs\n", "README.md": b"# empty"}
+    served.repositories["allenai/OLMo-7B-0724-hf"]["step2000-tokens8B"] = ("d" * 40, bare)
+    with pytest.raises(
+        InputError, match="models/olmo/checkpoints/step2000: .* has no checkpoint at 'step2000.*lacks config.json"
+    ):
+        make_lock("mine", models, "error")
+    for policy in ("exclude", "warn"):
+        lock = make_lock("mine", models, policy)
+        assert "lacks config.json" in lock["models"]["olmo"]["checkpoints"]["step2000"]["missing"]
+        pinned = apply_lock(models, lock, policy)
+        assert ["missing" in entry for entry in pinned[0]["checkpoints"]] == [False, False, True]
+        assert missing_lines(pinned) and not served.sent
+
+
+@pytest.mark.parametrize("lack", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_what_a_branch_lacks_is_known_before_anything_is_downloaded(families, served, lack):
+    files = {name: content for name, content in small_models.stand_in().items() if name != lack}
+    files.pop("tokenizer_config.json")
+    served.repositories["org/name"]["a"] = ("d" * 40, files)
+    with pytest.raises(InputError, match=f"models/own/checkpoints/a: .*lacks .*{lack}"):
+        make_lock("mine", study(families), "exclude")
+    assert not served.sent
+
+
+def test_shards_without_an_index_are_known_before_they_are_downloaded(served):
+    files = small_models.stand_in()
+    weights = files.pop("model.safetensors")
+    files |= {f"model-0000{k}-of-00002.safetensors": weights for k in (1, 2)}
+    served.repositories["org/name"]["a"] = ("d" * 40, files)
+    with pytest.raises(InputError, match="revision 'a' of 'org/name' lacks the index of its shards"):
+        find_checkpoint("org/name", "a")
+    assert not any(name.endswith(".safetensors") for _, name in served.sent)
+
+
+def test_tokens_in_a_name_are_compared_with_those_that_are_computed(families, served):
+    repository = served.repositories["allenai/OLMo-7B-0724-hf"]
+    repository["step2000-tokens16B"] = repository.pop("step2000-tokens8B")
+    models = study(families)
+    expected = (
+        "models/olmo/checkpoints/step2000: the hub's revision 'step2000-tokens16B' says 16 billion tokens, and .* 8;"
+    )
+    for policy in ("error", "exclude"):
+        with pytest.raises(InputError, match=expected):
+            make_lock("mine", models, policy)
+    # A lock that an earlier version has made is compared too.
+    held = {"revision": "step2000-tokens16B", "commit": "d" * 40, "files": []}
+    lock = {
+        "study": "mine",
+        "models": {"olmo": {"repository": models[0]["repository"], "checkpoints": {"step2000": held}}},
+    }
+    with pytest.raises(InputError, match=expected):
+        apply_lock(models, lock, "warn")
+
+
+def series(count):
+    """A model with that many checkpoints, and the repository that has them."""
+    listed = [{"name": f"step{k}", "revision": f"step{k}", "step": k} for k in range(count)]
+    models = [{"name": "m", "repository": "org/series", "tokens_per_step": 1, "layers": [1], "checkpoints": listed}]
+    return resolve_models(models, {}), {f"step{k}": small_models.stand_in(k) for k in range(count)}
+
+
+@pytest.mark.parametrize(
+    "header", ["Retry-After", "RateLimit", "date", "none"], ids=["seconds", "its window", "a date", "nothing"]
+)
+def test_a_refusal_for_too_many_requests_is_waited_out_and_nothing_is_asked_twice(monkeypatch, tmp_path, header):
+    models, revisions = series(154)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    waits = []
+    with FakeHub({"org/series": revisions}) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        server.limit(80, header)
+
+        def wait(seconds, reason):
+            assert "takes no more requests for now (429)" in reason
+            waits.append(seconds)
+            server.limit(80, header)
+
+        monkeypatch.setattr(hub, "pause", wait)
+        lock = make_lock("mine", models, "error")
+        assert len(lock["models"]["m"]["checkpoints"]) == 154
+        expected = {"Retry-After": 17, "RateLimit": 18, "date": pytest.approx(9, abs=9), "none": hub.WINDOW}
+        assert waits == [expected[header]], "155 requests are two windows of 80"
+        answered = [path for path, status in server.answers if status == 200]
+        assert len(answered) == len(set(answered)) == 155
+        # What was answered is known to the jobs that fetch, and to the next lock.
+        server.requests.clear()
+        assert make_lock("mine", models, "error") == lock and len(server.requests) == 1
+
+
+def test_a_hub_that_takes_no_requests_for_hours_is_one_clear_error(served, families, monkeypatch):
+    served.limit(0, "Retry-After")
+    monkeypatch.setattr(hub, "pause", lambda *_: None)
+    with pytest.raises(InputError, match="takes no more requests for now .*429.*; run again later: .*hf auth login"):
+        make_lock("mine", study(families), "error")
+
+
+def test_a_commit_that_is_gone_says_where_its_branch_has_moved(served, families):
+    models = study(families, commit="b" * 40)
+    now = served.commit("org/name", "a")
+    with pytest.raises(InputError, match=f"commit {'b' * 40} of 'org/name' is gone; the branch 'a' has moved to {now}"):
+        find_checkpoint("org/name", "a", commit="b" * 40)
+    with pytest.raises(InputError, match=f"models/own/checkpoints/a: .*the branch 'a' has moved to {now}"):
+        make_lock("mine", models, "error")
+    del served.repositories["org/name"]["a"]
+    with pytest.raises(InputError, match="is gone; there is no branch 'a' either"):
+        find_checkpoint("org/name", "a", commit="b" * 40)
+
+
+def test_a_pull_requests_revision_is_locked(served, families):
+    served.repositories["org/name"]["refs/pr/3"] = ("c" * 40, small_models.stand_in(3))
+    listed = [{"name": "pr", "revision": "refs/pr/3", "step": 3}, {"name": "none", "revision": "refs/pr/4", "step": 4}]
+    model = {"name": "own", "repository": "org/name", "tokens_per_step": 1, "layers": [1], "checkpoints": listed}
+    locked = make_lock("mine", resolve_models([model], families), "exclude")["models"]["own"]["checkpoints"]
+    assert locked["pr"]["commit"] == "c" * 40 and locked["pr"]["files"]
+    assert locked["none"]["missing"].startswith("no revision 'refs/pr/4'")
+
+
+def test_a_list_of_files_that_is_cut_short_is_not_taken_for_the_whole(served, families):
+    """The hub may cut the list that comes with a repository's description."""
+    served.siblings, served.page = 1, 2
+    locked = make_lock("mine", study(families), "error")["models"]["own"]["checkpoints"]["a"]
+    assert {file["name"] for file in locked["files"]} == set(small_models.stand_in())
+    assert find_checkpoint("org/name", "a")["weights"] == ["model.safetensors"]
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", '{"models": 3}', '{"models": {"m": {"checkpoints": {"a": {"commit": "1"}}}}}']
 )
@@ -172,6 +305,9 @@ def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, 
         models=resolve_models(models, families), lock="config/locks/mine.json", integrity="error",
     )  # fmt: skip
     lines = said.getvalue().splitlines()
+    assert lines.pop(2) == (
+        "olmo/step1000: the hub has it as step1000-tokens5B, the registry computes step1000-tokens4B"
+    )
     assert lines[0] == "olmo: 9e+09 tokens asked for, step2000 has 8.389e+09 (0.932 x)"
     assert lines[1].startswith("olmo: 3 checkpoints, ")
     assert [line.split(":")[0] for line in lines[2:4]] == ["olmo/step0", "olmo/step2000"]

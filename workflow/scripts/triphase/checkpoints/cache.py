@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from triphase.checkpoints.snapshots import remove_file
-from triphase.core.artefacts import read_json
+from triphase.core.artefacts import read_json, write_json
 from triphase.core.locking import Lock
+from triphase.core.types import Section
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,20 @@ def cache_folder(repository: str, commit: str) -> Path:
 def snapshot_folder(cache: str | Path, repository: str, commit: str) -> Path:
     """Folder of a commit's files in a Hugging Face cache."""
     return Path(cache) / f"models--{repository.replace('/', '--')}" / "snapshots" / commit
+
+
+def recorded_listings(repository: str) -> list[Section]:
+    """What the hub has said of commits of a repository: commit, files, and the names of revisions that were it."""
+    paths = DOWNLOADS.glob(f"{repository.replace('/', '--')}/*/{LISTING}")
+    return [read_json(path) for path in sorted(paths)]
+
+
+def record_listing(repository: str, listing: Section, revision: str) -> None:
+    """Keep what the hub says of a commit, which can't change, so that nobody need ask again."""
+    path = cache_folder(repository, listing["commit"]) / LISTING
+    revisions = sorted({*listing.get("revisions", []), revision})
+    if revisions != listing.get("revisions"):
+        write_json(path, {**listing, "revisions": revisions})
 
 
 def checkpoint_folder(manifest: Manifest) -> Path:

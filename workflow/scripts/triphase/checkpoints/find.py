@@ -10,11 +10,16 @@ import os
 from pathlib import Path
 
 from triphase.checkpoints import hub, snapshots
-from triphase.checkpoints.cache import DOWNLOADS, LISTING, Manifest, cache_folder, checkpoint_label, snapshot_folder
+from triphase.checkpoints.cache import (
+    Manifest,
+    cache_folder,
+    checkpoint_label,
+    record_listing,
+    recorded_listings,
+    snapshot_folder,
+)
 from triphase.checkpoints.fetching import ensure_weights
-from triphase.core.artefacts import read_json, write_json
 from triphase.core.errors import InputError
-from triphase.core.formats import TOKENIZERS
 from triphase.core.hashing import file_sha256
 from triphase.core.types import Section
 
@@ -101,14 +106,10 @@ def _from_hub(repository, revision, commit, code, execution):
     if not all((folder / name).is_file() for name in small):
         bounds = {key: value for key, value in execution.items() if key in ("transfers", "retries")}
         hub.download(repository, commit, small, downloads, revision=revision, **bounds)
-    chosen = snapshots.weight_files(files, lambda name: json.loads((folder / name).read_bytes()))
-    absent = [name for name in chosen if name not in files]
-    if "config.json" not in files or not chosen or absent or not set(TOKENIZERS) & set(files):
-        what = absent or ["config.json, a tokenizer (tokenizer.json) or weights (safetensors, or pytorch_model.bin)"]
-        raise InputError(f"models: revision {revision!r} of {repository!r} lacks {', '.join(what)} on the hub")
-    known = sorted({*listing.get("revisions", []), revision})
-    if known != listing.get("revisions"):
-        write_json(downloads / LISTING, {**listing, "revisions": known})
+    if lacks := snapshots.lacking_of(files, index := lambda name: json.loads((folder / name).read_bytes())):
+        raise InputError(f"models: revision {revision!r} of {repository!r} lacks {lacks} on the hub")
+    chosen = snapshots.weight_files(files, index)
+    record_listing(repository, listing, revision)
     manifest = {"commit": commit, "cache_dir": str(downloads), "downloaded": True}
     held = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": snapshots.cached_sha256(folder / name)}
@@ -128,11 +129,11 @@ def _from_hub(repository, revision, commit, code, execution):
 
 def _listing(repository, revision, commit):
     """What the hub says of a revision, or said when it was asked last where it cannot be reached."""
-    recorded = [read_json(path) for path in DOWNLOADS.glob(f"{repository.replace('/', '--')}/*/{LISTING}")]
+    recorded = recorded_listings(repository)
     if commit and (same := [entry for entry in recorded if entry["commit"] == commit]):
         return same[0]
     try:
-        return hub.listing(repository, commit or revision)
+        return hub.listing(repository, revision, commit)
     except InputError:
         if same := [entry for entry in recorded if revision in (entry["commit"], *entry["revisions"]) and not commit]:
             log.warning("the hub cannot be asked: %s is taken to be commit %s as before", revision, same[-1]["commit"])

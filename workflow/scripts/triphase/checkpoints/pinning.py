@@ -1,9 +1,10 @@
 """Locking a study: the hub is asked once for the commit and the files of every revision."""
 
 from triphase.checkpoints import hub
-from triphase.checkpoints.snapshots import weight_files
+from triphase.checkpoints.cache import record_listing, recorded_listings
+from triphase.checkpoints.snapshots import lacking_of, weight_files
 from triphase.config.lockfile import lockable
-from triphase.config.selection import near_misses, same_step
+from triphase.config.selection import check_billions, near_misses, same_step
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
@@ -21,38 +22,52 @@ def make_lock(study: str, models: Entries, integrity: str) -> Section:
     -------
     dict
         study, and models: by name, repository and checkpoints: by name, revision, commit, files (list of dict with
-        name, bytes and sha256, or oid where the hub has no sha256); of a missing one revision and `missing`, a text
-        that says what there is. In the order of the study.
+        name, bytes and sha256, or oid where the hub has no sha256); of a missing one, for which there is no branch or
+        none with weights, revision and `missing`, a text that says what there is. In the order of the study.
 
     Raises
     ------
     InputError
-        The hub cannot be reached, or a revision, or all of a model, does not exist; the message names model, revision
-        and what there is.
+        The hub cannot be reached, or a revision, or all of a model, does not exist, or its name says other tokens than
+        the study reckons with; the message names model, revision and what there is.
     """
     locked = {}
     for model in lockable(models):
         known = hub.branches(model["repository"])
-        checkpoints, exact = {}, {entry["name"]: _exact(entry, known) for entry in model["checkpoints"]}
-        missing = [entry for entry in model["checkpoints"] if exact[entry["name"]] is None]
-        if missing and (integrity == "error" or len(missing) == len(exact)):
-            first, others = missing[0]["revision"], [entry["name"] for entry in missing[1:]]
-            more = f"; nor those of {', '.join(others)}" if others else ""
+        checkpoints = {entry["name"]: _locked(model, entry, known) for entry in model["checkpoints"]}
+        missing = [name for name, entry in checkpoints.items() if "missing" in entry]
+        if missing and (integrity == "error" or len(missing) == len(checkpoints)):
+            more = f"; nor are {', '.join(missing[1:])} there" if missing[1:] else ""
             raise InputError(
-                f"models/{model['name']}/checkpoints/{missing[0]['name']}: {model['repository']!r} has no revision "
-                f"{first!r}{near_misses(first, known)}{more}"
+                f"models/{model['name']}/checkpoints/{missing[0]}: {model['repository']!r} has "
+                f"{checkpoints[missing[0]]['missing']}{more}; to go on without set `integrity: exclude`"
             )
-        for entry in model["checkpoints"]:
-            revision = exact[entry["name"]]
-            if revision is None:
-                near = near_misses(entry["revision"], known).removeprefix("; ")
-                checkpoints[entry["name"]] = {"revision": entry["revision"], "missing": near}
-                continue
-            found = hub.listing(model["repository"], entry.get("commit") or known.get(revision, revision))
-            files = [{"name": name, **facts} for name, facts in sorted(found["files"].items())]
-            checkpoints[entry["name"]] = {"revision": revision, "commit": found["commit"], "files": files}
         locked[model["name"]] = {"repository": model["repository"], "checkpoints": checkpoints}
     return {"study": study, "models": locked}
+
+
+def _locked(model, entry, known):
+    """What the lock holds of a checkpoint; `known` are the commits of the repository's branches, by name."""
+    asked, revision = entry["revision"], _exact(entry, known)
+    if revision is None:
+        return {"revision": asked, "missing": f"no revision {asked!r}{near_misses(asked, known)}"}
+    check_billions(model, entry, revision)
+    try:
+        found = _listing(model["repository"], revision, entry.get("commit") or known.get(revision))
+    except hub.NoRevisionError as error:
+        return {"revision": asked, "missing": f"no revision {asked!r} ({str(error).removeprefix('models: ')})"}
+    if lacks := lacking_of(found["files"]):
+        return {"revision": asked, "missing": f"no checkpoint at {asked!r}, which lacks {lacks}"}
+    files = [{"name": name, **facts} for name, facts in sorted(found["files"].items())]
+    return {"revision": revision, "commit": found["commit"], "files": files}
+
+
+def _listing(repository, revision, commit):
+    """What the hub says, or has said, of a commit."""
+    recorded = [listing for listing in recorded_listings(repository) if listing["commit"] == commit]
+    found = recorded[0] if recorded else hub.listing(repository, revision, commit)
+    record_listing(repository, found, revision)
+    return found
 
 
 def moved(before: Section | None, after: Section) -> list[str]:
@@ -64,6 +79,17 @@ def moved(before: Section | None, after: Section) -> list[str]:
             one, two = old.get(checkpoint, {}).get("commit"), entry.get("commit")
             if one and two and one != two:
                 lines.append(f"{name}/{checkpoint}: now commit {two[:12]}, {one[:12]} in the lock before")
+    return lines
+
+
+def renamed(model: Section, locked: Section) -> list[str]:
+    """Lines that name the checkpoints of a locked model whose revision says other tokens than the registry computes."""
+    lines = []
+    for entry in model["checkpoints"]:
+        held = locked["checkpoints"][entry["name"]]["revision"]
+        if held != entry["revision"]:
+            where = f"{model['name']}/{entry['name']}"
+            lines.append(f"{where}: the hub has it as {held}, the registry computes {entry['revision']}")
     return lines
 
 
@@ -84,11 +110,7 @@ def _exact(entry, known):
     The registry computes how a name rounds its billions, and the hub may round otherwise.
     """
     revision = entry["revision"]
-    if revision in known or entry.get("commit") or _is_commit(revision):
+    if revision in known or entry.get("commit") or hub.is_commit(revision) or revision.startswith("refs/"):
         return revision
     same = same_step(revision, known)
     return same[0] if len(same) == 1 else None
-
-
-def _is_commit(revision):
-    return len(revision) == 40 and set(revision) <= set("0123456789abcdef")

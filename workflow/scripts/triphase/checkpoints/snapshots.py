@@ -55,16 +55,22 @@ def lacking(folder: str | Path) -> str | None:
     """
     folder = Path(folder)
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    return lacking_of(names, lambda name: _index(folder / name))
+
+
+def lacking_of(names: Iterable[str], index: Callable[[str], Section] | None = None) -> str | None:
+    """Text that says what files of these names lack to be a whole checkpoint, or None; `index` as of `weight_files`."""
+    names = set(names)
     if "config.json" not in names:
         return "config.json"
-    if not any(name in names for name in TOKENIZERS):
+    if not names.intersection(TOKENIZERS):
         return f"a tokenizer ({' or '.join(TOKENIZERS)})"
-    weights = weight_files(names, lambda name: _index(folder / name))
+    weights = weight_files(names, index)
     if not weights:
         return "weights (model.safetensors or pytorch_model.bin)"
     if missing := [name for name in weights if name not in names]:
         return ", ".join(missing)
-    if "-of-" in weights[0] and not any(name in names for name in INDICES):
+    if "-of-" in weights[0] and not names.intersection(INDICES):
         return f"the index of its shards ({' or '.join(INDICES)})"
     return None
 

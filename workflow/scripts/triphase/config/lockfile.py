@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from triphase.config.selection import same_step
+from triphase.config.selection import check_billions, same_step
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
@@ -50,6 +50,10 @@ def apply_lock(models: Entries, lock: Section | None, integrity: str) -> Entries
     A checkpoint that the lock does not have, or has of another repository or revision, is left as it is; so is one with
     a commit of its own. One whose revision the lock says to be missing gets `missing` (what there is instead), unless
     `integrity` is "error" or nothing would be left of its model: then the job that fetches it refuses.
+
+    Raises
+    ------
+    InputError : a locked revision's name says other tokens than the study reckons with
     """
     if lock is None:
         return models
@@ -59,7 +63,11 @@ def apply_lock(models: Entries, lock: Section | None, integrity: str) -> Entries
 def missing_lines(models: Iterable[Section]) -> list[str]:
     """A line for the user that names the checkpoints which the lock says to be missing; none where there are none."""
     gone = [f"{m['name']}/{entry['name']}" for m in models for entry in m["checkpoints"] if "missing" in entry]
-    return [f"models: left out, since the hub has no such revision by the lock: {', '.join(gone)}"] if gone else []
+    return (
+        [f"models: left out, since by the lock the hub has no such revision, or none with weights: {', '.join(gone)}"]
+        if gone
+        else []
+    )
 
 
 def lockable(models: Iterable[Section]) -> Entries:
@@ -76,6 +84,7 @@ def _pinned(model: Section, lock: Section, integrity: str) -> Section:
     for entry in model["checkpoints"]:
         held = lock["checkpoints"].get(entry["name"])
         if held and not entry.get("commit") and same_step(entry["revision"], [held["revision"]]):
+            check_billions(model, entry, held["revision"])
             entry = {**entry, **{key: held[key] for key in ("revision", "commit", "missing") if key in held}}
         checkpoints.append(entry)
     if integrity == "error" or all("missing" in entry for entry in checkpoints):

@@ -12,6 +12,9 @@ from typing import Any
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
+# As in step1000-tokens5B; a name rounds them up, down or to the nearest.
+BILLIONS = re.compile(r"(?<=tokens)\d+(?=B)")
+
 
 def expand_steps(spec: list[Any]) -> list[int]:
     """Steps in order from a list of integers and ranges `{from, to, by}` (both ends included)."""
@@ -41,9 +44,26 @@ def revision_name(pattern: str, step: int, tokens_per_step: int, rounding: str =
 
 def same_step(revision: str, names: Iterable[str]) -> list[str]:
     """Names that differ from a revision's at most in the billions of tokens that follow the step."""
-    parts = re.split(r"(?<=tokens)\d+(?=B)", revision)
+    parts = BILLIONS.split(revision)
     expression = r"\d+".join(re.escape(part) for part in parts)
     return [name for name in names if re.fullmatch(expression, name)]
+
+
+def check_billions(model: Section, entry: Section, revision: str) -> None:
+    """InputError where a name on the hub says other tokens than the study reckons with, beyond what rounding does.
+
+    Parameters
+    ----------
+    model, entry : dict, a resolved model and one of its checkpoints
+    revision : what the hub calls it; it differs from the checkpoint's at most in the billions
+    """
+    said, computed = (BILLIONS.search(name) for name in (revision, entry["revision"]))
+    if said and computed and abs(int(said[0]) - int(computed[0])) > 1:
+        raise InputError(
+            f"models/{model['name']}/checkpoints/{entry['name']}: the hub's revision {revision!r} says {said[0]} "
+            f"billion tokens, and the study reckons with {computed[0]}; correct tokens_per_step, or list the "
+            "checkpoint with its `revision` and its `tokens`"
+        )
 
 
 def select(request: Section | str, available: Entries, where: str) -> Entries:

@@ -39,6 +39,12 @@ class Tries:
         return True
 
 
+def pause(seconds: float, reason: str) -> None:
+    """Wait that long, as somebody else wants it, and say in the log why."""
+    log.warning("%s; going on in %g s", reason, seconds)
+    time.sleep(seconds)
+
+
 def poll(look: Callable[[], Result | None], every: float, waiting: str | None = None) -> Result:
     """The first result of `look` that is not None, looking again after `every` seconds.
 

@@ -22,8 +22,7 @@ def missing_revisions(entries: Entries, found: set[str]) -> Findings:
 
 
 def _absent(entry):
-    there = f"; {entry['missing']}" if "missing" in entry else ""
-    return f"there is no revision {entry.get('revision', entry['name'])}{there}"
+    return f"there is {entry.get('missing') or 'no revision ' + entry.get('revision', entry['name'])}"
 
 
 def equal_files(checkpoints: Entries) -> list[tuple[list[str], list[str]]]:
