@@ -36,7 +36,7 @@ def main(job: Job[LockCheckpoints]) -> None:
     for line in moved(before, content):
         job.terminal.write(f"{line}\n")
     # The lock is no output: Snakemake removes outputs before a job starts, and a failure would lose the study's pins.
-    write_json(settings.lock, content)
+    write_json(settings.lock, content, seal=False)
     write_json(paths.lock, content)
     job.terminal.write(f"written: {settings.lock}\n")
 

@@ -48,7 +48,7 @@ values = np.random.default_rng(0).normal(size=(3000, 50)).astype(np.float32)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     if {kind!r} == "json":
-        artefacts.write_json("out", values.tolist())
+        artefacts.write_json("out", {{"values": values.tolist()}})
     elif {kind!r} == "table":
         artefacts.write_table("out", pd.DataFrame(values))
     elif {kind!r} == "arrays":

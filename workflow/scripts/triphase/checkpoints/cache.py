@@ -7,7 +7,6 @@ Config and tokenizer stay there; weights come (`triphase.checkpoints.fetching`) 
 - the lock of the budget is held while a job counts what is there and enters what it is about to fetch.
 """
 
-import json
 import logging
 from contextlib import suppress
 from pathlib import Path
@@ -75,7 +74,7 @@ def weights_on_disk() -> dict[Path, int]:
     sizes = {}
     for marker in DOWNLOADS.glob(f"*/*/{MARKER}"):
         with suppress(FileNotFoundError):  # removed since it was listed
-            sizes[marker.parent] = json.loads(marker.read_text(encoding="utf-8"))["bytes"]
+            sizes[marker.parent] = read_json(marker)["bytes"]
     return sizes
 
 

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
 from triphase.core.formats import TOKENIZERS
 from triphase.core.hashing import file_sha256
@@ -161,7 +162,7 @@ def described(files: dict[str, Section], weights: Iterable[str], config: Section
 
 def weight_bytes(path: str | Path) -> int:
     """Bytes of a checkpoint's weight files, from the file of its manifest."""
-    manifest = json.loads(Path(path).read_text(encoding="utf-8"))
+    manifest = read_json(path)
     return sum(manifest["files"][name]["bytes"] for name in manifest["weights"])
 
 

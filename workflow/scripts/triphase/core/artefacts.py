@@ -1,8 +1,9 @@
 """Reading and writing the files that pass between stages.
 
-Every file is written beside its target under a temporary name and moved into place by `os.replace`, so the name itself
-says that the file is whole. Arrays are one `.zarr.zip` each: zipped Zarr format 3, which costs one inode and reads a
-single chunk without unpacking the rest.
+Every file is written beside its target under a temporary name, brought to the disk and moved into place by
+`os.replace`, so the name itself says that the file was whole when it was written; that it still is says its seal (see
+`seals`), which every read verifies. Arrays are one `.zarr.zip` each: zipped Zarr format 3, which costs one inode and
+reads a single chunk without unpacking the rest.
 """
 
 from __future__ import annotations
@@ -22,6 +23,15 @@ from typing import TYPE_CHECKING, Any
 from triphase.core.errors import InputError
 from triphase.core.lazy import np
 from triphase.core.locking import Lock
+from triphase.core.seals import (
+    RESULTS,
+    AnyPath,
+    DamagedError,
+    blank_seal,
+    check_place,
+    check_sealed,
+    sealed,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,14 +40,18 @@ if TYPE_CHECKING:
 
     from triphase.core.zipstore import MappedZip
 
-AnyPath = str | os.PathLike[str]
-
 # No space, no quota, or a file larger than the file system or the user's limits allow.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The variable by which children of a job, too, know whether they write through to the disk.
+FSYNC = "TRIPHASE_FSYNC"
 # Seconds after which a temporary file that nobody holds was left by a process that was killed, and not just made.
 ABANDONED = 5
 # Rows and columns of a chunk of 2 MB.
 CHUNKS = 128, 4096
+# Where JSON and Parquet have their seal: no name of a model, subject or label begins so.
+SEAL = "_seal"
+# How a file system says that a folder cannot be brought to the disk by itself.
+NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 
 
 @contextmanager
@@ -56,7 +70,11 @@ def replacing(path: AnyPath) -> Iterator[Path]:
     try:
         with _held(temporary, f".{glob.escape(path.name)}.*.part{glob.escape(path.suffix)}"):
             yield temporary
+            if durable():
+                _to_disk(temporary)
             os.replace(temporary, path)
+            if durable():
+                _folder_to_disk(path.parent)
     except Exception as error:
         if any(getattr(cause, "errno", None) in FULL for cause in causes(error)):
             raise InputError(
@@ -65,6 +83,27 @@ def replacing(path: AnyPath) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def durable() -> bool:
+    """Whether files are brought to the disk before they get their name: `execution/fsync`, as a job's start says."""
+    return os.environ.get(FSYNC) != "0"
+
+
+def _to_disk(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _folder_to_disk(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -91,43 +130,76 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def write_json(path: AnyPath, content: Any) -> None:
-    """Write `content` as indented JSON; NaN is refused with ValueError because JSON has no NaN."""
+def write_json(path: AnyPath, content: dict[str, Any], *, seal: bool = True) -> None:
+    """Write a mapping as indented JSON, sealed unless people write the file as well.
+
+    NaN is refused with ValueError because JSON has no NaN.
+    """
+    content = content | {SEAL: blank_seal(path)} if seal else content
+    text = (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     with replacing(path) as temporary:
-        temporary.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        temporary.write_bytes(sealed(text) if seal else text)
 
 
-def read_json(path: AnyPath) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path: AnyPath) -> dict[str, Any]:
+    """Read and verify a JSON file that `write_json` wrote; what people have written outside of results has no seal.
+
+    Raises
+    ------
+    DamagedError : it is not what was written
+    FileNotFoundError
+    """
+    raw = Path(path).read_bytes()
+    try:
+        content = json.loads(raw)
+    except ValueError as error:  # no UTF-8 either
+        raise DamagedError(path, f"no JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise DamagedError(path, "no mapping")
+    if SEAL in content or RESULTS in Path(path).parts:
+        check_sealed(raw, path)
+        check_place(content.pop(SEAL), path)
+    return content
 
 
 def write_table(path: AnyPath, frame: pd.DataFrame, **metadata: Any) -> None:
-    """Write a pandas DataFrame as Parquet, without its index; `metadata` is stored as JSON in the file's schema."""
+    """Write a DataFrame as sealed Parquet, without its index; `metadata` is stored as JSON in the file's schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
     extra = {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **extra})
+    buffer = pa.BufferOutputStream()
+    # The checksums of pages are for other readers: ours verifies the seal, which is of the whole.
+    with pq.ParquetWriter(buffer, table.schema, write_page_checksum=True) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({SEAL: blank_seal(path)})
     with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+        temporary.write_bytes(sealed(buffer.getvalue().to_pybytes()))
 
 
 def read_table(path: AnyPath, models: list[str | None] | None = None) -> pd.DataFrame:
-    """Read a Parquet file into a pandas DataFrame; `frame.attrs` holds the metadata given to `write_table`.
+    """Read and verify a Parquet file; `frame.attrs` of the pandas DataFrame holds the metadata given to `write_table`.
 
     Parameters
     ----------
     models : list of str, optional
         Only rows of these (None among them: of no model), which spares the memory of all others.
+
+    Raises
+    ------
+    DamagedError : it is not what was written
+    FileNotFoundError
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
     from pyarrow.compute import field
 
-    table = pq.read_table(path, filters=None if models is None else field("model").isin(models))
+    raw = Path(path).read_bytes()
+    check_sealed(raw, path)
+    check_place(pq.read_metadata(pa.BufferReader(raw)).metadata[SEAL.encode()].decode(), path)
+    table = pq.read_table(pa.BufferReader(raw), filters=None if models is None else field("model").isin(models))
     frame = table.to_pandas()
     metadata = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
     frame.attrs = {key: json.loads(value) for key, value in metadata.items() if key not in ("pandas", "ARROW:schema")}
@@ -144,11 +216,12 @@ def write_arrays(path: AnyPath, dataset: xr.Dataset, chunks: dict[str, tuple[int
         Chunk shape per variable; a variable not named is one chunk.
     """
     import zarr
-    from zarr.storage import ZipStore
+
+    from triphase.core.zipstore import MappedZip
 
     # zarr alone, since xarray's own writer sets attributes late, which leaves duplicate entries in a zip.
     with replacing(path) as temporary:
-        with ZipStore(temporary, mode="w") as store:
+        with MappedZip(temporary, mode="w", final=path) as store:
             group = zarr.create_group(store, zarr_format=3, attributes=_group_attributes(dataset))
             _create_variables(group, dataset, chunks or {})
 
@@ -214,7 +287,7 @@ def stream_arrays(path: AnyPath, spec: ArraySpec) -> Iterator[ArrayStream]:
     from triphase.core.zipstore import MappedZip
 
     with replacing(path) as temporary:
-        with MappedZip(temporary, mode="w") as store:
+        with MappedZip(temporary, mode="w", final=path) as store:
             stream = ArrayStream(store, spec)
             yield stream
             if not stream.finished:
@@ -283,7 +356,10 @@ class ArrayStream:
 
 @contextmanager
 def open_arrays(path: AnyPath) -> Iterator[xr.Dataset]:
-    """Open a `.zarr.zip` as a lazily read xarray Dataset; values load on access and only while the block lasts."""
+    """Open a `.zarr.zip` as a lazily read xarray Dataset; values load on access and only while the block lasts.
+
+    DamagedError where what is read is not what was written, when it is read.
+    """
     import xarray as xr
 
     from triphase.core.zipstore import MappedZip

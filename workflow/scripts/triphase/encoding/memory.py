@@ -1,8 +1,9 @@
 """What a fit of a layer holds in memory. Snakemake imports this at every start, so nothing heavy is imported here."""
 
 import json
-import zipfile
 from pathlib import Path
+
+from triphase.core.seals import DamagedError, open_zip, read_member
 
 # Delayed columns per training row below which the covariance is decomposed, and the kernel above.
 PRIMAL = 0.5
@@ -35,15 +36,16 @@ def fit_megabytes(shared: str | Path, activations: str | Path, *, n_alphas: int,
     n_alphas, n_draws : int, penalties and draws of the bootstrap
     """
     try:
-        with zipfile.ZipFile(shared) as archive:
-            attributes = json.loads(archive.read("zarr.json"))["attributes"]
+        with open_zip(shared) as archive:
+            attributes = json.loads(read_member(archive, "zarr.json"))["attributes"]
             (n_scans, n_targets), (_, n_blocks, _) = (_shape(archive, of) for of in ("responses", "response_blocks"))
             n_splits, n_folds, _ = _shape(archive, "inner")
             n_narrow = sum(_shape(archive, f"band_{name}")[-1] for name in attributes["bands"])
         n_train, delays = attributes["train_scans"], (attributes["delays_scans"], *attributes["alternatives"].values())
-        with zipfile.ZipFile(activations) as archive:
+        with open_zip(activations) as archive:
             _, n_words, n_features = _shape(archive, "activations")
-    except (FileNotFoundError, KeyError):  # or those of an earlier version, which are made again first
+    # Or those of an earlier version, which are made again first; what is damaged the job itself names.
+    except (FileNotFoundError, KeyError, DamagedError):
         return UNKNOWN
     n_columns = n_features * max(map(len, delays))
     floats = spectra_floats(n_scans, n_train, n_splits, n_folds, n_columns, n_narrow, n_alphas)
@@ -85,4 +87,4 @@ def spectra_floats(
 
 def _shape(archive, name):
     """Shape of an array of a `.zarr.zip`."""
-    return json.loads(archive.read(f"{name}/zarr.json"))["shape"]
+    return json.loads(read_member(archive, f"{name}/zarr.json"))["shape"]

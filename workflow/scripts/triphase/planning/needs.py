@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from triphase.checkpoints.snapshots import weight_bytes
+from triphase.core.seals import DamagedError
 from triphase.core.types import Section
 from triphase.encoding.memory import fit_megabytes
 
@@ -36,7 +37,7 @@ class Needs:
         """Bytes of a checkpoint's weights by its manifest; by the registry before it is there, as in a dry run."""
         try:
             return weight_bytes(input.checkpoint)
-        except FileNotFoundError:
+        except (FileNotFoundError, DamagedError):  # the job itself names what is damaged
             return self.models[wildcards.model].get("bytes") or 0
 
     def model_memory(self, wildcards: Any, input: Any, attempt: int) -> int:

@@ -4,7 +4,6 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import csv
-import json
 import re
 import subprocess
 import sys
@@ -12,7 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from triphase.core.errors import InputError
+from triphase.core.artefacts import read_json
+from triphase.core.errors import InputError, one_line
+from triphase.core.seals import DamagedError
 
 # Jobs that run a checkpoint, so that what they take goes with its parameters and tokens.
 MODEL_RULES = ("extract_activations", "evaluate_tasks", "measure_mechanism")
@@ -53,8 +54,12 @@ def measured_seconds(study: str | Path) -> dict[str, float]:
     seconds: dict[str, list[float]] = {}
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        with open(path, encoding="utf-8", newline="") as file:
-            seconds.setdefault(rule, []).extend(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                taken = [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise DamagedError(path, f"no record of a job's seconds ({one_line(error)})") from None
+        seconds.setdefault(rule, []).extend(taken)
     return {rule: sum(values) / len(values) for rule, values in seconds.items() if values}
 
 
@@ -67,7 +72,7 @@ def other_studies(study: str | Path) -> dict[str, float]:
     plans = [path for path in Path(study).parent.glob("*/plan.json") if path.parent != Path(study)]
     found: dict[str, float] = {}
     for path in sorted(plans, key=lambda path: path.stat().st_mtime, reverse=True):
-        rows = {row["rule"]: row for row in json.loads(path.read_text(encoding="utf-8"))["rules"]}
+        rows = {row["rule"]: row for row in read_json(path)["rules"]}
         for rule, seconds in measured_seconds(path.parent).items():
             if rule in rows:
                 found.setdefault(rule, seconds / rows[rule]["thumb"] if rule in MODEL_RULES else seconds)

@@ -4,12 +4,11 @@ Beside a clone lies a folder of records, one JSON per study and subject, with th
 written and removed under the clone's lock; content whose key stands in no record of another user may go.
 """
 
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from triphase.core.artefacts import replacing, write_json
+from triphase.core.artefacts import read_json, replacing, write_json
 from triphase.sources.clones import Clone
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ def claim(clone: Clone, user: str, keys: Iterable[str]) -> None:
 def claimed(clone: Clone) -> set[str]:
     """Annex keys that some user of a clone reads. The clone's lock must be held."""
     records = (clone.path.parent / f".{clone.path.name}.users").glob("*/*.json")
-    return {key for record in records for key in json.loads(record.read_text(encoding="utf-8"))["keys"]}
+    return {key for record in records for key in read_json(record)["keys"]}
 
 
 def list_missing(clone: Clone, user: str, paths: Iterable[Path]) -> Path:

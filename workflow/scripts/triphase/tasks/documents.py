@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
 from triphase.core.hashing import file_sha256
 from triphase.core.types import Entries, Section
@@ -101,7 +102,7 @@ def _harness_yaml(job):
     from triphase.tasks.harness_api import harness_version, own_folder
 
     path = Path(job["data"]["manifest"][0])
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = read_json(path)
     again = f"remove the folder {path.parent} and run snakemake fetch_tasks where there is a network"
     for split, entry in manifest["splits"].items():
         if file_sha256(path.parent / entry["file"]) != entry["sha256"]:

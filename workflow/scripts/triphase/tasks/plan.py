@@ -7,10 +7,10 @@ of the latter are fetched once, by `snakemake fetch_tasks`, and read from `HUB` 
 Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
 from triphase.core.types import Entries
 from triphase.sources.local_data import below_local_data, whole_path
@@ -195,7 +195,7 @@ def _fetched(hub, task, shots):
     path = Path(hub) / task / "manifest.json"
     if not path.is_file():
         return {}
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = read_json(path)
     needed = {manifest["split"]}
     if manifest["shots"] if shots is None else shots:
         needed.add(manifest["shots_split"])

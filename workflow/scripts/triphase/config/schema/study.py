@@ -159,6 +159,12 @@ class Execution(Section):
         unit="GB",
         example=500,
     )
+    fsync: bool = key(
+        True,
+        "Whether every result is brought to the disk before it gets its name. False: a machine that loses its power "
+        "may leave empty or torn files, which the jobs that read them name.",
+        "some milliseconds a file, against results that are lost after they were said to be there",
+    )
 
 
 class Study(Section):

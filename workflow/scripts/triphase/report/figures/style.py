@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from triphase.core.artefacts import replacing
+from triphase.core.seals import place_of
 
 mpl.use("Agg")
 
@@ -62,7 +63,8 @@ def save(figure: Figure | str, *paths: str) -> None:
                 temporary.write_text(figure, encoding="utf-8")
         return
     for path in paths:
-        metadata = {"Date": None} if str(path).endswith(".svg") else None
+        # The title is how a reader knows the file for the one that its path says.
+        metadata = {"Date": None} if str(path).endswith(".svg") else {"Title": place_of(path)}
         with replacing(path) as temporary:
             figure.savefig(temporary, metadata=metadata)
         # The layout is settled by the first drawing and would only cost its time again.

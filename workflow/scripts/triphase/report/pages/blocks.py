@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from triphase.core.seals import check_png
 from triphase.report.templates import render
 
 PIXELS = 96 / 160  # of a page, for each pixel of a figure: all are shown at one scale, so that their text has one size
@@ -67,7 +68,9 @@ class Picture:
     @cached_property
     def content(self) -> bytes:
         """The file."""
-        return Path(self.path).read_bytes()
+        content = Path(self.path).read_bytes()
+        check_png(content, self.path)
+        return content
 
     @property
     def width(self) -> int:
