@@ -1,5 +1,6 @@
 """Where a value of the config stands: file and line, or the command line."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,12 @@ from typing import Any
 from triphase.core.errors import InputError
 
 MERGE = "tag:yaml.org,2002:merge"
+READ_AS = {
+    "tag:yaml.org,2002:bool": "true or false",
+    "tag:yaml.org,2002:timestamp": "a date",
+    "tag:yaml.org,2002:null": "null",
+}
+BASE_60, BASE_8 = re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?"), re.compile(r"[-+]?0[0-7_]+")
 Place = tuple[str | int, ...]
 Problems = list[tuple[Place, str]]
 
@@ -45,9 +52,22 @@ class Sources:
         only = str(_short(self.files[0])) if len(self.files) == 1 else ""
         return (rank, line, text) if depth else (len(self.files), 0, only)
 
-    def repeated(self) -> Problems:
-        """Keys that a mapping of one file has twice, of which YAML would silently take the last: path and message."""
-        return [mistake for file in self.files for mistake in _repeated(_composed(file), ())]
+    def surprises(self) -> Problems:
+        """What YAML would silently take for something else than it looks like: path and message.
+
+        Keys that a mapping of one file has twice, of which the last would count; numbers in base 60 (3:20) or 8 (010).
+        """
+        nodes = [_composed(file) for file in self.files]
+        return [mistake for node in nodes for mistake in (*_repeated(node, ()), *_other_bases(node, ()))]
+
+    def read_as(self, path: Place) -> str:
+        """A remark where the text of a value looks like one thing and was read as another: no, 2024-01-01."""
+        rank, *_ = self.place(path)
+        node = _node(_composed(self.files[rank]), path) if rank < len(self.files) else None
+        kind = READ_AS.get(node.tag) if node and node.id == "scalar" and not node.style else None
+        if kind is None or node.value.lower() in ("true", "false", "null"):
+            return ""
+        return f" (YAML reads {node.value or 'nothing'} as {kind}; put text in quotes)"
 
 
 def _composed(file: Path) -> Any:
@@ -96,6 +116,38 @@ def _line(node: Any, path: Place) -> tuple[int, int]:
     return depth, line
 
 
+def _node(node: Any, path: Place) -> Any:
+    """The YAML node of a path; None where there is none."""
+    for part in path:
+        if node is None or (found := _child(node, part)) is None:
+            return None
+        _, node = found
+    return node
+
+
+def _other_bases(node: Any, path: Place) -> Iterator[tuple[Place, str]]:
+    """Plain numbers of a YAML node that are in another base than they look like."""
+    if node is None:
+        return
+    if node.id == "scalar":
+        for pattern, why in ((BASE_60, "colons for base 60"), (BASE_8, "a leading 0 for base 8")):
+            if not node.style and node.tag.endswith((":int", ":float")) and pattern.fullmatch(node.value):
+                import yaml
+
+                value = yaml.safe_load(node.value)
+                where = "/".join(map(str, path))
+                yield (
+                    path,
+                    f"{where}: {node.value} is read as {value} (YAML takes {why}); write {value}, or put it in quotes",
+                )
+    elif node.id == "sequence":
+        for number, entry in enumerate(node.value):
+            yield from _other_bases(entry, (*path, number))
+    else:
+        for key, value in node.value:
+            yield from _other_bases(value, (*path, key.value) if key.id == "scalar" else path)
+
+
 def _child(node: Any, part: str | int) -> Any:
     """Mark and node of one part below a node."""
     if node.id == "mapping":
@@ -138,7 +190,7 @@ def _repeated(node: Any, path: Place) -> Iterator[tuple[Place, str]]:
 def refuse(problems: Problems, sources: Sources) -> None:
     """InputError with one line for each of some mistakes, each with its place, in the order of the files."""
     if problems:
-        placed = sorted((*sources.place(path), message) for path, message in problems)
+        placed = sorted((*sources.place(path), message + sources.read_as(path)) for path, message in problems)
         lines = list(dict.fromkeys(f"{text}: {message}" if text else message for *_, text, message in placed))
         raise InputError("\n".join([f"{len(lines)} mistakes", *lines] if len(lines) > 1 else lines))
 

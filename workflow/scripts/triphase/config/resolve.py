@@ -38,7 +38,7 @@ def resolve_config(config: Mapping[str, Any], project: str | Path, sources: Sour
 
     sources = sources or Sources()
     check_no_password(config)
-    refuse([*problems_of(config, Study), *sources.repeated()], sources)
+    refuse([*problems_of(config, Study), *sources.surprises()], sources)
     config = as_given(Study.model_validate(config).model_dump(mode="json", by_alias=True), config)
     path, collected = Path(config["dataset"]["registry"]), Collected(sources)
     families = load_families(Path(project) / "resources/registry/models.yaml")

@@ -17,6 +17,21 @@ def tokens_seen(model: Section, checkpoint: Section) -> int:
     return int(checkpoint.get("tokens", checkpoint["step"] * model["tokens_per_step"]))
 
 
+def check_names(config: Section) -> None:
+    """Names that become those of files differ in more than their case: file systems of macOS and Windows ignore it."""
+    lists = {"models": config["models"], "dataset/subjects": config["dataset"]["subjects"]}
+    lists |= {f"models/{model['name']}/checkpoints": model["checkpoints"] for model in config["models"]}
+    for where, entries in lists.items():
+        seen: dict[str, str] = {}
+        for entry in entries:
+            other = seen.setdefault(entry["name"].casefold(), entry["name"])
+            if other != entry["name"]:
+                raise InputError(
+                    f"{where}/{entry['name']}: differs from {other!r} in its case alone, and both would have the same "
+                    "files where a file system ignores case; give it another name"
+                )
+
+
 def check_steps(config: Section) -> None:
     """Checkpoints come in the order of training."""
     for model in config["models"]:
@@ -133,6 +148,12 @@ def check_encoding(config: Section) -> None:
         raise InputError(
             f"dataset/simulate/volumes: {simulate['volumes']} scans of {tr} s are too short for delays up to "
             f"{max(scans)} scans (encoding/delays): at least {10 * (max(scans) + 1)} are needed"
+        )
+    slowest = config["responses"]["high_pass"]
+    if slowest and slowest >= 1 / (2 * tr):
+        raise InputError(
+            f"responses/high_pass: {slowest} Hz would leave nothing of responses with one scan every {tr} s, whose "
+            f"fastest course has {1 / (2 * tr):.3g} Hz; 0.01 is usual"
         )
     low, high, _ = config["encoding"]["alphas"]
     if low >= high:
@@ -255,6 +276,7 @@ def check_headline(config: Section) -> None:
 
 # Of a config with its data set and models put in.
 RULES = (
+    check_names,
     check_headline,
     check_steps,
     check_sides,

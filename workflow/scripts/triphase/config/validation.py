@@ -162,6 +162,6 @@ def read_yaml(path: str | Path, key: str = "") -> Any:
 def read_checked(path: str | Path, model: type["BaseModel"], key: str = "") -> Any:
     """Content of a YAML file that is what typed sections allow; as `read_yaml`, and with its mistakes line by line."""
     content, sources = read_yaml(path, key), Sources([Path(path)])
-    problems = [*problems_of(content, model), *sources.repeated()]
+    problems = [*problems_of(content, model), *sources.surprises()]
     refuse(problems, sources)
     return content

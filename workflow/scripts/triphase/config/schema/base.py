@@ -15,6 +15,8 @@ from pydantic import (
 from pydantic_core import core_schema
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+# Names become parts of file names, two of them of one, and a file system takes 255 bytes.
+LONGEST_NAME = 100
 OURS = "[ours]"
 MISSING: Any = ...
 
@@ -58,6 +60,11 @@ def key(
     )
 
 
+def bounded(least: float, most: float, reason: str) -> Any:
+    """Bounds of a number, both included, and the reason of the upper one, which messages give."""
+    return Field(ge=least, le=most, json_schema_extra={"bound": reason})
+
+
 def section(kind: type[Section]) -> Any:
     """A section of the config that a study need not mention."""
     return Field(default_factory=kind)
@@ -88,7 +95,9 @@ def _no_parent(revision: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1)]
-Name = Annotated[str, Field(pattern=NAME, title="name (letters, digits, dot, hyphen, underscore)")]
+Name = Annotated[
+    str, Field(pattern=NAME, max_length=LONGEST_NAME, title=f"name (letters, digits, . _ -, at most {LONGEST_NAME})")
+]
 Repository = Annotated[
     str,
     Field(
@@ -106,10 +115,11 @@ Revision = Annotated[
 ]
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$", title="commit (40 digits of 0-9 and a-f)")]
 Language = Annotated[str, Field(pattern="^[a-z]{2}$", title="language (two letters)")]
-Whole = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+Whole = Annotated[int, bounded(0, 2**53, "larger ones are not exact in JSON")]
+Count = Annotated[int, bounded(1, 2**53, "larger ones are not exact in JSON")]
+Seed = Annotated[int, bounded(0, 2**32 - 1, "what random generators take")]
+Positive = Annotated[float, Field(gt=0, le=1e18)]
+NotNegative = Annotated[float, Field(ge=0, le=1e18)]
 Share = Annotated[float, Field(ge=0, le=1)]
 InnerShare = Annotated[float, Field(gt=0, lt=1)]
 Names = Annotated[list[Name], Unique()]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from triphase.config.schema.base import MISSING, Name, Names, Positive, Section, SomeNames, Text, Unique, key
+from triphase.config.schema.base import MISSING, Name, Names, Section, SomeNames, Text, Unique, key
 
 
 class Dataset(Section):
@@ -88,7 +88,7 @@ class Responses(Section):
     hearings of one stimulus: far above the 10 to 15 s over which a haemodynamic response is correlated.
     """
 
-    high_pass: Positive | None = key(
+    high_pass: Annotated[float, Field(gt=0, le=10)] | None = key(
         0.01,
         "Slower cosines are regressed out, together with the confounds; null: none.",
         "scanners drift over minutes, and a story's slow structure below it cannot be told from that",

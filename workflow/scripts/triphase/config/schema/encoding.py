@@ -6,19 +6,23 @@ from pydantic import Field
 
 from triphase.config.schema.base import (
     OURS,
-    Count,
-    NotNegative,
     Section,
     Share,
     Text,
     Unique,
-    Whole,
+    bounded,
     key,
     section,
 )
 
-Folds = Annotated[int, Field(ge=2)]
-Draws = Annotated[int, Field(ge=99)]
+Folds = Annotated[int, bounded(2, 100, "each is a fit of its own")]
+Positions = Annotated[int, bounded(0, 2**24, "no model reads so far")]
+Draws = Annotated[int, bounded(99, 100_000, "memory and time grow with them, and p below 0.00001 decides nothing here")]
+Width = Annotated[int, bounded(1, 100_000, "a matrix of as many columns lies in memory")]
+Exponent = Annotated[float, bounded(-10, 20, "float32 holds no square of a smaller, and a larger leaves nothing")]
+Gap = Annotated[float, bounded(0, 3600, "nothing would be left to train on")]
+Penalties = Annotated[int, bounded(1, 200, "each takes the time of a fit")]
+Delay = Annotated[float, bounded(0, 60, "a haemodynamic response is over by 30 s")]
 
 
 class Context(Section):
@@ -27,7 +31,7 @@ class Context(Section):
     Not for annotations: each is read alone, after BOS.
     """
 
-    min: Whole | None = key(
+    min: Positions | None = key(
         None,
         "Every token sees at least so many tokens before it (fewer at the start of a text), and at most `max`. One "
         "window serves `max` - `min` + 1 tokens, so that a low `min` is fast; equal values: one window per token.",
@@ -36,7 +40,7 @@ class Context(Section):
         example=192,
         mark=OURS,
     )
-    max: Whole = key(
+    max: Positions = key(
         256,
         "Every token sees at most so many before it.",
         "more than a minute of speech, and far below the positions that public models have",
@@ -78,13 +82,13 @@ class Activations(Section):
 class Lexical(Section):
     """The band N2: which words were heard, without meaning, order or context."""
 
-    dimensions: Count = key(
+    dimensions: Width = key(
         1000,
         "Of the fixed random projection of word identity.",
         "distances between words are kept to some 3 %",
         mark=OURS,
     )
-    components: Count = key(
+    components: Width = key(
         50,
         "Principal components of the training rows that are kept of it.",
         "times four delays still a narrow band beside thousands of scans, which the fast solver needs",
@@ -136,7 +140,7 @@ class Encoding(Section):
     Blocks of permutations and of the bootstrap have 20 scans or more; autocorrelation may widen them.
     """
 
-    delays: Annotated[list[NotNegative], Field(min_length=1), Unique()] = key(
+    delays: Annotated[list[Delay], Field(min_length=1), Unique()] = key(
         [2, 4, 6, 8],
         "Finite-impulse-response delays, rounded to scans, inside runs, each on a scan of its own. What was heard "
         "during volumes or rows that were cut at the start of a run, or before it, reaches the rows after them.",
@@ -144,7 +148,7 @@ class Encoding(Section):
         unit="s",
         mark="Huth et al. 2016",
     )
-    delay_alternatives: list[Annotated[list[NotNegative], Field(min_length=2, max_length=2)]] = key(
+    delay_alternatives: list[Annotated[list[Delay], Field(min_length=2, max_length=2)]] = key(
         [],
         "Other delays that an analysis could have taken, as [first, last], each with every scan from the first to the "
         "last: sensitivity analyses with the first scaling, whose nuisance band has the same delays. `[2, 5]` gives "
@@ -170,7 +174,7 @@ class Encoding(Section):
         "scaling costs about a fit",
         mark=OURS,
     )
-    components: Count = key(
+    components: Width = key(
         100,
         "Principal components of the scaling `pca`, the same for all models.",
         "below the width of every model of the registry (128 of Pythia 14M), so that all have as many",
@@ -191,10 +195,10 @@ class Encoding(Section):
         "alignment that word identity explains needs no model of language",
         mark=OURS,
     )
-    alphas: tuple[float, float, Count] = key(
+    alphas: tuple[Exponent, Exponent, Penalties] = key(
         (-1, 5, 10),
-        "Penalties on the language model's band, [low, high, number]: log10 of the ends, the lower first, and how "
-        "many. Kernels have mean training diagonal 1.",
+        "Penalties on the language model's band, [low, high, number]: log10 of the ends (-1 is 0.1), the lower first, "
+        "and how many. Kernels have mean training diagonal 1.",
         "from almost no shrinkage to almost nothing left; a job warns where many voxels choose an end",
         unit="log10",
         strict=False,
@@ -205,7 +209,7 @@ class Encoding(Section):
         "both ends, so that a voxel can do without either band",
     )
     split: Split = section(Split)
-    gap_seconds: NotNegative = key(
+    gap_seconds: Gap = key(
         20,
         "Least gap beside a held-out block of a single run; the longest delay plus the response's autocorrelation may "
         "widen it.",

@@ -13,16 +13,19 @@ from triphase.config.schema.base import (
     Language,
     Name,
     NotNegative,
-    Positive,
     Repository,
     Revision,
     Section,
+    Seed,
     Share,
     Text,
     Unique,
     Whole,
+    bounded,
     key,
 )
+
+Steps = Annotated[int, bounded(0, 100_000_000, "they are trained one after another")]
 
 
 class Checkpoint(Entry):
@@ -53,7 +56,7 @@ class Chosen(Entry):
 
     model_config = {"json_schema_extra": {"minProperties": 1, "maxProperties": 1}}
 
-    log_spaced: Annotated[int, Field(ge=2)] | None = key(
+    log_spaced: Annotated[int, bounded(2, 10_000, "no series has so many")] | None = key(
         None,
         "That many: step 0 where there is one, the last, and between them those nearest to even steps of log tokens.",
         "another way is chosen",
@@ -90,13 +93,13 @@ class Tokenizer(Section):
     """Tokenizer of a model that is trained here."""
 
     kind: Literal["bpe", "wordpiece"] = key(MISSING, "Algorithm.", example="bpe")
-    vocabulary: Annotated[int, Field(ge=50)] = key(MISSING, "Size of the vocabulary.", example=2000)
+    vocabulary: Annotated[int, bounded(50, 1_000_000, "memory")] = key(MISSING, "Size of the vocabulary.", example=2000)
 
 
 class Corpus(Entry):
     """What a model is trained on here: invented language (`words`, `mixture`), or a text (`path`, `from`, `to`)."""
 
-    words: Annotated[int, Field(ge=1000)] | None = key(
+    words: Annotated[int, bounded(1000, 1_000_000_000, "they lie in memory")] | None = key(
         None, "Words of invented language.", "a text is read", unit="words", example=700000
     )
     mixture: dict[Literal["stories", "facts", "questions", "instructions"], Share] | None = key(
@@ -124,20 +127,24 @@ class Recipe(Section):
     `context`.
     """
 
-    seed: Whole = key(MISSING, "Seeds weights and data.", example=11)
+    seed: Seed = key(MISSING, "Seeds weights and data.", example=11)
     architecture: Literal["gpt_neox", "olmo2", "llama"] = key(MISSING, "Of transformers.", example="gpt_neox")
-    layers: Count = key(MISSING, "Depth.", example=3)
-    width: Annotated[int, Field(ge=4)] = key(MISSING, "Size of hidden states; a multiple of 2 x `heads`.", example=64)
-    heads: Count = key(MISSING, "Attention heads.", example=4)
-    context: Annotated[int, Field(ge=8)] = key(
+    layers: Annotated[int, bounded(1, 200, "deeper ones are not trained here")] = key(MISSING, "Depth.", example=3)
+    width: Annotated[int, bounded(4, 16_384, "wider ones are not trained here")] = key(
+        MISSING, "Size of hidden states; a multiple of 2 x `heads`.", example=64
+    )
+    heads: Annotated[int, bounded(1, 1024, "no width is shared by so many")] = key(
+        MISSING, "Attention heads.", example=4
+    )
+    context: Annotated[int, bounded(8, 131_072, "longer ones are not trained here")] = key(
         MISSING, "Length of a sequence; at least `activations/context/max` + 2.", unit="tokens", example=80
     )
-    batch: Count = key(MISSING, "Sequences of a step.", example=8)
-    learning_rate: Positive = key(
+    batch: Annotated[int, bounded(1, 1_000_000, "they lie in memory")] = key(MISSING, "Sequences of a step.", example=8)
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = key(
         MISSING, "Peak; reached linearly over `warmup` steps, then a cosine to a tenth.", example=0.004
     )
-    warmup: Whole = key(MISSING, "Steps to the peak.", unit="steps", example=60)
-    saves: Annotated[list[Whole], Field(min_length=1), Unique()] = key(
+    warmup: Steps = key(MISSING, "Steps to the peak.", unit="steps", example=60)
+    saves: Annotated[list[Steps], Field(min_length=1), Unique()] = key(
         MISSING, "Steps that are kept; training ends with the last of them.", unit="steps", example=[0, 16, 64, 1024]
     )
     tokenizer: Tokenizer

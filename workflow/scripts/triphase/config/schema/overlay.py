@@ -12,7 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from triphase.config.places import Place
 
 Node = dict[str, Any]
-FACTS = ("unit", "why", "mark")
+FACTS = ("unit", "why", "mark", "bound")
 
 
 class _Plain(GenerateJsonSchema):
@@ -149,8 +149,13 @@ def described(schema: Node, node: Node, many: bool = False) -> str:
     if "items" in node:
         text += f" of {described(schema, node['items'], many=True)}"
     bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    text += " and".join(f" {sign} {node[name]:g}" for name, sign in bounds.items() if name in node)
+    text += " and".join(f" {sign} {_number(node[name])}" for name, sign in bounds.items() if name in node)
+    text += f" ({node['bound']})" if "bound" in node and not many else ""
     least, most = node.get("minItems"), node.get("maxItems")
     if least or most:
         text += f" ({f'exactly {most}' if least == most else f'at least {least}'})"
     return text
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"

@@ -15,12 +15,14 @@ from triphase.config.schema.base import (
     NotNegative,
     Positive,
     Section,
+    Seed,
     Share,
     SomeNames,
     Text,
     Texts,
     Unique,
     Whole,
+    bounded,
 )
 from triphase.core.errors import InputError, one_line
 
@@ -36,7 +38,7 @@ class SimulatedRegion(Section):
     """A region of simulated listeners; centres are in MNI space, mm."""
 
     name: Name
-    voxels: Count
+    voxels: Annotated[int, bounded(1, 100_000, "they lie in memory")]
     kind: Literal["language", "sensory", "control"]
     centres: Annotated[list[Annotated[list[float], Field(min_length=3, max_length=3)]], Field(min_length=1)]
 
@@ -44,8 +46,8 @@ class SimulatedRegion(Section):
 class Simulate(Section):
     """A data set that the demo stage makes."""
 
-    seed: Whole
-    volumes: Annotated[int, Field(ge=20)]
+    seed: Seed
+    volumes: Annotated[int, bounded(20, 100_000, "they lie in memory")]
     rois: Annotated[list[SimulatedRegion], Field(min_length=1)]
 
 

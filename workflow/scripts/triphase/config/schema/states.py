@@ -15,10 +15,12 @@ from triphase.config.schema.base import (
     Text,
     Texts,
     Unique,
-    Whole,
+    bounded,
     key,
     section,
 )
+
+Shots = Annotated[int, bounded(0, 1000, "no model reads so many")]
 
 
 class Concept(Entry):
@@ -30,7 +32,7 @@ class Concept(Entry):
     missing: list[Text] | None = key(
         None, 'Values of the label that mean "does not apply".', "none", example=["none", "n/a"]
     )
-    bins: Annotated[int, Field(ge=2)] | None = key(
+    bins: Annotated[int, bounded(2, 100, "each class needs 20 words")] | None = key(
         None, "A numeric label is cut into so many quantiles.", "the label's values are classes", example=4
     )
 
@@ -77,7 +79,7 @@ class Mechanism(Section):
     tokens of the stimulus, evenly spaced, without overlap.
     """
 
-    length: Annotated[int, Field(ge=3)] = key(
+    length: Annotated[int, bounded(3, 2**23, "no model reads so far")] = key(
         50,
         "Random tokens of a sequence before they come again. Twice as many and one position must fit the model.",
         "as in common demonstrations of induction heads; twice as many fit every model of the registry",
@@ -95,7 +97,7 @@ class Mechanism(Section):
 class States(Section):
     """Internal states of a checkpoint: geometry, probes, similarity to other checkpoints, mechanism."""
 
-    words: Annotated[int, Field(ge=40)] = key(
+    words: Annotated[int, bounded(40, 20_000, "distances of all pairs lie in memory: 3 GB")] = key(
         2000,
         "Subsample for intrinsic dimension, and for comparisons of checkpoints and of layers, the same at every "
         "checkpoint: the estimates depend on its size.",
@@ -121,7 +123,7 @@ class Evaluation(Entry):
     name: Name = key(MISSING, "Its name in results.", example="arc_easy")
     task: Text = key(MISSING, "A YAML of `include_path`, or one of the harness's own tasks.", example="arc_easy")
     metric: Literal["acc", "acc_norm", "exact_match"] = key(MISSING, "Which of its metrics.", example="acc_norm")
-    shots: Whole | None = key(None, "Examples before a question.", "the YAML's own number", example=5)
+    shots: Shots | None = key(None, "Examples before a question.", "the YAML's own number", example=5)
     data: Text | None = key(
         None,
         "Data file in place of the YAML's; `{local_data}/…` lies below that folder.",
@@ -156,7 +158,7 @@ class Adherence(Entry):
             {"name": "plain", "task": "pubmedqa_plain", "labels": []},
         ],
     )
-    shots: Whole | None = key(None, "Examples before a question.", "0", example=2)
+    shots: Shots | None = key(None, "Examples before a question.", "0", example=2)
     limit: Count | None = key(None, "First so many items.", "all", example=200)
 
 

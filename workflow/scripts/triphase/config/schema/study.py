@@ -14,11 +14,12 @@ from triphase.config.schema.base import (
     Positive,
     Repository,
     Section,
+    Seed,
     Share,
     Text,
     Texts,
     Unique,
-    Whole,
+    bounded,
     key,
     section,
 )
@@ -27,7 +28,9 @@ from triphase.config.schema.encoding import Activations, Encoding
 from triphase.config.schema.models import Model
 from triphase.config.schema.states import States, Tasks
 
-Replicates = Annotated[int, Field(ge=100)]
+Replicates = Annotated[int, bounded(100, 100_000, "memory and time grow with them, and nothing here is read so finely")]
+AtATime = Annotated[int, bounded(1, 1024, "no server takes so many")]
+Tries = Annotated[int, bounded(0, 100, "the pauses between them grow")]
 
 
 class Headline(Section):
@@ -138,8 +141,8 @@ class Execution(Section):
         "lowrank where the nuisance bands are narrow, else himalaya",
         example="himalaya",
     )
-    transfers: Count = key(4, "Downloads at a time.", "more are rarely faster, and servers refuse many")
-    retries: Whole = key(
+    transfers: AtATime = key(4, "Downloads at a time.", "more are rarely faster, and servers refuse many")
+    retries: Tries = key(
         3,
         "Further tries after a failure that may pass (a lost connection, a busy server), with growing pauses.",
         "what fails four times mostly goes on failing",
@@ -171,7 +174,7 @@ class Study(Section):
     """The config of a study."""
 
     study: Name = key(MISSING, "Name of the study; its results lie in `results/<study>/`.", example="my-study")
-    seed: Whole = key(
+    seed: Seed = key(
         0,
         "Seeds permutations, bootstrap draws, subsamples and label shuffles. Data sets and models made here have "
         "seeds of their own.",
