@@ -125,10 +125,10 @@ def dataset_figures(name):
                 sys.exit(done.stdout[-5000:])
             (total,) = [line.split() for line in done.stdout.splitlines() if line.startswith("total     -")]
             sizes[what] = f"{total[2]} files, {' '.join(total[3:5])}"
-        done, seconds = run(f"results/{study}/sources/{subject}.json", everything)
+        done, seconds = run(f"results/{study}/sources/subjects/{subject}.json", everything)
         errors = [line for line in done.stdout.splitlines() if line.startswith("fetch_responses: error:")]
         told = all(text in "".join(errors) for text in (name, "commit", "cannot be had", "go online", "datalad get"))
-        written = (project.folder / f"results/{study}/sources/{subject}.json").exists()
+        written = (project.folder / f"results/{study}/sources/subjects/{subject}.json").exists()
         subprocess.run(["chmod", "-R", "u+w", folder], check=True)
     slowest = max(times.values())
     right = done.returncode == 1 and len(errors) == 1 and told and not written

@@ -10,7 +10,7 @@ TARGET = "results/tiny/responses/sub-01.zarr.zip"
 
 def raw_files(run):
     """Which of the subject's annexed files are there, by path."""
-    files = read_json(run.folder / "results/tiny/sources/sub-01.json")["files"]
+    files = read_json(run.folder / "results/tiny/sources/subjects/sub-01.json")["files"]
     paths = [run.folder / file["path"] for group in files.values() for file in group.values()]
     return {path.name: path.is_file() for path in paths if path.is_symlink()}
 

@@ -253,7 +253,7 @@ def test_both_through_snakemake(dataset, project):
     assert done.returncode == 0, done.stdout
     assert re.search(rf"^{dataset.name} +{subject} +response +\d+ +[\d.]+ [MG]B +0 B +[\d.]+ [MG]B$", done.stdout, re.M)
     assert json.loads((project.folder / f"results/{dataset.name}/sources/plan.json").read_text())["total"]["files"]
-    manifest = f"results/{dataset.name}/sources/{subject}.json"
+    manifest = f"results/{dataset.name}/sources/subjects/{subject}.json"
     done = project.snakemake(manifest, overlay=overlay, env=OFFLINE)
     assert done.returncode != 0
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("fetch_responses: error:")]

@@ -66,7 +66,7 @@ def test_scores_have_their_parts_and_their_provenance(run):
     assert result["p"].min() >= 1 / 1001 and result["p"].max() <= 1
     manifest = read_json(run.results / "models/neox/step64.json")
     assert result.attrs["commit"] == manifest["commit"] and result.attrs["fingerprint"] == manifest["fingerprint"]
-    source = read_json(run.results / "sources/sub-01.json")
+    source = read_json(run.results / "sources/subjects/sub-01.json")
     assert read_arrays(run.results / "responses/sub-01.zarr.zip").attrs["dataset_commit"] == source["commit"]
 
 

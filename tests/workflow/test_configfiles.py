@@ -103,5 +103,5 @@ def test_mistakes_of_files_and_command_line_are_told_together(project):
     assert done.returncode != 0 and "Traceback" not in done.stdout
     told = done.stdout[done.stdout.index("config: 3 mistakes") :].splitlines()
     assert told[1].startswith("wrong.yaml, line 7: encoding/delay: no such key (here [2]); did you mean delays?")
-    assert told[2] == "wrong.yaml, line 8: encoding/gap_seconds: -1 must be a number >= 0"
-    assert told[3] == "--config: seed: -4 must be an integer >= 0"
+    assert told[2].startswith("wrong.yaml, line 8: encoding/gap_seconds: -1 must be a number >= 0 and <= 3600")
+    assert told[3] == "--config: seed: -4 must be an integer >= 0 and <= 4294967295 (what random generators take)"

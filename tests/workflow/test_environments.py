@@ -90,7 +90,7 @@ def test_a_package_that_is_missing_is_noticed(tmp_path):
 
 # One job in each environment, of those that take little time.
 JOBS = {
-    "analysis": ("compare_checkpoints", "states/pairs/neox/step16_to_step0.parquet"),
+    "analysis": ("compare_checkpoints", "states/pairs/neox/step16/step0.parquet"),
     "data": ("fetch_stimuli", "sources/stimuli.json"),
     "encoding": ("fit_encoding", "encoding/neox/step0/1.zarr.zip"),
     "figures": ("draw_figure", "figures/integrity_neox.png"),

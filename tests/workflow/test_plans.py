@@ -106,7 +106,7 @@ def test_a_checkpoint_that_the_lock_says_to_be_missing_has_no_jobs(tmp_path):
     assert plan.returncode == 0, plan.stdout
     counts = job_counts(plan.stdout)
     assert {counts[rule] for rule in CHECKPOINT_JOBS} == {2} and counts["compare_checkpoints"] == 1
-    assert "step1000_to_step0.parquet" in plan.stdout, "the one before is the one before that is there"
+    assert "step1000/step0.parquet" in plan.stdout, "the one before is the one before that is there"
     (line,) = [line for line in plan.stdout.splitlines() if "left out" in line]
     assert line.endswith("p/step512") and "the nearest of 2 are step0, step1000" not in line
     # Under `error` its fetch is planned, and refuses.
@@ -146,7 +146,7 @@ def test_files_of_the_own_folder_are_inputs(project, real_data):
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    plan = inputs("results/alice/sources/s18.json")
+    plan = inputs("results/alice/sources/subjects/s18.json")
     for name in ("6mm/s18-timecourses.txt", "s18-rp_"):
         assert f"{real_data}/alice/roi/{name}" in plan
     plan = inputs("results/alice/demo/models/alice-neox.json")

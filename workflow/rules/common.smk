@@ -1,4 +1,5 @@
 # Resolves the config and derives the names and lists that the rule files use. Reads config and lock only.
+import re
 import time
 from operator import attrgetter
 from pathlib import Path
@@ -46,11 +47,16 @@ CHECKPOINT = f"{OUT}/models/{{model}}/{{checkpoint}}.json"
 ENCODING = f"{OUT}/encoding/{{model}}/{{checkpoint}}/{{layer}}.zarr.zip"
 
 
+def one_of(names):
+    """Pattern of a wildcard that is one of some names, in which a dot is a dot."""
+    return "|".join(sorted({re.escape(name) for name in names}))
+
+
 wildcard_constraints:
-    model="|".join(MODELS),
-    checkpoint="|".join({entry["checkpoint"] for entry in SERIES}),
-    reference="|".join({entry["checkpoint"] for entry in SERIES}),
-    subject="|".join(STUDY.subjects),
+    model=one_of(MODELS),
+    checkpoint=one_of(entry["checkpoint"] for entry in SERIES),
+    reference=one_of(entry["checkpoint"] for entry in SERIES),
+    subject=one_of(STUDY.subjects),
     layer=r"\d+",
 
 

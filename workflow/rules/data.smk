@@ -1,6 +1,6 @@
 # The data report: what was found of the study's data set, before any model is looked at.
 # Reads:  responses/{subject}.zarr.zip, responses/ceiling.parquet, responses/ceiling_rois.parquet,
-#         sources/stimuli.json, sources/{subject}.json, stimuli/words.parquet
+#         sources/stimuli.json, sources/subjects/{subject}.json, stimuli/words.parquet
 #         stimuli/sound.parquet where its envelope is a nuisance
 # Writes: responses/description.json        the numbers: subjects, runs, ceilings, lag of words against responses
 #         responses/gap.json                where blocks of one run are held out: score against the gap beside them
@@ -10,7 +10,7 @@
 rule describe_data:
     input:
         responses=RESPONSES,
-        manifests=expand(f"{OUT}/sources/{{subject}}.json", subject=STUDY.subjects),
+        manifests=expand(f"{OUT}/sources/subjects/{{subject}}.json", subject=STUDY.subjects),
         stimuli=f"{OUT}/sources/stimuli.json",
         words=WORDS,
         regions=f"{OUT}/responses/ceiling_rois.parquet",

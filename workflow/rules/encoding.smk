@@ -3,12 +3,12 @@
 #         activations/{model}/{checkpoint}.zarr.zip, integrity.parquet
 # Writes: encoding/shared.zarr.zip                        what does not depend on a model
 #         encoding/{model}/{checkpoint}/{layer}.zarr.zip  scores per voxel, draws per region
-#         encoding/{model}/changes/{checkpoint}_to_{reference}.zarr.zip  maps, for the references in states/references
-#         encoding/{model}/changes/{checkpoint}_to_{reference}.parquet   their regions
+#         changes/{model}/{checkpoint}/{reference}.zarr.zip  maps, for the references in states/references
+#         changes/{model}/{checkpoint}/{reference}.parquet   their regions
 #         changes.parquet                                                tidy, the whole study
 
 SHARED = f"{OUT}/encoding/shared.zarr.zip"
-CHANGE = f"{OUT}/encoding/{{model}}/changes/{{checkpoint}}_to_{{reference}}"
+CHANGE = f"{OUT}/changes/{{model}}/{{checkpoint}}/{{reference}}"
 CHANGES = [f"{OUT}/changes.parquet"] if PAIRS else []
 
 

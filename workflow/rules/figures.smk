@@ -8,7 +8,7 @@ rule draw_figure:
     output:
         files=[figure_file("png"), f"{OUT}/figures/{{figure}}.svg"],
     wildcard_constraints:
-        figure="|".join(name for name, drawing in DRAWINGS.items() if not drawing.figure.page),
+        figure=one_of(name for name, drawing in DRAWINGS.items() if not drawing.figure.page),
     conda:
         "../../envs/figures.yaml"
     params:
@@ -28,4 +28,4 @@ use rule draw_figure as draw_page with:
     output:
         files=[figure_file("html")],
     wildcard_constraints:
-        figure="|".join(name for name, drawing in DRAWINGS.items() if drawing.figure.page),
+        figure=one_of(name for name, drawing in DRAWINGS.items() if drawing.figure.page),

@@ -1,5 +1,5 @@
 # Brain responses, cleaned, and how much of them could be predicted.
-# Reads:  sources/{subject}.json, stimuli/words.parquet, sources/atlas.json where regions are an atlas'
+# Reads:  sources/subjects/{subject}.json, stimuli/words.parquet, sources/atlas.json where regions are an atlas'
 # Writes: responses/{subject}.zarr.zip     (time, voxel)
 #         responses/ceiling.parquet        reliability and ceiling of every subject and voxel, with interval
 #         responses/ceiling_rois.parquet   ceiling of every region: each subject, and their mean
@@ -7,7 +7,7 @@
 
 rule clean_responses:
     input:
-        manifest=f"{OUT}/sources/{{subject}}.json",
+        manifest=f"{OUT}/sources/subjects/{{subject}}.json",
         words=WORDS,
         atlas=[f"{OUT}/sources/atlas.json"] if STUDY.atlas else [],
     output:

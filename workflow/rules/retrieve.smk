@@ -1,11 +1,16 @@
 # What the study reads from outside: files of the data set (DataLad) and of the user's own folder, checkpoints.
 # Reads:  the data set at dataset.url, local_data; demo/dataset.json where the data set is made here
-# Writes: sources/stimuli.json, sources/{subject}.json   (path, annex key and bytes of every file, data-set commit)
+# Writes: sources/stimuli.json, sources/subjects/{subject}.json   (path, annex key and bytes of every file, data-set commit)
 #         sources/atlas.json                             (the same of an atlas that is fetched)
 #         sources/plan.json                              (what would be downloaded; only when plan_download is asked for)
 #         models/{model}/{checkpoint}.json               (commit, files and fingerprint of a checkpoint, its shape)
 #         models/lock.json                               (commits of all checkpoints; only when lock_checkpoints is asked for,
 #                                                        which writes the study's lock, config/locks/{study}.json)
+
+# A lock that the config names and that is not there pins nothing: a slip of the pen, but before it is made. Targets are
+# known to no rule file, so the command is read.
+if workflow.is_main_process and "lock_checkpoints" not in sys.argv and STUDY.named_lock_missing:
+    raise WorkflowError(f"config: {STUDY.named_lock_missing}")
 
 # A data set that the demo stage makes has to be made first.
 DEMO_DATASET = [f"{OUT}/demo/dataset.json"] if DATASET["simulate"] else []
@@ -30,7 +35,7 @@ rule fetch_responses:
         demo=DEMO_DATASET,
         local=lambda w: STUDY.own_responses(w.subject),
     output:
-        manifest=f"{OUT}/sources/{{subject}}.json",
+        manifest=f"{OUT}/sources/subjects/{{subject}}.json",
     conda:
         "../../envs/data.yaml"
     resources:

@@ -4,10 +4,10 @@
 # Writes: states/{model}/{checkpoint}.parquet
 #         states/identity.parquet                                    probes on word identity, which know no model
 #         states/mechanism/{model}/{checkpoint}.parquet              only where the config has states/mechanism
-#         states/pairs/{model}/{checkpoint}_to_{reference}.parquet   for the references in states/references
+#         states/pairs/{model}/{checkpoint}/{reference}.parquet   for the references in states/references
 
 MECHANISM = [f"{OUT}/states/mechanism/{{model}}/{{checkpoint}}.parquet"] if config["states"]["mechanism"] else []
-SIMILARITY = f"{OUT}/states/pairs/{{model}}/{{checkpoint}}_to_{{reference}}.parquet"
+SIMILARITY = f"{OUT}/states/pairs/{{model}}/{{checkpoint}}/{{reference}}.parquet"
 
 
 rule measure_states:

@@ -50,9 +50,11 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path):
     assert first == "4 mistakes" and [line.split(": ")[0] for line in lines] == [
         f"0.yaml, line {n}" for n in (11, 13, 14, 15)
     ]
-    assert lines[0].endswith("seed: -1 must be an integer >= 0")
+    assert lines[0].endswith("seed: -1 must be an integer >= 0 and <= 4294967295 (what random generators take)")
     assert "encoding/delay: no such key (here 2); did you mean delays? there are alphas, " in lines[1]
-    assert lines[2].endswith('encoding/gap_seconds: "soon" must be a number >= 0')
+    assert lines[2].endswith(
+        'encoding/gap_seconds: "soon" must be a number >= 0 and <= 3600 (nothing would be left to train on)'
+    )
     assert "executoin: no such key (here {}); did you mean execution?" in lines[3]
 
 
@@ -71,11 +73,12 @@ def test_rules_between_keys_are_told_together_too(tmp_path):
 def test_a_value_is_looked_for_where_it_was_said_last(tmp_path):
     over = "seed: -2\nmodels:\n  - {name: p, family: pythia, size: 160m, checkpoints: {log_spaced: 1}}\n"
     assert said(tmp_path, STUDY + "seed: -1\n", over)[1:] == [
-        "1.yaml, line 1: seed: -2 must be an integer >= 0",
-        "1.yaml, line 3: models/p/checkpoints/log_spaced: 1 must be an integer >= 2 or null",
+        "1.yaml, line 1: seed: -2 must be an integer >= 0 and <= 4294967295 (what random generators take)",
+        "1.yaml, line 3: models/p/checkpoints/log_spaced: 1 must be an integer >= 2 and <= 10000 (no series has so "
+        "many) or null",
     ]
     assert said(tmp_path, STUDY, over.splitlines()[0], arguments={"seed": -3}) == [
-        "--config: seed: -3 must be an integer >= 0"
+        "--config: seed: -3 must be an integer >= 0 and <= 4294967295 (what random generators take)"
     ]
 
 

@@ -17,13 +17,22 @@ def tokens_seen(model: Section, checkpoint: Section) -> int:
     return int(checkpoint.get("tokens", checkpoint["step"] * model["tokens_per_step"]))
 
 
+# What names of files end in: one of a folder that did could be that of a file.
+SUFFIXES = (".json", ".parquet", ".zip")
+
+
 def check_names(config: Section) -> None:
-    """Names that become those of files differ in more than their case: file systems of macOS and Windows ignore it."""
+    """Names that become those of files differ in more than case, which macOS and Windows ignore, and end like none."""
     lists = {"models": config["models"], "dataset/subjects": config["dataset"]["subjects"]}
     lists |= {f"models/{model['name']}/checkpoints": model["checkpoints"] for model in config["models"]}
     for where, entries in lists.items():
         seen: dict[str, str] = {}
         for entry in entries:
+            if entry["name"].casefold().endswith(SUFFIXES):
+                raise InputError(
+                    f"{where}/{entry['name']}: must not end in {', '.join(SUFFIXES)}: it names folders beside files of "
+                    "results; leave the ending out"
+                )
             other = seen.setdefault(entry["name"].casefold(), entry["name"])
             if other != entry["name"]:
                 raise InputError(

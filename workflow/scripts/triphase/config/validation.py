@@ -106,7 +106,7 @@ def _shown(path: Place, content: Any) -> list[str]:
 
 def _said(schema: dict[str, Any], path: Place, value: Any, detail: Mapping[str, Any]) -> str:
     """What is wrong with a value, and what would be right."""
-    from triphase.config.schema.overlay import described, keys_at, node_at
+    from triphase.config.schema.overlay import FAR, described, keys_at, node_at
 
     if detail["type"] == "extra_forbidden":
         known = keys_at(schema, path[:-1])
@@ -120,7 +120,8 @@ def _said(schema: dict[str, Any], path: Place, value: Any, detail: Mapping[str, 
         return f"the key is missing; it must be {described(schema, node)}"
     if detail["type"] == "value_error":
         return f"{_text(value)} {detail['ctx']['error']}"
-    return f"{_text(value)} must be {described(schema, node)}"
+    most = detail["ctx"]["le"] if detail["type"] == "less_than_equal" else 0
+    return f"{_text(value)} must be {described(schema, node)}" + (f" and at most {most:g}" if most >= FAR else "")
 
 
 def _text(value: Any) -> str:

@@ -18,6 +18,7 @@ from triphase.config.resolve import in_order, resolve_config
 from triphase.config.rules import absent_concepts, shortages, tokens_seen
 from triphase.config.selection import shared_lines
 from triphase.core.digest import script_digest
+from triphase.core.folders import placed
 from triphase.core.plugins import find_plugins, load_plugins
 from triphase.core.types import Entries, Section
 from triphase.sources.local_data import below_local_data
@@ -30,6 +31,7 @@ from triphase.sources.manifest import (
     study_files,
     subject_files,
 )
+from triphase.sources.named_paths import check_named_paths
 from triphase.tasks import plan
 
 # A function of a job's wildcards.
@@ -45,11 +47,13 @@ class Study:
     project : the folder of the Snakefile
     config : dict, as `triphase.config.resolve.resolve_config` returns it
     models : dict of name to model, with the commits of the lock
+    lock_is_named : whether the config names its lock
     """
 
     project: str
     config: Section
     models: dict[str, Section]
+    lock_is_named: bool = False
 
     @classmethod
     def load(cls, config: Section, project: str, sources: Sources) -> "Study":
@@ -60,15 +64,26 @@ class Study:
         InputError : a plugin, the config, the lock or the user's own folder is not what it should be
         """
         config = merged(config, sources.arguments)
+        lock_is_named = bool(config.get("lock"))
         load_plugins(config.get("plugins", []))  # first, because what they add may be named in the config
         own = config.get("local_data") or os.environ.get("TRIPHASE_TEST_DATA") or None
         config = in_order(resolve_config({**config, "local_data": own}, project, sources))
         models = apply_lock(config["models"], read_lock(config["lock"]), config["integrity"])
+        check_named_paths(config, sources)
         for root, folder in own_folders(config["dataset"], own).items():
             check_local(study_files(config, root), folder, config["dataset"].get("local_data_hint"), root)
-        study = cls(project, config, {model["name"]: model for model in models})
+        study = cls(project, config, {model["name"]: model for model in models}, lock_is_named)
         assert study.task_jobs is not None  # what is wrong with a task is said before any job
         return study
+
+    @property
+    def named_lock_missing(self) -> str:
+        """A message where the config names a lock that is not there; empty where it does not, or it is."""
+        path = self.config["lock"]
+        if self.lock_is_named and not Path(path).is_file():
+            remedy = "make it with `snakemake lock_checkpoints`, or leave the key out to pin nothing"
+            return f"lock: there is no file {path!r}; {remedy}"
+        return ""
 
     @cached_property
     def plugins(self) -> list[Path]:
@@ -158,7 +173,7 @@ class Study:
         path = (self.config["states"]["mechanism"] or {}).get("unseen")
         if below := below_local_data(path):
             return self._own_files("local_data", [below])
-        return [path] if path else []
+        return [str(placed(path))] if path else []
 
     @cached_property
     def task_jobs(self) -> Entries:

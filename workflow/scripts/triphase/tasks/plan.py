@@ -12,6 +12,7 @@ from pathlib import Path
 
 from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
+from triphase.core.folders import placed
 from triphase.core.types import Entries
 from triphase.sources.local_data import below_local_data, whole_path
 from triphase.tasks.adherence import check_variants
@@ -133,7 +134,7 @@ def _task_files(include_path):
     """Task name to (YAML path, content) over all folders; the first of two files with one name counts."""
     found = {}
     for folder in include_path:
-        for path in sorted(Path(folder).rglob("*.yaml")):
+        for path in sorted(placed(folder).rglob("*.yaml")):
             content = _read_yaml(path)
             if isinstance(content.get("task"), str):
                 found.setdefault(content["task"], (path, content))
@@ -187,7 +188,8 @@ def _data_files(entry, content, local_data):
             "or the YAML dataset_kwargs: data_files"
         )
     files = files if isinstance(files, dict) else {split: files}
-    return {name: [paths] if isinstance(paths, str) else list(paths) for name, paths in files.items()}
+    listed = {name: [paths] if isinstance(paths, str) else list(paths) for name, paths in files.items()}
+    return {name: [str(placed(path)) for path in paths] for name, paths in listed.items()}
 
 
 def _fetched(hub, task, shots):

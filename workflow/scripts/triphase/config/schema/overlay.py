@@ -12,6 +12,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from triphase.config.places import Place
 
 Node = dict[str, Any]
+# Bounds that nobody reaches but by a slip are told to whoever does.
+FAR = 2**53
 FACTS = ("unit", "why", "mark", "bound")
 
 
@@ -149,8 +151,9 @@ def described(schema: Node, node: Node, many: bool = False) -> str:
     if "items" in node:
         text += f" of {described(schema, node['items'], many=True)}"
     bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    text += " and".join(f" {sign} {_number(node[name])}" for name, sign in bounds.items() if name in node)
-    text += f" ({node['bound']})" if "bound" in node and not many else ""
+    said = {name: sign for name, sign in bounds.items() if abs(node.get(name, FAR)) < FAR}
+    text += " and".join(f" {sign} {_number(node[name])}" for name, sign in said.items())
+    text += f" ({node['bound']})" if "bound" in node and "maximum" in said and not many else ""
     least, most = node.get("minItems"), node.get("maxItems")
     if least or most:
         text += f" ({f'exactly {most}' if least == most else f'at least {least}'})"
