@@ -69,6 +69,28 @@ def test_no_embedded_name_is_in_the_alice_study():
     assert "embedded" not in str(config["dataset"])
 
 
+@pytest.mark.parametrize("names", [("neox", "NEOX"), ("a.json", "b"), ("x.ZARR.zip", "b")])
+@pytest.mark.parametrize("entries", ["models", "checkpoints", "subjects"])
+def test_names_whose_files_would_collide_are_refused(entries, names):
+    config = copy.deepcopy(EMBEDDED)
+    if entries == "models":
+        for model, name in zip(config["models"], names, strict=False):
+            model["name"] = name
+    elif entries == "checkpoints":
+        for checkpoint, name in zip(config["models"][0]["checkpoints"], names, strict=False):
+            checkpoint["name"] = name
+    else:
+        config["dataset"].pop("subjects", None)
+        config["dataset"]["overrides"] = {"subjects": [{"name": name, "id": "01"} for name in names]}
+    with pytest.raises(InputError, match="differs from 'neox' in its case alone|must not end in .json"):
+        resolve_config(config, ROOT)
+
+
+def test_a_filter_that_leaves_nothing_of_the_responses_is_refused():
+    with pytest.raises(InputError, match="responses/high_pass: 0.4 Hz would leave nothing .* 0.25 Hz; 0.01 is usual"):
+        resolve_config(EMBEDDED | {"responses": {"high_pass": 0.4}}, ROOT)
+
+
 def broken(change):
     config = copy.deepcopy(EMBEDDED)
     change(config)

@@ -1,6 +1,7 @@
 """Mistakes in config files: all at once, each with its key, its value, what would be right, its file and line."""
 
 import copy
+import json
 import re
 
 import pytest
@@ -210,3 +211,46 @@ def test_whatever_stands_in_a_config_ends_well_or_in_one_clear_error(tmp_path_fa
         resolve_config(content, ROOT, Sources([file]))
     except InputError as error:
         assert all(line.strip() for line in str(error).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: 3:20\n", "seed: 3:20 is read as 200 (YAML takes colons for base 60); write 200, or put it in quotes"),
+        ("seed: 010\n", "seed: 010 is read as 8 (YAML takes a leading 0 for base 8); write 8, or put it in quotes"),
+        ("encoding: {gap_seconds: 1:30.5}\n", "encoding/gap_seconds: 1:30.5 is read as 90.5 (YAML takes colons for"),
+        ("local_data: no\n", "(YAML reads no as true or false; put text in quotes)"),
+        ("local_data: 2024-01-01\n", "(YAML reads 2024-01-01 as a date; put text in quotes)"),
+        ("seed: 1\nseed: 2\n", "seed: the key stands twice, in lines 11 and 12; keep one of them"),
+    ],
+)
+def test_what_yaml_reads_otherwise_than_it_looks_is_told(tmp_path, text, message):
+    line = said(tmp_path, STUDY + text)[-1]
+    assert message in line and line.startswith("0.yaml, line 11: ")
+
+
+def test_numbers_in_quotes_and_usual_numbers_are_what_they_look_like(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: '3:20'\nb: 0\nc: 0.5\nd: 1_000\ne: 0x10\nf: 10:\n")
+    (tmp_path / "b.yaml").write_text("a: [0, 00:x, 1:99, -0.0, 1e3, 09]\n")
+    assert not Sources([tmp_path / "a.yaml", tmp_path / "b.yaml"]).surprises()
+
+
+def bounded_keys():
+    """Every number of the config with bounds: its path without lists, and the bounds."""
+    for path, node, leaf in keys(json_schema(Study)):
+        for form in node.get("anyOf", [node]):
+            if leaf and "[]" not in path and form.get("type") in ("integer", "number") and "const" not in form:
+                yield path, form
+
+
+@pytest.mark.parametrize(("path", "form"), bounded_keys(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_number_has_an_upper_bound_and_what_is_beyond_is_told(tmp_path, path, form):
+    most = form.get("maximum", form.get("exclusiveMaximum"))
+    assert most is not None, f"{path}: any number goes"
+    if path.startswith("models/"):
+        return  # a model's keys stand in a list
+    change = value = most * 10 if form["type"] == "number" else int(most) * 10 + 1
+    for part in reversed(path.split("/")):
+        change = {part: change}
+    line = said(tmp_path, STUDY, yaml.safe_dump(change))[-1]
+    assert f"{path}: {json.dumps(value)} must be" in line and ("<" in line or "at most" in line)

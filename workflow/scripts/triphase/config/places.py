@@ -64,7 +64,9 @@ class Sources:
         """A remark where the text of a value looks like one thing and was read as another: no, 2024-01-01."""
         rank, *_ = self.place(path)
         node = _node(_composed(self.files[rank]), path) if rank < len(self.files) else None
-        kind = READ_AS.get(node.tag) if node and node.id == "scalar" and not node.style else None
+        if node is None or node.id != "scalar" or node.style:
+            return ""
+        kind = READ_AS.get(node.tag)
         if kind is None or node.value.lower() in ("true", "false", "null"):
             return ""
         return f" (YAML reads {node.value or 'nothing'} as {kind}; put text in quotes)"
