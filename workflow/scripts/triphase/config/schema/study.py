@@ -7,7 +7,6 @@ from pydantic import Field
 from triphase.config.schema.base import (
     MISSING,
     OURS,
-    Count,
     InnerShare,
     Name,
     NotNegative,
@@ -29,6 +28,7 @@ from triphase.config.schema.models import Model
 from triphase.config.schema.states import States, Tasks
 
 Replicates = Annotated[int, bounded(100, 100_000, "memory and time grow with them, and nothing here is read so finely")]
+Batch = Annotated[int, bounded(1, 1_000_000, "they lie in memory")]
 AtATime = Annotated[int, bounded(1, 1024, "no server takes so many")]
 Tries = Annotated[int, bounded(0, 100, "the pauses between them grow")]
 
@@ -121,14 +121,14 @@ class Execution(Section):
         "uses what is there",
         example="cpu",
     )
-    activation_batch: Literal["auto"] | Count = key(
+    activation_batch: Literal["auto"] | Batch = key(
         "auto",
         "Windows of a batch. Where memory does not suffice a batch is halved, and the run goes on.",
         "by the device",
         unit="windows",
         example=8,
     )
-    task_batch: Count = key(
+    task_batch: Batch = key(
         64,
         "Most prompts of a batch; on a CPU its tokens are bounded as well.",
         "enough short prompts to keep a GPU busy",
