@@ -40,7 +40,9 @@ def methods(source: Methods) -> tuple[str, str]:
     text = render("methods.md", **_values(source))
     cited = set(re.findall(r"\[@(\w+)\]", text))
     entries = re.split(r"\n(?=@)", plain("methods.bib"))
-    return text, "\n".join(entry for entry in entries if re.match(r"@\w+\{(\w+),", entry)[1] in cited)
+    return text, "\n".join(
+        entry for entry in entries if (named := re.match(r"@\w+\{(\w+),", entry)) and named[1] in cited
+    )
 
 
 def _values(source: Methods) -> Section:
