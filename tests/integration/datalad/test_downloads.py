@@ -86,6 +86,26 @@ def test_checksums_are_verified_whatever_the_users_own_git_config_says(origin, t
     assert "checksum" in refused(origin, tmp_path)
 
 
+def test_kind_provenance_a_link_to_what_no_version_holds_is_refused(origin, tmp_path):
+    outside = tmp_path / "outside.nii"
+    outside.write_bytes(b"whatever lies there")
+    (origin / "bold_run-3.nii").symlink_to(outside)
+    (origin / "bold_run-4.nii").symlink_to("../outside.nii")
+    (origin / "bold_run-5.nii").symlink_to("words.tsv")
+    (origin / "bold_run-6.nii").symlink_to("bold_run-1.nii")
+    git(origin, "add", "-A")
+    git(origin, "commit", "-q", "-m", "links")
+    git(origin, "tag", "2.0.0")
+    for number, target in ((3, str(outside)), (4, "../outside.nii"), (6, "another link")):
+        files = {"response": {"run-1": f"bold_run-{number}.nii"}}
+        message = refused(origin, tmp_path, version="2.0.0", files=files)
+        assert (
+            f"bold_run-{number}.nii: a link to" in message and target in message and "read the file itself" in message
+        )
+    manifest = fetch(origin, tmp_path, version="2.0.0", files={"response": {"run-1": "bold_run-5.nii"}})
+    assert read(manifest) == b"word\n"
+
+
 def test_content_that_is_shorter_than_its_key_says_comes_again(origin, tmp_path, caplog):
     fetch(origin, tmp_path, files=BOTH)
     clone = next((tmp_path / "datasets").glob("mini-*"))

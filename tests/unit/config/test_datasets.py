@@ -66,14 +66,15 @@ def test_a_study_chooses_its_runs_and_test_runs():
 def test_a_source_says_the_path_of_every_role_of_its_files():
     entry = copy.deepcopy(SMALL)
     entry["datasets"][0]["sources"][0] |= {
-        "reader": "gifti", "path": "{subject}_{run}_{hemi}.gii", "mask": "mask_{hemi}.gii", "confounds": "c.tsv",
+        "reader": "gifti", "path": "{subject}_{run}_{hemi}.gii", "mask": "mask_{hemi}.gii",
+        "confounds": "{subject}_{run}.tsv",
         "rois": "rois.gii", "roi_table": None,
     }  # fmt: skip
     registry = {"datasets": {"embedded": entry["datasets"][0]}, "atlases": {}}
     source = resolve_dataset(NOTHING | {"name": "embedded"}, registry, study="mine")["source"]
     assert source["files"] == {
         "response_L": "{subject}_{run}_L.gii", "response_R": "{subject}_{run}_R.gii", "mask_L": "mask_L.gii",
-        "mask_R": "mask_R.gii", "confounds": "c.tsv", "rois": "rois.gii",
+        "mask_R": "mask_R.gii", "confounds": "{subject}_{run}.tsv", "rois": "rois.gii",
     }  # fmt: skip
     assert "path" not in source and "mask" not in source
 

@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Iterable
+from typing import NoReturn
 
 from triphase.config.formats import Format
 from triphase.config.places import Mistakes
@@ -139,6 +140,62 @@ def _check_source(where: str, source: Section, subjects: Entries | None) -> None
         require_known(f"{where}/regions", regions, source["columns"], "is not among its columns; there are")
     elif regions and not source.get("rois") and not reader.names_regions:
         raise InputError(f"{where}/regions: the source has no label image (rois), so it has no regions; use an atlas")
+
+
+def check_told_apart(dataset: Section) -> None:
+    """InputError where the paths of a study do not tell apart what it lists as different.
+
+    Two runs of a subject, or two subjects, that have one file would have the same responses: what is held out would
+    have been trained on, and repeats would agree perfectly. One file may hold several runs under a key each, as rows of
+    its own, or as hearings of one stimulus.
+
+    Parameters
+    ----------
+    dataset : dict, as `triphase.config.datasets.resolve_dataset` returns it
+    """
+    source = dataset["source"]
+    inside = [source[key] for key in READERS[source["reader"]].templates if source.get(key)]
+    for role, template in source["files"].items():
+        kind = role.partition("_")[0]
+        if kind not in ("response", "confounds"):
+            continue
+        seen: dict[tuple[str, ...], list[tuple[str, Section]]] = {}
+        for subject in dataset["subjects"]:
+            for run in dataset["runs"]:
+                names = {**subject, "run": subject.get("files", {}).get(run["name"], run["name"])}
+                names |= {"subject": subject["name"], "stimulus": run["stimulus"]}
+                held = [*inside, str(run.get("repeat"))] if kind == "response" else []
+                place = tuple(text.format(**names) for text in (template, *held))
+                others = seen.setdefault(place, [])
+                for other, heard in others:
+                    if not (kind == "response" and other == subject["name"] and _apart(heard, run)):
+                        _refuse_same(kind, template, (other, heard["name"]), (subject["name"], run["name"]))
+                others.append((subject["name"], run))
+
+
+def _apart(one: Section, other: Section) -> bool:
+    """Whether two runs are rows of one file of which none is in both."""
+    rows = sorted((run.get("first", 0), run.get("last", float("inf"))) for run in (one, other))
+    return bool(rows[0][1] < rows[1][0])
+
+
+def _refuse_same(kind: str, template: str, one: tuple[str, str], other: tuple[str, str]) -> NoReturn:
+    """InputError for two runs, or two subjects, with one file; each is (subject, run)."""
+    key = "path" if kind == "response" else kind
+    if one[0] != other[0]:
+        raise InputError(
+            f"dataset/source/{key}: {template!r} gives the subjects {one[0]!r} and {other[0]!r} the same file; it must "
+            "hold {subject} or {id}, and the ids must differ"
+        )
+    what, remedy = "confounds", "or be null"
+    if kind == "response":
+        what = "responses"
+        remedy = "or, where a file holds several, the source's key must, or the runs need `first` and `last`, or "
+        remedy += "`repeat` (hearings of one stimulus under repeats_key)"
+    raise InputError(
+        f"dataset/source/{key}: {template!r} gives the runs {one[1]!r} and {other[1]!r} of {one[0]!r} the same {what}; "
+        f"it must hold {{run}} (or {{stimulus}}, where each is heard once), {remedy}"
+    )
 
 
 def check_template(where: str, template: str | None, allowed: Iterable[str]) -> set[str]:

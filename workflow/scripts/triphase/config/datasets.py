@@ -6,7 +6,7 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 import copy
 from pathlib import Path
 
-from triphase.config.dataset_rules import check_entry
+from triphase.config.dataset_rules import check_entry, check_told_apart
 from triphase.config.discovery import find_names, natural
 from triphase.config.merging import merged
 from triphase.config.places import Collected, Mistakes, Sources
@@ -240,10 +240,17 @@ def _check_resolved(dataset: Section, study: str) -> None:
         raise InputError(
             f"dataset/overrides/url: {dataset['url']!r} must be {here}, where dataset/simulate makes the data set"
         )
+    check_told_apart(dataset)
     stimuli = sorted({run["stimulus"] for run in dataset["runs"]})
     told = [dataset["words"]["path"], *dataset["words"].get("where", {}).values()]
     if len(stimuli) > 1 and not any("{stimulus}" in template for template in told):
         raise InputError(
             f"dataset/transcript: {dataset['words']['path']!r} is one file for {len(stimuli)} stimuli; it must hold "
             "{stimulus}, or `where` must say which rows are whose"
+        )
+    sound = dataset["audio"]
+    if sound and len(stimuli) > 1 and not any(field in sound["path"] for field in ("{stimulus}", "{run}")):
+        raise InputError(
+            f"dataset/overrides/audio/path: {sound['path']!r} is one file for {len(stimuli)} stimuli; it must hold "
+            "{stimulus}, or audio must be null"
         )

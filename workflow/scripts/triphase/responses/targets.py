@@ -52,6 +52,7 @@ class Cohort:
         self._open = ExitStack()
         with ExitStack() as opening:
             self._datasets = [opening.enter_context(open_arrays(path)) for path in responses]
+            check_different(self._datasets)
             self._rows, self._valid = common_scans(self._datasets), []
             first = self._datasets[0].isel(time=self._rows[0])
             self.runs, self.times, self.attrs = first["run"].values, first["time_s"].values, first.attrs
@@ -96,6 +97,20 @@ class Cohort:
                 if len(mine):
                     stored = dataset["responses"][:, chunk].values
                     yield np.ascontiguousarray(stored[np.ix_(rows, mine)], dtype=np.float32)
+
+
+def check_different(datasets: Sequence["xr.Dataset"]) -> None:
+    """InputError where two subjects have a file of responses of the same content, by its checksum."""
+    owners: dict[str, str] = {}
+    for data in datasets:
+        keys = data.attrs.get("keys", {})
+        for key in {key for role in keys if role.startswith("response") for key in keys[role]}:
+            owner = owners.setdefault(key, data.attrs["subject"])
+            if owner != data.attrs["subject"]:
+                raise InputError(
+                    f"dataset/subjects: {owner!r} and {data.attrs['subject']!r} have the same responses "
+                    f"({key} is of both); leave one of them out, or put its files right"
+                )
 
 
 def common_scans(datasets: Sequence["xr.Dataset"]) -> list[np.ndarray]:

@@ -29,7 +29,7 @@ from triphase.sources.clones import (
 )
 from triphase.sources.failures import CREDENTIALS, diagnose, text_of
 from triphase.sources.sharing import claim, list_missing
-from triphase.sources.tree import LINK, by_repository, check_present, file_tree, without_globs
+from triphase.sources.tree import LINK, by_repository, check_link, check_present, file_tree, without_globs
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,8 @@ def look_up(clone: Clone, paths: Iterable[str]) -> dict[str, Entry]:
         small = [file.blob for file in files.values() if file.mode == LINK or file.size < 300]
         texts = read_blobs(clone.path / repository, small)
         for path, file in files.items():
+            if file.mode == LINK:
+                check_link(clone, tree, path, texts[file.blob])
             target = re.match(r"\S*annex/objects/\S*?([^/\s]+)$", texts.get(file.blob, "").split("\n")[0])
             key = target[1] if target else None
             promised = re.search(r"-s(\d+)", key) if key else None

@@ -230,9 +230,27 @@ def fetch_files(
             about = origin(dataset, root)
             clones.append(fetch_dataset(files, **about, user=user, execution=execution, folder=folder))
             described |= clones[-1].pop("files")
+    check_different(described)
     nothing: Section = {"dataset": dataset["name"], "url": None, "version": None, "commit": None, "clone": None}
     others = {"others": clones[1:]} if clones[1:] else {}
     return (clones[0] if clones else nothing) | others | {"files": described}
+
+
+def check_different(files: Mapping[str, Section]) -> None:
+    """InputError where two of a subject's files of responses are one, or have the same content: they are no two runs.
+
+    `files` : dict of role to dict of run or stimulus to {path, key}, as in a manifest
+    """
+    for role, entries in files.items():
+        seen: dict[str, tuple[str, Section]] = {}
+        for name, entry in entries.items() if role.startswith("response") else ():
+            other, twin = seen.setdefault(entry["key"], (name, entry))
+            if other != name:
+                what = "is the file" if twin["path"] == entry["path"] else f"has the same content as {twin['path']}"
+                raise InputError(
+                    f"{entry['path']}: this file of {name!r} {what} of {other!r}; runs differ in their responses: give "
+                    "each its own file, or choose dataset/runs without one of them"
+                )
 
 
 def origin(dataset: Section, root: str) -> dict[str, str]:

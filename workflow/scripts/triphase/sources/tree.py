@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import os
 import re
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -162,6 +163,26 @@ def check_present(clone: Clone, files: Files) -> None:
         raise InputError(
             f"{folder / path}{and_others(changed)} was changed and is no longer the file of {clone}; keep a copy "
             f"if you need it, then run `git -C {folder} checkout HEAD -- {path}`"
+        )
+
+
+def check_link(clone: Clone, tree: dict[str, TreeFile], path: str, target: str) -> None:
+    """InputError where a link of git leads to what the pinned commit does not hold.
+
+    Parameters
+    ----------
+    tree : what `file_tree` returns
+    path : of the link in the data set
+    target : what the link says
+    """
+    to = os.path.normpath(os.path.join(os.path.dirname(path), target))
+    inside = to.startswith((".git/", f"{tree[path].repository}/.git/")) and "/annex/objects/" in to
+    linked = tree.get(to)
+    if not inside and (linked is None or linked.mode == LINK):
+        what = "another link" if linked else "no file of this version: its content would be pinned by nothing"
+        raise InputError(
+            f"{clone.path / path}: a link to {target}, which is {what}; read the file itself, or ask those who keep "
+            f"{clone} to add it"
         )
 
 
