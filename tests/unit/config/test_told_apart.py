@@ -100,7 +100,7 @@ def test_kind_template_two_subjects_of_one_content_are_refused():
 def test_the_entries_that_ship_tell_all_apart():
     registry = load_registry(ROOT / "resources/registry/datasets.yaml")
     for name, entry in registry["datasets"].items():
-        if entry["subjects"] and entry["runs"]:
-            for source in entry["sources"]:
-                selection = NOTHING | {"name": name, "source": source["name"]}
-                assert resolve_dataset(selection, registry, study="x")["source"]["name"] == source["name"]
+        for source in entry["sources"] if entry["subjects"] and entry["runs"] else ():
+            served = source.get("subjects", [subject["name"] for subject in entry["subjects"]])
+            selection = NOTHING | {"name": name, "source": source["name"], "subjects": served[:1]}
+            assert resolve_dataset(selection, registry, study="x")["source"]["name"] == source["name"]
