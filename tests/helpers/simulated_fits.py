@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.signal import lfilter
 
+from triphase.encoding.deletions import Resampling
 from triphase.encoding.design import Design
 from triphase.encoding.folds import make_splits, needed_gap
 from triphase.encoding.kernels import decompose
 from triphase.encoding.ridge import Search, fit_bands, weight_grid
 from triphase.stats.autocorrelation import autocorrelation
-from triphase.stats.bootstrap import bootstrap_draws, freedom, prediction_sums, response_sums, seams
+from triphase.stats.bootstrap import freedom, prediction_sums, response_sums, seams
 from triphase.stats.paired import PairedDraws, compare, swap_draws
 from triphase.stats.permutation import permutation_draws, permutation_test
 from triphase.stats.resampling import block_length, decorrelation
@@ -84,13 +85,13 @@ class Simulated:
         """Responses without signal, run by run."""
         return np.concatenate([ar1(self.generator, n, coefficients) for n in self.lengths])
 
-    def design(self, responses):
+    def design(self, responses, kind="fixed"):
         """Folds, held-out stretches and blocks, in the order of `prepare_encoding`."""
         trained = ~np.isin(self.runs, self.test_runs)
         acf = autocorrelation([responses[trained]], self.runs[trained], LAGS)
         gap = needed_gap(acf, DELAYS, 20, TR)
         outer, inner = make_splits(
-            self.runs, self.runs, self.test_runs, {"kind": "fixed", "folds": 5, "inner": 3}, gap=gap
+            self.runs, self.runs, self.test_runs, {"kind": kind, "folds": 5, "inner": 3}, gap=gap
         )
         smooth = autocorrelation([self.nuisance[trained]], self.runs[trained], LAGS)
         return Design(
@@ -99,11 +100,12 @@ class Simulated:
             block_length=block_length(acf, smooth, 20),
         )  # fmt: skip
 
-    def fit(self, design, responses, model=0, shares=SHARES):
+    def fit(self, design, responses, model=0, shares=SHARES, deletions=None):
         """Predictions of a model's band and of the nuisance band beside it: array (2, n_scans, n_targets)."""
         spectra = decompose(self.models[model], self.rows, DELAYS, design.outer, design.inner, backend="numpy")
         y, weights = responses.astype(np.float32), weight_grid(shares)
-        return fit_bands(spectra, [self.nuisance], y, design.outer, design.inner, Search(ALPHAS, weights))[0]
+        search = Search(ALPHAS, weights)
+        return fit_bands(spectra, [self.nuisance], y, design.outer, design.inner, search, deletions)[0]
 
 
 def permuted(data, responses, n_draws=1000):
@@ -115,15 +117,18 @@ def permuted(data, responses, n_draws=1000):
     return z, p, predicted
 
 
-def compared(data, design, ours, theirs, responses, regions, n_draws=1000):
-    """Difference of two models' r, from sums over blocks: see `triphase.stats.paired.compare`."""
+def compared(data, design, responses, regions, generalise_to="new stimuli", n_draws=1000):
+    """Difference of r of the data's first two models: see `triphase.stats.paired.compare`."""
     sizes, measured = design.block_sizes, response_sums(responses, design.blocks)
-    draws = PairedDraws(
-        design.block_scans,
-        bootstrap_draws(sizes, design.groups, n_draws, seed=0),
-        swap_draws(sizes, design.groups, n_draws, seed=0),
-        freedom(sizes, design.groups),
-    )
-    wider = (seams(ours, responses, design.blocks) + seams(theirs, responses, design.blocks)) / 2
-    sums = (prediction_sums(predicted, responses, design.blocks) for predicted in (ours, theirs))
-    return compare(*sums, measured, wider, regions, draws)
+    resampling, sums, wider, influences = Resampling.of(design, generalise_to, n_draws, seed=0), [], [], []
+    for model in (0, 1):
+        deletions = resampling.deletions(responses)
+        predicted = data.fit(design, responses, model, deletions=deletions).sum(0)
+        sums.append(prediction_sums(predicted, responses, design.blocks))
+        wider.append(seams(predicted, responses, design.blocks))
+        influences.append(resampling.draws(sums[-1], measured, deletions)[1])
+    swaps = swap_draws(sizes, design.groups, n_draws, seed=0)
+    freely = freedom(sizes, design.groups)
+    draws = PairedDraws(design.block_scans, resampling.counts, swaps, freely, resampling.weights)
+    influence = None if resampling.weights is None else influences[0] - influences[1]
+    return compare(*sums, measured, np.mean(wider, axis=0), regions, draws, influence)

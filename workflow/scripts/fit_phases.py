@@ -19,6 +19,7 @@ def main(job: Job[FitPhases]) -> None:
     settings = Settings(**told.judgement, floor_tokens=told.floor_tokens)
     mine = boot.isel(series=boot["model"].values == model)
     phases = model_phases(table, mine, model, told.headline, settings, told.seed, told.rois)
+    phases["scope"] += f", for {told.generalise_to}"
     with open_arrays(paths.fingerprint) as tensors:
         phases["parameters"] = int(tensors["count"].sum())
     left_out = [entry[1:] for entry in table.attrs["excluded"] if entry[0] == model]

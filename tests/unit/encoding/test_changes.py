@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,8 @@ import xarray as xr
 
 from triphase.core.errors import InputError
 from triphase.encoding.changes import COLUMNS, change_rows, layer_changes, paired_draws, study_changes
-from triphase.stats.bootstrap import cut_blocks, prediction_sums, response_sums
+from triphase.encoding.deletions import Resampling
+from triphase.stats.bootstrap import bootstrap_draws, cut_blocks, prediction_sums, response_sums
 from triphase.stats.multiple_tests import benjamini_hochberg
 from triphase.stats.scoring import correlate
 
@@ -40,7 +43,9 @@ def study():
             coords={key: ("target", values) for key, values in coords.items()},
             attrs={"layer": 3, "revision": name},
         )
-    draws = paired_draws(shared, boot_draws=200, permutations=200, seed=0)
+    sizes = SimpleNamespace(block_sizes=[7, 7], groups=[0, 1], block_scans=shared["block_scans"].values)
+    counts = bootstrap_draws(sizes.block_sizes, sizes.groups, 200, 0)
+    draws = paired_draws(Resampling(sizes, counts, None, None), 200, 0)
     scores = {name: correlate(values[None], y, SEGMENTS)[0] for name, values in predictions.items()}
     return fits, shared, draws, scores["late"] - scores["early"]
 

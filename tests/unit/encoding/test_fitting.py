@@ -25,7 +25,8 @@ RUNS = np.repeat(["r1", "r2", "r3"], N_RUN)
 ROIS = [{"name": "A", "language": True}, {"name": "B", "language": False}]
 SETTINGS = FitEncoding(
     rois=ROIS, alphas=[-1, 3, 5], band_weights=[0, 0.5, 1], scalings=["zscore", "center"], components=3,
-    significance="blocks", permutations=199, boot_draws=150, seed=0,
+    significance="blocks", permutations=199, boot_draws=150,
+    generalise_to="these stimuli", seed=0,
 )  # fmt: skip
 ENGINE = Engine(backend="numpy")
 
@@ -139,6 +140,20 @@ def test_draws_of_a_gain_are_those_of_both_fits_voxel_by_voxel(study, place, del
     if place == 0:
         ours = found["boot_r"].sel(listener="s1", region="B")
         np.testing.assert_allclose(ours, draws[0][:, [2, 3]].mean(1), atol=1e-6)
+
+
+def test_draws_for_new_stimuli_are_wider_by_what_training_scans_contribute(study):
+    frozen, new = (
+        fit_layer(*study, replace(SETTINGS, generalise_to=to), ENGINE) for to in ("these stimuli", "new stimuli")
+    )
+    assert "training" not in frozen
+    influence = new["training"].values
+    assert influence.shape == (8, 8), "two runs are cut in four"
+    np.testing.assert_allclose(influence[:, :7].mean(0), 0, atol=1e-6)
+    np.testing.assert_array_equal(new["r"], frozen["r"])
+    wider = new["boot_r"].std("draw") / frozen["boot_r"].std("draw")
+    assert (wider > 0.97).all()
+    assert wider.mean() > 1.01
 
 
 def test_both_solvers_give_the_same_scores(study):

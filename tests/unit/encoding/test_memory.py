@@ -18,7 +18,8 @@ from triphase.encoding.preparing import Alone
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROIS = [{"name": "A", "language": True}]
-GRID = {"rois": ROIS, "alphas": [0, 3, 4], "band_weights": [0, 0.5, 1], "boot_draws": 100, "seed": 0}
+GRID = {"rois": ROIS, "alphas": [0, 3, 4], "band_weights": [0, 0.5, 1], "boot_draws": 100, "seed": 0,
+        "generalise_to": "new stimuli"}  # fmt: skip
 REST = {"scalings": ["zscore", "center"], "components": 3, "significance": "blocks", "permutations": 99}
 
 

@@ -258,6 +258,7 @@ class PrepareEncoding:
     band_weights: list[float] = key("encoding/band_weights")
     gap_seconds: float = key("encoding/gap_seconds")
     boot_draws: int = key("encoding/boot_draws")
+    generalise_to: str = key("encoding/generalise_to")
     seed: int = key("seed")
 
 
@@ -271,6 +272,7 @@ class FitEncoding:
     significance: str = key("encoding/significance")
     permutations: int = key("encoding/permutations")
     boot_draws: int = key("encoding/boot_draws")
+    generalise_to: str = key("encoding/generalise_to")
     seed: int = key("seed")
 
 
@@ -280,6 +282,7 @@ class CompareAlignment:
     rois: Entries = key("dataset/rois")
     permutations: int = key("encoding/permutations")
     boot_draws: int = key("encoding/boot_draws")
+    generalise_to: str = key("encoding/generalise_to")
     seed: int = key("seed")
 
 
@@ -326,6 +329,7 @@ JUDGEMENT = ("smallest_fall", "draws", "simulations")
 @dataclass(frozen=True)
 class FitPhases:
     floor_tokens: float
+    generalise_to: str = key("encoding/generalise_to")
     headline: Section = key("phases/headline")
     judgement: Section = key("phases", *JUDGEMENT)
     rois: Entries = key("dataset/rois")

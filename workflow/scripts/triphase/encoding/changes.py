@@ -8,8 +8,9 @@ import xarray as xr
 
 from triphase.core.errors import InputError
 from triphase.core.types import Entries
+from triphase.encoding.deletions import Resampling
 from triphase.responses.targets import region_masks
-from triphase.stats.bootstrap import bootstrap_draws, freedom
+from triphase.stats.bootstrap import freedom
 from triphase.stats.multiple_tests import benjamini_hochberg
 from triphase.stats.paired import PairedDraws, compare, swap_draws
 
@@ -38,20 +39,15 @@ COLUMNS = [
 FAMILY = ["model", "measure", "reference", "subject", "layer"]
 
 
-def paired_draws(shared: xr.Dataset, *, boot_draws: int, permutations: int, seed: int) -> PairedDraws:
-    """Draws that every pair of checkpoints shares.
-
-    Parameters
-    ----------
-    shared : xarray.Dataset
-        From `prepare_encoding`: block_scans, block_stretch, stretch_group.
-    """
-    sizes, groups = np.bincount(shared["block_stretch"].values), shared["stretch_group"].values
+def paired_draws(resampling: Resampling, permutations: int, seed: int) -> PairedDraws:
+    """Draws that every pair of checkpoints shares: those of the fits, and swaps of the same blocks."""
+    sizes, groups = resampling.design.block_sizes, resampling.design.groups
     return PairedDraws(
-        scans=shared["block_scans"].values,
-        counts=bootstrap_draws(sizes, groups, boot_draws, seed),
+        scans=resampling.design.block_scans,
+        counts=resampling.counts,
         signs=swap_draws(sizes, groups, permutations, seed),
         freedom=freedom(sizes, groups),
+        training=resampling.weights,
     )
 
 
@@ -63,7 +59,7 @@ def layer_changes(
     Parameters
     ----------
     ours, theirs : xarray.Dataset
-        From `fit_encoding`, with `blocks` and `seam`.
+        From `fit_encoding`, with `blocks` and `seam`, and `training` for draws that have it.
     shared : xarray.Dataset
         From `prepare_encoding`.
     draws : PairedDraws
@@ -100,6 +96,7 @@ def layer_changes(
         (ours["seam"].values + theirs["seam"].values) / 2,
         masks.reshape(-1, len(subject)),
         draws,
+        ours["training"].values - theirs["training"].values if draws.training is not None else None,
     )
     known, q = np.isfinite(voxels["p"]), np.empty(len(subject))
     for name in subjects:

@@ -10,13 +10,14 @@ import xarray as xr
 from triphase.config.jobs import FitEncoding
 from triphase.core.batches import slices
 from triphase.encoding.analyses import OWN_DELAYS, Analysis
+from triphase.encoding.deletions import Resampling
 from triphase.encoding.design import Design
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.responses.targets import RegionMeans
-from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, freedom, prediction_sums, seams
+from triphase.stats.bootstrap import freedom, prediction_sums, seams
 from triphase.stats.multiple_tests import benjamini_hochberg, family_wise_p
 from triphase.stats.permutation import permutation_draws, permutation_test
 from triphase.stats.scoring import correlate
@@ -63,14 +64,15 @@ def fit_layer(
     xarray.Dataset
         Scores (target), with r and its split over bands, p, q (FDR) and p_fwer (maximum statistic) per subject; `gain`
         (analysis, target), with the coordinates scaling, delays and nuisance, the headline first; alpha and weight of
-        every split; `blocks`, sums from which `compare_alignment` draws; `boot_r` (listener, region, draw) and
+        every split; `blocks`, sums from which `compare_alignment` draws, and `training`, the influence of each group
+        of training scans on r (of draws for new stimuli); `boot_r` (listener, region, draw) and
         `boot_gain` (listener, region, analysis, draw); `freedom`, of these draws. Attributes: `kernels`, shapes of the
         layer's kernel by scaling and delays; smallest p; voxels without a score; solver and backend.
     """
     subjects = list(dict.fromkeys(targets["subject"]))
     family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
     test, draws = _null(design, settings)
-    drawn = bootstrap_draws(design.block_sizes, design.groups, settings.boot_draws, settings.seed)
+    resampling = Resampling.of(design, settings.generalise_to, settings.boot_draws, settings.seed)
     columns, means, largest = _Columns(len(targets)), RegionMeans(targets, settings.rois), np.array(-np.inf)
     kernels: list[dict[str, str | float]] = []
     solvers: set[str] = set()
@@ -96,11 +98,15 @@ def fit_layer(
             below[analysis] = alone
             for batch in slices(len(targets), batch_size(len(rows), settings.boot_draws)):
                 y = shared["responses"][:, batch].values
-                predicted, fit = fit_bands(spectra, list(bands.values()), y, design.outer, design.inner, search)
+                deletions = resampling.deletions(y)
+                predicted, fit = fit_bands(
+                    spectra, list(bands.values()), y, design.outer, design.inner, search, deletions
+                )
                 solvers |= fit["solvers"]
                 joint, split = correlate(predicted, y, design.segments)
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)
-                means.add(analysis, batch, bootstrap_sums(sums, measured[..., batch], design.block_scans, drawn))
+                drawn, influence = resampling.draws(sums, measured[..., batch], deletions)
+                means.add(analysis, batch, drawn)
                 columns.put(batch, {analysis: joint - r_alone[batch]})
                 if not first:
                     continue
@@ -120,7 +126,8 @@ def fit_layer(
                         "weight": fit["weight"],
                         "blocks": sums,
                         "seam": seams(predicted.sum(0), y, design.blocks),
-                    },
+                    }
+                    | ({} if influence is None else {"training": influence}),
                 )
         del spectra  # before the next ones are made
     found = columns.values
@@ -135,6 +142,7 @@ def fit_layer(
         "alpha": ("split", "target"),
         "weight": ("split", "band", "target"),
         "blocks": ("sum", "block", "target"),
+        "training": ("training_group", "target"),
         "gain": ("analysis", "target"),
     }
     return xr.Dataset(
@@ -155,6 +163,7 @@ def fit_layer(
             "smallest_p": 1 / (len(draws[0]) + 1),
             "without_score": lost,
             "significance": settings.significance,
+            "generalise_to": settings.generalise_to,
             "solver": sorted(solvers),
             "backend": backend,
         },

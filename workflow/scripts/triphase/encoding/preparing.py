@@ -11,6 +11,7 @@ import xarray as xr
 from triphase.config.delays import alternative_delays, delays_in_scans
 from triphase.config.jobs import PrepareEncoding
 from triphase.encoding.bands import nuisance_band
+from triphase.encoding.deletions import Resampling
 from triphase.encoding.design import Alternative, Design
 from triphase.encoding.features import Timeline, shared_reach
 from triphase.encoding.floor import floor_band
@@ -19,7 +20,7 @@ from triphase.encoding.lexical import lexical_band
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.responses.targets import Cohort, RegionMeans, check_lengths
 from triphase.stats.autocorrelation import autocorrelation, first_below
-from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, response_sums
+from triphase.stats.bootstrap import prediction_sums, response_sums
 from triphase.stats.resampling import block_length, decorrelation
 from triphase.stats.scoring import correlate
 
@@ -117,7 +118,7 @@ class Alone:
             name: Search(alphas, weight_grid(settings.band_weights, len(bands)), names=list(bands))
             for name, bands in self.fits.items()
         }
-        self.draws = bootstrap_draws(design.block_sizes, design.groups, settings.boot_draws, settings.seed)
+        self.resampling = Resampling.of(design, settings.generalise_to, settings.boot_draws, settings.seed)
         self.means = RegionMeans(targets, settings.rois)
 
     def add(self, y: np.ndarray) -> None:
@@ -129,11 +130,13 @@ class Alone:
             if name == "floor" and not bands["floor"].shape[-1]:  # where no run is cut
                 found["r_floor"] = np.zeros(y.shape[1])
                 continue
-            predicted, _ = fit_bands(None, list(bands.values()), y, design.outer, design.inner, self.searches[name])
+            deletions = None if name == "floor" else self.resampling.deletions(y)
+            search = self.searches[name]
+            predicted, _ = fit_bands(None, list(bands.values()), y, design.outer, design.inner, search, deletions)
             found[f"r_{name}"] = correlate(predicted, y, design.segments)[0]
             if name != "floor":
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)
-                self.means.add(name, batch, bootstrap_sums(sums, measured, design.block_scans, self.draws))
+                self.means.add(name, batch, self.resampling.draws(sums, measured, deletions)[0])
         for name, values in found.items():
             self._parts.setdefault(name, []).append(values)
 

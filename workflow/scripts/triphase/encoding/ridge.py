@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from triphase.core.errors import InputError
+from triphase.encoding.deletions import Deletions, Refit
 from triphase.encoding.kernels import Spectra, dtype_name, himalaya_backend, set_backend
 from triphase.encoding.search import Grid
 
@@ -71,6 +72,7 @@ def fit_bands(
     outer: np.ndarray,
     inner: list[np.ndarray],
     search: Search,
+    deletions: Deletions | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Fit banded ridge on every outer split and predict its held-out scans, band by band.
 
@@ -88,6 +90,8 @@ def fit_bands(
     outer : int8 array (n_splits, n_scans)
     inner : list of int8 arrays (n_folds, n_scans), one per outer split
     search : Search
+    deletions : Deletions, optional
+        Takes in the predictions without each group of training scans.
 
     Returns
     -------
@@ -137,6 +141,8 @@ def fit_bands(
         fit["alpha"][split, valid], fit["cv_score"][split, valid] = alpha, best
         fit["weight"][split][:, valid] = weight / weight.sum(0)
         _warn_edges(alpha, alphas)
+        if deletions is not None:
+            deletions.add(Refit(library, final, bands, y, alpha, weight), made.sum(0), valid)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a voxel may have no score in any split
         fit["cv_score"] = np.nanmean(fit["cv_score"], axis=0)

@@ -88,12 +88,15 @@ class PairedDraws:
     counts : list of float32 arrays (n_draws, size), one per stretch, from `triphase.stats.bootstrap.bootstrap_draws`
     signs : list of float32 arrays (n_draws, size), one per stretch, from `swap_draws`
     freedom : int, from `triphase.stats.bootstrap.freedom`
+    training : float32 array (n_draws, n_groups)
+        By which the influences of groups of training scans enter a draw; None where weights are frozen.
     """
 
     scans: np.ndarray
     counts: list[np.ndarray]
     signs: list[np.ndarray]
     freedom: int
+    training: np.ndarray | None = None
 
 
 def compare(
@@ -103,6 +106,7 @@ def compare(
     seams: np.ndarray,
     regions: np.ndarray,
     draws: PairedDraws,
+    influence: np.ndarray | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Where two predictions of the same responses differ: per voxel, and in the mean over each region's voxels.
 
@@ -114,6 +118,8 @@ def compare(
         From `triphase.stats.bootstrap.seams`, the mean of both predictions' own: draws are widened by it.
     regions : bool array (n_regions, n_targets)
     draws : PairedDraws
+    influence : float array (n_groups, n_targets)
+        Of each group of training scans on the difference, for draws that have `training`.
 
     Returns
     -------
@@ -122,32 +128,46 @@ def compare(
         se : its deviation over bootstrap draws
         low, high : interval of 95 %, difference -+ t x se with t of Student's distribution. Percentiles of draws are
             too narrow with the few blocks of one scan.
-        p : two-sided, (b + 1) / (n_draws + 1), where b swaps reach the difference
+        p : two-sided, (b + 1) / (n_draws + 1), where b swaps reach the difference. Swaps leave weights as they are:
+            with influences they are widened as the error is.
         NaN where a voxel has no r, or a region no voxel that has.
     """
     n_targets, known, scans = ours.shape[2], [], draws.scans
     whole, still = every_block_once(draws.counts), every_block_once(draws.signs)
     voxels = {name: np.full(n_targets, np.nan) for name in ("difference", "se", "p")}
-    sums = {"difference": 0.0, "draws": 0.0, "swaps": 0.0}
+    sums = {"difference": 0.0, "frozen": 0.0, "draws": 0.0, "swaps": 0.0}
     for batch in slices(n_targets, VOXEL_BATCH):
         a, b, y = ours[..., batch], theirs[..., batch], measured[..., batch]
         difference = (bootstrap_sums(a, y, scans, whole) - bootstrap_sums(b, y, scans, whole))[0]
         drawn = bootstrap_sums(a, y, scans, draws.counts) - bootstrap_sums(b, y, scans, draws.counts)
-        drawn = difference + seams[batch] * (drawn - difference)
+        frozen = difference + seams[batch] * (drawn - difference)
+        drawn = frozen
+        if draws.training is not None and influence is not None:
+            drawn = frozen + seams[batch] * (draws.training @ influence[:, batch])
         swaps = seams[batch] * swapped_difference(a, b, y, scans, draws.signs)
         voxels["difference"][batch], voxels["se"][batch] = difference, drawn.std(0, ddof=1)
-        voxels["p"][batch] = two_sided(swapped_difference(a, b, y, scans, still)[0], swaps)
+        wider = wider_by(drawn, frozen)
+        voxels["p"][batch] = two_sided(swapped_difference(a, b, y, scans, still)[0], wider * swaps)
         known.append(np.isfinite(difference) & np.isfinite(drawn).all(0))
         inside = (regions[:, batch] & known[-1]).T.astype(np.float32)
-        for name, values in {"difference": difference[None], "draws": drawn, "swaps": swaps}.items():
+        for name, values in {"difference": difference[None], "frozen": frozen, "draws": drawn, "swaps": swaps}.items():
             sums[name] = sums[name] + (np.where(known[-1], values, 0) @ inside).astype(np.float64)
     numbers = (regions & np.concatenate(known)).sum(1)
-    difference, drawn, swaps = (values / np.where(numbers, numbers, np.nan) for values in sums.values())
+    difference, frozen, drawn, swaps = (values / np.where(numbers, numbers, np.nan) for values in sums.values())
+    swaps = wider_by(drawn, frozen) * swaps
     means = {"difference": difference[0], "se": drawn.std(0, ddof=1), "p": two_sided(difference[0], swaps)}
     for found in (voxels, means):
         half = half_width(found["se"], draws.freedom)
         found["low"], found["high"] = found["difference"] - half, found["difference"] + half
     return voxels, means
+
+
+def wider_by(draws: np.ndarray, frozen: np.ndarray) -> np.ndarray:
+    """How many times wider draws (n_draws, n) spread than those at frozen weights, at least 1."""
+    spread = frozen.std(0)
+    ratio: np.ndarray = np.ones_like(spread)
+    np.divide(draws.std(0), spread, out=ratio, where=spread > 0)
+    return ratio.clip(1)
 
 
 def two_sided(value: np.ndarray, draws: np.ndarray) -> np.ndarray:
