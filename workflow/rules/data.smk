@@ -13,6 +13,7 @@ rule describe_data:
         manifests=expand(f"{OUT}/sources/subjects/{{subject}}.json", subject=STUDY.subjects),
         stimuli=f"{OUT}/sources/stimuli.json",
         words=WORDS,
+        sound=SOUND,
         regions=f"{OUT}/responses/ceiling_rois.parquet",
     output:
         description=f"{OUT}/responses/description.json",

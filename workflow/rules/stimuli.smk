@@ -18,6 +18,7 @@ rule build_words:
 rule build_sound:
     input:
         manifest=f"{OUT}/sources/stimuli.json",
+        words=WORDS,
     output:
         sound=f"{OUT}/stimuli/sound.parquet",
     conda:

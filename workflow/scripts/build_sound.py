@@ -3,10 +3,11 @@
 import pandas as pd
 
 from triphase.config.jobs import BuildSound
-from triphase.core.artefacts import read_json, write_table
+from triphase.core.artefacts import read_json, read_table, write_table
 from triphase.core.job import Job, start
 from triphase.sources.content import ensure_content
 from triphase.sources.manifest import of_run
+from triphase.stimuli.checks import check_sound
 from triphase.stimuli.sound import FRAME_SECONDS, read_envelope
 
 
@@ -17,6 +18,9 @@ def main(job: Job[BuildSound]) -> None:
     ensure_content(manifest, user=f"{settings.study}/stimuli", execution=job.execution)
     files = {run["stimulus"]: of_run(manifest["files"]["audio"], run)["path"] for run in settings.runs}
     parts = [read_envelope(path).assign(stimulus=stimulus) for stimulus, path in files.items()]
+    words = read_table(paths.words)
+    for path, part, stimulus in zip(files.values(), parts, files, strict=True):
+        check_sound(words[words["stimulus"] == stimulus], path, float(part["time_s"].iloc[-1]), settings.margin)
     table = pd.concat(parts, ignore_index=True)[["stimulus", "time_s", "envelope"]]
     write_table(paths.sound, table, frame_s=FRAME_SECONDS, source=manifest)
 

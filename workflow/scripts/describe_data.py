@@ -6,10 +6,12 @@ from triphase.core.job import Job, start
 from triphase.core.types import Section
 from triphase.responses.description import (
     ceilings_of,
+    compare_lengths,
     describe_runs,
     describe_subject,
     describe_timing,
     findings,
+    remarks,
     subject_series,
 )
 from triphase.stimuli.nonwords import left_out
@@ -37,6 +39,8 @@ def main(job: Job[DescribeData]) -> None:
     series = {s: {run: v[: len(times[run])] for run, v in by_run.items()} for s, by_run in series.items()}
     commit = stimuli["commit"] or read_json(paths.manifests[0])["commit"]
     described = describe_runs(words, settings.runs, facts)
+    sounds = [read_table(path).groupby("stimulus")["time_s"].max().to_dict() for path in paths.sound]
+    compare_lengths(described, facts, sounds[0] if sounds else {})
     timing = describe_timing(words, series, times, names, settings.rois, settings.tr, settings.seed)
     content = {
         "study": settings.study,
@@ -49,6 +53,7 @@ def main(job: Job[DescribeData]) -> None:
     content |= {
         "findings": settings.unverified
         + findings(facts, described, timing, ceilings, unit, settings.left_out)
+        + remarks(facts, described, settings.unread)
         + [remark for remark in [left_out(words.attrs.get("non_words", {}))] if remark],
         "runs": described,
     }

@@ -17,6 +17,10 @@ from triphase.core.errors import InputError
 from triphase.core.messages import listed
 from triphase.core.types import Entries, Section
 
+# Seconds that a scan may go on after its last word, where the entry says nothing else; [ours]. Credits of a film or a
+# rest at the end of a run are shorter, a file of another run or with its axes swapped is longer.
+MARGIN = 180.0
+
 
 def load_registry(path: str | Path) -> Section:
     """Read and check a registry of data sets.
@@ -63,8 +67,9 @@ def resolve_dataset(
     Returns
     -------
     dict
-        name, title, url, version, license, citation, language, local_data_hint, tr, simulate, roots, audio, as the
-        registry has them; `events`, the tables of onsets, or None; `unverified`, lines that say what could not be;
+        name, title, url, version, license, citation, language, local_data_hint, tr, header_tr, margin, simulate, roots,
+        audio, as the registry has them; `events`, the tables of onsets, or None; `unverified`, lines that say what
+        could not be; `unread`, files of the user's own folder that look like responses and are none of the study;
         `subjects` (name, id, and files by run) and `runs` (name, stimulus, group, test, repeat, overlap, skipped,
         first, last) of the study; `left_out`, names of runs that were
         not chosen away but that not every subject has; `words`, the chosen transcript, and
@@ -99,6 +104,8 @@ def resolve_dataset(
         **{key: entry[key] for key in kept},
         **{key: entry.get(key) for key in ("local_data_hint", "simulate", "audio")},
         "roots": entry.get("roots", []),
+        "header_tr": entry.get("header_tr", "check"),
+        "margin": entry.get("margin", MARGIN),
         "events": _events(entry.get("events"), words, source),
         "unverified": _unverified(entry, words, source),
         "url": (entry["url"] or "").replace("{study}", study) or None,
@@ -106,6 +113,7 @@ def resolve_dataset(
         "subjects": subjects,
         "runs": runs,
         "left_out": left_out,
+        "unread": [],
         "words": words,
         "source": _with_files(source),
         "brain": selection["brain"],

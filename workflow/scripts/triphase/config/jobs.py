@@ -141,6 +141,7 @@ class BuildWords:
 class BuildSound:
     study: str = key("study")
     runs: Entries = key("dataset/runs")
+    margin: float = key("dataset/margin", default=180.0)
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,8 @@ class CleanResponses:
     cleaning: Section = key("responses")
     events: Section | None = key("dataset/events", default=None)
     subject: Section = field(default_factory=dict)
+    header_tr: str = key("dataset/header_tr", default="check")
+    margin: float = key("dataset/margin", default=180.0)
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,7 @@ class DescribeData:
     subjects: Entries = key("dataset/subjects")
     runs: Entries = key("dataset/runs")
     left_out: Any = key("dataset/left_out")
+    unread: list[str] = key("dataset/unread")
     rois: Entries = key("dataset/rois")
     tr: float = key("dataset/tr")
     unverified: list[str] = key("dataset/unverified")

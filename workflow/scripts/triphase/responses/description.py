@@ -19,6 +19,8 @@ from triphase.responses.timing import LAGS, check_timing, judge
 
 # Of runs or subjects that a remark names.
 MOST_NAMES = 8
+# s after the last word from which on a remark is made; [ours].
+LONG_SILENCE = 30.0
 
 
 def describe_subject(path: str | Path, manifest: Section) -> dict[str, Any]:
@@ -104,6 +106,55 @@ def describe_runs(words: pd.DataFrame, runs: Entries, subjects: Mapping[str, Sec
             }
         )
     return described
+
+
+def compare_lengths(described: Entries, subjects: Mapping[str, Section], sounds: Mapping[str, float]) -> None:
+    """Add to every run what it has beside its words: `silence`, `scan_end` and `sound_end` (s on the words' clock).
+
+    Parameters
+    ----------
+    described : what `describe_runs` returns
+    subjects : dict of subject to `describe_subject`
+    sounds : dict of stimulus to s, where its sound ends; empty where none is read
+    """
+    for entry in described:
+        ends = [r["end"] for subject in subjects.values() for r in subject["runs"] if r["run"] == entry["run"]]
+        entry["scan_end"], entry["sound_end"] = max(ends, default=None), sounds.get(entry["stimulus"])
+        known = entry["last"] is not None and ends
+        entry["silence"] = entry["scan_end"] - entry["last"] if known else None
+
+
+def remarks(subjects: Mapping[str, Section], runs: Entries, unread: Sequence[str] = ()) -> list[str]:
+    """What else a user should know of files: lengths that differ, headers that were overruled, what was not read.
+
+    Parameters
+    ----------
+    subjects : dict of subject to `describe_subject`
+    runs : what `describe_runs` returns, after `compare_lengths`
+    unread : files of the user's own folder that look like responses and are none of the study, each with the reason
+    """
+    noted = []
+    silent = [f"{run['run']} ({run['silence']:.0f} s)" for run in runs if (run["silence"] or 0) > LONG_SILENCE]
+    if silent:
+        noted.append(f"The scan goes on for long after the last word: {listed(silent, MOST_NAMES)}.")
+    sounds = [
+        f"{run['run']} (sound {run['sound_end']:.0f} s, scan {run['scan_end']:.0f} s)"
+        for run in runs
+        if run["sound_end"] and run["scan_end"] and abs(run["sound_end"] - run["scan_end"]) > LONG_SILENCE
+    ]
+    if sounds:
+        noted.append(f"Sound and scan differ in length: {listed(sounds, MOST_NAMES)}.")
+    overruled = [
+        f"{name} {record['run']} ({record['tr_remark']})"
+        for name, facts in subjects.items()
+        for record in facts["runs"]
+        if record.get("tr_remark")
+    ]
+    if overruled:
+        noted.append(f"Headers with another TR than the study's: {listed(overruled, MOST_NAMES)}.")
+    if unread:
+        noted.append(f"Files of the folder that were not read: {listed(unread, MOST_NAMES)}.")
+    return noted
 
 
 def decisive_regions(rois: Entries) -> list[str]:

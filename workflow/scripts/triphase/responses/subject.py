@@ -14,20 +14,18 @@ from triphase.core.artefacts import ArraySpec, open_arrays, stream_arrays
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 from triphase.responses.atlas import label_voxels
+from triphase.responses.checks import Clock, check_length, check_tr
 from triphase.responses.cleaning import clean_run, usable_voxels
 from triphase.responses.confounds import motion_summary, run_confounds
 from triphase.responses.onsets import read_onset
 from triphase.responses.readers import open_reader, open_run, paths_of
 from triphase.responses.readers.recording import Recording
 from triphase.sources.manifest import of_run
-from triphase.stimuli.checks import check_duration
 
 if TYPE_CHECKING:
     import xarray as xr
 
 log = logging.getLogger(__name__)
-
-TR_TOLERANCE = 0.001
 
 
 def load_responses(
@@ -79,6 +77,7 @@ class Part:
     cut : volumes at its start that are cleaned with the others and then left out
     told : s into the scan at which what is heard begins, as the data set's events tell it; None where they do not
     onset : the same where it is applied, else 0: it is time 0 of the words' clock
+    tr_remark : what is to be told of a header whose TR was overruled
     """
 
     run: Section
@@ -86,6 +85,7 @@ class Part:
     cut: int
     told: float | None = None
     onset: float = 0.0
+    tr_remark: str | None = None
 
 
 def clean_subject(
@@ -113,7 +113,8 @@ def clean_subject(
     - volumes: rows in this file; volumes_read: in the data set's file; cut_volumes: those left out
     - sound_onset: s into the scan, as the data set's events tell it, or None; onset_applied: whether time_s counts from
       it
-    - tr_found: the TR of the file's header in s, None where it has none
+    - tr_found: the TR of the file's header in s, None where it has none; tr_remark, where it was
+      overruled: by what
     - nonfinite, constant: voxels with a value that is not finite, and voxels that never change (also: once cleaned)
     - confounds: number of confounds regressed out, expansions included
     - mean_fd, max_fd: framewise displacement after Power et al. (2012), mm; None where the confounds do not tell
@@ -141,7 +142,7 @@ def clean_subject(
     parts = []
     for run in settings.runs:
         parts.append(_part(reader, files, run, settings))
-        _check(parts[-1], subject, words, missing, tr)
+        _check(parts[-1], subject, words, missing, settings)
     kept = [part.recording.volumes - part.cut for part in parts]
     usable, records = np.ones(len(reader.table), bool), []
     units = {"units": "standard deviations of the run"}
@@ -185,15 +186,14 @@ def _part(reader, files, run, settings):
             )
     onset = told if events and events["applied"] else 0.0
     cut = cut_volumes(run, settings.source["dropped_volumes"], settings.tr, onset)
-    return Part(run, recording, cut, told, onset)
+    return Part(run, recording, cut, told, onset, check_tr(recording, settings.tr, settings.header_tr != "ignore"))
 
 
-def _check(part, subject, words, missing, tr):
+def _check(part, subject, words, missing, settings):
     run, recording = part.run, part.recording
-    if recording.tr is not None and abs(recording.tr - tr) > TR_TOLERANCE:
-        raise InputError(f"{recording.path}: the header's TR is {recording.tr:g} s, but dataset.tr is {tr:g} s")
-    scan_end = (recording.volumes + sum(missing)) * tr - part.onset
-    check_duration(words[words["run"] == run["name"]], f"{run['name']} of {subject}", scan_end)
+    clock, axes = Clock(settings.tr, sum(missing), part.onset), settings.source.get("axes")
+    mine = words[words["run"] == run["name"]]
+    check_length(recording, mine, f"{run['name']} of {subject}", clock, settings.margin, axes)
     if part.cut >= recording.volumes:
         raise InputError(
             f"{recording.path}: {recording.volumes} volumes, and all lie in what is left out at the start of run "
@@ -223,6 +223,7 @@ def _clean(part, files, missing, settings):
         "sound_onset": part.told,
         "onset_applied": bool(settings.events and settings.events["applied"]),
         "tr_found": recording.tr,
+        **({"tr_remark": part.tr_remark} if part.tr_remark else {}),
         **counts,
         "confounds": 0 if confounds is None else confounds.shape[1],
         "mean_fd": motion.get("mean_fd"),

@@ -75,3 +75,45 @@ def check_duration(words: pd.DataFrame, run: str, scan_end: float) -> None:
             f"at {scan_end:g} s; {len(late)} words lie beyond it: check the transcript's clock, dataset.tr and "
             "dropped_volumes"
         )
+
+
+def last_word(words: pd.DataFrame) -> float:
+    """When the last word of a run ends, s."""
+    return float(words["offset"].max())
+
+
+def check_margin(words: pd.DataFrame, where: str, end: float, margin: float) -> None:
+    """InputError where a scan, or a sound, goes on far longer than its words: it is hardly theirs.
+
+    Parameters
+    ----------
+    words : DataFrame, the rows of the run; annotations, which have their own check, and no words pass
+    where : what goes on, for the message
+    end : s on the words' clock
+    margin : s that it may go on, `dataset/margin`
+    """
+    if words.attrs.get("unit") == "annotation" or not len(words) or end - last_word(words) <= margin:
+        return
+    raise InputError(
+        f"{where}: it ends at {end:g} s, but its last word at {last_word(words):g} s: {end - last_word(words):g} s "
+        f"without a word, and {margin:g} s may be; check that file and transcript belong together, dataset.tr, and "
+        "whether time is the axis that it should be; if all is right, set dataset/overrides/margin to more"
+    )
+
+
+def check_sound(words: pd.DataFrame, path: str | Path, end: float, margin: float) -> None:
+    """InputError where a sound and the words said in it are not of one length.
+
+    Parameters
+    ----------
+    words : DataFrame, the rows of its stimulus
+    path : of the sound
+    end : s, where the sound ends; its first sample is time 0 of the words' clock
+    margin : s by which it may go on after the last word
+    """
+    check_margin(words, str(path), end, margin)
+    if len(words) and last_word(words) > end + ANNOTATION_TOLERANCE:
+        raise InputError(
+            f"{path}: the sound ends at {end:g} s, but the last word that is heard in it at {last_word(words):g} s; "
+            "check that both are of one stimulus, and the transcript's clock (its shift moves the words alone)"
+        )

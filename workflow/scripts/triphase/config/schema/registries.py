@@ -215,6 +215,8 @@ class RegisteredDataset(Section):
     local_data_hint: Text | None = None
     language: Language
     tr: Positive | None
+    header_tr: Literal["check", "ignore"] = ABSENT
+    margin: Positive = ABSENT
     simulate: Simulate | None = None
     subjects: Annotated[list[Subject], Field(min_length=1)] | None
     runs: Annotated[list[Run], Field(min_length=1)] | None

@@ -7,6 +7,7 @@ from triphase.report.gap import LEAST_SUBJECTS, scores
 from triphase.report.numbers import UNKNOWN
 from triphase.report.pages.blocks import Block, Heading, Items, Picture, Table, Text
 from triphase.responses.ceiling import GROUP
+from triphase.responses.description import LONG_SILENCE
 from triphase.responses.timing import SIGNIFICANT_P
 from triphase.stats.intervals import mean_half_width
 
@@ -120,10 +121,12 @@ def _runs(description):
         cells = [entry["run"], entry["stimulus"], "test" if entry["test"] else "", entry["subjects"]]
         cells += [" or ".join(map(str, entry["volumes"])) or UNKNOWN, entry["events"], number(entry["rate"])]
         onsets = " to ".join(f"{seconds:g}" for seconds in dict.fromkeys(entry["onsets"][:1] + entry["onsets"][-1:]))
-        cells += [number(entry["first"], "{:.1f}"), number(entry["last"], "{:.1f}")]
+        cells += [number(entry.get(key), "{:.1f}") for key in ("first", "last", "silence", "sound_end")]
         rows.append(cells + [onsets or UNKNOWN] * told)
         bad += [place] * (entry["subjects"] < len(description["subjects"]) or not entry["events"])
+        bad += [place] * ((entry.get("silence") or 0) > LONG_SILENCE)
     head = ["run", "stimulus", "split", "subjects", "volumes", f"{unit}s", f"{unit}s per s", "first (s)", "last (s)"]
+    head += ["scan after the last (s)", "sound (s)"]
     head += ["sound onset in the scan (s)"] * told
     return Table(head, rows, text=(0, 1, 2), bad=bad)
 

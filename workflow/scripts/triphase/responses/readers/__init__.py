@@ -51,7 +51,9 @@ def rows_of(recording: Recording, run: Section) -> Recording:
             f"{recording.path}: its rows are 0 to {recording.volumes - 1}, but run {run['name']!r} is rows {first} to "
             f"{last} (dataset/runs, first and last)"
         )
-    return recording._replace(volumes=last - first + 1, read=lambda: recording.read()[first : last + 1].copy())
+    return recording._replace(
+        volumes=last - first + 1, read=lambda: recording.read()[first : last + 1].copy(), other=None
+    )
 
 
 def response_paths(files: Mapping[str, Section], run: Section | str) -> list[str]:

@@ -28,7 +28,16 @@ from triphase.responses.readers.images import (
     read_volume,
     whole_labels,
 )
-from triphase.responses.readers.recording import SLAB_BYTES, Recording, only, roi_names, table_of, unlabelled
+from triphase.responses.readers.recording import (
+    AXES,
+    SLAB_BYTES,
+    TURNED,
+    Recording,
+    only,
+    roi_names,
+    table_of,
+    unlabelled,
+)
 
 # Of the keys of a file that a message names.
 MOST_KEYS = 8
@@ -40,7 +49,7 @@ OLD_MATLAB = b"MATLAB 5.0"
     suffixes=(".hdf5", ".hf5", ".h5", ".mat"),
     files=("mask", "reference", "rois", "roi_table"),
     needs={"key": "Text"},
-    accepts={"repeats_key": "Text", "mask_key": "Text", "first_index": "Literal[0, 1]"},
+    accepts={"repeats_key": "Text", "mask_key": "Text", "first_index": "Literal[0, 1]"} | AXES,
     templates=("key", "repeats_key"),
 )
 class Hdf5Reader:
@@ -57,9 +66,11 @@ class Hdf5Reader:
             `rois`, a label image on that grid, and `roi_table`
         source : dict with `key`, the name of the data (time, voxel), a template where a file holds several runs, and
             optionally `repeats_key` (hearing, time, voxel), `mask_key`, and `first_index`, what the first voxel is
-            called there (1, as in MATLAB, or 0)
+            called there (1, as in MATLAB, or 0), and `axes`, how the two last axes lie as h5py shows them: MATLAB's own
+            order is the reverse
         """
         self.key, self.repeats_key = source["key"], source.get("repeats_key")
+        self.turned, self.told = source.get("axes") == TURNED, "axes" in source or bool(paths.get("mask"))
         one = {role: path for role in ("mask", "reference", "rois", "roi_table") if (path := only(paths, role))}
         space: Grid | None = None
         self.masked = "mask" in one
@@ -68,7 +79,7 @@ class Hdf5Reader:
         if not self.masked:
             (self.where,), self.grid = example, None
             with opened(self.where) as file:
-                self.offsets = np.arange(self._data(file, self.where, None).shape[-1])
+                self.offsets = np.arange(self._lying(self._data(file, self.where, None).shape)[1])
         elif source.get("mask_key"):
             self.where = one["mask"]
             self.offsets = read_indices(self.where, source["mask_key"], source.get("first_index", 1))
@@ -107,10 +118,14 @@ class Hdf5Reader:
         """The `Recording` of a run: `paths` holds its one file. An HDF5 file says nothing of its TR."""
         (path,) = paths
         with opened(path) as file:
-            data = self._data(file, path, run)
-            volumes, columns = data.shape[-2:]
-            self._chosen(columns, path)
-        return Recording(path, volumes, None, lambda: self._read(path, run))
+            volumes, columns = self._lying(self._data(file, path, run).shape)
+            self._chosen(columns, path, volumes)
+        other = None if self.told else columns
+        return Recording(path, volumes, None, lambda: self._read(path, run), other)
+
+    def _lying(self, of_array):
+        """Of the two last axes of an array, in the file's order, time before voxel."""
+        return tuple(of_array[-2:][::-1] if self.turned else of_array[-2:])
 
     def _data(self, file, path, run):
         """The array of a run: under `key`, or for one of several hearings under `repeats_key`; of any run for None."""
@@ -136,7 +151,7 @@ class Hdf5Reader:
             raise InputError(f"{path}: {len(data)} hearings, but run {run['name']} is number {repeat}")
         return data
 
-    def _chosen(self, columns, path):
+    def _chosen(self, columns, path, volumes=None):
         """Which columns of a file are the voxels; None where it holds no others."""
         if columns == len(self.offsets):
             return None
@@ -144,16 +159,20 @@ class Hdf5Reader:
         if self.masked and fits:
             return self.offsets
         grid = f", on a grid of {self.grid}" if self.grid else ""
-        raise InputError(f"{path}: {columns} voxels, but {self.where} has {len(self.offsets)}{grid}")
+        turned = volumes in (len(self.offsets), self.grid)
+        hint = f"; the array's other axis has {volumes}: set the source's `axes` to the other order" if turned else ""
+        raise InputError(f"{path}: {columns} voxels, but {self.where} has {len(self.offsets)}{grid}{hint}")
 
     def _read(self, path, run):
         with opened(path) as file:
             data = self._data(file, path, run)
-            columns = self._chosen(data.shape[-1], path)
-            values = np.empty((data.shape[-2], len(self.offsets)), np.float32)
+            shape = self._lying(data.shape)
+            columns = self._chosen(shape[1], path)
+            values = np.empty((shape[0], len(self.offsets)), np.float32)
             hearing = (run["repeat"] - 1,) if run.get("repeat") else ()
-            for rows, wide in tiles(data.shape[-2:], data.chunks and data.chunks[-2:], data.dtype.itemsize):
-                part = data[(*hearing, rows, wide)]
+            for rows, wide in tiles(shape, data.chunks and self._lying(data.chunks), data.dtype.itemsize):
+                part = data[(*hearing, *self._lying((rows, wide)))]
+                part = part.T if self.turned else part
                 if columns is None:
                     values[rows, wide] = part
                 else:

@@ -83,7 +83,7 @@ class NiftiReader:
         # Bits 3 to 5 of the code: 16 is ms, 24 is us; nibabel has no name for others.
         unit = {16: 1e-3, 24: 1e-6}.get(int(image.header["xyzt_units"]) & 0x38, 1.0)
         tr = float(image.header["pixdim"][4]) * unit
-        return Recording(path, image.shape[3], tr or None, lambda: self._read(path))
+        return Recording(path, image.shape[3], tr if 0 < tr < np.inf else None, lambda: self._read(path))
 
     def _read(self, path):
         image = open_image(path)

@@ -9,10 +9,18 @@ from triphase.core.content import check_content
 from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
 from triphase.core.types import Section
-from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_repeat, table_of, unlabelled
+from triphase.responses.readers.recording import (
+    AXES,
+    SLAB_BYTES,
+    TURNED,
+    Recording,
+    refuse_repeat,
+    table_of,
+    unlabelled,
+)
 
 
-@READERS.register(name="npy", suffixes=(".npy",), accepts={"columns": "SomeNames"})
+@READERS.register(name="npy", suffixes=(".npy",), accepts={"columns": "SomeNames"} | AXES)
 class NpyReader:
     """One .npy file per run."""
 
@@ -22,10 +30,12 @@ class NpyReader:
         Parameters
         ----------
         example : list of one of the subject's files, which tells the number of voxels
-        source : dict with, optionally, `columns`, a ROI name per voxel; without it voxels have no name
+        source : dict with, optionally, `columns`, a ROI name per voxel; without it voxels have no name; and `axes`, how
+            the arrays lie
         """
         (self.where,), columns = example, source.get("columns")
-        self.voxels = _mapped(self.where).shape[1]
+        self.turned, self.told = source.get("axes") == TURNED, "axes" in source or bool(columns)
+        self.voxels = _mapped(self.where, self.turned).shape[1]
         if columns and len(columns) != self.voxels:
             raise InputError(
                 f"{self.where}: {self.voxels} columns, but the source's `columns` names {len(columns)}: "
@@ -37,15 +47,17 @@ class NpyReader:
         """The `Recording` of a run; the file says nothing of its TR."""
         (path,) = paths
         refuse_repeat(run, path)
-        array = _mapped(path)
+        array = _mapped(path, self.turned)
         if array.shape[1] != self.voxels:
+            hint = "; arrays (voxel, time) need `axes: voxel, time`" if len(array) == self.voxels else ""
             raise InputError(
-                f"{path}: {array.shape[1]} voxels, but {self.where} has {self.voxels}; all runs need the same"
+                f"{path}: {array.shape[1]} voxels, but {self.where} has {self.voxels}; all runs need the same{hint}"
             )
-        return Recording(path, len(array), None, lambda: _read(path))
+        other = None if self.told else self.voxels
+        return Recording(path, len(array), None, lambda: _read(path, self.turned), other)
 
 
-def _mapped(path):
+def _mapped(path, turned):
     check_content(path)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -57,15 +69,15 @@ def _mapped(path):
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
         shape = f"shape {array.shape}, {array.dtype}" if isinstance(array, np.ndarray) else "an archive"
         raise InputError(f"{path}: {shape}; a run is one array of numbers (time, voxel)")
-    return array
+    return array.T if turned else array
 
 
-def _read(path):
-    array = _mapped(path)
+def _read(path, turned):
+    array = _mapped(path, turned)
     values = np.empty(array.shape, np.float32)
     step = max(1, SLAB_BYTES // (array.shape[1] * array.itemsize))
     for start in range(0, len(array), step):
         values[start : start + step] = array[start : start + step]
         # A new mapping for every slab: pages of one that stays would count as memory of this process.
-        array = _mapped(path)
+        array = _mapped(path, turned)
     return values

@@ -17,12 +17,22 @@ SLAB_BYTES = 64_000_000
 
 
 class Recording(NamedTuple):
-    """One run, not read yet: its volumes, its TR in s (None where the file has none), and how to read it."""
+    """One run, not read yet.
+
+    path : of its file; volumes : in it; tr : s, None where the file has none; read : gives (time, voxel)
+    other : length of the array's other axis, where nothing but the place of the axes says which of them is time
+    """
 
     path: str
     volumes: int
     tr: float | None
     read: Callable[[], np.ndarray]
+    other: int | None = None
+
+
+# The order of the axes of an array, where a source says it.
+AXES = {"axes": "Literal['time, voxel', 'voxel, time']"}
+TURNED = "voxel, time"
 
 
 class ResponseReader(Protocol):

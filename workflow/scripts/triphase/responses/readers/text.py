@@ -13,15 +13,16 @@ from triphase.core.errors import InputError, one_line
 from triphase.core.lazy import np
 from triphase.core.tables import number_advice
 from triphase.core.types import Section
-from triphase.responses.readers.recording import Recording, refuse_repeat, table_of
+from triphase.responses.readers.recording import AXES, TURNED, Recording, refuse_repeat, table_of
 
 
-@READERS.register(name="text", needs={"columns": "SomeNames"}, megabytes=2000)
+@READERS.register(name="text", needs={"columns": "SomeNames"}, accepts=AXES, megabytes=2000)
 class TextReader:
     """Tables of numbers without a header. Small enough to be read whole."""
 
     def __init__(self, example: list[str], paths: Mapping[str, list[str]], source: Section):
-        """Source : dict with `columns`, names of the ROIs in order."""
+        """Source : dict with `columns`, names of the ROIs in order, and optionally `axes`, how the tables lie."""
+        self.turned = source.get("axes") == TURNED
         self.columns = list(source["columns"])
         self.table = table_of(self.columns)
 
@@ -30,10 +31,14 @@ class TextReader:
         (path,) = paths
         refuse_repeat(run, path)
         values = read_numbers(path)
+        values = values.T if self.turned else values
         if values.shape[1] != len(self.columns):
+            turned = len(values) == len(self.columns)
+            hint = " (its rows are as many: a row per region needs `axes: voxel, time`)" if turned else ""
             raise InputError(
                 f"{path}: {values.shape[1]} columns, but the source's `columns` names {len(self.columns)}: "
                 + ", ".join(self.columns)
+                + hint
             )
         return Recording(path, len(values), None, lambda: values.astype(np.float32))
 

@@ -1,0 +1,124 @@
+"""Whether a run's file is plausible: its repetition time, and its length beside what was heard in it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from triphase.core.errors import InputError
+from triphase.responses.readers.recording import Recording
+from triphase.stimuli.checks import OVERLAP_TOLERANCE, check_duration, check_margin, last_word
+
+TR_TOLERANCE = 0.001
+# Of fewer words nobody can tell how long a run is.
+FEWEST_WORDS = 20
+
+
+def sidecar(path: str | Path) -> tuple[Path, float] | None:
+    """The JSON file beside a response (BIDS) and its RepetitionTime, s; None where there is none that tells one."""
+    stem = Path(path)
+    while stem.suffix in (".gz", ".nii", ".gii", ".func", ".dtseries"):
+        stem = stem.with_suffix("")
+        beside = stem.with_name(stem.name + ".json")
+        if beside.is_file() and beside != Path(path):
+            try:
+                seconds = json.loads(beside.read_text(encoding="utf-8"))["RepetitionTime"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < float("inf"):
+                return beside, float(seconds)
+    return None
+
+
+def check_tr(recording: Recording, tr: float, believed: bool = True) -> str | None:
+    """Compare a file's repetition time with that of the study.
+
+    Where a header disagrees, the JSON beside the file decides: fMRIPrep 23.2.0 wrote 1 s into every header, earlier
+    ones milliseconds as seconds.
+
+    Parameters
+    ----------
+    recording : one run
+    tr : `dataset/tr`, s
+    believed : whether headers count; false where `dataset/header_tr` is ignore
+
+    Returns
+    -------
+    str or None : what a reader of the report should know, where a header was overruled
+
+    Raises
+    ------
+    InputError : the JSON says another TR, or the header does and nothing overrules it
+    """
+    told = sidecar(recording.path)
+    if told and abs(told[1] - tr) > TR_TOLERANCE:
+        raise InputError(
+            f"{told[0]}: RepetitionTime is {told[1]:g} s, but dataset.tr is {tr:g} s; set dataset/overrides/tr to the "
+            "one that is right, or correct the file"
+        )
+    header = recording.tr
+    if header is None or abs(header - tr) <= TR_TOLERANCE:
+        return None
+    if told:
+        return f"{header:g} s in the header, overruled by {told[0].name}"
+    if not believed:
+        return f"{header:g} s in the header, overruled by dataset/header_tr"
+    raise InputError(
+        f"{recording.path}: the header's TR is {header:g} s, but dataset.tr is {tr:g} s; set dataset/overrides/tr if "
+        "the header is right. Where it is wrong (fMRIPrep 23.2.0 wrote 1 s into all, earlier ones milliseconds), "
+        "put the JSON file with RepetitionTime beside it, or set dataset/overrides/header_tr to ignore"
+    )
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How volumes of a run lie in time.
+
+    tr : s; missing : volumes of the scan that the file lacks; onset : s into the scan at which the words' clock begins
+    """
+
+    tr: float
+    missing: int
+    onset: float = 0.0
+
+    def end(self, volumes: int) -> float:
+        """When a scan of so many volumes in its file ends, s on the words' clock."""
+        return (volumes + self.missing) * self.tr - self.onset
+
+
+def check_length(
+    recording: Recording, words: pd.DataFrame, run: str, clock: Clock, margin: float, axes: str | None = None
+) -> None:
+    """InputError unless a run is as long as what was heard in it, and its axes are the right way round.
+
+    Parameters
+    ----------
+    recording : one run
+    words : the rows of the run
+    run : its name, for messages
+    clock : how its volumes lie in time
+    margin : s by which a scan may go on after the last word, `dataset/margin`
+    axes : the source's `axes`, where it says them
+    """
+    if recording.other and not axes and words.attrs.get("unit") != "annotation" and len(words):
+        _check_axes(recording, words, clock, margin)
+    end = clock.end(recording.volumes)
+    check_duration(words, run, end)
+    check_margin(words, f"{recording.path}: run {run}", end, margin)
+
+
+def _check_axes(recording, words, clock, margin):
+    """Whether the axis that lies where time is meant to is as long as the words; else whether the other one is."""
+    last = last_word(words)
+    ends = clock.end(recording.volumes), clock.end(recording.other)
+    fits = [last <= end + OVERLAP_TOLERANCE and end - last <= margin for end in ends]
+    if not fits[1] or (fits[0] and len(words) < FEWEST_WORDS):
+        return
+    also = "both could be, so that nobody can tell" if fits[0] else "only the second is as long as the words"
+    remedy = '"time, voxel" or "voxel, time", as it is' if fits[0] else '"voxel, time"'
+    raise InputError(
+        f"{recording.path}: an array of {recording.volumes} x {recording.other}; with time as its first axis the "
+        f"scan ends at {ends[0]:g} s, as its second at {ends[1]:g} s, and the last word at {last:g} s: {also}; set the "
+        f"source's `axes` to {remedy}"
+    )
