@@ -5,7 +5,8 @@ import yaml
 from project import ROOT
 
 from triphase.config.families import load_families, local_checkpoints, resolve_models
-from triphase.config.selection import distances, expand_steps, revision_name, same_step, select, shared_lines
+from triphase.config.selection import distances, expand_steps, same_step, select, shared_lines
+from triphase.config.series import in_billions
 from triphase.core.errors import InputError
 
 REGISTRY = ROOT / "resources/registry/models.yaml"
@@ -34,11 +35,50 @@ def llama(size, inner, key_values=None, tied=False, norms=2, final=1):
     return (1 if tied else 2) * size["vocabulary"] * width + depth * block + final * width
 
 
+def gpt2(size, positions=1024):
+    width, depth = size["width"], size["layers"]
+    return (size["vocabulary"] + positions) * width + depth * (12 * width**2 + 13 * width) + 2 * width
+
+
+def olmo_32b(size):
+    """Norms of queries and keys are as wide as these: 40 and 8 heads of 128."""
+    return llama(size, 27648, key_values=8, norms=3) + size["layers"] * 8 * 128
+
+
+def olmoe(size):
+    """Norms before both parts, of queries and of keys; 64 experts of width 1,024 and their router."""
+    width, experts = size["width"], 64
+    block = 4 * width**2 + experts * 3 * width * 1024 + experts * width + 4 * width
+    return 2 * size["vocabulary"] * width + size["layers"] * block + width
+
+
+def apertus(size):
+    """Two matrices and two numbers in each feed-forward part; norms of queries and keys for a head of 128."""
+    width = size["width"]
+    block = 2 * width**2 + 2 * width * 1024 + 2 * width * 21504 + 2 * width + 2 * 128 + 2
+    return 2 * size["vocabulary"] * width + size["layers"] * block + width
+
+
 COUNTS = {
     "olmo2-7b": lambda size: llama(size, 11008, norms=4),
     "olmo2-1b": lambda size: llama(size, 8192, norms=4),
     "olmo2-1b-early": lambda size: llama(size, 8192, norms=4),
+    "olmo2-1b-dense": lambda size: llama(size, 8192, norms=4),
+    "olmo2-13b": lambda size: llama(size, 13824, norms=4),
+    "olmo2-32b": olmo_32b,
+    "olmo3-7b": lambda size: llama(size, 11008, norms=4),
+    "olmo3-32b": olmo_32b,
     "olmo-0724-7b": lambda size: llama(size, 11008, norms=0, final=0),
+    "olmoe": olmoe,
+    "apertus": apertus,
+    "datadecide": lambda size: llama(size, 4 * size["width"], tied=True),
+    "mistral-gpt2": gpt2,
+    "tinyllama": lambda size: llama(size, 5632, 4),
+    "croissantllm": lambda size: llama(size, 5504),
+    "lucie": lambda size: llama(size, 12288, 8),
+    "k2-v2": lambda size: llama(size, 28672, 8),
+    "opencoder": lambda size: llama(size, *{2240: (6144, None), 4096: (14336, 8)}[size["width"]]),
+    "babylm": gpt2,
     "amber": lambda size: llama(size, 11008),
     "llm-jp-3": lambda size: llama(size, 11008),
     "smollm2": lambda size: llama(
@@ -59,8 +99,9 @@ def test_every_family_of_the_project_is_there(families):
     assert names["pythia"] == ["14m", "31m", "70m", "160m", "410m", "1b", "1.4b", "2.8b", "6.9b", "12b"]
     assert names["smollm2"] == ["135M", "360M", "1.7B"]
     assert set(names) == {
-        "pythia", "polypythia", "olmo2-7b", "olmo2-1b", "olmo2-1b-early", "olmo-0724-7b", "amber", "llm-jp-3",
-        "smollm2", "smollm3",
+        "pythia", "polypythia", "olmo2-7b", "olmo2-1b", "olmo2-1b-early", "olmo2-1b-dense", "olmo2-13b", "olmo2-32b",
+        "olmo-0724-7b", "olmo3-7b", "olmo3-32b", "olmoe", "apertus", "datadecide", "mistral-gpt2", "tinyllama",
+        "croissantllm", "lucie", "k2-v2", "opencoder", "babylm", "amber", "llm-jp-3", "smollm2", "smollm3",
     }  # fmt: skip
     assert all(family["license"] and family["citation"] for family in families.values())
 
@@ -267,9 +308,8 @@ def test_bad_local_folders_are_refused(families, folders):
 
 
 def test_billions_are_rounded_in_whole_numbers():
-    assert revision_name("t{billions}", 5 * 10**8, 2, "up") == "t1"
-    assert revision_name("t{billions}", 5 * 10**8 + 1, 2, "up") == "t2"
-    assert [revision_name("t{billions}", 3, 5 * 10**8, way) for way in ("down", "nearest")] == ["t1", "t2"]
+    assert [in_billions(tokens, "up") for tokens in (10**9, 10**9 + 1)] == [1, 2]
+    assert [in_billions(15 * 10**8, way) for way in ("down", "nearest")] == [1, 2]
     assert expand_steps([5, {"from": 10, "to": 20, "by": 5}]) == [5, 10, 15, 20]
 
 
@@ -298,3 +338,156 @@ def test_a_registry_with_a_mistake_is_refused(tmp_path, change, match):
     (tmp_path / "models.yaml").write_text(yaml.safe_dump({"families": [{**entry, **change}]}))
     with pytest.raises(InputError, match=match):
         load_families(tmp_path / "models.yaml")
+
+
+# --- what a registry can say of a series
+
+
+def family_of(tmp_path, *groups, repository="org/m", **keys):
+    """A registry with one family of these groups of revisions."""
+    size = {"name": "7b", "parameters": 10, "layers": 4, "width": 8, "heads": 2, "vocabulary": 9, "dtype": "float32"}
+    family = {
+        "name": "f", "title": "f", "license": "x", "citation": "x", "repository": repository, "tokens_per_step": 10,
+        "initialisation": None, "faults": [], "revisions": list(groups), "sizes": [{**size, "schedule": None}],
+    }  # fmt: skip
+    path = tmp_path / "models.yaml"
+    path.write_text(yaml.safe_dump({"families": [{**family, **keys}]}))
+    return load_families(path)
+
+
+def series_of(families, **model):
+    found = resolve(families, family="f", checkpoints="all", **model)
+    repository = found["repository"]
+    return [
+        (entry["name"], f"{entry.get('repository', repository)} {entry['revision']}", entry["tokens"])
+        for entry in found["checkpoints"]
+    ]
+
+
+def test_stages_restart_their_steps_at_rates_of_their_own(tmp_path):
+    first = {"pattern": "stage1-step{step}-tokens{billions}B", "steps": [0, 1000, 1500], "tokens_per_step": 4 * 10**6}
+    second = {"pattern": "stage2-step{step}-tokens{billions}B", "steps": [100, 200], "restarts": True}
+    second |= {"first_step": 1500, "tokens_per_step": 10**7}
+    assert series_of(family_of(tmp_path, first, second)) == [
+        ("step0", "org/m stage1-step0-tokens0B", 0),
+        ("step1000", "org/m stage1-step1000-tokens4B", 4 * 10**9),
+        ("step1500", "org/m stage1-step1500-tokens6B", 6 * 10**9),
+        ("step1600", "org/m stage2-step100-tokens1B", 7 * 10**9),
+        ("step1700", "org/m stage2-step200-tokens2B", 8 * 10**9),
+    ]
+    for change, match in [
+        ({"first_step": None}, "revisions/1: key 'first_step' is missing"),
+        ({"restarts": None}, "stage2-step100-.* has step 100 and stands after .*restarts"),
+        ({"first_token": 5 * 10**9}, "stage2-step100-.* has tokens 6,000,000,000 and stands after"),
+    ]:
+        changed = {key: value for key, value in {**second, **change}.items() if value is not None}
+        with pytest.raises(InputError, match=match):
+            family_of(tmp_path, first, changed)
+
+
+def test_a_batch_that_doubles_keeps_the_steps(tmp_path):
+    groups = [
+        {"pattern": "step{step}", "steps": [100, 200]},
+        {"pattern": "step{step}", "steps": [300], "first_step": 200, "tokens_per_step": 20},
+        {"pattern": "final{step}", "steps": [400]},
+    ]
+    assert [tokens for _, _, tokens in series_of(family_of(tmp_path, *groups))] == [1000, 2000, 4000, 6000]
+
+
+def test_names_may_count_a_rounder_rate(tmp_path):
+    group = {"pattern": "step{step}-tokens{billions}B", "steps": [1000], "tokens_per_step": 4194304, "rounding": "down"}
+    assert series_of(family_of(tmp_path, group | {"named_rate": 4200000, "steps": [10**6]})) == [
+        ("step1000000", "org/m step1000000-tokens4200B", 4194304 * 10**6)
+    ]
+
+
+def test_tokens_are_given_by_revision(tmp_path):
+    groups = [
+        {"pattern": "step{step:04d}", "steps": [1, 2], "tokens": [3, 70]},
+        {"pattern": "step{step:04d}", "steps": [3], "first_step": 2, "first_token": 70, "tokens_per_step": 5},
+    ]
+    assert [entry[1:] for entry in series_of(family_of(tmp_path, *groups, tokens_per_step=None))] == [
+        ("org/m step0001", 3), ("org/m step0002", 70), ("org/m step0003", 75),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="revisions/0/tokens: there are 1 for 2 steps"):
+        family_of(tmp_path, {"pattern": "step{step}", "steps": [1, 2], "tokens": [3]})
+    with pytest.raises(InputError, match="revisions/0: revisions need tokens_per_step"):
+        family_of(tmp_path, {"pattern": "step{step}", "steps": [1, 2]}, tokens_per_step=None)
+
+
+def test_revisions_without_a_step_are_counted(tmp_path):
+    groups = [
+        {"pattern": "step{step}", "steps": [5]},
+        {"pattern": ["early/x", "late"], "tokens": [100, 200]},
+    ]
+    assert series_of(family_of(tmp_path, *groups)) == [
+        ("step5", "org/m step5", 50), ("early-x", "org/m early/x", 100), ("late", "org/m late", 200),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="revisions/0: steps are missing, and so are tokens"):
+        family_of(tmp_path, {"pattern": "main"})
+
+
+@pytest.mark.parametrize("place", ["repository", "revision"])
+def test_seeds_are_names_in_the_repository_or_the_revision(tmp_path, place):
+    field = "-{seed}" if place == "repository" else ""
+    group = {"pattern": "step{step}" + ("-seed-{seed}" if place == "revision" else ""), "steps": [0, 1]}
+    more = {**group, "steps": [2], "seeds": ["default"]}
+    families = family_of(tmp_path, group, more, repository=f"org/m{field}", seeds=["default", "aux-2"])
+    names = [name for _, name, _ in series_of(families, seed="aux-2")]
+    assert names == (
+        ["org/m-aux-2 step0", "org/m-aux-2 step1"]
+        if place == "repository"
+        else ["org/m step0-seed-aux-2", "org/m step1-seed-aux-2"]
+    )
+    assert len(series_of(families, seed="default")) == 3
+    with pytest.raises(InputError, match="'aux-3' is not a seed of 'f'"):
+        series_of(families, seed="aux-3")
+
+
+def test_each_checkpoint_has_its_repository_and_several_make_one_curve(tmp_path):
+    groups = [
+        {"pattern": "step{step}", "repository": "org/early", "steps": [0, 500]},
+        {"pattern": "main", "steps": [1000, 2000]},
+        {"pattern": "main", "repository": ["org/a", "org/b"], "steps": [3000, 3500]},
+    ]
+    found = series_of(family_of(tmp_path, *groups, repository="org/m-{thousands}k"))
+    assert [name for _, name, _ in found] == [
+        "org/early step0", "org/early step500", "org/m-1k main", "org/m-2k main", "org/a main", "org/b main",
+    ]  # fmt: skip
+    model = resolve(family_of(tmp_path, *groups, repository="org/m-{thousands}k"), family="f", checkpoints="all")
+    assert model["repository"] == "org/b" and "repository" not in model["checkpoints"][-1]
+    trusted = ["org/a", "org/b", "org/m-1k", "org/m-2k"]
+    (model,) = resolve_models(
+        [{"name": "m", "layers": [1], "family": "f", "checkpoints": "all"}],
+        family_of(tmp_path, *groups[1:], repository="org/m-{thousands}k"), trusted=trusted,
+    )  # fmt: skip
+    assert model["trust_remote_code"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "group", "match"),
+    [
+        ("a/b", {"pattern": "step{step}-seed-{seed}", "steps": [1, 2]}, r"field \{seed\}.*known are \{size\}, \{step\}"),
+        ("a/b", {"pattern": "step{step}-{billion}B", "steps": [1, 2]}, r"has the field \{billion\}"),
+        ("a/x-{tokens}", {"pattern": "main", "steps": [1]}, r"has the field \{tokens\}"),
+        ("a/b", {"pattern": "ckpt", "steps": [1, 2]}, "'ckpt' of a/b is both step1 and step2; a pattern"),
+        ("a/b", {"pattern": "step{step", "steps": [1]}, "is no pattern of names"),
+        ("a/b", {"pattern": "step{step:q}", "steps": [1]}, "is no pattern of names"),
+        ("a/b", {"pattern": "step{}", "steps": [1]}, r"has the field \{\}"),
+        ("a/x-{thousands}k", {"pattern": "main", "steps": [1500]}, "counts thousands, and step 1500 is none"),
+    ],
+)  # fmt: skip
+def test_a_field_that_is_none_is_named(tmp_path, repository, group, match):
+    with pytest.raises(InputError, match=f"models.yaml/families/f/7b.*{match}"):
+        family_of(tmp_path, group, repository=repository)
+
+
+def test_tokens_of_a_name_of_ones_own_are_compared():
+    listed = [{"name": "a", "revision": "step1000-tokens5B", "step": 1000}]
+    model = {"repository": "org/m", "tokens_per_step": 4194304}
+    assert resolve({}, checkpoints=listed, **model)["checkpoints"][0]["tokens"] == 4194304000
+    listed[0]["revision"] = "step1000-tokens8B"
+    with pytest.raises(InputError, match="models/m/checkpoints/a: the revision 'step1000-tokens8B' says 8 billion"):
+        resolve({}, checkpoints=listed, **model)
+    listed[0]["tokens"] = 8 * 10**9
+    assert resolve({}, checkpoints=listed, **model)["checkpoints"][0]["tokens"] == 8 * 10**9

@@ -30,6 +30,10 @@ class NoRevisionError(InputError):
     """The repository has no such revision."""
 
 
+class NoRepositoryError(InputError):
+    """There is no such repository, or none that this user may see."""
+
+
 def branches(repository: str) -> dict[str, str]:
     """Commit of every branch and tag of a repository, by name."""
     refs = _asked(repository, None, lambda api: api.list_repo_refs(repository))
@@ -170,7 +174,7 @@ def _asked(repository, revision, ask, retries=3):
                 "set `integrity: exclude` and run snakemake lock_checkpoints"
             ) from None
         except (hub.GatedRepoError, hub.RepositoryNotFoundError):
-            raise InputError(
+            raise NoRepositoryError(
                 f"models: {where} does not exist, is private or has a licence to accept; check the name, accept the "
                 "licence on the hub and log in with `hf auth login`"
             ) from None

@@ -1,5 +1,7 @@
 """Locking a study: the hub is asked once for the commit and the files of every revision."""
 
+from functools import cache
+
 from triphase.checkpoints import hub
 from triphase.checkpoints.cache import record_listing, recorded_listings
 from triphase.checkpoints.snapshots import lacking_of, weight_files
@@ -33,8 +35,8 @@ def make_lock(study: str, models: Entries, integrity: str) -> Section:
     """
     locked = {}
     for model in lockable(models):
-        known = hub.branches(model["repository"])
-        checkpoints = {entry["name"]: _locked(model, entry, known) for entry in model["checkpoints"]}
+        ask = cache(hub.branches)
+        checkpoints = {entry["name"]: _locked(model, entry, ask) for entry in model["checkpoints"]}
         missing = [name for name, entry in checkpoints.items() if "missing" in entry]
         if missing and (integrity == "error" or len(missing) == len(checkpoints)):
             more = f"; nor are {', '.join(missing[1:])} there" if missing[1:] else ""
@@ -46,20 +48,28 @@ def make_lock(study: str, models: Entries, integrity: str) -> Section:
     return {"study": study, "models": locked}
 
 
-def _locked(model, entry, known):
-    """What the lock holds of a checkpoint; `known` are the commits of the repository's branches, by name."""
-    asked, revision = entry["revision"], _exact(entry, known)
-    if revision is None:
-        return {"revision": asked, "missing": f"no revision {asked!r}{near_misses(asked, known)}"}
-    check_billions(model, entry, revision)
+def _locked(model, entry, branches):
+    """What the lock holds of a checkpoint; `branches` is a function from a repository to its branches' commits."""
+    own = {"repository": entry["repository"]} if "repository" in entry else {}
+    repository, asked = entry.get("repository", model["repository"]), entry["revision"]
+    gone = {**own, "revision": asked}
     try:
-        found = _listing(model["repository"], revision, entry.get("commit") or known.get(revision))
+        known = branches(repository)
+        revision = _exact(entry, known)
+        if revision is None:
+            return {**gone, "missing": f"no revision {asked!r}{near_misses(asked, known)}"}
+        check_billions(model, entry, revision)
+        found = _listing(repository, revision, entry.get("commit") or known.get(revision))
     except hub.NoRevisionError as error:
-        return {"revision": asked, "missing": f"no revision {asked!r} ({str(error).removeprefix('models: ')})"}
+        return {**gone, "missing": f"no revision {asked!r} ({str(error).removeprefix('models: ')})"}
+    except hub.NoRepositoryError as error:
+        if not own:
+            raise
+        return {**gone, "missing": f"no repository {repository!r} ({str(error).removeprefix('models: ')})"}
     if lacks := lacking_of(found["files"]):
-        return {"revision": asked, "missing": f"no checkpoint at {asked!r}, which lacks {lacks}"}
+        return {**gone, "missing": f"no checkpoint at {asked!r}, which lacks {lacks}"}
     files = [{"name": name, **facts} for name, facts in sorted(found["files"].items())]
-    return {"revision": revision, "commit": found["commit"], "files": files}
+    return {**own, "revision": revision, "commit": found["commit"], "files": files}
 
 
 def _listing(repository, revision, commit):

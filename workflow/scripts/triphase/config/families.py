@@ -5,10 +5,12 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from triphase.config.initialisations import INITIALISATIONS
-from triphase.config.selection import expand_steps, revision_name, select
+from triphase.config.selection import select
+from triphase.config.series import OF_A_CHECKPOINT, Run, checkpoints_of, fields_of
 from triphase.config.validation import read_checked, require_known
 from triphase.core.errors import InputError
 from triphase.core.formats import DTYPE_BYTES, TOKENIZERS
@@ -41,11 +43,11 @@ def load_families(path: str | Path) -> dict[str, Section]:
             INITIALISATIONS.find(scheme, f"{path}/families/{family['name']}/initialisation/weights")
         for size in family["sizes"]:
             where = f"{path}/families/{family['name']}/{size['name']}"
-            steps = [step for group in _revisions(family, size) for step in expand_steps(group["steps"])]
-            if sorted(set(steps)) != steps:
-                raise InputError(f"{where}: steps of revisions must differ and come in the order of training")
-            if steps and size.get("tokens_per_step", family["tokens_per_step"]) is None:
-                raise InputError(f"{where}: revisions need tokens_per_step")
+            # Runs of one size differ in their names alone, but for groups that some seeds have.
+            groups = size.get("revisions") or family["revisions"]
+            special = [group["seeds"][0] for group in groups if group.get("seeds")]
+            for seed in dict.fromkeys([*seeds_of(family, size)[:1], *special]) or [None]:
+                checkpoints_of(_run(family, size, seed, (family.get("variants") or [None])[0]), where)
     return families
 
 
@@ -62,8 +64,9 @@ def resolve_models(models: Entries, families: dict[str, Section], *, trusted: Co
     -------
     list of dict
         Each with name, repository, layers (numbers), tokens_per_step, trust_remote_code, and checkpoints (name,
-        revision, step, tokens; commit, where pinned; asked_tokens, where a grid of tokens chose it; folder, where it
-        lies in a folder of the user); family, size, seed, schedule, initialisation, floor_tokens, dtype and bytes (an
+        revision, step, tokens; repository, where not the model's; commit, where pinned; asked_tokens, where a grid of
+        tokens chose it; folder, where it lies in a folder of the user); family, size, seed, schedule, initialisation,
+        floor_tokens, dtype and bytes (an
         estimate, per checkpoint) where the model names a family; cache_dir, local_folder and train as given.
 
     Raises
@@ -71,7 +74,7 @@ def resolve_models(models: Entries, families: dict[str, Section], *, trusted: Co
     InputError : the model, the key, its value and what there is
     """
     resolved = [_resolve(dict(model), families, trusted) for model in models]
-    known = {model["repository"] for model in resolved}
+    known = {repository for model in resolved for repository in _repositories(model)}
     require_known("trust_remote_code", trusted, known, "is no repository of the study's models; those are")
     return resolved
 
@@ -82,35 +85,49 @@ def _resolve(model: Section, families: dict[str, Section], trusted: Collection[s
     if facts:
         given = {key: value for key, value in model.items() if value is not None}
         model = {**facts["entry"], **given}
+    listed = isinstance(model["checkpoints"], list) and all("tokens" in entry for entry in model["checkpoints"])
     for key in ("repository", "tokens_per_step"):
-        if model.get(key) is None:
+        if model.get(key) is None and (key == "repository" or not (listed or (facts and facts["available"]))):
             raise InputError(f"{where}: key {key!r} is missing; give it, or a family of the registry that has it")
     available = _available(model, facts, where)
     model["checkpoints"] = _checkpoints(model, available, facts, where)
     model["layers"] = _layers(model, facts, where)
-    model["trust_remote_code"] = model["repository"] in trusted
+    model["trust_remote_code"] = _repositories(model) <= set(trusted)
     return model
 
 
+def _repositories(model: Section) -> set[str]:
+    return {entry.get("repository", model["repository"]) for entry in model["checkpoints"]}
+
+
 def _facts(model: Section, families: dict[str, Section], where: str) -> Section:
-    """What the registry knows of a family and size: `entry` (keys that it fills), `revisions`, `depth`, `family`."""
+    """What the registry knows of a family and size: `entry` (keys that it fills), `available`, `depth`, `family`."""
     require_known(f"{where}/family", [model["family"]], list(families), "is not in the registry; there are")
     family = families[model["family"]]
-    variants = ["", *(f"-{variant}" for variant in family.get("variants", []))]
-    sizes = {f"{size['name']}{variant}": size for size in family["sizes"] for variant in variants}
-    chosen = model.get("size") or (family["sizes"][0]["name"] if len(family["sizes"]) == 1 else None)
+    sizes = _sizes(family)
+    chosen = model.get("size") or (next(iter(sizes)) if len(sizes) == 1 else None)
     if chosen is None:
         raise InputError(f"{where}: key 'size' is missing; family {family['name']!r} has {', '.join(sizes)}")
     require_known(f"{where}/size", [chosen], list(sizes), f"is not a size of {family['name']!r}; there are")
-    seeds, seed = family.get("seeds"), model.get("seed")
+    size, variant = sizes[chosen]
+    seeds, seed = seeds_of(family, size), model.get("seed")
     if seeds and seed not in seeds:
         raise InputError(f"{where}/seed: {seed!r} is not a seed of {family['name']!r}; there are {seeds}")
     if not seeds and seed is not None:
         raise InputError(f"{where}/seed: family {family['name']!r} has one run; leave the seed out")
-    size = sizes[chosen]
+    run = _run(family, size, seed, variant)
+    if model.get("tokens_per_step"):
+        run = replace(run, tokens_per_step=model["tokens_per_step"])
+    available = checkpoints_of(run, where)
+    fields = fields_of(run.repository).intersection(OF_A_CHECKPOINT)
+    # One repository for each checkpoint: the last one's stands for the model.
+    repository = available[-1]["repository"] if fields else run.repository.format(**run.fields)
+    for entry in available:
+        if entry["repository"] == repository:
+            del entry["repository"]
     entry = {
-        "repository": family["repository"].format(size=chosen, seed=seed),
-        "tokens_per_step": size.get("tokens_per_step", family["tokens_per_step"]),
+        "repository": repository,
+        "tokens_per_step": run.tokens_per_step,
         "size": chosen,
         "dtype": size["dtype"],
         "bytes": size.get("bytes", size["parameters"] * DTYPE_BYTES[size["dtype"]]),
@@ -118,26 +135,45 @@ def _facts(model: Section, families: dict[str, Section], where: str) -> Section:
         "initialisation": family["initialisation"],
         "floor_tokens": family.get("floor_tokens", 0),
     }
-    return {"entry": entry, "revisions": _revisions(family, size), "depth": size["layers"], "family": family["name"]}
+    return {"entry": entry, "available": available, "depth": size["layers"], "family": family["name"]}
 
 
-def _revisions(family: Section, size: Section) -> Entries:
-    chosen: Entries = size.get("revisions") or family["revisions"]
-    return chosen
+def seeds_of(family: Section, size: Section) -> list[int | str]:
+    """Seeds of a family's runs of a size; none where there is one run."""
+    seeds: list[int | str] = size.get("seeds") or family.get("seeds") or []
+    return seeds
+
+
+def _sizes(family: Section) -> dict[str, tuple[Section, str | None]]:
+    """Sizes of a family and its variants, by the name that a study gives."""
+    variants: list[str | None] = list(family.get("variants") or [])
+    if "variant" not in fields_of(family["repository"]):
+        variants = [None, *variants]
+    return {
+        f"{size['name']}-{variant}" if variant else size["name"]: (size, variant)
+        for size in family["sizes"]
+        for variant in variants
+    }
+
+
+def _run(family: Section, size: Section, seed: int | str | None, variant: str | None) -> Run:
+    named = {"variant": variant, "size": size["name"]}
+    if "variant" not in fields_of(family["repository"]):
+        named = {"size": f"{size['name']}-{variant}" if variant else size["name"]}
+    return Run(
+        repository=family["repository"],
+        groups=size.get("revisions") or family["revisions"],
+        tokens_per_step=size.get("tokens_per_step", family["tokens_per_step"]),
+        fields=named if seed is None else {**named, "seed": seed},
+    )
 
 
 def _available(model: Section, facts: Section | None, where: str) -> Entries:
     """Checkpoints of a family's repository or of a local folder, in the order of training."""
     if model.get("local_folder"):
         return local_checkpoints(model["local_folder"], model["tokens_per_step"], where)
-    found = []
-    for group in facts["revisions"] if facts else []:
-        for step in expand_steps(group["steps"]):
-            revision = revision_name(group["pattern"], step, model["tokens_per_step"], group.get("rounding", "up"))
-            name = revision if "{index" in group["pattern"] else f"step{step}"
-            tokens = step * model["tokens_per_step"]
-            found.append({"name": name, "revision": revision, "step": step, "tokens": tokens})
-    return found
+    available: Entries = facts["available"] if facts else []
+    return available
 
 
 def local_checkpoints(template: str, tokens_per_step: int, where: str) -> Entries:
@@ -200,8 +236,23 @@ def _listed(entry: Section, model: Section, available: Entries, where: str) -> S
     if "revision" not in entry and not match:
         source = "not in the family" if available else "not known without a family"
         raise InputError(f"{where}/{entry['name']}: key 'revision' is missing, and step {entry['step']} is {source}")
-    entry = {**{key: match[key] for key in ("revision", "folder") if key in match}, **entry}
-    return {**entry, "tokens": entry.get("tokens", entry["step"] * model["tokens_per_step"])}
+    entry = {**{key: match[key] for key in ("repository", "revision", "folder") if key in match}, **entry}
+    if "tokens" not in entry:
+        # The family's stages may have batches of their own.
+        entry["tokens"] = match["tokens"] if match else entry["step"] * model["tokens_per_step"]
+        _check_said(entry, where)
+    return entry
+
+
+def _check_said(entry: Section, where: str) -> None:
+    """InputError where a name of the user's says other tokens for its step than are computed, beyond rounding."""
+    said = re.search(r"step[-_]?0*(\d+)-tokens(\d+)B", entry.get("revision") or "")
+    if said and int(said[1]) == entry["step"] and abs(int(said[2]) - entry["tokens"] / 1e9) > 1:
+        raise InputError(
+            f"{where}/{entry['name']}: the revision {entry['revision']!r} says {said[2]} billion tokens, and "
+            f"tokens_per_step makes {entry['tokens'] / 1e9:.4g} of its step; correct it, or give the checkpoint's "
+            "`tokens`"
+        )
 
 
 def _check_folder(folder: Path, where: str) -> None:

@@ -83,7 +83,8 @@ def _pinned(model: Section, lock: Section, integrity: str) -> Section:
     checkpoints = []
     for entry in model["checkpoints"]:
         held = lock["checkpoints"].get(entry["name"])
-        if held and not entry.get("commit") and same_step(entry["revision"], [held["revision"]]):
+        elsewhere = held is not None and held.get("repository") != entry.get("repository")
+        if held and not elsewhere and not entry.get("commit") and same_step(entry["revision"], [held["revision"]]):
             check_billions(model, entry, held["revision"])
             entry = {**entry, **{key: held[key] for key in ("revision", "commit", "missing") if key in held}}
         checkpoints.append(entry)

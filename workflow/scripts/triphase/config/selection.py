@@ -13,7 +13,8 @@ from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
 # As in step1000-tokens5B; a name rounds them up, down or to the nearest.
-BILLIONS = re.compile(r"(?<=tokens)\d+(?=B)")
+BILLIONS = re.compile(r"(?<=tokens)\d+(?=B)|(?<=token-)\d+(?=B)")
+STAGE = re.compile(r"^stage1-(?=step)")
 
 
 def expand_steps(spec: list[Any]) -> list[int]:
@@ -24,29 +25,19 @@ def expand_steps(spec: list[Any]) -> list[int]:
     return sorted(steps)
 
 
-def revision_name(pattern: str, step: int, tokens_per_step: int, rounding: str = "up") -> str:
-    """The name of a revision.
-
-    Parameters
-    ----------
-    pattern : str with {step}, {index} (step - 1, for series whose steps count checkpoints from 1) or {billions} (of
-        tokens, rounded as `rounding` says: up, down or nearest)
-    """
-    billions = None
-    if "{billions" in pattern:
-        # In whole numbers: a float's error would move an exact billion to the next.
-        tokens = step * tokens_per_step
-        billions = {"up": -(-tokens // 10**9), "down": tokens // 10**9, "nearest": (tokens + 5 * 10**8) // 10**9}[
-            rounding
-        ]
-    return pattern.format(step=step, index=step - 1, billions=billions)
-
-
 def same_step(revision: str, names: Iterable[str]) -> list[str]:
-    """Names that differ from a revision's at most in the billions of tokens that follow the step."""
-    parts = BILLIONS.split(revision)
-    expression = r"\d+".join(re.escape(part) for part in parts)
-    return [name for name in names if re.fullmatch(expression, name)]
+    """Names that differ from a revision's at most in the billions of tokens after the step, or in a stage before it.
+
+    Some branches lack the stage that others of their series are named by: step150-tokens1B, stage1-step1000-tokens5B.
+    """
+    names, bare = list(names), STAGE.sub("", revision)
+    found = _like(revision, names)
+    return found or (_like(bare, names) if bare != revision else [])
+
+
+def _like(revision: str, names: list[str]) -> list[str]:
+    expression = re.compile(r"\d+".join(re.escape(part) for part in BILLIONS.split(revision)))
+    return [name for name in names if expression.fullmatch(name)]
 
 
 def check_billions(model: Section, entry: Section, revision: str) -> None:

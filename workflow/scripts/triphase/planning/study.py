@@ -276,7 +276,7 @@ class Study:
         """Where a checkpoint comes from: the fields of `triphase.config.jobs.FetchCheckpoint`."""
         about, entry = self.models[model], self.checkpoints[model][checkpoint]
         return {
-            "repository": about["repository"],
+            "repository": entry.get("repository", about["repository"]),
             "revision": entry.get("revision"),
             "commit": entry.get("commit"),
             # A model that is trained here lies in the study's own repository alone.

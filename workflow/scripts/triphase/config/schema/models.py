@@ -171,7 +171,9 @@ class Model(Entry):
         "the only one",
         example="160m",
     )
-    seed: Whole | None = key(None, "Which run of a family that has several.", "the only one", example=3)
+    seed: Whole | Name | None = key(
+        None, "Which run of a family that has several: a number or a name.", "the only one", example=3
+    )
     repository: Repository | None = key(
         None,
         "Hugging Face id, where no family gives it, or in its place.",

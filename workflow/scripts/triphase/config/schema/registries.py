@@ -259,12 +259,23 @@ class Steps(Section):
     by: Count
 
 
-class Revisions(Section):
-    """How the revisions of some steps are named."""
+Seeds = Annotated[list[Whole | Name], Field(min_length=1), Unique()]
 
-    pattern: Text
+
+class Revisions(Section):
+    """A group of revisions, such as a stage of training: how they are named, and what steps and tokens they have."""
+
+    pattern: Text | Annotated[list[Text], Field(min_length=1)]
+    repository: Text | Annotated[list[Text], Field(min_length=1)] = ABSENT
     rounding: Literal["up", "down", "nearest"] = ABSENT
-    steps: Annotated[list[Whole | Steps], Field(min_length=1)]
+    named_rate: Count = ABSENT
+    steps: Annotated[list[Whole | Steps], Field(min_length=1)] = ABSENT
+    restarts: bool = ABSENT
+    first_step: Whole = ABSENT
+    first_token: Whole = ABSENT
+    tokens_per_step: Count = ABSENT
+    tokens: Annotated[list[Whole], Field(min_length=1)] = ABSENT
+    seeds: Seeds = ABSENT
 
 
 class Schedule(Section):
@@ -302,6 +313,7 @@ class Size(Section):
     dtype: Literal["float32", "bfloat16", "float16"]
     bytes: Count = ABSENT
     schedule: Schedule | None
+    seeds: Seeds = ABSENT
     tokens_per_step: Count | None = None
     revisions: list[Revisions] = ABSENT
 
@@ -323,7 +335,7 @@ class Family(Section):
     license: Text
     citation: Text
     repository: Text
-    seeds: Annotated[list[Whole], Field(min_length=1), Unique()] = ABSENT
+    seeds: Seeds = ABSENT
     tokens_per_step: Count | None
     floor_tokens: NotNegative = ABSENT
     revisions: list[Revisions]
