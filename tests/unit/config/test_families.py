@@ -467,7 +467,7 @@ def test_each_checkpoint_has_its_repository_and_several_make_one_curve(tmp_path)
 @pytest.mark.parametrize(
     ("repository", "group", "match"),
     [
-        ("a/b", {"pattern": "step{step}-seed-{seed}", "steps": [1, 2]}, r"field \{seed\}.*known are \{size\}, \{step\}"),
+        ("a/b", {"pattern": "step{step}-seed-{seed}", "steps": [1, 2]}, r"\{seed\}.*known are \{size\}, \{step\}"),
         ("a/b", {"pattern": "step{step}-{billion}B", "steps": [1, 2]}, r"has the field \{billion\}"),
         ("a/x-{tokens}", {"pattern": "main", "steps": [1]}, r"has the field \{tokens\}"),
         ("a/b", {"pattern": "ckpt", "steps": [1, 2]}, "'ckpt' of a/b is both step1 and step2; a pattern"),
