@@ -84,13 +84,14 @@ def _rates(
 
     A group goes on where the one before is at its `first_step`, with that one's rate unless it says another.
     """
-    per_step = group.get("tokens_per_step", before[0].per_step if before else default)
-    named = group.get("named_rate", group.get("tokens_per_step", before[1].per_step if before else per_step))
-    first = group.get("first_step")
     if group.get("tokens"):
         return None
+    per_step: int | None = group.get("tokens_per_step", before[0].per_step if before else default)
     if per_step is None:
         raise InputError(f"{where}: revisions need tokens_per_step, of the group or of the family, or a list of tokens")
+    goes_on = before is not None and "tokens_per_step" not in group
+    named: int = group.get("named_rate", before[1].per_step if before and goes_on else per_step)
+    first = group.get("first_step")
     if first is None and before:
         if "tokens_per_step" in group or group.get("restarts"):
             raise InputError(f"{where}: key 'first_step' is missing: from which step of the curve this holds")
