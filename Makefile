@@ -6,8 +6,9 @@ STUDY ?=
 BIN = .venv/bin
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) $(if $(STUDY),--configfile config/studies/$(STUDY).yaml)
 
+# One line for each stage; `make run VERBOSE=1` prints all that Snakemake says, which is in .snakemake/log anyway.
 run: .venv/installed
-	$(SNAKEMAKE)
+	$(SNAKEMAKE) $(if $(VERBOSE),,--logger triphase)
 
 # One file for each core at a time, at least two; more threads of the libraries would wait for each other. Compiled tests
 # are kept, whatever the shell says: to rewrite their assertions takes longer than most of them.

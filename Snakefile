@@ -41,6 +41,13 @@ include: "workflow/rules/plan.smk"
 complete_rules(workflow.rules, OUT, settings)
 
 
+onsuccess:
+    from triphase.report.closing import closing_lines
+
+    if lines := closing_lines(OUT):
+        logger.info(lines, extra={"shown": True})
+
+
 rule all:
     default_target: True
     input:
