@@ -47,10 +47,10 @@ class LogHandler(LogHandlerBase):
             self._print(self.format(record))
         elif event in ERRORS or record.levelno >= WARNING or getattr(record, "shown", False):
             self._print(self.format(record))
-        elif event == LogEvent.RUN_INFO and getattr(record, "stats", None):
+        elif event == LogEvent.RUN_INFO and (stats := getattr(record, "stats", None)):
             # Snakemake says it again at the end of some runs.
             if self.tally is None:
-                self.tally = Tally(record.stats, time.monotonic())
+                self.tally = Tally(stats, time.monotonic())
         elif self.tally is not None:
             self._note(event, record, self.tally)
 

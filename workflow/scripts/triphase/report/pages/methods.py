@@ -39,10 +39,8 @@ def methods(source: Methods) -> tuple[str, str]:
     """The text as Markdown, with keys of references in brackets, and the BibTeX entries of those that it cites."""
     text = render("methods.md", **_values(source))
     cited = set(re.findall(r"\[@(\w+)\]", text))
-    entries = re.split(r"\n(?=@)", plain("methods.bib"))
-    return text, "\n".join(
-        entry for entry in entries if (named := re.match(r"@\w+\{(\w+),", entry)) and named[1] in cited
-    )
+    entries = re.findall(r"^(@\w+\{(\w+),(?:.*\n)+?\}\n)", plain("methods.bib"), flags=re.M)
+    return text, "\n".join(entry for entry, key in entries if key in cited)
 
 
 def _values(source: Methods) -> Section:
