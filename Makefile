@@ -1,5 +1,5 @@
 # Each target is one line over a command that the README shows too; every one makes what it needs first.
-.PHONY: run test test-slow check report lint bench reference
+.PHONY: run test test-slow check report lint bench reference docs
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 STUDY ?=
@@ -40,6 +40,10 @@ lint: .venv/installed
 reference: .venv/installed
 	$(BIN)/python -m triphase.config.generate
 	$(BIN)/python -m triphase.table.reference
+
+# The documentation site, in docs/_build; a warning is an error.
+docs: .venv/installed
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
 
 bench: $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
 
