@@ -1,14 +1,14 @@
 """The documentation site: `make docs` builds it into docs/_build; warnings are errors, and no network is asked."""
 
+import importlib.metadata
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 project = "triphase"
 author = copyright = "the developers of triphase"
-release = version("triphase")
+release = importlib.metadata.version("triphase")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
