@@ -60,7 +60,7 @@ def test_sharded_weights_are_whole_with_all_shards_index_tokenizer_and_config(tm
     shards = {tensor: name.format(stem, suffix) for tensor, name in INDEX["weight_map"].items()}
     files = {
         "config": ("config.json", json.dumps(small_models.CONFIG).encode()),
-        "tokenizer": ("tokenizer_config.json", b"{}"),
+        "tokenizer": ("tokenizer.json", b"{}"),
         "index": (f"{stem}{suffix}.index.json", json.dumps({"weight_map": shards}).encode()),
         "first": (shards["a"], small_models.safetensors(1)),
         "shard": (shards["b"], small_models.safetensors(2)),

@@ -1,6 +1,7 @@
 """Documents of tasks: shots, and what is refused before a model is loaded."""
 
 import json
+import re
 
 import pytest
 from known_models import WORDS, Copier, bigram, word_tokenizer
@@ -169,10 +170,31 @@ class TestRefused:
         with pytest.raises(InputError, match="item 3 of 'one' does not fit the YAML of 'choose': .*'question'"):
             load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
 
-    def test_a_file_that_is_not_yaml(self, folder):
-        (folder / "bad.yaml").write_text("task: [x\n")
-        with pytest.raises(InputError, match="bad.yaml is not YAML"):
-            plan([], [], [folder], None)
+    @pytest.mark.parametrize("bad", [float("nan"), float("inf"), {"a": [float("nan")]}])
+    def test_a_field_that_is_no_value(self, folder, bad):
+        self.change(folder, question=bad)
+        with pytest.raises(InputError, match="items.jsonl: 'question' of item 2 is .*, which is no value"):
+            load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
+
+    def test_two_equal_choices(self, folder):
+        self.change(folder, choices=["cat", "dog", "cat"])
+        with pytest.raises(InputError, match="item 2 of 'one' has two equal choices"):
+            load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
+
+    def test_a_template_that_reaches_into_python(self, folder, tmp_path):
+        path = folder / "choose.yaml"
+        order = '{{ cycler.__init__.__globals__.os.mkdir("%s") }}' % (tmp_path / "made")
+        path.write_text(re.sub("doc_to_text:.*", f"doc_to_text: '{order}'", path.read_text()))
+        with pytest.raises(InputError, match="'choose' of 'one' does not fit its items: SecurityError"):
+            load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
+        assert not (tmp_path / "made").exists()
+
+    def test_code_that_needs_a_package_is_told_how_to_get_it(self, folder):
+        (folder / "own_code.py").write_text("import no_such_package_of_ours.inner\ndef text(doc):\n    return doc\n")
+        path = folder / "choose.yaml"
+        path.write_text(re.sub("doc_to_text:.*", "doc_to_text: !function own_code.text", path.read_text()))
+        with pytest.raises(InputError, match="'choose' .*package 'no_such_package_of_ours'.* -m pip install no_such"):
+            load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
 
     def test_items_that_are_no_objects(self, tmp_path):
         (tmp_path / "list").write_text("[1, 2]")
@@ -217,3 +239,12 @@ def test_a_choice_longer_than_the_context_leaves_the_task_out(folder):
     assert "an answer has 40 tokens, the model's context is 32" in metadata["missing"]["one"]
     items.attrs["missing"] = metadata["missing"]
     assert summarise(items, []).set_index(["measure", "target"]).loc[("accuracy", "one"), "n"] == 0
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
+def test_lines_end_at_line_feeds_alone(tmp_path, mark):
+    rows = [{"question": f"first line{mark}second line"}, {"question": "b"}]
+    for end in ("\n", "\r\n"):
+        text = "".join(json.dumps(row, ensure_ascii=False) + end for row in rows)
+        (tmp_path / "items.jsonl").write_bytes(text.encode())
+        assert read_documents(tmp_path / "items.jsonl") == rows

@@ -47,6 +47,7 @@ def harness(tmp_path, monkeypatch):
     )
     (folder / "zoo.yaml").write_text("group: zoo\ntask: [quiz]\n")
     monkeypatch.setattr(lm_eval.tasks, "__file__", str(folder / "__init__.py"))
+    monkeypatch.setattr("triphase.tasks.plan._harness_names", lambda: {"quiz", "zoo"})
     monkeypatch.setattr(harness_api, "own_tasks", lambda: TaskIndex.build([folder]))
     return folder
 

@@ -97,13 +97,57 @@ class TestPlan:
             load_tasks(jobs)
 
     def test_a_task_that_is_not_local_is_named_with_what_there_is(self, folder):
-        jobs = plan([{"name": "x", "task": "arc"}, {"name": "one", "task": "choose"}], [], [folder], None)
+        jobs = plan([{"name": "x", "task": "arc_easy"}, {"name": "one", "task": "choose"}], [], [folder], None)
         message = unfetched(jobs, [folder])
-        assert re.search("data of 'arc' are not here.*snakemake fetch_tasks.*ask_digits, ask_letters.*choose", message)
+        assert re.search("data of 'arc_easy' are not here.*snakemake fetch_tasks.*ask_digits, .*choose", message)
         assert unfetched(jobs[1:], [folder]) == ""
         assert missing_data(jobs) == []
-        with pytest.raises(InputError, match="data of 'arc' are not here"):
+        with pytest.raises(InputError, match="data of 'arc_easy' are not here"):
             load_tasks(jobs)
+
+    def test_a_misspelt_local_task_is_not_sent_to_the_hub(self, folder):
+        message = unfetched(plan([{"name": "x", "task": "chose"}], [], [folder], None), [folder])
+        assert re.search("there is no task 'chose', neither below .* nor in the harness; near: .*choose", message)
+        assert "fetch_tasks" not in message
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"- a\n- b\n", "holds a list, a task is a mapping"),
+            (b"task: [x\n", "is not YAML"),
+            (b"task: caf\xe9\n", "is not UTF-8"),
+            (b"include: nowhere\n", "includes nowhere, which is not there"),
+        ],
+    )
+    def test_a_stray_file_concerns_only_the_task_that_is_in_it(self, folder, content, reason):
+        (folder / "stray.yaml").write_bytes(content)
+        jobs = plan([{"name": "one", "task": "choose"}], [], [folder], None)
+        assert jobs[0]["yaml"] == str(folder / "choose.yaml")
+        with pytest.raises(InputError, match=f"'stray': .*stray.yaml cannot be read: .*stray.yaml {reason}"):
+            plan([{"name": "x", "task": "stray"}], [], [folder], None)
+        assert reason in unfetched(plan([{"name": "x", "task": "other"}], [], [folder], None), [folder])
+
+    @pytest.mark.parametrize(("other", "reason"), [("nowhere", "not there"), ("one.yaml", "includes it again")])
+    def test_an_include_that_leads_nowhere_concerns_only_its_task(self, folder, other, reason):
+        (folder / "one.yaml").write_text("task: first\ninclude: two.yaml\n")
+        (folder / "two.yaml").write_text(f"task: second\ninclude: {other}\n")
+        assert plan([{"name": "one", "task": "choose"}], [], [folder], None)
+        with pytest.raises(InputError, match=f"two.yaml includes {other}, which .*{reason}"):
+            plan([{"name": "x", "task": "first"}], [], [folder], None)
+
+    def test_two_files_of_one_task_are_refused(self, folder):
+        (folder / "again").mkdir()
+        (folder / "again" / "choose.yaml").write_text((folder / "choose.yaml").read_text())
+        assert plan([{"name": "x", "task": "ask_plain", "metric": "exact_match"}], [], [folder], None)
+        with pytest.raises(InputError, match="choose.yaml and .*choose.yaml are both named 'choose'"):
+            plan([{"name": "one", "task": "choose"}], [], [folder], None)
+        # One folder given twice, or within another, is one.
+        assert plan([{"name": "one", "task": "choose"}], [], [folder / "again", folder / "again"], None)
+
+    def test_a_folder_that_is_not_there_is_named(self, folder):
+        assert plan([{"name": "one", "task": "choose"}], [], [folder, "nowhere"], None)
+        with pytest.raises(InputError, match="tasks/include_path: there is no folder nowhere, where 'x' is"):
+            plan([{"name": "one", "task": "x"}], [], [folder, "nowhere"], None)
 
     def test_names_must_be_unique(self, folder):
         with pytest.raises(InputError, match=r"\['one'\] occur more than once"):

@@ -4,7 +4,6 @@ Weights come out of a folder of the user's, a Hugging Face cache (`cache_dir`, o
 or `resources/models`, where this workflow downloads to (`triphase.checkpoints.fetching`).
 """
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -18,6 +17,7 @@ from triphase.checkpoints.cache import (
     recorded_listings,
     snapshot_folder,
 )
+from triphase.checkpoints.dimensions import check_vocabulary, dimensions, read_json_object
 from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.errors import InputError
 from triphase.core.hashing import file_sha256
@@ -93,7 +93,7 @@ def _described(folder, named):
         return snapshots.describe(folder)
     except InputError as error:
         raise InputError(f"models: {checkpoint_label(named)}: {error}") from None
-    except (OSError, ValueError, KeyError) as error:
+    except OSError as error:
         raise InputError(f"models: {checkpoint_label(named)} is not whole in {folder}: {error!r}") from error
 
 
@@ -106,8 +106,14 @@ def _from_hub(repository, revision, commit, code, execution):
     if not all((folder / name).is_file() for name in small):
         bounds = {key: value for key, value in execution.items() if key in ("transfers", "retries")}
         hub.download(repository, commit, small, downloads, revision=revision, **bounds)
-    if lacks := snapshots.lacking_of(files, index := lambda name: json.loads((folder / name).read_bytes())):
-        raise InputError(f"models: revision {revision!r} of {repository!r} lacks {lacks} on the hub")
+    try:
+        if lacks := snapshots.lacking_of(files, index := lambda name: read_json_object(folder / name)):
+            raise InputError(f"it lacks {lacks} on the hub")
+        # What small files decide is checked before anything large is fetched.
+        size = dimensions(read_json_object(folder / "config.json"))
+        check_vocabulary(folder / "tokenizer.json", size.vocabulary)
+    except InputError as error:
+        raise InputError(f"models: revision {revision!r} of {repository!r}: {error}") from None
     chosen = snapshots.weight_files(files, index)
     record_listing(repository, listing, revision)
     manifest = {"commit": commit, "cache_dir": str(downloads), "downloaded": True}
@@ -123,8 +129,7 @@ def _from_hub(repository, revision, commit, code, execution):
         with ensure_weights(about, execution):
             for name in chosen:
                 described[name] = {"bytes": files[name]["bytes"], "sha256": file_sha256(folder / name)}
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return {**manifest, **snapshots.described({**held, **described}, chosen, config)}
+    return {**manifest, **snapshots.described({**held, **described}, chosen, folder)}
 
 
 def _listing(repository, revision, commit):

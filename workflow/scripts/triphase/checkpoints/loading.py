@@ -7,6 +7,7 @@ from typing import Any
 from triphase.checkpoints import snapshots
 from triphase.checkpoints.behaviour import check_causal, check_layers
 from triphase.checkpoints.cache import Manifest, checkpoint_folder, checkpoint_label
+from triphase.checkpoints.dimensions import read_json_object
 from triphase.checkpoints.fetching import ensure_weights
 from triphase.core.errors import InputError
 from triphase.core.scratch import HeldFolder
@@ -109,8 +110,10 @@ def _load(manifest, folder, offload, dtype, device, max_memory):
     label = checkpoint_label(manifest)
     try:
         snapshots.check_whole(folder, manifest["files"])
+        config = read_json_object(folder / "config.json")
+        snapshots.check_numbers(folder, config)
         for name in snapshots.weights_in(folder):
-            _check_pickle(folder / name)
+            _check_pickle(folder / name, bool(config.get("quantization_config")))
     except InputError as error:
         raise InputError(f"models: {label}: {error}") from None
     options = {"max_memory": max_memory, "offload_folder": offload} if device == "auto" and max_memory else {}
@@ -142,8 +145,8 @@ def _load(manifest, folder, offload, dtype, device, max_memory):
     return model
 
 
-def _check_pickle(path):
-    """InputError where a file of the older format is cut short, or holds more than tensors."""
+def _check_pickle(path, quantised):
+    """InputError where a file of the older format is cut short, or holds more than tensors, or integers."""
     import pickle
 
     import torch
@@ -151,7 +154,9 @@ def _check_pickle(path):
     if path.suffix != ".bin":
         return
     try:
-        torch.load(path, map_location="meta", weights_only=True, mmap=zipfile.is_zipfile(path))
+        state = torch.load(path, map_location="meta", weights_only=True, mmap=zipfile.is_zipfile(path))
+        if not isinstance(state, dict):
+            raise ValueError(f"it holds a {type(state).__name__}")
     except pickle.UnpicklingError as error:
         what = str(error).split("WeightsUnpickler error:")[-1].split("\n")[0].strip()
         raise InputError(
@@ -161,6 +166,10 @@ def _check_pickle(path):
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
         raise InputError(f"{path} is cut short or damaged ({what}); delete it to have it fetched again") from None
+    for name, tensor in state.items():
+        floating = not isinstance(tensor, torch.Tensor) or tensor.is_floating_point()
+        if name.endswith("weight") and not floating and not quantised:
+            snapshots.refuse_integers(path, name, str(tensor.dtype).removeprefix("torch."))
 
 
 def _let_go(held, offload):

@@ -7,18 +7,29 @@ here needs torch or the network.
 import hashlib
 import json
 import os
+import re
 import struct
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
+from triphase.checkpoints.dimensions import check_vocabulary, dimensions, read_json_object
 from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
-from triphase.core.formats import TOKENIZERS
+from triphase.core.formats import has_tokenizer, tokenizer_files
 from triphase.core.hashing import file_sha256
 from triphase.core.types import Section
 
 INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+# The names that transformers loads; others beside them (adapters, optimisers, other tools' copies) are not the model.
+NAMES = (
+    re.compile(r"model(-\d+-of-\d+)?\.safetensors"),
+    re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin"),
+)
 SMALL = (".json", ".model", ".txt")
+SENTENCEPIECE = "tokenizer.model"
+NUMBERS = ("F64", "F32", "F16", "BF16")
 
 
 def weight_files(names: Iterable[str], index: Callable[[str], Section] | None = None) -> list[str]:
@@ -32,15 +43,25 @@ def weight_files(names: Iterable[str], index: Callable[[str], Section] | None = 
     index : function, optional, from the name of an index file to its content, a dict with `weight_map`
     """
     names = sorted(names)
-    kinds = ([n for n in names if n.endswith(".safetensors")], [n for n in names if _is_bin(n)])
-    for found, listed in zip(kinds, INDICES, strict=True):
-        if not found:
-            continue
-        if index and listed in names:
-            return sorted(set(index(listed)["weight_map"].values()))
+    for pattern, listed in zip(NAMES, INDICES, strict=True):
         single = listed.removesuffix(".index.json")
-        return [single] if single in found else found
+        found = [name for name in names if pattern.fullmatch(name)]
+        if single in found:
+            return [single]
+        if index and listed in names:
+            return indexed(index(listed), listed)
+        if found:
+            return found
     return []
+
+
+def indexed(index: Section, name: str) -> list[str]:
+    """Names of the files of an index, which lie beside it; InputError where it is none."""
+    held = index.get("weight_map")
+    files = sorted(set(map(str, held.values()))) if isinstance(held, dict) else []
+    if not files or any("/" in file or not file.endswith((".safetensors", ".bin")) for file in files):
+        raise InputError(f"{name} is no index of weights: its weight_map must name the file of every tensor")
+    return files
 
 
 def small_files(names: Iterable[str], code: bool = False) -> list[str]:
@@ -56,7 +77,7 @@ def lacking(folder: str | Path) -> str | None:
     """
     folder = Path(folder)
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-    return lacking_of(names, lambda name: _index(folder / name))
+    return lacking_of(names, lambda name: read_json_object(folder / name))
 
 
 def lacking_of(names: Iterable[str], index: Callable[[str], Section] | None = None) -> str | None:
@@ -64,11 +85,12 @@ def lacking_of(names: Iterable[str], index: Callable[[str], Section] | None = No
     names = set(names)
     if "config.json" not in names:
         return "config.json"
-    if not names.intersection(TOKENIZERS):
-        return f"a tokenizer ({' or '.join(TOKENIZERS)})"
+    if not has_tokenizer(names):
+        return f"a tokenizer ({tokenizer_files()})"
     weights = weight_files(names, index)
     if not weights:
-        return "weights (model.safetensors or pytorch_model.bin)"
+        other = sorted(name for name in names if name.endswith((".safetensors", ".bin", ".pt", ".pth", ".h5")))
+        return f"weights (model.safetensors or pytorch_model.bin{'; there is ' * bool(other)}{', '.join(other[:3])})"
     if missing := [name for name in weights if name not in names]:
         return ", ".join(missing)
     if "-of-" in weights[0] and not names.intersection(INDICES):
@@ -112,21 +134,64 @@ def promised_size(path: Path) -> int | None:
     """
     if path.suffix != ".safetensors":
         return None
+    with open(path, "rb") as file:
+        start = file.read(8)
+    length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+    if length > path.stat().st_size:
+        return 8 + int(length)
+    ends = [tensor["data_offsets"][1] for tensor in read_header(path).values()]
+    return 8 + int(length) + max(ends, default=0)
+
+
+def read_header(path: Path) -> dict[str, Section]:
+    """Type, shape and place of every tensor of a safetensors file, by name; InputError where it is no such file."""
     try:
         with open(path, "rb") as file:
             length = struct.unpack("<Q", file.read(8))[0]
-            if length > path.stat().st_size:
-                return 8 + length
-            header = json.loads(file.read(length))
-        return 8 + length + max((t["data_offsets"][1] for n, t in header.items() if n != "__metadata__"), default=0)
-    except (struct.error, ValueError, KeyError, TypeError):
+            header = json.loads(file.read(min(length, path.stat().st_size)))
+        tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        for tensor in tensors.values():
+            _, stop = tensor["data_offsets"]
+            if type(stop) is not int or not isinstance(tensor["dtype"], str) or not isinstance(tensor["shape"], list):
+                raise TypeError
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path} is not a safetensors file; delete it to have it fetched again") from None
+    return tensors
+
+
+def check_numbers(folder: str | Path, config: Section) -> None:
+    """InputError where weights are integers that no quantisation explains, or too few for the layers of the config.
+
+    transformers would take integers for numbers (int8 turns to zeros and ones), and build all layers before it looks.
+    """
+    folder, tensors = Path(folder), {}
+    for name in weights_in(folder):
+        if name.endswith(".safetensors"):
+            tensors.update({tensor: (name, about) for tensor, about in read_header(folder / name).items()})
+    if not tensors:
+        return
+    if (layers := dimensions(config).layers) > len(tensors):
+        raise InputError(
+            f"{folder / 'config.json'} says {layers:,} layers, the weights have {len(tensors)} tensors: the config is "
+            "another model's"
+        )
+    for tensor, (name, about) in tensors.items():
+        if tensor.endswith("weight") and about["dtype"] not in NUMBERS and not config.get("quantization_config"):
+            refuse_integers(folder / name, tensor, about["dtype"])
+
+
+def refuse_integers(path: Path, tensor: str, kind: str) -> NoReturn:
+    """InputError for a tensor of weights in a type that is no number of a model."""
+    raise InputError(
+        f"{path}: {tensor} is stored as {kind}, and config.json has no quantization_config that says what these "
+        "integers mean; take a revision in float32, bfloat16 or float16"
+    )
 
 
 def weights_in(folder: str | Path) -> list[str]:
     """Names of the weight files of a folder, in order."""
     folder = Path(folder)
-    return weight_files((path.name for path in folder.iterdir()), lambda name: _index(folder / name))
+    return weight_files((path.name for path in folder.iterdir()), lambda name: read_json_object(folder / name))
 
 
 def describe(folder: Path) -> Section:
@@ -143,20 +208,37 @@ def describe(folder: Path) -> Section:
         for path in sorted(folder.iterdir())
         if path.is_file()
     }
-    return described(files, weights_in(folder), json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    return described(files, weights_in(folder), folder)
 
 
-def described(files: dict[str, Section], weights: Iterable[str], config: Section) -> Section:
-    """The part of a manifest that files (name to bytes and sha256), the names of weights and config.json determine."""
+def described(files: dict[str, Section], weights: Iterable[str], folder: Path) -> Section:
+    """The part of a manifest that files (name to bytes and sha256), names of weights and small files determine.
+
+    Raises
+    ------
+    InputError
+        What config.json and the tokenizer in `folder` say is no model's.
+    """
+    if not has_tokenizer(set(files) - {SENTENCEPIECE}) and not find_spec("sentencepiece"):
+        raise InputError(
+            f"its only tokenizer is {SENTENCEPIECE}, which gives no character offsets; a tokenizer.json is made of it, "
+            "once, where sentencepiece and protobuf are installed, by AutoTokenizer.from_pretrained(…)."
+            "save_pretrained(…); give the folder with it as local_folder"
+        )
+    config = read_json_object(folder / "config.json")
+    size = dimensions(config)
+    check_vocabulary(folder / "tokenizer.json", size.vocabulary)
+    architectures = config.get("architectures")
+    named = architectures[0] if isinstance(architectures, list) and architectures else config.get("model_type", "")
     lines = [f"{name} {files[name]['sha256']}" for name in weights]
     return {
         "files": files,
         "weights": list(weights),
         "fingerprint": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         "tokenizer_hash": files.get("tokenizer.json", {}).get("sha256", ""),
-        "architecture": (config.get("architectures") or [config.get("model_type", "")])[0],
-        "layers": config["num_hidden_layers"],
-        "hidden_size": config["hidden_size"],
+        "architecture": str(named),
+        "layers": size.layers,
+        "hidden_size": size.width,
     }
 
 
@@ -176,14 +258,3 @@ def cached_sha256(path: Path) -> str:
         if blob.parent.name == "blobs" and len(blob.name) == 64 and set(blob.name) <= set("0123456789abcdef"):
             return blob.name
     return file_sha256(path)
-
-
-def _is_bin(name):
-    return name.startswith("pytorch_model") and name.endswith(".bin")
-
-
-def _index(path):
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError:
-        raise InputError(f"{path} is not JSON; delete it to have it fetched again") from None

@@ -13,7 +13,7 @@ from triphase.config.selection import select
 from triphase.config.series import OF_A_CHECKPOINT, Run, checkpoints_of, fields_of
 from triphase.config.validation import read_checked, require_known
 from triphase.core.errors import InputError
-from triphase.core.formats import DTYPE_BYTES, TOKENIZERS
+from triphase.core.formats import DTYPE_BYTES, has_tokenizer, tokenizer_files
 from triphase.core.types import Entries, Section
 
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -258,8 +258,8 @@ def _check_said(entry: Section, where: str) -> None:
 def _check_folder(folder: Path, where: str) -> None:
     if not (folder / "config.json").is_file():
         raise InputError(f"{where}: {folder} has no config.json; it must be a checkpoint in Hugging Face format")
-    if not any((folder / name).is_file() for name in TOKENIZERS):
-        raise InputError(f"{where}: {folder} has no tokenizer ({' or '.join(TOKENIZERS)})")
+    if not has_tokenizer(path.name for path in folder.iterdir() if path.is_file()):
+        raise InputError(f"{where}: {folder} has no tokenizer ({tokenizer_files()})")
 
 
 def _layers(model: Section, facts: Section | None, where: str) -> list[int]:

@@ -1,9 +1,12 @@
 """What the harness's task objects and their items must be; each check raises InputError with the item and its value."""
 
+import logging
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from triphase.core.errors import InputError
+from triphase.core.errors import InputError, one_line
 from triphase.core.types import Section
 
 
@@ -51,12 +54,27 @@ def check_items(job: Section, task: Any) -> None:
                     f"tasks: item {index} of {job['id']!r} has the choices {choices}; two or more are needed, none of "
                     "them empty"
                 )
+            if len(set(choices)) < len(choices):
+                same = f"item {index} of {job['id']!r} has two equal choices: {choices}"
+                if job["yaml"]:
+                    raise InputError(f"tasks: {same}; the right one could not be told from the other")
+                # Some published sets have such items, and nobody here can put them right.
+                logging.warning("tasks: %s", same)
             for answer in target if isinstance(target, list) else [target]:
                 if target_index(answer, choices) is None:
                     raise InputError(
                         f"tasks: item {index} of {job['id']!r} has the answer {answer!r}, which is none of {choices} "
                         f"(a choice, or its number from 0 to {len(choices) - 1})"
                     )
+
+
+def needs_package(error: ImportError) -> str:
+    """What is missing where Python code of a task cannot be imported, and how it is had."""
+    name = (error.name or "").partition(".")[0]
+    if not name:
+        return f"needs code that cannot be imported ({one_line(error)})"
+    python = Path(sys.executable)
+    return f"needs the Python package {name!r}, which is not installed: {python} -m pip install {name}"
 
 
 def target_index(target: Any, choices: Sequence[str]) -> int | None:

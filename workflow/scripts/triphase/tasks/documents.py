@@ -4,16 +4,17 @@ No data-set cache is read or written, so that jobs may run side by side and a ne
 """
 
 import json
+import math
 import random
 from pathlib import Path
 from typing import Any
 
 from triphase.core.artefacts import read_json
-from triphase.core.errors import InputError
+from triphase.core.errors import InputError, one_line
 from triphase.core.hashing import file_sha256
 from triphase.core.types import Entries, Section
 from triphase.tasks.adherence import normalise
-from triphase.tasks.checks import check_items, check_task
+from triphase.tasks.checks import check_items, check_task, needs_package
 from triphase.tasks.plan import missing_data, unfetched
 
 # Key of a document under which the shots of an adherence entry stand; the harness puts it before the prompt.
@@ -28,7 +29,8 @@ def read_documents(path: str | Path) -> Entries:
         whole = json.loads(text)
     except ValueError:
         try:
-            whole = [json.loads(line) for line in text.splitlines() if line.strip()]
+            # At line feeds alone: other marks of a line's end may stand within a text, as in U+2028.
+            whole = [json.loads(line) for line in text.split("\n") if line.strip()]
         except ValueError as error:
             raise InputError(f"tasks: {path} is neither a JSON list nor JSON lines: {error}") from error
     if isinstance(whole, dict):
@@ -36,7 +38,22 @@ def read_documents(path: str | Path) -> Entries:
         whole = [{"id": key, **item} for key, item in whole.items()] if by_id else [whole]
     if not isinstance(whole, list) or not all(isinstance(item, dict) for item in whole):
         raise InputError(f"tasks: {path} holds something else than items; a list of JSON objects is needed")
+    for number, item in enumerate(whole):
+        for key, value in item.items():
+            if not _finite(value):
+                raise InputError(
+                    f"tasks: {path}: {key!r} of item {number} is {value}, which is no value; give it one, or leave the "
+                    "item out"
+                )
     return whole
+
+
+def _finite(value):
+    """Whether there is no NaN and no infinity in a JSON value."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return all(map(_finite, inner))
 
 
 def load_tasks(jobs: Entries, seed: int = 0) -> dict[str, Any]:
@@ -89,8 +106,10 @@ def _read(job):
     path = job["yaml"] or _harness_yaml(job)
     try:
         content = load_yaml(path)
+    except ImportError as error:
+        raise InputError(f"tasks: task {job['task']!r} ({path}) {needs_package(error)}") from error
     except Exception as error:
-        raise InputError(f"tasks: {path} cannot be read: {type(error).__name__}: {error}") from error
+        raise InputError(f"tasks: {path} cannot be read: {type(error).__name__}: {one_line(error)}") from error
     documents = {split: [row for path in files for row in read_documents(path)] for split, files in data.items()}
     if not all(documents.values()):
         raise InputError(f"tasks: task {job['id']!r} has no items in {data}; at least one is needed")

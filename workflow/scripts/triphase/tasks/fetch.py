@@ -8,6 +8,7 @@ from triphase.core.artefacts import read_json, replacing, write_json
 from triphase.core.errors import InputError
 from triphase.core.hashing import file_sha256
 from triphase.core.types import Entries, Section
+from triphase.tasks.checks import needs_package
 from triphase.tasks.documents import shots_split
 
 
@@ -79,7 +80,10 @@ def _find(task, index):
         raise InputError(
             f"tasks: {task!r} is a group of the harness's tasks; name its members one by one: {', '.join(members)}"
         )
-    content = load_yaml(entry.yaml_path)
+    try:
+        content = load_yaml(entry.yaml_path)
+    except ImportError as error:
+        raise InputError(f"tasks: task {task!r} {needs_package(error)}") from error
     if "class" in content or "custom_dataset" in content:
         raise InputError(f"tasks: {task!r} makes its items in code of its own; only tasks of a data set can be fetched")
     return content, Path(entry.yaml_path)

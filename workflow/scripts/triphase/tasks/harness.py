@@ -51,11 +51,12 @@ def evaluate(
     -------
     items : pandas.DataFrame
         One row per item and job, columns as in `COLUMNS`. `correct` follows the job's metric, `correct_norm` the
-        likelihood by character. `chance` is 1 / choices, 0 where the answer is free; `majority` is 1 where the right
-        answer, as text, is the task's commonest one. `target` and `answer` are indices of choices, for adherence of
-        labels (`answer` by the strict parser; none where it is no label). `loglikelihoods` are of the choices, for
-        adherence of the labels as the beginning of the answer, each with and without a leading space, and `label_mass`
-        is the probability of all. `truncated`: the prompt lost its beginning, being longer than the model's context.
+        likelihood by character. `chance` is what the task's scoring gives where likelihoods say
+        nothing (k / choices with k right ones), 0 where the answer is free; `majority` is 1 where the task's commonest
+        right answer, as text, is right. `target` and `answer` are indices of choices, for adherence of labels
+        (`answer` by the strict parser; none where it is no label). `loglikelihoods` are of the choices, for adherence
+        of the labels as the beginning of the answer, each with and without a leading space, and `label_mass` is the
+        probability of all. `truncated`: the prompt lost its beginning, being longer than the model's context.
     metadata : dict
         harness (version), seed, batch_size, tasks (id to version, prompt_hash, n, shots, limit, metric, source,
         truncated), missing (id of a task that this model cannot do, to the reason).
@@ -195,17 +196,14 @@ def _accuracy_rows(job, task, samples):
     golds = [task.doc_to_text(s["doc"]) if task.multiple_input else s["target"] for s in samples]
     choices = [task.doc_to_choice(s["doc"]) if task.config.doc_to_choice is not None else [] for s in samples]
     targets = [target_index(gold, options) for gold, options in zip(golds, choices, strict=True)]
-    right = [
-        options[target] if target is not None else str(gold)
-        for gold, options, target in zip(golds, choices, targets, strict=True)
-    ]
-    commonest = Counter(right).most_common(1)[0][0]
-    for sample, options, target, answer in zip(samples, choices, targets, right, strict=True):
+    right = [_right(gold, options) for gold, options in zip(golds, choices, strict=True)]
+    commonest = Counter(answer for own in right for answer in own).most_common(1)[0][0]
+    for sample, options, target, answers in zip(samples, choices, targets, right, strict=True):
         row = {
             "correct": float(sample[job["metric"]]),
             "correct_norm": sample.get("acc_norm"),
             "chance": 0.0,
-            "majority": float(answer == commonest),
+            "majority": float(commonest in answers),
             "target": target,
         }
         if isinstance(sample["filtered_resps"][0], (tuple, list)):
@@ -217,7 +215,32 @@ def _accuracy_rows(job, task, samples):
                 )
             row["loglikelihoods"] = values
             if options:
-                row |= {"answer": int(np.argmax(values[: len(options)])), "chance": 1 / len(options)}
+                row |= {"answer": int(np.argmax(values[: len(options)]))}
+                row["chance"] = _chance(task, sample, len(options), job["metric"])
         else:
             row["response"] = str(sample["filtered_resps"][0])
         yield row
+
+
+def _right(gold, options):
+    """Right answers of an item as text: a task may have several."""
+    places = [target_index(one, options) for one in (gold if isinstance(gold, list) else [gold])]
+    return {options[place] for place in places if place is not None} or {str(gold)}
+
+
+def _chance(task, sample, n, metric):
+    """What a task's own scoring gives on average where likelihoods say nothing: each choice is ahead by a hair in turn.
+
+    k / n for a choice with k right answers, however the task scores it; NaN where its scoring cannot be asked.
+    """
+    results = len(sample["filtered_resps"])
+    # All nearly 0, so that a likelihood by character is the same; the last is the likeliest, by rank.
+    hairs = -1e-9 * np.arange(n)
+    scores = []
+    for shift in range(n):
+        values = [*np.roll(hairs, shift).tolist(), *[0.0] * (results - n)]
+        try:
+            scores.append(float(task.process_results(sample["doc"], [(value, False) for value in values])[metric]))
+        except Exception:  # code of a task's own
+            return np.nan
+    return float(np.mean(scores))

@@ -15,11 +15,15 @@ import lm_eval
 import lm_eval.tasks
 import numpy as np
 import torch
+from jinja2.sandbox import SandboxedEnvironment
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml as load_yaml
 from lm_eval.utils import env
+from transformers import GenerationConfig
+
+from triphase.core.errors import InputError
 
 # Tokens of a batch on a CPU: what its caches hold counts more than its cores.
 CPU_TOKENS = 2048
@@ -68,9 +72,12 @@ def make_task(name: str, content: dict[str, Any], documents: dict[str, Iterable[
     """
     import datasets
 
-    # The harness compiles a template anew for every item, which takes longer than filling it in.
+    # The harness compiles a template anew for every item, which takes longer than filling it in, and lets it reach into
+    # Python. A template of a task needs neither files nor commands.
     if not hasattr(env.from_string, "cache_info"):
-        env.from_string = cache(env.from_string)
+        sandbox = SandboxedEnvironment(undefined=env.undefined, keep_trailing_newline=env.keep_trailing_newline)
+        sandbox.filters.update(env.filters)
+        env.from_string = cache(sandbox.from_string)
     processed = "process_docs" in content or "process_docs" in (content.get("fewshot_config") or {})
     # Its own functions want a Dataset, which takes longer to read.
     make = datasets.Dataset.from_list if processed else Items
@@ -123,6 +130,14 @@ def run_tasks(scorer: "Scorer", tasks: dict[str, Any], limits: dict[str, int], s
     return evaluate(scorer, {"tasks": tasks}, samples=chosen or None, bootstrap_iters=0) if tasks else {}
 
 
+def _rows(model):
+    """Rows of a model's embedding; None where it has none."""
+    try:
+        return len(model.get_input_embeddings().weight)
+    except (AttributeError, NotImplementedError):
+        return None
+
+
 class Scorer(HFLM):
     """A loaded model and its tokenizer, as the harness wants them, with likelihoods computed without waste.
 
@@ -140,6 +155,14 @@ class Scorer(HFLM):
 
     def __init__(self, model: Any, tokenizer: Any, batch_size: int) -> None:
         super().__init__(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
+        # A repository's generation_config.json would change what is generated (penalties, beams, lengths) from one
+        # checkpoint to the next: the task's YAML alone says how answers are made.
+        model.generation_config = GenerationConfig(
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        self._rows = _rows(model)
         self.cut: set[tuple[str, str]] = set()
         self.unfit: dict[tuple[str, str], int] = {}
         self._some_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
@@ -158,8 +181,23 @@ class Scorer(HFLM):
         left_truncate_len: int | None = None,
         **kwargs: Any,
     ) -> list[int]:
-        """Token ids of a text, as the harness makes them."""
-        return list(self._encoded(string, add_special_tokens, left_truncate_len, **kwargs))
+        """Token ids of a text, as the harness makes them; InputError where the model has no embedding of one."""
+        ids = list(self._encoded(string, add_special_tokens, left_truncate_len, **kwargs))
+        self._check(ids)
+        return ids
+
+    def tok_batch_encode(self, *args, **kwargs):
+        """As the harness has it, of several texts, padded on the left."""
+        ids, mask = super().tok_batch_encode(*args, **kwargs)
+        self._check(ids[mask.bool()].tolist())
+        return ids, mask
+
+    def _check(self, ids):
+        if self._rows and max(ids, default=0) >= self._rows:
+            raise InputError(
+                f"tasks: the tokenizer gives the id {max(ids)}, the model's embedding has {self._rows} rows; the "
+                "tokenizer is another model's"
+            )
 
     def continuations(self, context: str, text: str) -> set[tuple[int, ...]]:
         """The tokens that a text is behind a context, without and with a leading space.

@@ -7,17 +7,24 @@ of the latter are fetched once, by `snakemake fetch_tasks`, and read from `HUB` 
 Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
+import re
 from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from triphase.core.artefacts import read_json
-from triphase.core.errors import InputError
+from triphase.core.errors import InputError, one_line
 from triphase.core.folders import placed
-from triphase.core.types import Entries
+from triphase.core.types import Entries, Section
 from triphase.sources.local_data import below_local_data, whole_path
 from triphase.tasks.adherence import check_variants
 
 HUB = Path("resources/hub_tasks")
+# Where YAMLs of the harness name a task, a group or a tag: on the line, or in the list below it.
+NAMED = re.compile(r'^"?(?:task|group|tag)"?:((?:[^\n]*)(?:\n *- [^\n:]*$)*)', re.M)
+NAME = re.compile(r"[\w.+-]{2,}")
 # Of a task that names no metrics, by output_type.
 DEFAULT_METRICS = {"multiple_choice": ["acc", "acc_norm"], "generate_until": ["exact_match"], "loglikelihood": ["acc"]}
 
@@ -53,7 +60,7 @@ def plan(
     InputError
         A YAML names no data or computes another metric, label sets overlap, a name occurs twice.
     """
-    known = _task_files(include_path)
+    known = LocalTasks(include_path)
     entries = [("accuracy", entry["name"], "", entry, entry) for entry in evaluations]
     for entry in adherence:
         check_variants(entry)
@@ -71,8 +78,8 @@ def plan(
             "shots": whole.get("shots", None if kind == "accuracy" else 0),
             "limit": whole.get("limit"),
         }
-        if entry["task"] in known:
-            yaml, content = known[entry["task"]]
+        if local := known.find(entry["task"]):
+            yaml, content = local
             _check_metric(job, yaml, content)
             job |= {"yaml": str(yaml), "data": _data_files(entry, content, local_data)}
         else:
@@ -112,13 +119,26 @@ def unfetched(jobs: Entries, include_path: Sequence[str | Path]) -> str:
     lost = list(dict.fromkeys(job["task"] for job in jobs if not job["yaml"] and not job["data"]))
     if not lost:
         return ""
-    known = ", ".join(sorted(_task_files(include_path))) or "none"
-    return (
-        f"tasks: data of {', '.join(map(repr, lost))} are not here. Where there is a network, `snakemake fetch_tasks` "
-        f"(with the study's --configfile) brings the data of the harness's own tasks to {HUB}; they are then read "
-        f"from there. Local tasks, which need no network, are the YAMLs below {', '.join(map(str, include_path))}: "
-        f"{known}"
+    local = LocalTasks(include_path)
+    parts, own = [], _harness_names()
+    for task in [task for task in lost if own and task not in own]:
+        near = get_close_matches(task, [*local.names, *own], 3)
+        parts.append(
+            f"tasks: there is no task {task!r}, neither below {_folders(include_path)} nor in the harness"
+            f"{'; near: ' + ', '.join(near) if near else ''}"
+        )
+    if there := [task for task in lost if not own or task in own]:
+        parts.append(
+            f"tasks: data of {', '.join(map(repr, there))} are not here. Where there is a network, `snakemake "
+            f"fetch_tasks` (with the study's --configfile) brings the data of the harness's own tasks to {HUB}; they "
+            "are then read from there"
+        )
+    parts.append(
+        f"Local tasks, which need no network, are the YAMLs below {_folders(include_path)}: "
+        f"{', '.join(sorted(local.names)) or 'none'}"
     )
+    parts += [f"Of these {path} cannot be read: {reason}" for path, reason in local.broken.items()]
+    return ". ".join(parts)
 
 
 def task_sources(jobs: Entries) -> list[str]:
@@ -130,19 +150,80 @@ def _files(job):
     return [path for files in job["data"].values() for path in files]
 
 
-def _task_files(include_path):
-    """Task name to (YAML path, content) over all folders; the first of two files with one name counts."""
-    found = {}
-    for folder in include_path:
-        for path in sorted(placed(folder).rglob("*.yaml")):
-            content = _read_yaml(path)
-            if isinstance(content.get("task"), str):
-                found.setdefault(content["task"], (path, content))
-    return found
+class LocalTasks:
+    """Task YAMLs below folders, by the name of their task.
+
+    A file that cannot be read is no task: what is wrong with it is kept, and told to who asks for a task that may be
+    in it. What is included is read only for a task that is asked for.
+
+    Attributes
+    ----------
+    names : dict of task to the files that define it
+    broken : dict of file to the reason why it cannot be read
+    """
+
+    def __init__(self, include_path: Sequence[str | Path]) -> None:
+        self.folders = [placed(folder) for folder in include_path]
+        self.names: dict[str, list[Path]] = {}
+        self.broken: dict[Path, str] = {}
+        files = {path.resolve(): path for folder in self.folders for path in sorted(folder.rglob("*.yaml"))}
+        for path in files.values():
+            try:
+                content = _read_yaml(path)
+                # Of a file that names no task itself, what it includes may do so.
+                name = content["task"] if "task" in content or "include" not in content else _whole(path)["task"]
+            except InputError as error:
+                self.broken[path] = str(error)
+            except KeyError:
+                continue
+            else:
+                if isinstance(name, str):
+                    self.names.setdefault(name, []).append(path)
+
+    def find(self, task: str) -> tuple[Path, Section] | None:
+        """File and content of a task; None where no file has it.
+
+        Raises
+        ------
+        InputError
+            Two files have it; its file, or one that it includes, cannot be read; a folder is not there.
+        """
+        if task in self.names:
+            if len(self.names[task]) > 1:
+                raise InputError(
+                    f"tasks: {' and '.join(map(str, self.names[task]))} are both named {task!r}; give one of them "
+                    "another name in its `task`"
+                )
+            return self.names[task][0], _whole(self.names[task][0])
+        for path, reason in self.broken.items():
+            if path.stem == task:
+                raise InputError(f"tasks: {task!r}: {path} cannot be read: {reason}")
+        if absent := [folder for folder in self.folders if not folder.is_dir()]:
+            raise InputError(f"tasks/include_path: there is no folder {absent[0]}, where {task!r} is looked for")
+        return None
+
+
+def _folders(include_path):
+    return ", ".join(map(str, include_path))
+
+
+def _whole(path, above=()):
+    """A task's YAML with what it includes."""
+    content = _read_yaml(path)
+    included = content.pop("include", [])
+    base = {}
+    for name in [included] if isinstance(included, str) else included:
+        other = (path.parent / str(name)).resolve()
+        if other in (*above, path.resolve()):
+            raise InputError(f"{path} includes {name}, which includes it again; take one of the includes out")
+        if not other.is_file():
+            raise InputError(f"{path} includes {name}, which is not there; correct its path or put it there")
+        base.update(_whole(other, (*above, path.resolve())))
+    return base | content
 
 
 def _read_yaml(path):
-    """A harness YAML as a dict, with its `include`; `!function` tags stay text, as nothing is called here."""
+    """One harness YAML as a dict; `!function` tags stay text, as nothing is called here."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -150,14 +231,31 @@ def _read_yaml(path):
 
     Loader.add_constructor("!function", lambda loader, node: node.value)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader) or {}
-    except yaml.YAMLError as error:
-        raise InputError(f"tasks: {path} is not YAML: {' '.join(str(error).split())}") from None
-    included = content.pop("include", [])
-    base = {}
-    for name in [included] if isinstance(included, str) else included:
-        base.update(_read_yaml(path.parent / name))
-    return base | content
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 ({error.reason} at byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not YAML: {one_line(error)}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__}, a task is a mapping of keys")
+    return content
+
+
+@cache
+def _harness_names():
+    """Names of tasks, groups and tags of the harness, by a quick look at its files; none where it is not installed."""
+    spec = find_spec("lm_eval")
+    names: set[str] = set()
+    for folder in (spec and spec.submodule_search_locations) or []:
+        for path in Path(folder, "tasks").rglob("*.y*ml"):
+            text = path.read_bytes().decode(errors="replace")
+            for found in NAMED.finditer(text):
+                names.update(NAME.findall(found.group(1)))
+    return names
 
 
 def _check_metric(job, yaml, content):
