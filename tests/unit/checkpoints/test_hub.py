@@ -96,7 +96,7 @@ def test_what_the_hub_does_not_have_is_named(served):
         find_checkpoint("org/m", "step1")
     with pytest.raises(InputError, match="'org/other' does not exist, is private or has a licence to accept"):
         find_checkpoint("org/other", "main")
-    with pytest.raises(InputError, match="revision 'bare' of 'org/m' lacks"):
+    with pytest.raises(InputError, match="revision 'bare' of 'org/m': it lacks"):
         find_checkpoint("org/m", "bare")
 
 
