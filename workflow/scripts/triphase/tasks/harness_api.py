@@ -186,7 +186,7 @@ class Scorer(HFLM):
         self._check(ids)
         return ids
 
-    def tok_batch_encode(self, *args, **kwargs):
+    def tok_batch_encode(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """As the harness has it, of several texts, padded on the left."""
         ids, mask = super().tok_batch_encode(*args, **kwargs)
         self._check(ids[mask.bool()].tolist())
