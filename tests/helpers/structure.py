@@ -26,6 +26,7 @@ ORDER = [
     "report",
     "demo",
     "api",
+    "command",
 ]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 LIBRARY = sorted(LIBRARY_ROOT.rglob("*.py"))

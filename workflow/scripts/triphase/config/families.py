@@ -85,6 +85,8 @@ def _resolve(model: Section, families: dict[str, Section], trusted: Collection[s
     if facts:
         given = {key: value for key, value in model.items() if value is not None}
         model = {**facts["entry"], **given}
+    if model.get("local_folder") and model.get("repository") is None:
+        model["repository"] = f"local/{model['name']}"  # results name a repository everywhere
     listed = isinstance(model["checkpoints"], list) and all("tokens" in entry for entry in model["checkpoints"])
     for key in ("repository", "tokens_per_step"):
         if model.get(key) is None and (key == "repository" or not (listed or (facts and facts["available"]))):

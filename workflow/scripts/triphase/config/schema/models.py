@@ -177,7 +177,7 @@ class Model(Entry):
     repository: Repository | None = key(
         None,
         "Hugging Face id, where no family gives it, or in its place.",
-        "the family's",
+        "the family's; of a folder of your own `local/<name>`",
         example="EleutherAI/pythia-160m",
     )
     cache_dir: Text | None = key(
