@@ -36,7 +36,7 @@ def arrays(tmp_path):
     for step in (0, 500, 1000):
         checkpoint = folder / "models/mine" / f"iter_{step:04}"
         checkpoint.mkdir(parents=True)
-        (checkpoint / "config.json").write_text("{}")
+        (checkpoint / "config.json").write_text(json.dumps({"num_hidden_layers": 8, "hidden_size": 16}))
         (checkpoint / "tokenizer.json").write_text("{}")
         (checkpoint / "model.safetensors").write_bytes(b"")
     return folder
@@ -51,7 +51,10 @@ def test_arrays_transcripts_and_checkpoints_are_recognised(arrays):
     assert found.brain.source == "arrays" and found.brain.subjects == {"anna": ["one", "two"], "ben": ["one", "two"]}
     assert found.transcript.name == "words" and not found.transcript.missing
     (series,) = found.models
-    assert series.path == str(arrays / "models/mine/iter_{step}") and series.steps == [0, 500, 1000]
+    assert series.path == str(arrays / "models/mine/iter_{step}") and (series.steps, series.depth) == (
+        [0, 500, 1000],
+        8,
+    )
 
 
 def test_what_files_do_not_say_is_told(arrays):
@@ -75,7 +78,7 @@ def test_the_study_is_accepted_with_one_line_changed(arrays, tmp_path):
     resolved = resolve_config(study, ROOT)
     assert [subject["name"] for subject in resolved["dataset"]["subjects"]] == ["anna", "ben"]
     assert [run["name"] for run in resolved["dataset"]["runs"] if run["test"]] == ["two"]
-    assert resolved["phases"]["headline"]["roi"] == "all"
+    assert resolved["phases"]["headline"]["roi"] == "all" and resolved["models"][0]["layers"] == [2, 4, 6, 8]
 
 
 def test_images_give_their_repetition_time_and_regions(tmp_path):

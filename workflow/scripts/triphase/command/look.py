@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from triphase.checkpoints.dimensions import dimensions, read_json_object
 from triphase.config.datasets import load_registry
 from triphase.config.discovery import find_names
 from triphase.core.errors import InputError
@@ -42,10 +43,11 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Checkpoints of one training run: their folders as a path with {step}, and the steps."""
+    """Checkpoints of one training run: their folders as a path with {step}, the steps, and the model's depth."""
 
     path: str
     steps: list[int]
+    depth: int | None
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,25 @@ def _columns(transcript: Section, path: Path) -> list[str] | None:
 def _checkpoints(folder: Path) -> Iterator[Checkpoints]:
     """Series of folders that differ in their last number."""
     series: dict[str, list[int]] = {}
+    depths: dict[str, int | None] = {}
     for depth in range(1, DEPTH + 1):
         for config in sorted(folder.glob("/".join(["*"] * depth) + "/config.json")):
             if not any(next(config.parent.glob(kind), None) for kind in WEIGHTS):
                 continue
             if number := re.search(r"\d+(?=\D*$)", config.parent.name):
                 name = f"{config.parent.name[: number.start()]}{{step}}{config.parent.name[number.end() :]}"
-                series.setdefault(str(config.parent.with_name(name)), []).append(int(number[0]))
+                path = str(config.parent.with_name(name))
+                series.setdefault(path, []).append(int(number[0]))
+                depths.setdefault(path, _depth(config))
     for path, steps in series.items():
-        yield Checkpoints(path, sorted(steps))
+        yield Checkpoints(path, sorted(steps), depths[path])
+
+
+def _depth(config: Path) -> int | None:
+    try:
+        return dimensions(read_json_object(config)).layers
+    except InputError:  # said when the study starts
+        return None
 
 
 def _unknown(brain: Brain | None, transcript: Transcript | None, models: list[Checkpoints]) -> Iterator[str]:

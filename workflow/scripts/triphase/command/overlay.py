@@ -4,6 +4,7 @@ from pathlib import Path
 
 from triphase.command.look import Brain, Checkpoints, Findings
 
+DEPTHS = (0.25, 0.5, 0.75, 1.0)  # shares of the depth whose layers have encoding models
 HEAD = """# yaml-language-server: $schema={schema}
 # Written by `triphase init` from what lies in {folder}.
 # Lines with CHANGE need you; all else may stay. Every key and its default: docs/reference/config.md.
@@ -76,5 +77,9 @@ def _models(models: list[Checkpoints]) -> str:
     for series in models:
         name = Path(series.path).parent.name
         text += f"  - name: {name}\n    local_folder: {series.path}  # {len(series.steps)} checkpoints\n"
+        depth = series.depth or 4
+        layers = sorted({max(1, round(share * depth)) for share in DEPTHS})
+        change = "" if series.depth else "  # CHANGE: the depth is not known"
+        text += f"    layers: [{', '.join(map(str, layers))}]{change}\n"
         text += "    tokens_per_step: 1000000  # CHANGE: sequences of a step times their length\n    checkpoints: all\n"
     return text
