@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from triphase.checkpoints.integrity.fingerprint import POINTS, coordinates, fingerprint_folder, fingerprint_tensors
 from triphase.checkpoints.integrity.initialisation import Start
@@ -119,23 +120,62 @@ def test_a_file_cut_short_is_named(tensors, tmp_path, name):
         fingerprint_folder(tmp_path)
 
 
-def test_tokenizers_are_compared_by_what_they_do(tmp_path):
-    content = {
-        "version": "1.0", "truncation": None, "added_tokens": [{"id": 3, "content": "<end>"}], "normalizer": None,
-        "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"], "dropout": None},
-    }  # fmt: skip
+def byte_pairs(**changed):
+    """The file of a small tokenizer of bytes, as this release of the library writes it."""
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    text = ["the little cat sees a very big hat and runs; the cat isn't little"] * 4
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    inner.train_from_iterator(
+        text, trainers.BpeTrainer(vocab_size=290, special_tokens=["<s>"], initial_alphabet=alphabet)
+    )
+    return {**json.loads(inner.to_str()), **changed}
 
-    def described(**changed):
-        (tmp_path / "tokenizer.json").write_text(json.dumps(content | changed, indent=changed.get("indent")))
+
+def test_tokenizers_are_compared_by_what_they_do(tmp_path):
+    def described(content, **style):
+        (tmp_path / "tokenizer.json").write_text(json.dumps(content, **style))
         return describe_tokenizer(tmp_path)
 
-    first = described()
-    model = content["model"]
-    assert first["entries"] == 4
-    rewritten = {**model, "merges": [["a", "b"]], "ignore_merges": False}
-    assert described(model=rewritten, truncation={"max_length": 8}, indent=2) == first
-    assert described(model={**model, "vocab": {"a": 0, "b": 2, "ab": 1}})["hash"] != first["hash"]
-    assert described(added_tokens=[])["entries"] == 3
+    written = byte_pairs()
+    first, model = described(written), written["model"]
+    assert first["entries"] == len(model["vocab"])
+    # Saved by an older release: settings with their default left out, merges as text, other settings for use.
+    older = {key: model[key] for key in ("type", "vocab")} | {"merges": [" ".join(pair) for pair in model["merges"]]}
+    splitter = {key: value for key, value in written["pre_tokenizer"].items() if key != "use_regex"}
+    again = byte_pairs(model=older, pre_tokenizer=splitter, truncation=None, decoder=None)
+    assert described(again, indent=2) == first
+    sequence = {"type": "Sequence", "pretokenizers": [written["pre_tokenizer"]]}
+    cut = {"max_length": 8, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
+    assert described(byte_pairs(pre_tokenizer=sequence, truncation=cut)) == first
+    # Another vocabulary, other merges, normaliser or splits.
+    ids = {token: number ^ 1 if number > 10 else number for token, number in model["vocab"].items()}
+    for other in (
+        byte_pairs(model={**model, "vocab": ids}),
+        byte_pairs(model={**model, "merges": model["merges"][::-1]}),
+        byte_pairs(normalizer={"type": "NFC"}),
+        byte_pairs(pre_tokenizer={**written["pre_tokenizer"], "add_prefix_space": True}),
+        byte_pairs(added_tokens=[{**written["added_tokens"][0], "content": "<end>", "id": 290}]),
+    ):
+        assert described(other)["hash"] != first["hash"]
+
+
+@pytest.mark.model
+def test_a_tokenizer_in_files_of_an_older_kind_is_the_same(tmp_path):
+    inner = byte_pairs()
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+        (folder / "config.json").write_text('{"model_type": "gpt2"}')
+        (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer", "unk_token": "<s>"}')
+    (one / "tokenizer.json").write_text(json.dumps(inner))
+    (two / "vocab.json").write_text(json.dumps(inner["model"]["vocab"]))
+    (two / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in inner["model"]["merges"]))
+    before, after = describe_tokenizer(one), describe_tokenizer(two)
+    assert after["entries"] in (before["entries"], before["entries"] + 1), "GPT-2's class adds its mark of the end"
+
+
+def test_files_that_are_no_tokenizer_are_told_apart(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(InputError, match="no tokenizer"):
         describe_tokenizer(tmp_path)
