@@ -12,6 +12,9 @@ from pathlib import Path
 
 from project import run_program
 
+from triphase.core.artefacts import SEAL
+from triphase.core.seals import blank_seal, sealed, zip_seal
+
 # What rule files read of results to say how much memory a job needs.
 MANIFEST = {"files": {"model.safetensors": {"bytes": 10**9}}, "weights": ["model.safetensors"]}
 SHARED = {"delays_scans": [1, 2, 3, 4], "alternatives": {}, "bands": ["nuisance"], "train_scans": 600}
@@ -35,12 +38,13 @@ def placeholder(path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".json":
-        path.write_text(json.dumps(MANIFEST))
+        path.write_bytes(sealed(json.dumps(MANIFEST | {SEAL: blank_seal(path)}).encode()))
     elif path.suffix == ".zip":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("zarr.json", json.dumps({"attributes": SHARED}))
             for name, shape in SHAPES.items():
                 archive.writestr(f"{name}/zarr.json", json.dumps({"shape": shape}))
+            archive.comment = zip_seal(archive, path)
     else:
         path.write_text("")
 

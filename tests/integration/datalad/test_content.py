@@ -1,6 +1,5 @@
 """Content of a clone that studies share: had again when it is asked for, dropped when nobody needs it any more."""
 
-import json
 import logging
 import shutil
 import threading
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from datalad_origin import BOTH, FILES, RETRIEVE, fetch, git, read, save
 
+from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
 from triphase.sources import clones
 from triphase.sources.content import ensure_content, raw_content, release_content
@@ -123,7 +123,7 @@ def test_sound_of_the_data_set_beside_words_of_the_own_folder(fetched, tmp_path)
 def test_records_name_the_keys_of_a_study_and_subject(origin, tmp_path):
     manifest = fetch(origin, tmp_path, user="alice/s18")
     (record,) = (tmp_path / "datasets").glob(".*.users/alice/s18.json")
-    assert json.loads(record.read_text()) == {"keys": [manifest["files"]["response"]["run-1"]["key"]]}
+    assert read_json(record) == {"keys": [manifest["files"]["response"]["run-1"]["key"]]}
 
 
 def test_fetching_and_releasing_at_once_loses_nothing(origin, tmp_path):

@@ -171,3 +171,22 @@ def test_shifts_are_used_where_asked_and_need_room(study):
 def test_a_batch_of_voxels_fits_its_memory(n_scans, n_draws):
     size = batch_size(n_scans, n_draws)
     assert size > 256 and size * 4 * (6 * n_scans + 4 * n_draws) <= 2**29
+
+
+def test_a_subject_without_any_score_is_told(study):
+    features, rows, shared, design, targets = study
+    y = shared["responses"].values.copy()
+    y[:, 4:] = np.nan
+    with pytest.raises(InputError, match="dataset/subjects: of s2 no voxel has a score of this layer"):
+        fit_layer(features, rows, shared.assign(responses=(("time", "target"), y)), design, targets, SETTINGS, ENGINE)
+    alone = Alone(design, np.zeros((1, len(rows), 0)), targets, SETTINGS)
+    alone.add(y)
+    with pytest.raises(InputError, match="of s2 no voxel has a score of the nuisance bands"):
+        alone.dataset()
+
+
+def test_predictions_that_overflow_are_an_error_and_the_bounds_of_penalties_do_not(study):
+    with pytest.raises(InputError, match="encoding/alphas: predictions overflow with penalties of 1e-300"):
+        fit_layer(*study, replace(SETTINGS, alphas=[-300, 300, 3], scalings=["center"]), ENGINE)
+    found = fit_layer(*study, replace(SETTINGS, alphas=[-10, 20, 4], scalings=["center"]), ENGINE)
+    assert np.isfinite(found["r"].values[:7]).all()

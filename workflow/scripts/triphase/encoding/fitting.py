@@ -16,7 +16,7 @@ from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
-from triphase.responses.targets import RegionMeans
+from triphase.responses.targets import RegionMeans, check_scored
 from triphase.stats.bootstrap import freedom, prediction_sums, seams
 from triphase.stats.multiple_tests import benjamini_hochberg, family_wise_p
 from triphase.stats.permutation import permutation_draws, permutation_test
@@ -134,6 +134,7 @@ def fit_layer(
     found["gain"] = np.stack([found.pop(analysis) for analysis in below])
     found["q"] = np.concatenate([benjamini_hochberg(found["p"][family == place]) for place in range(len(subjects))])
     found["p_fwer"] = family_wise_p(found.pop("z"), family, largest)
+    check_scored(targets["subject"], found["r"], "this layer")
     lost = int((~np.isfinite(found["r"])).sum())
     if lost:
         log.warning("%d of %d voxels have no score: constant or not finite where they are held out", lost, len(family))

@@ -18,7 +18,7 @@ from triphase.encoding.floor import floor_band
 from triphase.encoding.folds import make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
-from triphase.responses.targets import Cohort, RegionMeans, check_lengths
+from triphase.responses.targets import Cohort, RegionMeans, check_lengths, check_scored
 from triphase.stats.autocorrelation import autocorrelation, first_below
 from triphase.stats.bootstrap import prediction_sums, response_sums
 from triphase.stats.resampling import block_length, decorrelation
@@ -119,7 +119,7 @@ class Alone:
             for name, bands in self.fits.items()
         }
         self.resampling = Resampling.of(design, settings.generalise_to, settings.boot_draws, settings.seed)
-        self.means = RegionMeans(targets, settings.rois)
+        self._subjects, self.means = targets["subject"], RegionMeans(targets, settings.rois)
 
     def add(self, y: np.ndarray) -> None:
         """Fit the next batch of responses (n_scans, n_batch_targets)."""
@@ -145,6 +145,7 @@ class Alone:
         over each region's voxels; response_blocks (response_sum, block, target).
         """
         joined = {name: np.concatenate(parts, axis=-1).astype(np.float32) for name, parts in self._parts.items()}
+        check_scored(self._subjects, joined["r_nuisance_alone"], "the nuisance bands")
         fits, boot = self.means.means()
         variables: dict[str, Any] = {
             name: ("target", values) for name, values in joined.items() if name != "response_blocks"

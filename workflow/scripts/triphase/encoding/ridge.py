@@ -104,7 +104,8 @@ def fit_bands(
     Raises
     ------
     InputError
-        A band without columns, a penalty or weight that is not possible, a fold without scans or variance.
+        A band without columns, a penalty or weight that is not possible, a fold without scans or variance, predictions
+        that overflow.
     """
     weights, alphas = np.atleast_2d(np.asarray(search.weights, float)), np.asarray(search.alphas, float)
     _check(spectra, low_rank, alphas, weights, search.names)
@@ -136,6 +137,11 @@ def fit_bands(
         fit["solvers"].add(used)
         fitted = {"lowrank": _fit_lowrank, "himalaya": _fit_himalaya}[used]
         made, alpha, weight, best = fitted(library, final, folds, bands, y, search)
+        if not all(np.isfinite(part.sum(dtype=np.float64)) for part in made):
+            raise InputError(
+                f"encoding/alphas: predictions overflow with penalties of {alphas.min():g} to {alphas.max():g}, whose "
+                "log10 the key gives; raise the first of its numbers"
+            )
         for place, part in zip(predictions, made, strict=True):
             place[final.other[:, None] if isinstance(valid, np.ndarray) else final.other, valid] = part
         fit["alpha"][split, valid], fit["cv_score"][split, valid] = alpha, best

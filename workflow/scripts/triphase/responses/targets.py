@@ -199,6 +199,24 @@ def region_masks(roi_of_target: np.ndarray, rois: Entries) -> dict[str, np.ndarr
     return masks
 
 
+def check_scored(subjects: pd.Series, scores: np.ndarray, of: str) -> None:
+    """InputError when all voxels of a subject are without a score.
+
+    Parameters
+    ----------
+    subjects : (n_targets,)
+    scores : float array (n_targets,)
+    of : what was scored, for the message
+    """
+    lost = pd.Series(np.isnan(scores)).groupby(subjects.to_numpy()).all()
+    if lost.any():
+        names = ", ".join(map(str, lost.index[lost]))
+        raise InputError(
+            f"dataset/subjects: of {names} no voxel has a score of {of}: each is constant or not finite in the runs "
+            "that train or those that are held out; look at the data report, and leave the subject or the run out"
+        )
+
+
 class RegionMeans:
     """Draws averaged over the voxels of each subject and region, collected over batches of voxels.
 
