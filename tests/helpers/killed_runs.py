@@ -23,10 +23,10 @@ def start_run(project, *arguments):
     )  # fmt: skip
 
 
-def count_results(folder):
-    """Number of results in a project's folder."""
+def count_results(folder, study="tiny"):
+    """Number of results of a study in a project's folder."""
     # Folders come and go while a run is under way, at which rglob stumbles.
-    return sum(name.endswith(RESULTS) for _, _, names in os.walk(folder / "results/tiny") for name in names)
+    return sum(name.endswith(RESULTS) for _, _, names in os.walk(folder / "results" / study) for name in names)
 
 
 def kill_run(running):
@@ -47,10 +47,13 @@ def kill_at(project, n_results, seconds):
     return count_results(project.folder)
 
 
-def differing_results(left, right):
-    """Names of tables and arrays that two results folders do not share, or whose content or attributes differ."""
-    names = {path.relative_to(left) for path in left.rglob("*") if path.suffix in (".parquet", ".zip")}
-    others = {path.relative_to(right) for path in right.rglob("*") if path.suffix in (".parquet", ".zip")}
+def differing_results(left, right, of=None):
+    """Names of tables and arrays that two results folders do not share, or whose content or attributes differ.
+
+    `of` are paths below both folders: those alone are compared.
+    """
+    names = set(of or (path.relative_to(left) for path in left.rglob("*") if path.suffix in (".parquet", ".zip")))
+    others = set(of or (path.relative_to(right) for path in right.rglob("*") if path.suffix in (".parquet", ".zip")))
     found = {str(name) for name in names ^ others}
     for name in names & others:
         (facts, arrays), (other_facts, other_arrays) = (_content(folder, name) for folder in (left, right))
