@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any, Generic, TextIO, TypeVar
 
 from triphase.core.artefacts import FSYNC
 from triphase.core.errors import InputError
+from triphase.core.isolation import INTERRUPTED
 from triphase.core.redaction import RedactingFormatter, redacted
 
 Settings = TypeVar("Settings")
@@ -49,8 +51,8 @@ def start(snakemake: Any, settings: type[Settings]) -> Iterator[Job[Settings]]:
 
     Messages, warnings and progress bars go to the rule's log file. An `InputError` is also shown on the terminal, as
     the one line that its message is; other exceptions leave their traceback in the log and on the terminal. Both end
-    the job with exit status 1. What is secret is taken out of all of them (see `redaction`). The study's plugins that
-    concern the script are loaded first.
+    the job with exit status 1. Ctrl-C leaves one line in the log, and what stood there in a file beside it. What is
+    secret is taken out of all of them (see `redaction`). The study's plugins that concern the script are loaded first.
 
     Parameters
     ----------
@@ -83,6 +85,14 @@ def start(snakemake: Any, settings: type[Settings]) -> Iterator[Job[Settings]]:
                 gpus=snakemake.resources.get("gpu", 0),
                 plugins=plugins,
             )
+        except (KeyboardInterrupt, SystemExit) as end:
+            if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+                raise
+            # Snakemake shows the log of a job that did not end: one line, with what it had said in a file beside it.
+            shutil.copyfile(snakemake.log[0], f"{snakemake.log[0]}.interrupted")
+            os.truncate(snakemake.log[0], 0)
+            sys.stderr.write("interrupted\n")
+            raise SystemExit(INTERRUPTED) from None
         except Exception as error:
             known = isinstance(error, InputError)
             text = redacted(f"error: {error}\n" if known else traceback.format_exc())
