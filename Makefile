@@ -1,5 +1,5 @@
 # Each target is one line over a command that the README shows too; every one makes what it needs first.
-.PHONY: run test test-slow check report lint bench reference docs
+.PHONY: run test test-slow check report lint bench bench-chaos-full reference docs
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 STUDY ?=
@@ -44,6 +44,10 @@ reference: .venv/installed
 # The documentation site, in docs/_build; a warning is an error.
 docs: .venv/installed
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+
+# All cases, for hours; taken up where it was left.
+bench-chaos-full: .venv/installed
+	$(BIN)/python benchmarks/bench_chaos.py full
 
 bench: $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
 

@@ -1,9 +1,9 @@
 """Figures in the workflow: a user's own is drawn by the rule of all others and listed in the report."""
 
-import json
-
 import pytest
 from project import Project
+
+from triphase.core.artefacts import write_json
 
 OWN = """
 from triphase.report.figures.table import FIGURES
@@ -33,9 +33,7 @@ def project(tmp_path_factory):
     """A project with a plugin, and with the one result that its figure reads."""
     project = Project(tmp_path_factory.mktemp("figures") / "project")
     (project.folder / "own.py").write_text(OWN)
-    description = project.folder / "results/tiny/responses/description.json"
-    description.parent.mkdir(parents=True)
-    description.write_text(json.dumps({"unit": "word"}))
+    write_json(project.folder / "results/tiny/responses/description.json", {"unit": "word"})
     return project
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from project import ROOT, TEST_DATA, Project, job_counts
 
-from triphase.core.artefacts import read_json
+from triphase.core.artefacts import read_json, write_json
 
 CHECKPOINT_JOBS = {
     "fetch_checkpoint",
@@ -119,9 +119,7 @@ def test_a_checkpoint_that_the_lock_says_to_be_missing_has_no_jobs(tmp_path):
         (line,) = [line for line in plan.stdout.splitlines() if "resources:" in line and "gpu=1" in line]
         assert known in line
         manifest = {"files": {"model.safetensors": {"bytes": 10**10}}, "weights": ["model.safetensors"]}
-        path = project.folder / "results/embedded/models/p/step1000.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(manifest))
+        write_json(project.folder / "results/embedded/models/p/step1000.json", manifest)
 
 
 @pytest.mark.parametrize("given", [True, False])

@@ -212,10 +212,11 @@ def test_probes_of_which_none_could_be_made_are_drawn_in_words(triple):
 
 
 def test_equal_figures_make_equal_files(triple, tmp_path):
-    for name in ("a", "b"):
-        save(draw_tasks(triple[0], triple[2], "m"), tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
-    for suffix in ("png", "svg"):
-        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+    """Of one name: a picture has its place as its title."""
+    for folder in ("a", "b"):
+        save(draw_tasks(triple[0], triple[2], "m"), *(tmp_path / folder / f"tasks.{kind}" for kind in ("png", "svg")))
+    for name in ("tasks.png", "tasks.svg"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_three_checkpoints_without_tasks_or_states_are_drawn_in_words(tmp_path):

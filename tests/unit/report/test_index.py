@@ -7,6 +7,7 @@ import pytest
 from chromium import Chromium, executable
 from matplotlib.figure import Figure
 
+from triphase.report.figures.style import save
 from triphase.report.pages.blocks import Heading, Table, to_html
 from triphase.report.pages.index import FILES, PAGES, Found, index_page, plain_reason
 
@@ -26,7 +27,7 @@ PHASES = {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     picture = tmp_path_factory.mktemp("figures") / "triple.png"
-    Figure(figsize=(4, 3)).savefig(picture)
+    save(Figure(figsize=(4, 3)), picture)
     analyses = pd.DataFrame()
     analyses.attrs = {"counts": {"supported": 1, "not supported": 30, "undetermined": 5}}
     models = ["one", "<two>"]

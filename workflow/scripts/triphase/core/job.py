@@ -62,7 +62,7 @@ def start(snakemake: Any, settings: type[Settings]) -> Iterator[Job[Settings]]:
     Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
     # Snakemake sets the threads of linear algebra, which torch and arrow follow; those of tokenizers are left.
     os.environ["RAYON_NUM_THREADS"] = str(snakemake.threads)
-    os.environ[FSYNC] = str(int(snakemake.config["execution"]["fsync"]))
+    os.environ[FSYNC] = str(int(snakemake.config["execution"].get("fsync", True)))
     with redirected(snakemake.log[0]) as terminal:
         handler = logging.StreamHandler()
         handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(message)s"))

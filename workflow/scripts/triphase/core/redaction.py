@@ -12,16 +12,18 @@ from triphase.core.errors import InputError
 SECRET = re.compile(r"(?i)(token|secret|password|passwd|credential|api_?key|access_?key)(?!.*(path|file|dir)$)")
 # Shorter values are settings: yes, false, 0.
 SHORTEST = 8
+# Lengths are bounded, so that no text, however long, takes the square of its length.
 # What stands before the host of an address: over http all of it may be a token, elsewhere what follows the user's name,
 # also in addresses without a scheme (user:password@host:path).
 USER = re.compile(
-    r"(?i)(https?://)[^/\s@'\"]+@|(\w+://[^/\s@:'\"]*):[^/\s@'\"]+@|(?<![\w/:@.-])([\w.-]+):[^/\s@'\"]+@(?=[\w.-]+:)"
+    r"(?i)(https?://)[^/\s@'\"]{1,2000}@|((?<!\w)\w{1,20}://[^/\s@:'\"]{0,2000}):[^/\s@'\"]{1,2000}@"
+    r"|(?<![\w/:@.-])([\w.-]{1,200}):[^/\s@'\"]{1,2000}@(?=[\w.-]+:)"
 )
 # Signed addresses have their signature there.
-QUERY = re.compile(r"(?i)(\w+://[^\s?'\"<>]+\?)[^\s'\"<>)]+")
+QUERY = re.compile(r"(?i)((?<!\w)\w{1,20}://[^\s?'\"<>]{1,2000}\?)[^\s'\"<>)]+")
 # Names of parameters of an address that hold what is secret (access_token, X-Amz-Signature, sig, key, …).
 PARAMETER = re.compile(
-    r"(?i)\w+://[^\s?#]+[?#](?:[^\s#]*[&;?#])?"
+    r"(?i)(?<!\w)\w{1,20}://[^\s?#]{1,2000}[?#](?:[^\s#]{0,2000}[&;?#])?"
     r"(?:[\w.-]*(?:token|secret|signature|password|passwd|credentials?)|(?:[\w.-]*[_.-])?(?:sig|key|apikey|auth|pwd))=[^\s&;]"
 )
 
