@@ -48,6 +48,7 @@ SUBJECTS = (3, 6, 27)
 FALSE_NOISES = (0.05, 0.1, 0.2)  # in turn over the studies of one course
 TOGETHER = 40  # series that share one estimate of the covariance
 COVERED = (0.05, 0.1)
+BLOCKS_TOGETHER = 10  # the same, where a covariance of few blocks is what is looked at
 EMBEDDED = ROOT / "results" / "embedded" / "power"
 
 
@@ -86,6 +87,62 @@ def covered(interval, truth):
     return np.mean((low <= truth) & (truth <= high))
 
 
+def cover(kind, noise, n, series, seed):
+    """One study of the triple: of fits with the right legs, which intervals of leg changes hold the truth; residuals.
+
+    Returns
+    -------
+    list of dict with level95, level99 (share of a fit's legs inside), mean residual over the range, one_sided
+    """
+    rng, truth = np.random.default_rng(seed), course(LEGS, n)
+    t, values, sampled, _ = simulate_study(truth, noise, KINDS[kind], 1, series, rng)
+    rows = []
+    for curve in Curve.several(t, values, sampled, SETTINGS):
+        fit, residual = curve.fit, curve.values - curve.fit.fitted
+        row = {"residual": residual.mean() / np.ptp(fit.fitted), "one_sided": abs(np.sign(residual).sum()) == n}
+        if merged(curve.signs) == tuple(np.sign(LEGS)):
+            turn = np.r_[0, np.cumsum(np.diff(curve.signs) != 0)] == np.arange(len(LEGS))[:, None]
+            weights = turn * np.diff(t[[0, *fit.shape.knots, n - 1]])
+            error = np.sqrt(np.einsum("pi,ij,pj->p", weights, fit.covariance, weights))
+            off = np.abs(weights @ fit.slopes - LEGS) / error
+            row |= {f"level{level}": (off < fit.factor(level / 100)).mean() for level in (95, 99)}
+        rows.append(row)
+    return rows
+
+
+def coverage_figures(pool, total):
+    """Coverage of leg changes and places of fits under noise as real draws have it: list of figures."""
+    cells = [
+        (kind, noise, n)
+        for kind in KINDS if KINDS[kind].blocks
+        for noise, n in ((0.04, 13), (0.06, 16))
+    ]  # fmt: skip
+    jobs = {
+        cell: [
+            pool.submit(cover, *cell, size, [13, number, i]) for i, size in enumerate(studies(total, BLOCKS_TOGETHER))
+        ]
+        for number, cell in enumerate(cells)
+    }
+    rows = []
+    for (kind, noise, n), each in jobs.items():
+        found = pd.DataFrame([row for job in each for row in job.result()])
+        right = found.dropna()
+        number, where = len(LEGS) * len(right), f"{kind}, {n} checkpoints, noise {noise}"
+        for level, (low, high) in {95: (0.93, 0.97), 99: (0.98, 1.0)}.items():
+            share = right[f"level{level}"].mean()
+            # Short only where the one-sided 95 % bound of the share excludes the goal.
+            slack = 1.645 * np.sqrt(share * (1 - share) / max(number, 1))
+            rows.append(figure(f"coverage: {level} % intervals of leg changes, {where}", f"{share:.1%}",
+                               f"{low:.0%} to {high:.0%}", low - slack <= share <= high + slack, n=number))  # fmt: skip
+        mean, beside = found["residual"].mean(), found["one_sided"].mean()
+        text = f"{mean:.2%} ± {found['residual'].std():.2%}"
+        rows.append(figure(f"coverage: mean residual over the range, {where}", text, "within ±1 %", abs(mean) <= 0.01,
+                           n=len(found)))  # fmt: skip
+        rows.append(figure(f"coverage: fits with all points on one side, {where}", f"{beside:.1%}", "<= 2 %",
+                           beside <= 0.02, n=len(found)))  # fmt: skip
+    return rows
+
+
 def false_triples(name, kind, subjects, series, seed):
     """One study of a rival: numbers of series that are called a triple, and that would be without the tests."""
     rng = np.random.default_rng(seed)
@@ -96,9 +153,10 @@ def false_triples(name, kind, subjects, series, seed):
     return np.array([false, len(triples)])
 
 
-def simulation_figures(series=1000, recovered=1000, noises=NOISES, subjects=SUBJECTS, workers=2):
-    """All figures: list. About 8 minutes on two quiet cores."""
+def simulation_figures(series=1000, recovered=1000, noises=NOISES, subjects=SUBJECTS, workers=2, covered_by=400):
+    """All figures: list. About 15 minutes on two quiet cores."""
     with ProcessPoolExecutor(workers) as pool:
+        covering = coverage_figures(pool, covered_by)
         recoveries = {
             noise: [pool.submit(recover, noise, size, [11, i, round(1000 * noise)])
                     for i, size in enumerate(studies(recovered))]
@@ -126,12 +184,12 @@ def simulation_figures(series=1000, recovered=1000, noises=NOISES, subjects=SUBJ
         share = false / series
         rows.append(figure(f"simulation: false triple, {name}, {kind}, {n} subjects", f"{share:.1%}", "<= 5 %",
                            share <= 0.05, n=series, fitted=f"{fitted / series:.1%}"))  # fmt: skip
-    return [*rows, embedded_figure()]
+    return [*rows, *covering, embedded_figure()]
 
 
-def studies(total):
+def studies(total, together=TOGETHER):
     """Sizes of the studies that have so many series together."""
-    return [min(TOGETHER, total - start) for start in range(0, total, TOGETHER)]
+    return [min(together, total - start) for start in range(0, total, together)]
 
 
 def recovery_figure(noise, found):
