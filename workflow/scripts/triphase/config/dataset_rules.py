@@ -4,6 +4,7 @@ import string
 from collections.abc import Iterable
 from typing import NoReturn
 
+from triphase.config.bids import ENDS
 from triphase.config.formats import Format
 from triphase.config.places import Mistakes
 from triphase.config.readers import READERS
@@ -123,12 +124,15 @@ def _check_transcript(where: str, transcript: Section, stimuli: list[str]) -> No
 def _check_source(where: str, source: Section, subjects: Entries | None) -> None:
     reader = READERS.find(source["reader"], f"{where}/reader")
     _check_keys(where, source, "Source", reader)
+    if source.get("layout") and (source["reader"] not in ENDS or source["root"] != "local_data"):
+        raise InputError(f"{where}/layout: bids is for root local_data and the readers {', '.join(ENDS)}")
     names = None if subjects is None else [subject["name"] for subject in subjects]
     if names is not None:
         require_known(f"{where}/subjects", source.get("subjects", []), names, "is not a subject; there are")
     served = [s for s in subjects or [] if s["name"] in source.get("subjects", names or [])]
     for key in ("path", "confounds", *reader.files):
         allowed = ["subject", "id", "run", "stimulus"] + (["hemi"] if reader.hemispheres else [])
+        allowed += ["image", "grid"] if source.get("layout") else []
         used = check_template(f"{where}/{key}", source.get(key), allowed)
         without = [subject["name"] for subject in served if "id" not in subject]
         if "id" in used and without:

@@ -4,10 +4,12 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 
+from triphase.config.bids import Found, natural
 from triphase.config.dataset_rules import check_entry, check_told_apart
-from triphase.config.discovery import find_names, natural
+from triphase.config.discovery import find_names
 from triphase.config.merging import merged
 from triphase.config.places import Collected, Mistakes, Sources
 from triphase.config.readers import READERS
@@ -20,6 +22,7 @@ from triphase.core.types import Entries, Section
 # Seconds that a scan may go on after its last word, where the entry says nothing else; [ours]. Credits of a film or a
 # rest at the end of a run are shorter, a file of another run or with its axes swapped is longer.
 MARGIN = 180.0
+NO_FILES = "has no images in the folder; there are"
 
 
 def load_registry(path: str | Path) -> Section:
@@ -98,7 +101,13 @@ def resolve_dataset(
     atlas = _atlas(selection["atlas"], registry["atlases"], source)
     regions = atlas["regions"] if atlas else source.pop("regions", [])
     source.pop("regions", None)
-    subjects, runs, left_out = _subjects_and_runs(entry, selection, source, local_data)
+    found = None
+    if entry["subjects"] is None or entry["runs"] is None or source.get("layout"):
+        if entry["subjects"] and entry["runs"]:
+            _check_tr(entry)
+        found = find_names(source, local_data, entry.get("bids"))
+        source = _filled(source, found.templates)
+    subjects, runs, left_out = _subjects_and_runs(entry, selection, source, found)
     kept = ("name", "title", "license", "citation", "language", "tr")
     resolved = {
         **{key: entry[key] for key in kept},
@@ -113,7 +122,8 @@ def resolve_dataset(
         "subjects": subjects,
         "runs": runs,
         "left_out": left_out,
-        "unread": [],
+        "unread": list(found.unread) if found else [],
+        "found": list(found.told) if found else [],
         "words": words,
         "source": _with_files(source),
         "brain": selection["brain"],
@@ -162,6 +172,20 @@ def _atlas(name: str | None, atlases: Section, source: Section) -> Section | Non
     return atlas
 
 
+def _check_tr(dataset: Section) -> None:
+    if dataset["tr"] is None:
+        raise InputError(f"dataset/overrides: {dataset['name']!r} has no tr in the registry; set tr, in seconds")
+
+
+def _filled(source: Section, templates: Mapping[str, str]) -> Section:
+    """A source whose templates have what was found of its images, {image} and {grid}, put in."""
+    filled = dict(source)
+    for key in ("path", "confounds", *READERS[source["reader"]].files):
+        for name, text in templates.items():
+            filled[key] = filled[key].replace(f"{{{name}}}", text) if filled.get(key) else filled.get(key)
+    return filled
+
+
 def _with_files(source: Section) -> Section:
     """A source with `files`, the path template of each role, instead of a key per role; {hemi} makes two of one."""
     reader = READERS[source["reader"]]
@@ -177,16 +201,18 @@ def _with_files(source: Section) -> Section:
 
 
 def _subjects_and_runs(
-    entry: Section, selection: Section, source: Section, local_data: str | Path | None
+    entry: Section, selection: Section, source: Section, found: Found | None
 ) -> tuple[Entries, Entries, list[str]]:
     subjects, runs = entry["subjects"], entry["runs"]
-    if subjects is None or runs is None:
-        found = find_names(source, local_data)
-        subjects = subjects or [{"name": name, "runs": heard} for name, heard in found.items()]
+    if found:
+        subjects = subjects or [{"name": name, "runs": heard} for name, heard in found.runs.items()]
         if runs is None:
-            every = sorted({name for heard in found.values() for name in heard}, key=natural)
+            every = sorted({name for heard in found.runs.values() for name in heard}, key=natural)
             runs = [{"name": name} for name in every]
-            subjects = [{"runs": found.get(subject["name"], every), **subject} for subject in subjects]
+            subjects = [{"runs": found.runs.get(subject["name"], every), **subject} for subject in subjects]
+        if found.files:
+            require_known("dataset/overrides/subjects", [s["name"] for s in subjects], found.files, NO_FILES)
+            subjects = [{"files": found.files[subject["name"]], **subject} for subject in subjects]
     known = [subject["name"] for subject in subjects]
     served = [name for name in known if name in source.get("subjects", known)]
     chosen = served if selection["subjects"] is None else selection["subjects"]
@@ -241,8 +267,7 @@ def _check_resolved(dataset: Section, study: str) -> None:
     for key in ("url", "version") if "dataset" in roots else ():
         if dataset[key] is None:
             raise InputError(f"dataset/overrides/{key}: {dataset['name']!r} has none in the registry; set it")
-    if dataset["tr"] is None:
-        raise InputError(f"dataset/overrides: {dataset['name']!r} has no tr in the registry; set tr, in seconds")
+    _check_tr(dataset)
     here = f"results/{study}/demo/dataset"
     if dataset["simulate"] and dataset["url"] != here:
         raise InputError(

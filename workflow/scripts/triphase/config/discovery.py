@@ -5,6 +5,7 @@ import string
 from collections.abc import Iterator
 from pathlib import Path
 
+from triphase.config.bids import Found, find_images, natural
 from triphase.core.errors import InputError
 from triphase.core.types import Section
 
@@ -13,17 +14,15 @@ ONLY_SUBJECT, ONLY_RUN = "subject-1", "run-1"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*?"
 
 
-def find_names(source: Section, folder: str | Path | None) -> dict[str, list[str]]:
+def find_names(source: Section, folder: str | Path | None, choice: Section | None = None) -> Found:
     """Subjects for which a source has files, and the runs of each.
 
     Parameters
     ----------
-    source : dict with name, root and path, a template with `{subject}` and, where there are several, `{run}`
+    source : dict with name, root and path, a template with `{subject}` and, where there are several, `{run}`; or with
+        `layout` bids, whose files are found by the entities of their names
     folder : the user's own folder, or None
-
-    Returns
-    -------
-    dict of subject to list of run, both in the order of people: run-2 before run-10
+    choice : `bids` of the data set's entry
 
     Raises
     ------
@@ -36,23 +35,25 @@ def find_names(source: Section, folder: str | Path | None) -> dict[str, list[str
             f"local_data: not set, but the subjects and runs of the source {source['name']!r} are found by its files; "
             "set this key, or the variable TRIPHASE_TEST_DATA, to their folder"
         )
+    if source.get("layout") == "bids":
+        return find_images(source, choice or {}, folder)
     found: dict[str, set[str]] = {}
-    pattern = _pattern(source["path"])
+    unread, pattern = [], _pattern(source["path"])
     for file in sorted(Path(folder).glob(_glob(source["path"]))):
-        if match := pattern.fullmatch(file.relative_to(folder).as_posix()):
+        path = file.relative_to(folder).as_posix()
+        if match := pattern.fullmatch(path):
             names = match.groupdict()
             found.setdefault(names.get("subject", ONLY_SUBJECT), set()).add(names.get("run", ONLY_RUN))
+        else:
+            unread.append(f"{path} (names are letters, numbers, dots, underscores and hyphens)")
     if not found:
+        seen = f"; not read: {unread[0]}" if unread else ""
         raise InputError(
             f"local_data: no file of the folder {folder} fits the path {source['path']!r} of the source "
-            f"{source['name']!r}; put the path right in dataset/overrides, or name subjects and runs there"
+            f"{source['name']!r}{seen}; put the path right in dataset/overrides, or name subjects and runs there"
         )
-    return {subject: sorted(found[subject], key=natural) for subject in sorted(found, key=natural)}
-
-
-def natural(name: str) -> list[str | int]:
-    """Sort key that compares the numbers in a name as numbers."""
-    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]
+    runs = {subject: sorted(found[subject], key=natural) for subject in sorted(found, key=natural)}
+    return Found(runs, unread=unread)
 
 
 def _parts(template: str) -> Iterator[tuple[str, str | None]]:

@@ -38,6 +38,10 @@ from triphase.tasks import plan
 JobValue = Callable[[Any], Any]
 
 
+# Of files that were not read; more stand in the data report.
+MOST_UNREAD = 5
+
+
 @dataclass(frozen=True)
 class Study:
     """A resolved config with its lock applied.
@@ -300,5 +304,9 @@ class Study:
         """What the user should know before the first job: what is unverified, missing or too little for a verdict."""
         models, config = self.models.values(), self.config
         unverified = [f"dataset/{line}" for line in config["dataset"]["unverified"]]
-        lines = unverified + missing_lines(models) + shared_lines(models)
+        dataset = config["dataset"]
+        unread = [f"local_data: not read: {name}" for name in dataset["unread"][:MOST_UNREAD]]
+        more = len(dataset["unread"]) - MOST_UNREAD
+        unread += [f"local_data: and {more} more that were not read; the data report names them"] if more > 0 else []
+        lines = dataset["found"] + unread + unverified + missing_lines(models) + shared_lines(models)
         return lines + absent_concepts(config) + shortages(config)

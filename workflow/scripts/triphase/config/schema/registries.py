@@ -161,6 +161,17 @@ class Region(Section):
     labels: Annotated[list[Text], Field(min_length=1)] = ABSENT
 
 
+class Bids(Section):
+    """Which images of a folder of BIDS derivatives are meant, where it holds several of one run."""
+
+    folder: Text = ABSENT
+    space: Text = ABSENT
+    res: Text | Whole = ABSENT
+    den: Text = ABSENT
+    tasks: SomeNames = ABSENT
+    sessions: SomeNames = ABSENT
+
+
 class Source(Section):
     """Responses of one kind."""
 
@@ -174,6 +185,7 @@ class Source(Section):
     confounds: Text | None = None
     subjects: SomeNames = ABSENT
     regions: list[Region] = ABSENT
+    layout: Literal["bids"] = ABSENT
     unverified: Text = ABSENT
 
 
@@ -217,6 +229,7 @@ class RegisteredDataset(Section):
     tr: Positive | None
     header_tr: Literal["check", "ignore"] = ABSENT
     margin: Positive = ABSENT
+    bids: Bids = ABSENT
     simulate: Simulate | None = None
     subjects: Annotated[list[Subject], Field(min_length=1)] | None
     runs: Annotated[list[Run], Field(min_length=1)] | None
