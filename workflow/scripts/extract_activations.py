@@ -6,6 +6,7 @@ import xarray as xr
 from triphase.activations.extract import Extraction, block_words, extract
 from triphase.activations.tokens import least_context
 from triphase.activations.windows import longest_input, plan_annotations, plan_words
+from triphase.checkpoints.behaviour import text_config
 from triphase.checkpoints.cache import checkpoint_label
 from triphase.checkpoints.loading import devices_of, load_model, load_tokenizer, memory_limits
 from triphase.config.jobs import ExtractActivations
@@ -31,7 +32,8 @@ def main(job: Job[ExtractActivations]) -> None:
     else:
         spans = {name: own[["char_start", "char_end"]].to_numpy() for name, own in rows.items()}
         plan = plan_words(tokenizer, {name: (texts[name], spans[name]) for name in rows}, settings.context, limit)
-    shape = model.config.num_hidden_layers + 1, len(labels), model.config.hidden_size
+    config = text_config(model)
+    shape = config.num_hidden_layers + 1, len(labels), config.hidden_size
     chunks = 1, block_words(shape[1], shape[0], shape[2], np.dtype(settings.storage).itemsize), shape[2]
     beside: Section = {"context": ("word", plan.preceding, {"units": "preceding tokens"})}
     spec = ArraySpec("activations", ("layer", "word", "feature"), shape, chunks, 1, settings.storage, compressed=False)

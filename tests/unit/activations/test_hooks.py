@@ -6,6 +6,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from triphase.activations.hooks import find_layers, hooked_inputs, hooked_parts
+from triphase.checkpoints.behaviour import headless
 
 pytestmark = pytest.mark.model
 
@@ -76,3 +77,19 @@ def test_hooks_see_every_layer_in_order_change_nothing_and_go():
         raise RuntimeError
     model(ids)
     assert not seen
+
+
+def test_where_an_architecture_s_own_name_of_its_layers_leads_nowhere_they_are_found_all_the_same():
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama4_text", **SMALL, head_dim=8))
+    assert model.base_model is model and headless(model) is model.model
+    assert find_layers(model) == list(model.model.layers)
+
+
+def test_a_model_of_several_inputs_has_the_layers_of_its_text():
+    vision = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 8}
+    config = AutoConfig.for_model(
+        "gemma3",
+        text_config=SMALL | {"num_key_value_heads": 1, "head_dim": 8},
+        vision_config=vision | {"image_size": 28, "patch_size": 14},
+    )
+    assert len(find_layers(AutoModelForCausalLM.from_config(config))) == SMALL["num_hidden_layers"]

@@ -228,7 +228,7 @@ def test_a_model_without_weights_has_gaps_and_the_reason(tokenizer, monkeypatch)
     windows = text_windows(tokenizer, [" ".join(successors(2 * SIZE))], 2)
     rows, reasons = stimulus_rows(model, windows, None)
     assert np.isnan(value_of(rows, "attention_entropy", 1)[0]) and value_of(rows, "contamination")[0] == 0
-    assert reasons["attention_entropy"] == "layers [1, 2]: the model gives no attention weights"
+    assert reasons["attention_entropy"] == "layers [1, 2]: the model gives no attention weights that sum to 1"
 
 
 def test_contamination_is_what_greedy_generation_reproduces(tokenizer):
@@ -340,3 +340,19 @@ def test_one_checkpoint_from_its_files_to_the_table(tmp_path):
     assert table.loc[table["measure"] == "contamination", "value"].tolist() == [0]
     run(measure_mechanism, paths, **options)
     pd.testing.assert_frame_equal(read_table(paths.mechanism), table)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("mamba", {}), ("rwkv", {"attention_hidden_size": 16}), ("gpt_oss", {"num_local_experts": 4, "head_dim": 8})],
+)
+def test_models_without_attention_or_with_sinks_lack_its_measures_with_the_reason(tokenizer, kind, more):
+    torch.manual_seed(0)
+    small = dict(num_hidden_layers=2, hidden_size=16, num_attention_heads=2, num_key_value_heads=2)
+    config = AutoConfig.for_model(kind, **small, intermediate_size=32, vocab_size=VOCABULARY, **more)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    rows, reasons = induction_rows(model, repeated_tokens(tokenizer, 3, 8, seed=0))
+    missing = "layers [1, 2]: the model gives no attention weights that sum to 1"
+    assert reasons == {"induction_head_max": missing, "induction_head_mean": missing}
+    values = {measure: value.value for _, measure, value in rows}
+    assert np.isnan(values["induction_head_max"]) and np.isfinite(values["in_context_score"])

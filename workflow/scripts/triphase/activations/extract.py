@@ -16,7 +16,7 @@ from triphase.activations.head import find_head
 from triphase.activations.pooling import Batch, Picker, make_batch, picking
 from triphase.activations.surprisal import surprisal_of_words
 from triphase.activations.windows import Plan, batches
-from triphase.checkpoints.behaviour import check_ids, input_device
+from triphase.checkpoints.behaviour import check_ids, headless, input_device, text_config
 from triphase.core.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -88,8 +88,9 @@ def extract(
     InputError
         Non-finite hidden states, values too large for `storage` (layers named), or no memory for a single window.
     """
-    base, kind = model.base_model, getattr(torch, settings.storage)
-    shape = base.config.num_hidden_layers + 1, len(plan.first), base.config.hidden_size
+    base, kind = headless(model), getattr(torch, settings.storage)
+    config = text_config(model)
+    shape = config.num_hidden_layers + 1, len(plan.first), config.hidden_size
     check_ids(plan.ids, model, name)
     head = _head(model, plan, name) if settings.surprisal else None
     device = model.get_input_embeddings().weight.device

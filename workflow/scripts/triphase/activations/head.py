@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from triphase.activations.surprisal import surprisal_of_logits, surprisal_of_targets
-from triphase.checkpoints.behaviour import input_device
+from triphase.checkpoints.behaviour import headless, input_device
 from triphase.core.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class OwnHead:
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits (n, n_vocabulary) of hidden states (n, n_features)."""
-        base, given = self.model.base_model, copy.copy(self.output)
+        base, given = headless(self.model), copy.copy(self.output)
         given["last_hidden_state"] = hidden[None]
         before = base.__dict__.get("forward")
         base.forward = lambda *_, **__: given
@@ -81,7 +81,7 @@ def find_head(model: Any, ids: np.ndarray, name: str) -> Callable[[torch.Tensor,
     """
     batch = torch.from_numpy(np.asarray(ids[:TOKENS], np.int64))[None].to(input_device(model))
     with torch.inference_mode():
-        output = model.base_model(input_ids=batch, use_cache=False)
+        output = headless(model)(input_ids=batch, use_cache=False)
         own = model(input_ids=batch, use_cache=False).logits[0].float()
         hidden, linear = output.last_hidden_state[0], model.get_output_embeddings()
         if isinstance(linear, torch.nn.Linear) and _equal(linear(hidden), own, model.dtype):

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from triphase.checkpoints.behaviour import headless, text_config
+
 
 def find_layers(model: Any) -> list[nn.Module]:
     """The layers (transformer blocks) of a model of transformers, in order; none where they cannot be told.
@@ -13,8 +15,8 @@ def find_layers(model: Any) -> list[nn.Module]:
     They are the list of modules that has as many members as the config says layers. Where a model has several, the one
     nearest to its root counts, if it is alone there: each layer may hold a list of as many experts.
     """
-    base: Any = model.base_model
-    depth, modules = base.config.num_hidden_layers, [base]
+    base: Any = headless(model)
+    depth, modules = text_config(base).num_hidden_layers, [base]
     while modules:
         modules = [child for module in modules for child in module.children()]
         lists = [module for module in modules if isinstance(module, nn.ModuleList) and len(module) == depth]

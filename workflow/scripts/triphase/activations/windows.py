@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from triphase.activations.tokens import context_windows, encode_text, least_context, tokens_of_words, word_windows
+from triphase.checkpoints.behaviour import text_config
 from triphase.core.errors import InputError
 from triphase.core.types import Section
 
@@ -162,7 +163,7 @@ def batches(plan: Plan, windows: int | None, tokens: int | None, stretch: int) -
 
 def longest_input(model: Any) -> int | None:
     """Positions that a model has; None where it names no limit."""
-    return getattr(model.config, "max_position_embeddings", None)
+    return getattr(text_config(model), "max_position_embeddings", None)
 
 
 def sink_token(tokenizer: Any) -> int:

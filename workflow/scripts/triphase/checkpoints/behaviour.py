@@ -15,6 +15,24 @@ TOKENS = 16
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
+def text_config(model: Any) -> Any:
+    """The config of a model's text part: a model of several kinds of input has one below its own."""
+    own = getattr(model.config, "get_text_config", None)
+    return own() if own else model.config
+
+
+def headless(model: Any) -> Any:
+    """The part of a model below its vocabulary head, which ends in the last hidden states; a model without one itself.
+
+    Where an architecture's own name of that part leads nowhere it is the only model within the model.
+    """
+    from transformers import PreTrainedModel
+
+    base = model.base_model
+    inner = [child for child in model.children() if isinstance(child, PreTrainedModel)]
+    return inner[0] if base is model and len(inner) == 1 else base
+
+
 def input_device(model: Any) -> Any:
     """The torch.device that inputs go to: the embedding's, or where that is offloaded the first one that computes."""
     import torch
@@ -63,7 +81,7 @@ def check_causal(model: Any) -> None:
     ids[1, half:] += half
     ids %= len(model.get_input_embeddings().weight)
     with torch.inference_mode():
-        states = model.base_model(input_ids=ids.to(input_device(model)), use_cache=False)[0].float()
+        states = headless(model)(input_ids=ids.to(input_device(model)), use_cache=False)[0].float()
     change = (states[0, :half] - states[1, :half]).square().mean().sqrt() / states.square().mean().sqrt()
     name = str(model.dtype).removeprefix("torch.")
     if change > ROUNDING.get(name, ROUNDING_OF_HALF):

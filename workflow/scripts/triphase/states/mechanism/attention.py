@@ -4,7 +4,7 @@ Weights are (windows, heads, positions, positions): how much each position atten
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+# How far the weights of a position may be from a sum of 1: those of 16 bits are rounded.
+SUM = 0.02
+
+
 @contextmanager
 def attending(model: "PreTrainedModel", take: Callable[[int, torch.Tensor], None]) -> Iterator[None]:
     """Hook a model so that every layer gives its attention weights away, and none is kept.
@@ -23,23 +27,27 @@ def attending(model: "PreTrainedModel", take: Callable[[int, torch.Tensor], None
     ----------
     model : transformers model
     take : function of a layer, from 1, and its weights in float32
-        Not called for a layer whose weights cannot be had: one that does not attend, or code of a repository's own that
-        gives no weights. The layer numbers are those of the hidden states that the layers end in.
+        Not called for a layer whose weights cannot be had (one that does not attend, or code of a repository's own that
+        gives none), or do not sum to 1 (part of the attention goes to a sink that is no position). The layer numbers
+        are those of the hidden states that the layers end in.
     """
 
     def take_weights(layer, output):
         weights = [part for part in output if _is_attention(part)] if isinstance(output, tuple) else []
-        if weights:
+        if weights and _is_whole(weights[0]):
             take(layer, weights[0].float())
 
-    before = model.config._attn_implementation
-    # Other implementations never have the weights.
-    model.set_attn_implementation("eager")
+    before = getattr(model.config, "_attn_implementation", None)
+    # Other implementations never have the weights; a model that does not attend has no implementations.
+    with suppress(ValueError, AttributeError):
+        model.set_attn_implementation("eager")
     try:
         with hooked_parts(find_layers(model), take_weights):
             yield
     finally:
-        model.set_attn_implementation(before)
+        if before:
+            with suppress(ValueError, AttributeError):
+                model.set_attn_implementation(before)
 
 
 def prefix_matching(weights: torch.Tensor) -> torch.Tensor:
@@ -84,3 +92,9 @@ def first_share(weights: torch.Tensor) -> torch.Tensor:
 
 def _is_attention(part):
     return isinstance(part, torch.Tensor) and part.ndim == 4 and part.shape[-1] == part.shape[-2]
+
+
+def _is_whole(weights):
+    """Whether the weights of every position sum to 1, and none attends to what comes after it."""
+    sums = weights.float().sum(-1)
+    return bool((sums - 1).abs().max() < SUM) and not bool(weights.triu(1).any())

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from triphase.activations.surprisal import surprisal_of_logits
-from triphase.checkpoints.behaviour import input_device
+from triphase.checkpoints.behaviour import input_device, text_config
 from triphase.states.mechanism.attention import attending
 
 if TYPE_CHECKING:
@@ -60,8 +60,10 @@ def read(
 
 def _batches(model, ids):
     """Inputs in batches within `NUMBERS`, where the model takes them."""
-    config, positions = model.base_model.config, ids.shape[1]
-    size = max(1, NUMBERS // (positions * max(config.vocab_size, config.num_attention_heads * positions)))
+    config, positions = text_config(model), ids.shape[1]
+    # What does not attend has no heads.
+    heads = getattr(config, "num_attention_heads", 1)
+    size = max(1, NUMBERS // (positions * max(config.vocab_size, heads * positions)))
     device = input_device(model)
     for start in range(0, len(ids), size):
         yield torch.from_numpy(ids[start : start + size]).to(device)

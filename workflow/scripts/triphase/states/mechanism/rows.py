@@ -1,9 +1,10 @@
 """Mechanism of one checkpoint as rows of the tidy table; `triphase.table.measures` lists the measures."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from triphase.checkpoints.behaviour import text_config
 from triphase.core.measures import Row, Value
 from triphase.states.mechanism.attention import entropy, first_share, prefix_matching
 from triphase.states.mechanism.inputs import CONTINUATION
@@ -13,7 +14,7 @@ from triphase.stats.proportions import agresti_coull
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-NO_WEIGHTS = "the model gives no attention weights"
+NO_WEIGHTS = "the model gives no attention weights that sum to 1"
 NO_WINDOW = "no text is as long as a prompt and its continuation"
 
 
@@ -89,8 +90,7 @@ def stimulus_rows(
 
 def depth_of(model: "PreTrainedModel") -> int:
     """Number of a model's layers."""
-    config: Any = model.base_model.config
-    return int(config.num_hidden_layers)
+    return int(text_config(model).num_hidden_layers)
 
 
 def _mean(values: np.ndarray, target: str | None = None) -> Value:
