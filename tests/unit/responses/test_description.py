@@ -38,7 +38,7 @@ def words_of(rng, seconds=400, run="run-1"):
     """Words in bursts, so that their rate varies as it does in speech."""
     onsets = np.cumsum(rng.gamma(2, 0.17, size=4 * seconds))
     onsets = onsets[(onsets < seconds) & (np.sin(onsets / 3) + np.sin(onsets / 7.7) > -0.7)]
-    return pd.DataFrame({"run": run, "onset": onsets, "offset": onsets + 0.2})
+    return pd.DataFrame({"run": run, "stimulus": run, "onset": onsets, "offset": onsets + 0.2})
 
 
 def response_to(words, times, late=0.0):

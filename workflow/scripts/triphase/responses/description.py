@@ -13,9 +13,10 @@ from triphase.core.types import Entries, Section
 from triphase.responses.ceiling import GROUP, standardized
 from triphase.responses.motion import MUCH_MOTION
 from triphase.responses.regions import region_means, voxel_batches
+from triphase.responses.run_timing import Expected, check_runs, remarks
 from triphase.responses.subject import load_responses
 from triphase.responses.targets import region_masks
-from triphase.responses.timing import LAGS, check_timing, judge
+from triphase.responses.timing import LAGS, check_timing, haemodynamic_response, judge
 
 # Of runs or subjects that a remark names.
 MOST_NAMES = 8
@@ -210,12 +211,13 @@ def describe_timing(
     -------
     dict with lags (s), decisive (list of region), plausible (bool, or None where nothing can be told), reason, `group`
     (list of dict per region: raw and convolved, each lag, r, p and curve; plausible and reason), and `subjects` (list
-    of dict per subject and region: lag, r and curve of the convolved rate, raw_lag)
+    of dict per subject and region: lag, r and curve of the convolved rate, raw_lag), and `runs`, as `check_runs`
     """
     middle = (words["onset"] + words["offset"]) / 2
     events = {str(run): middle[words["run"] == run].to_numpy(float) for run in words["run"].unique()}
     regions, decisive = [*(roi["name"] for roi in rois), "all"], decisive_regions(rois)
     empty = {"lags": LAGS.tolist(), "decisive": decisive, "plausible": None, "group": [], "subjects": []}
+    empty["runs"] = []
     if not series:
         return empty | {"reason": "no subject has a valid voxel"}
     wanted = [names.index(region) for region in regions]
@@ -241,7 +243,13 @@ def describe_timing(
             entry |= {key: finite_or_none(mine["convolved"][key][place]) for key in ("lag", "r")}
             each.append(entry | {"curve": [finite_or_none(value) for value in curve]})
     plausible, reason = overall(group, decisive)
-    return empty | {"plausible": plausible, "reason": reason, "group": group, "subjects": each}
+    columns = [regions.index(region) for region in decisive]
+    courses = {run: standardized(values[:, columns]).mean(axis=1) for run, values in group_series(chosen).items()}
+    stimuli = dict(zip(words["run"].astype(str), words["stimulus"].astype(str), strict=True))
+    runs = check_runs(events, stimuli, courses, times, Expected(tr, haemodynamic_response(), -tr, tr))
+    if wrong := remarks(runs):
+        plausible, reason = False, wrong
+    return empty | {"plausible": plausible, "reason": reason, "group": group, "subjects": each, "runs": runs}
 
 
 def overall(group: Entries, decisive: Sequence[str]) -> tuple[bool | None, str]:

@@ -13,7 +13,7 @@ from triphase.responses.ceiling import fisher_mean
 from triphase.stats.scoring import fisher_z, pearson
 
 # Lags looked at, s: how much later than the word (or than its expected response) the measured response comes.
-LAGS = np.arange(-10.0, 20.01, 0.5)
+LAGS = np.arange(-20.0, 20.01, 0.5)
 STEP = 0.1  # s, of the time axis on which the haemodynamic response is convolved
 FEWEST_SCANS = 30
 DRAWS = 500

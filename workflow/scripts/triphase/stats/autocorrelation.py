@@ -34,3 +34,20 @@ def first_below(curve: np.ndarray, threshold: float) -> int:
     """First index at which a curve falls below a threshold; its length when it never does."""
     below = np.flatnonzero(curve < threshold)
     return int(below[0]) if below.size else len(curve)
+
+
+def effective_size(x: np.ndarray, y: np.ndarray) -> float:
+    """How many independent samples a correlation of two series is worth (Bartlett 1935; Pyper and Peterman 1998).
+
+    n / (1 + 2 sum over lags of (1 - lag / n) rho_x rho_y), with lags up to a fifth of the series; between 4 and n.
+
+    Parameters
+    ----------
+    x, y : float arrays (n,)
+    """
+    n = len(x)
+    lags = n // 5
+    one = np.zeros(n)
+    rho = autocorrelation([x[:, None]], one, lags) * autocorrelation([y[:, None]], one, lags)
+    weights = 1 - np.arange(1, lags + 1) / n
+    return float(np.clip(n / max(1 + 2 * (weights * rho[1:]).sum(), 1e-12), 4, n))

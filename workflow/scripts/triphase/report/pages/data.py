@@ -138,7 +138,9 @@ def _timing(description):
         f"**{verdict}**: {timing['reason']}. Rule: the rate of {unit}s, convolved with the canonical haemodynamic "
         "response, must predict the deciding regions (marked *: sensory ones where the data set names any, else those "
         "of language) best within one TR of no further lag; a region whose peak is not above chance "
-        f"(p < {SIGNIFICANT_P:g} against circular shifts, the highest of all lags) decides nothing."
+        f"(p < {SIGNIFICANT_P:g} against circular shifts, the highest of all lags) decides nothing. "
+        "Each run is looked at alone as well: neither the words of another stimulus nor its own at another lag may "
+        "predict it clearly better."
     )
     rows = []
     for entry in timing["group"]:
