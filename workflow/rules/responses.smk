@@ -39,6 +39,6 @@ rule measure_ceiling:
         mem_mb=lambda w, attempt: 6000 * attempt,
         runtime=lambda w, attempt: 240 * attempt,
     params:
-        settings=settings("measure_ceiling", subjects=list(STUDY.subjects), common_space=SOURCE["space"] != "native"),
+        settings=settings("measure_ceiling", subjects=list(STUDY.subjects), common_space=STUDY.common_space),
     script:
         "../scripts/measure_ceiling.py"

@@ -1,9 +1,11 @@
 """One subject's responses, cleaned run by run, as (time, voxel) on the words' clock."""
 
 from triphase.config.jobs import CleanResponses
+from triphase.config.modality import modality_of
 from triphase.core.artefacts import read_json, read_table
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
+from triphase.responses.electrodes import clean_recordings
 from triphase.responses.subject import clean_subject
 from triphase.sources.content import ensure_content, raw_content
 
@@ -25,7 +27,8 @@ def main(job: Job[CleanResponses]) -> None:
     }
     subject = job.wildcards.subject
     with raw_content(manifest, user=f"{settings.study}/{subject}", execution=job.execution):
-        clean_subject(paths.responses, subject, files, words, settings, attributes)
+        clean = clean_recordings if modality_of(settings.source).by_word else clean_subject
+        clean(paths.responses, subject, files, words, settings, attributes)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What was found of the study's data set: one file of numbers behind the data report."""
 
 from triphase.config.jobs import DescribeData
+from triphase.config.modality import modality_of
 from triphase.core.artefacts import read_json, read_table, write_json
 from triphase.core.job import Job, start
 from triphase.core.types import Section
@@ -14,6 +15,7 @@ from triphase.responses.description import (
     remarks,
     subject_series,
 )
+from triphase.responses.run_timing import Expected
 from triphase.stimuli.nonwords import left_out
 
 
@@ -41,12 +43,14 @@ def main(job: Job[DescribeData]) -> None:
     described = describe_runs(words, settings.runs, facts)
     sounds = [read_table(path).groupby("stimulus")["time_s"].max().to_dict() for path in paths.sound]
     compare_lengths(described, facts, sounds[0] if sounds else {})
-    timing = describe_timing(words, series, times, names, settings.rois, settings.tr, settings.seed)
+    row = modality_of(source).row
+    expected = Expected.of_rows(row, settings.tr)
+    timing = describe_timing(words, series, times, names, settings.rois, expected, settings.seed)
     content = {
         "study": settings.study,
         "dataset": settings.dataset
         | {"reader": source["reader"], "space": source["space"], "source": source["name"]}
-        | {"language": settings.words["language"], "commit": commit, "tr": settings.tr},
+        | {"language": settings.words["language"], "commit": commit, "tr": expected.tr, "row": row},
         "unit": unit,
     }
     ceilings = ceilings_of(read_table(paths.regions))

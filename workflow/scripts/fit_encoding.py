@@ -11,6 +11,7 @@ from triphase.encoding.design import read_design
 from triphase.encoding.features import Timeline
 from triphase.encoding.fitting import Engine, fit_layer
 from triphase.encoding.kernels import backend_for
+from triphase.encoding.word_rows import on_rows
 from triphase.responses.targets import check_layer
 
 COORDINATES = ("subject", "voxel", "roi", "x", "y", "z")
@@ -26,6 +27,7 @@ def main(job: Job[FitEncoding]) -> None:
         picked = stored.sel(layer=layer).load()
     heard = pd.DataFrame({"stimulus": picked["stimulus"].values, "index": picked["index"].values})
     with open_arrays(paths.shared) as shared:
+        words, _ = on_rows(words, None, shared.attrs["row"])
         design, targets = read_design(shared), pd.DataFrame({name: shared[name].values for name in COORDINATES})
         timeline = Timeline(design.runs, design.times, design.tr, design.delays, shared.attrs["downsampling"])
         features, rows = word_scans(picked["activations"].values, words, heard, timeline)

@@ -14,6 +14,7 @@ from triphase.encoding.folds import needed_gap
 from triphase.encoding.gap import GAPS, gap_curve, gap_rows, possible_gaps
 from triphase.encoding.preparing import LAGS
 from triphase.encoding.ridge import penalties
+from triphase.encoding.word_rows import least_gap, on_rows, row_seconds
 from triphase.responses.targets import Cohort, check_lengths
 from triphase.stats.autocorrelation import autocorrelation, first_below
 
@@ -28,13 +29,17 @@ def main(job: Job[MeasureGap]) -> None:
     scans = delays_in_scans(settings.delays, settings.tr)
     with Cohort(paths.responses) as cohort:
         runs, times = cohort.runs, cohort.times
+        words, sound = on_rows(words, sound, cohort.attrs.get("row", "scan"))
+        seconds = row_seconds(cohort.attrs, settings.tr)
         check_lengths(runs, scans, settings.tr)
         acf = autocorrelation(cohort.batches(), runs, LAGS)
         lag = first_below(acf, 0.1)
-        own = needed_gap(acf, scans, settings.gap_seconds, settings.tr, shared_reach(settings.downsampling))
-        wanted = sorted({own, *(round(seconds / settings.tr) for seconds in GAPS)})
+        own = needed_gap(
+            acf, scans, least_gap(cohort.attrs, settings.gap_seconds), seconds, shared_reach(settings.downsampling)
+        )
+        wanted = sorted({own, *(round(gap / seconds) for gap in GAPS)})
         gaps = possible_gaps(runs, wanted, settings.split)
-        left_out = [gap * settings.tr for gap in wanted if gap not in gaps]
+        left_out = [gap * seconds for gap in wanted if gap not in gaps]
         if left_out:
             log.warning("gaps of %s s leave a fold nothing to train on", left_out)
         timeline = Timeline(runs, times, settings.tr, scans, settings.downsampling)
@@ -45,12 +50,12 @@ def main(job: Job[MeasureGap]) -> None:
         )
         subjects, roi = (cohort.targets[name].to_numpy(str) for name in ("subject", "roi"))
     content = {
-        "own_gap": own * settings.tr,
-        "lag": lag * settings.tr,
-        "train_seconds": np.mean(training) * settings.tr,
+        "own_gap": own * seconds,
+        "lag": lag * seconds,
+        "train_seconds": np.mean(training) * seconds,
         "folds": settings.split["folds"],
     }
-    content |= {"gaps": [gap * settings.tr for gap in gaps], "left_out": left_out}
+    content |= {"gaps": [gap * seconds for gap in gaps], "left_out": left_out}
     write_json(paths.gap, content | {"rows": gap_rows(scores, subjects, roi, settings.rois)})
 
 

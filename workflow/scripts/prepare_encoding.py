@@ -10,6 +10,7 @@ from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
 from triphase.encoding.design import design_dataset
 from triphase.encoding.preparing import Alone, make_design
+from triphase.encoding.word_rows import on_rows
 from triphase.responses.targets import Cohort, check_regions
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ def main(job: Job[PrepareEncoding]) -> None:
     words = read_table(paths.words)
     sound = read_table(*paths.sound) if paths.sound else None
     with Cohort(paths.responses) as cohort:
+        words, sound = on_rows(words, sound, cohort.attrs.get("row", "scan"))
         check_regions(cohort.targets["roi"].to_numpy(str), settings.rois)
         design, floor = make_design(cohort, words, sound, settings)
         alone = Alone(design, floor, cohort.targets, settings)
@@ -38,6 +40,7 @@ def main(job: Job[PrepareEncoding]) -> None:
             dataset.attrs = design_dataset(design).attrs | {
                 "stimulus_hashes": words.attrs["hashes"],
                 "downsampling": settings.downsampling,
+                "row": cohort.attrs.get("row", "scan"),
                 "versions": library_versions("himalaya", "numpy", "scipy"),
                 **{key: cohort.attrs[key] for key in ("dataset", "dataset_commit")},
             }

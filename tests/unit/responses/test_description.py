@@ -20,6 +20,7 @@ from triphase.responses.description import (
     overall,
     subject_series,
 )
+from triphase.responses.run_timing import Expected
 from triphase.responses.timing import LAGS, chance_of_peak, check_timing, judge, lag_curves, rate_at_lags
 
 TR = 2.0
@@ -124,12 +125,12 @@ def test_timing_of_a_study(rng, late, plausible):
         for s in range(3)
     }
     names = ["Aud", "LTemp", "language", "all"]
-    found = describe_timing(words, series, {"run-1": times}, names, ROIS, TR, 0)
+    found = describe_timing(words, series, {"run-1": times}, names, ROIS, Expected.of_rows("scan", TR), 0)
     assert found["plausible"] is plausible and found["decisive"] == ["Aud"]
     assert [entry["roi"] for entry in found["group"]] == ["Aud", "LTemp", "all"]
     assert len(found["subjects"]) == 9 and len(found["group"][0]["raw"]["curve"]) == len(LAGS)
     json.dumps(found, allow_nan=False)
-    nobody = describe_timing(words, {}, {}, [], ROIS, TR, 0)
+    nobody = describe_timing(words, {}, {}, [], ROIS, Expected.of_rows("scan", TR), 0)
     assert nobody["plausible"] is None and "no subject" in nobody["reason"]
 
 

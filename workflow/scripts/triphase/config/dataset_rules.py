@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from triphase.config.bids import ENDS
 from triphase.config.formats import Format
+from triphase.config.modality import modality_of
 from triphase.config.places import Mistakes
 from triphase.config.readers import READERS
 from triphase.config.transcripts import TRANSCRIPTS
@@ -126,6 +127,8 @@ def _check_source(where: str, source: Section, subjects: Entries | None) -> None
     _check_keys(where, source, "Source", reader)
     if source.get("layout") and (source["reader"] not in ENDS or source["root"] != "local_data"):
         raise InputError(f"{where}/layout: bids is for root local_data and the readers {', '.join(ENDS)}")
+    if modality_of(source).by_word and source["reader"] != "fif" and "lags" not in reader.keys():
+        raise InputError(f"{where}/modality: 'ecog' needs a reader of recordings, such as fif, and not {reader.name!r}")
     names = None if subjects is None else [subject["name"] for subject in subjects]
     if names is not None:
         require_known(f"{where}/subjects", source.get("subjects", []), names, "is not a subject; there are")

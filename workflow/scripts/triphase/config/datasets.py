@@ -11,6 +11,7 @@ from triphase.config.bids import Found, natural
 from triphase.config.dataset_rules import check_entry, check_told_apart
 from triphase.config.discovery import find_names
 from triphase.config.merging import merged
+from triphase.config.modality import modality_of
 from triphase.config.places import Collected, Mistakes, Sources
 from triphase.config.readers import READERS
 from triphase.config.transcripts import TRANSCRIPTS
@@ -267,7 +268,15 @@ def _check_resolved(dataset: Section, study: str) -> None:
     for key in ("url", "version") if "dataset" in roots else ():
         if dataset[key] is None:
             raise InputError(f"dataset/overrides/{key}: {dataset['name']!r} has none in the registry; set it")
-    _check_tr(dataset)
+    if modality_of(dataset["source"]).by_word:
+        if dataset["tr"] is not None:
+            raise InputError(
+                f"dataset/overrides/tr: {dataset['tr']:g} s, but the rows of {dataset['source']['name']!r} are words; "
+                "set it to null"
+            )
+        dataset["tr"] = 1.0  # a row per word
+    else:
+        _check_tr(dataset)
     here = f"results/{study}/demo/dataset"
     if dataset["simulate"] and dataset["url"] != here:
         raise InputError(

@@ -163,7 +163,7 @@ class CleanResponses:
 @dataclass(frozen=True)
 class MeasureCeiling:
     subjects: list[str]
-    common_space: bool
+    common_space: bool | None
     runs: Entries = key("dataset/runs")
     rois: Entries = key("dataset/rois")
     tr: float = key("dataset/tr")
@@ -174,7 +174,7 @@ class MeasureCeiling:
 class DescribeData:
     study: str = key("study")
     dataset: Section = key("dataset", "name", "title", "url", "version", "license", "citation")
-    source: Section = key("dataset/source", "name", "reader", "space")
+    source: Section = key("dataset/source", "name", "reader", "space", "modality")
     words: Section = key("dataset/words", "language", "unit")
     subjects: Entries = key("dataset/subjects")
     runs: Entries = key("dataset/runs")

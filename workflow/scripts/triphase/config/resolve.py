@@ -8,6 +8,7 @@ from triphase.config import rules
 from triphase.config.datasets import load_registry, resolve_dataset
 from triphase.config.families import load_families, resolve_models
 from triphase.config.lockfile import lock_path
+from triphase.config.modality import settle_rows
 from triphase.config.places import Collected, Sources, refuse
 from triphase.config.validation import problems_of
 from triphase.core.redaction import check_no_password
@@ -36,7 +37,7 @@ def resolve_config(config: Mapping[str, Any], project: str | Path, sources: Sour
     """
     from triphase.config.schema import Study
 
-    sources = sources or Sources()
+    sources, given = sources or Sources(), config
     check_no_password(config)
     refuse([*problems_of(config, Study), *sources.surprises()], sources)
     config = as_given(Study.model_validate(config).model_dump(mode="json", by_alias=True), config)
@@ -54,6 +55,7 @@ def resolve_config(config: Mapping[str, Any], project: str | Path, sources: Sour
     lock, floor = str(lock_path(config["lock"], config["study"], project)), config["phases"]["floor_tokens"]
     models = [model | {"floor_tokens": model.get("floor_tokens", 0) if floor is None else floor} for model in models]
     config = {**config, "dataset": dataset, "models": models, "lock": lock}
+    config["encoding"] = collected.value(settle_rows, config, given) or config["encoding"]
     for rule in rules.RULES:
         collected.value(rule, config)
     collected.value(rules.check_concepts, config, registry)

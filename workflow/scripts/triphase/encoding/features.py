@@ -205,7 +205,9 @@ def nuisance_of_run(
     sampling = words_to_scans(words["onset"], words["offset"], times, tr, how)
     columns = []
     for name in names:
-        if name == "word_rate":
+        if name == "word_rate" and "rate" in words:  # rows are words, see `triphase.encoding.word_rows`
+            columns.append(sampling @ words["rate"].to_numpy(float))
+        elif name == "word_rate":
             counting = words_to_scans(
                 words["onset"], words["offset"], times, tr, "lanczos" if how == "lanczos" else "sum"
             )

@@ -18,6 +18,7 @@ from triphase.encoding.floor import floor_band
 from triphase.encoding.folds import make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
+from triphase.encoding.word_rows import least_gap, row_seconds
 from triphase.responses.targets import Cohort, RegionMeans, check_lengths, check_scored
 from triphase.stats.autocorrelation import autocorrelation, first_below
 from triphase.stats.bootstrap import prediction_sums, response_sums
@@ -59,7 +60,9 @@ def make_design(
     test_runs = [run["name"] for run in settings.runs if run["test"]]
     trained = ~np.isin(labels, test_runs)
     acf = autocorrelation((y[trained] for y in cohort.batches()), labels[trained], LAGS)
-    gap = needed_gap(acf, scans, settings.gap_seconds, tr, shared_reach(settings.downsampling))
+    seconds = row_seconds(cohort.attrs, tr)
+    least = least_gap(cohort.attrs, settings.gap_seconds)
+    gap = needed_gap(acf, scans, least, seconds, shared_reach(settings.downsampling))
     outer, inner = make_splits(labels, stimuli, test_runs, settings.split, gap=gap, groups=groups)
 
     def nuisance_with(delays):

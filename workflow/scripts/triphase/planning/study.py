@@ -13,6 +13,7 @@ from typing import Any
 from triphase.config.jobs import settings_values
 from triphase.config.lockfile import apply_lock, missing_lines, read_lock
 from triphase.config.merging import merged
+from triphase.config.modality import modality_of
 from triphase.config.places import Sources
 from triphase.config.resolve import in_order, resolve_config
 from triphase.config.rules import absent_concepts, shortages, tokens_seen
@@ -141,6 +142,11 @@ class Study:
     def stimulus_roots(self) -> list[str]:
         """Where what the study reads of its stimuli lies: in the data set, or in the user's own folder."""
         return [entry["root"] for entry in (self.config["dataset"]["words"], self.audio) if entry]
+
+    @property
+    def common_space(self) -> bool | None:
+        """Whether listeners can be compared voxel by voxel; None where they cannot be compared at all."""
+        return None if modality_of(self.source).by_word else self.source["space"] != "native"
 
     @property
     def response_roots(self) -> list[str]:

@@ -149,7 +149,7 @@ def measure_ceiling(
     rois: Entries,
     tr: float,
     seed: int,
-    common_space: bool = True,
+    common_space: bool | None = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The ceiling of every subject, voxel and region, with intervals.
 
@@ -167,7 +167,7 @@ def measure_ceiling(
     seed : int
     common_space : bool
         Whether subjects share a space: voxels are then compared place by place, whatever each one's mask. Without it
-        (and without repeats) subjects are compared by the mean time courses of regions alone.
+        (and without repeats) subjects are compared by the mean time courses of regions alone; with None not at all.
 
     Returns
     -------
@@ -192,8 +192,8 @@ def measure_ceiling(
     if groups:
         kind = "repeats"
         freedom = _from_repeats(open_runs, {name: layouts[name] for name in usable}, groups, collected, settings)
-    elif len(usable) < 2:
-        log.warning("no stimulus is repeated and there are fewer than two usable subjects: the ceiling is unknown")
+    elif len(usable) < 2 or common_space is None:
+        log.warning("no stimulus is repeated and no two usable subjects can be compared: the ceiling is unknown")
     elif common_space:
         places = common_places({subject: layouts[subject] for subject in usable})
         if any((voxels < 0).any() for voxels in places.values()):

@@ -16,7 +16,7 @@ from triphase.responses.regions import region_means, voxel_batches
 from triphase.responses.run_timing import Expected, check_runs, remarks
 from triphase.responses.subject import load_responses
 from triphase.responses.targets import region_masks
-from triphase.responses.timing import LAGS, check_timing, haemodynamic_response, judge
+from triphase.responses.timing import LAGS, check_timing, judge
 
 # Of runs or subjects that a remark names.
 MOST_NAMES = 8
@@ -38,7 +38,10 @@ def describe_subject(path: str | Path, manifest: Section) -> dict[str, Any]:
     with start and end, s on the words' clock)
     """
     with open_arrays(path) as data:
-        valid, run, times, tr = data["valid"].values, data["run"].values, data["time_s"].values, data.attrs["tr"]
+        valid, run, tr = data["valid"].values, data["run"].values, data.attrs["tr"]
+        by_word = data.attrs.get("row") == "word"
+        times = data["word_s" if by_word else "time_s"].values
+        tr = data.attrs.get("row_seconds", tr)
         records = [dict(record) for record in data.attrs["runs"]]
     for record in records:
         mine = times[run == record["run"]]
@@ -65,6 +68,8 @@ def subject_series(path: str | Path, rois: Entries) -> tuple[dict[str, np.ndarra
     names : list of region; those of the config, then `language` and `all`
     """
     with open_arrays(path) as data:
+        if data.attrs.get("row") == "word":
+            return _recorded_series(data, rois)
         masks = region_masks(data["roi"].values, rois)
         run, seconds = data["run"].values, data["time_s"].values
     series, times = {}, {}
@@ -75,6 +80,19 @@ def subject_series(path: str | Path, rois: Entries) -> tuple[dict[str, np.ndarra
             for voxels in voxel_batches(len(masks["all"]), len(times[name]))
         )
         series[name] = region_means(parts, masks)[0][name]
+    return series, times, list(masks)
+
+
+def _recorded_series(data, rois):
+    """The same of a recording that was cut word by word: its continuous course, by which its clock is checked."""
+    masks = region_masks(data["course_roi"].values, rois)
+    valid, run, seconds = data["course_valid"].values, data["course_run"].values, data["course_s"].values
+    series, times = {}, {}
+    for name in dict.fromkeys(map(str, run)):
+        times[name], values = seconds[run == name], data["course"].values[run == name]
+        chosen = [values[:, mask & valid] for mask in masks.values()]
+        means = [part.mean(axis=1) if part.shape[1] else np.full(len(part), np.nan) for part in chosen]
+        series[name] = np.stack(means, axis=1)
     return series, times, list(masks)
 
 
@@ -192,7 +210,7 @@ def describe_timing(
     times: Mapping[str, np.ndarray],
     names: Sequence[str],
     rois: Entries,
-    tr: float,
+    expected: Expected,
     seed: int,
 ) -> dict[str, Any]:
     """The alignment check of the group and of every subject.
@@ -204,20 +222,21 @@ def describe_timing(
     times : dict of run to float array (time,), s
     names : list of region
     rois : list of dict, the config's
-    tr : float, s
+    expected : what the responses should look like
     seed : int
 
     Returns
     -------
     dict with lags (s), decisive (list of region), plausible (bool, or None where nothing can be told), reason, `group`
     (list of dict per region: raw and convolved, each lag, r, p and curve; plausible and reason), and `subjects` (list
-    of dict per subject and region: lag, r and curve of the convolved rate, raw_lag), and `runs`, as `check_runs`
+    of dict per subject and region: lag, r and curve of the rate that is judged, raw_lag), and `runs`, as `check_runs`
     """
     middle = (words["onset"] + words["offset"]) / 2
     events = {str(run): middle[words["run"] == run].to_numpy(float) for run in words["run"].unique()}
+    tr, kind = expected.tr, "raw" if expected.response is None else "convolved"
     regions, decisive = [*(roi["name"] for roi in rois), "all"], decisive_regions(rois)
     empty = {"lags": LAGS.tolist(), "decisive": decisive, "plausible": None, "group": [], "subjects": []}
-    empty["runs"] = []
+    empty |= {"runs": [], "window": [expected.earliest, expected.latest]}
     if not series:
         return empty | {"reason": "no subject has a valid voxel"}
     wanted = [names.index(region) for region in regions]
@@ -231,22 +250,23 @@ def describe_timing(
         for kind, values in found.items():
             entry[kind] = {key: finite_or_none(values[key][place]) for key in ("lag", "r", "p")}
             entry[kind]["curve"] = [finite_or_none(value) for value in values["curve"][:, place]]
-        convolved = found["convolved"]
-        entry["plausible"], entry["reason"] = judge(convolved["lag"][place], convolved["p"][place], tr)
+        judged = found[kind]
+        window = (expected.earliest, expected.latest)
+        entry["plausible"], entry["reason"] = judge(judged["lag"][place], judged["p"][place], tr, window)
         group.append(entry)
     each = []
     for subject, by_run in chosen.items():
         mine = check_timing(events, by_run, times, tr) or {}
         for place, region in enumerate(regions):
-            curve = mine["convolved"]["curve"][:, place]
+            curve = mine[kind]["curve"][:, place]
             entry = {"subject": subject, "roi": region, "raw_lag": finite_or_none(mine["raw"]["lag"][place])}
-            entry |= {key: finite_or_none(mine["convolved"][key][place]) for key in ("lag", "r")}
+            entry |= {key: finite_or_none(mine[kind][key][place]) for key in ("lag", "r")}
             each.append(entry | {"curve": [finite_or_none(value) for value in curve]})
     plausible, reason = overall(group, decisive)
     columns = [regions.index(region) for region in decisive]
     courses = {run: standardized(values[:, columns]).mean(axis=1) for run, values in group_series(chosen).items()}
     stimuli = dict(zip(words["run"].astype(str), words["stimulus"].astype(str), strict=True))
-    runs = check_runs(events, stimuli, courses, times, Expected(tr, haemodynamic_response(), -tr, tr))
+    runs = check_runs(events, stimuli, courses, times, expected)
     if wrong := remarks(runs):
         plausible, reason = False, wrong
     return empty | {"plausible": plausible, "reason": reason, "group": group, "subjects": each, "runs": runs}

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from triphase.config.jobs import CleanResponses
 from triphase.core.errors import InputError
 from triphase.core.tables import MISSING, need_column, number_advice, to_number
 from triphase.core.texts import composed
 from triphase.core.types import Section
+from triphase.sources.manifest import of_run
 from triphase.stimuli.transcripts.rows import rows_where
 from triphase.stimuli.transcripts.tables import read_table
 
@@ -45,5 +47,33 @@ def read_onset(path: str | Path, events: Section, names: Mapping[str, str]) -> f
         raise InputError(
             f"{path}, row {found.index[0]}: {column} is {text!r}; it must be a number of seconds, or n/a"
             f"{number_advice(text)}"
+        )
+    return onset
+
+
+def run_onset(files: Mapping[str, Section], run: Section, settings: CleanResponses) -> float | None:
+    """The onset of a subject's run, s into its scan, as `read_onset`; None without events.
+
+    Parameters
+    ----------
+    files : dict, `files` of the subject's manifest
+    run : dict with name and stimulus
+    settings : CleanResponses, whose events and subject are read
+
+    Raises
+    ------
+    InputError : as `read_onset`; or it is not known, and is to be applied
+    """
+    events, subject = settings.events, settings.subject
+    if not events or "events" not in files:
+        return None
+    path = of_run(files["events"], run)["path"]
+    names = {key: value for key, value in subject.items() if isinstance(value, str) and key != "name"}
+    names |= {"subject": subject.get("name", ""), "stimulus": run["stimulus"]}
+    onset = read_onset(path, events, {**names, "run": subject.get("files", {}).get(run["name"], run["name"])})
+    if onset is None and events["applied"]:
+        raise InputError(
+            f"{path}: the onset of run {run['name']!r} is not known (n/a), but it is applied (dataset/events); leave "
+            "the run or the subject out, or set events/applied to false and dropped_volumes by hand"
         )
     return onset

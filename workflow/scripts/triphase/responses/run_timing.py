@@ -7,15 +7,28 @@ every lag and against the words of every other stimulus. What counts as a differ
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from triphase.responses.timing import FEWEST_SCANS, LAGS, SIGNIFICANT_P, STEP, inner_scans, rate_at_lags
+from triphase.core.types import Entries
+from triphase.responses.electrodes import COURSE_RATE
+from triphase.responses.timing import (
+    FEWEST_SCANS,
+    LAGS,
+    SIGNIFICANT_P,
+    STEP,
+    haemodynamic_response,
+    inner_scans,
+    rate_at_lags,
+)
 from triphase.stats.autocorrelation import effective_size
 from triphase.stats.scoring import fisher_z, pearson
 
 # Seconds that the response to the last event takes to die away.
 TAIL = 40.0
+# Seconds after the middle of a word within which the envelope of high gamma follows it [ours].
+CORTICAL_LAGS = (-0.5, 1.0)
 # Standard errors by which one correlation must exceed another: 5 % of two sides.
 APART = 1.96
 
@@ -36,6 +49,13 @@ class Expected:
     earliest: float
     latest: float
 
+    @classmethod
+    def of_rows(cls, row: str, tr: float) -> "Expected":
+        """What is expected of scans, a haemodynamic response within one TR, or of a cortical recording."""
+        if row == "word":
+            return cls(1 / COURSE_RATE, None, *CORTICAL_LAGS)
+        return cls(tr, haemodynamic_response(), -tr, tr)
+
     @property
     def lags(self) -> np.ndarray:
         """Those of `LAGS` that are plausible."""
@@ -52,7 +72,7 @@ def check_runs(
     courses: Mapping[str, np.ndarray],
     times: Mapping[str, np.ndarray],
     expected: Expected,
-) -> list[dict]:
+) -> Entries:
     """What each run by itself says of its clock and of what was heard in it.
 
     A run is told to follow other words where these predict it above chance, over all comparisons, and better than its
@@ -84,7 +104,14 @@ def check_runs(
     needed = norm.isf(SIGNIFICANT_P / comparisons)
     found = []
     for run in courses:
-        entry = {"run": run, "r": None, "lag": None, "other": None, "plausible": None, "reason": "too few scans"}
+        entry: dict[str, Any] = {
+            "run": run,
+            "r": None,
+            "lag": None,
+            "other": None,
+            "plausible": None,
+            "reason": "too few scans",
+        }
         found.append(entry)
         if run not in looked or run not in events or not len(events[run]):
             continue
@@ -154,7 +181,7 @@ def _peak(middles, course, times, expected):
     return float(LAGS[best]), (float(r[best]), effective_size(rates[best], course[inner]))
 
 
-def remarks(found: list[dict], most: int = 8) -> str | None:
+def remarks(found: Entries, most: int = 8) -> str | None:
     """One sentence on the runs that are not what they should be; None where all are."""
     wrong = [f"{entry['run']} {entry['reason']}" for entry in found if entry["plausible"] is False]
     if not wrong:

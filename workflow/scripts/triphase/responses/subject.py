@@ -17,7 +17,7 @@ from triphase.responses.atlas import label_voxels
 from triphase.responses.checks import Clock, check_length, check_tr
 from triphase.responses.cleaning import clean_run, usable_voxels
 from triphase.responses.confounds import motion_summary, run_confounds
-from triphase.responses.onsets import read_onset
+from triphase.responses.onsets import run_onset
 from triphase.responses.readers import open_reader, open_run, paths_of
 from triphase.responses.readers.recording import Recording
 from triphase.sources.manifest import of_run
@@ -169,22 +169,16 @@ def clean_subject(
         stream.finish(_frame(reader.table, parts, usable, missing[0], tr).assign_attrs({**about, **attributes}))
 
 
+def called(run: Section, settings: CleanResponses) -> str:
+    """What the subject's own files call a run."""
+    return str(settings.subject.get("files", {}).get(run["name"], run["name"]))
+
+
 def _part(reader, files, run, settings):
     """A run whose headers were looked at, with its onset."""
-    called = settings.subject.get("files", {}).get(run["name"], run["name"])
-    recording = open_run(reader, files, {**run, "called": called})
-    told, events = None, settings.events
-    if events and "events" in files:
-        names = {**settings.subject, "run": called, "stimulus": run["stimulus"]}
-        names["subject"] = names.pop("name", "")
-        told = read_onset(of_run(files["events"], run)["path"], events, names)
-        if told is None and events["applied"]:
-            where = of_run(files["events"], run)["path"]
-            raise InputError(
-                f"{where}: the onset of run {run['name']!r} is not known (n/a), but it is applied (dataset/events); "
-                "leave the run or the subject out, or set events/applied to false and dropped_volumes by hand"
-            )
-    onset = told if events and events["applied"] else 0.0
+    recording = open_run(reader, files, {**run, "called": called(run, settings)})
+    told = run_onset(files, run, settings)
+    onset = told if settings.events and settings.events["applied"] else 0.0
     cut = cut_volumes(run, settings.source["dropped_volumes"], settings.tr, onset)
     return Part(run, recording, cut, told, onset, check_tr(recording, settings.tr, settings.header_tr != "ignore"))
 

@@ -164,8 +164,8 @@ def check_timing(
     return found
 
 
-def judge(lag: float, p: float, tr: float) -> tuple[bool | None, str]:
-    """Whether the lag of the convolved rate's peak is plausible.
+def judge(lag: float, p: float, tr: float, window: tuple[float, float] | None = None) -> tuple[bool | None, str]:
+    """Whether the lag of the rate's peak is plausible: within one TR, or a `window` (earliest, latest; s).
 
     Returns
     -------
@@ -176,9 +176,8 @@ def judge(lag: float, p: float, tr: float) -> tuple[bool | None, str]:
         return None, "no valid voxel, or a rate that never changes"
     if p >= SIGNIFICANT_P:
         return None, f"no peak above chance (p = {p:.4f})"
-    if abs(lag) > tr + 1e-9:
-        return (
-            False,
-            f"peak {abs(lag):g} s {'later' if lag > 0 else 'earlier'} than expected, more than one TR ({tr:g} s)",
-        )
-    return True, f"peak {f'{lag:+g}' if lag else '0'} s from the expected lag, within one TR ({tr:g} s)"
+    earliest, latest = window or (-tr, tr)
+    bounds = f"one TR ({tr:g} s)" if (earliest, latest) == (-tr, tr) else f"{earliest:g} to {latest:g} s"
+    if not earliest - 1e-9 <= lag <= latest + 1e-9:
+        return False, f"peak {abs(lag):g} s {'later' if lag > 0 else 'earlier'} than expected, more than {bounds}"
+    return True, f"peak {f'{lag:+g}' if lag else '0'} s from the expected lag, within {bounds}"

@@ -30,6 +30,7 @@ from triphase.core.errors import InputError, one_line
 ABSENT: Any = None
 # Where files lie: the data set, the user's own folder, or one of the entry's `roots`.
 Root = Name
+Lags = Annotated[list[Annotated[float, Field(ge=-10, le=10)]], Field(min_length=1), Unique()]
 SomeTexts = Annotated[Texts, Field(min_length=1)]
 Filters = Annotated[dict[Text, Text], Field(min_length=1)]
 
@@ -180,6 +181,7 @@ class Source(Section):
     reader: Name
     space: Literal["mni", "native", "fsaverage5", "none"]
     path: Text
+    modality: Literal["fmri", "ecog"] = ABSENT
     dropped_volumes: Whole
     dropped_at_end: Whole = ABSENT
     confounds: Text | None = None

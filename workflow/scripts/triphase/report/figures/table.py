@@ -10,6 +10,7 @@ matplotlib Figure, or a page as text. A plugin (`plugins` of the config) adds a 
 Snakemake reads this module at every start, so functions are named here and imported by the job that draws.
 """
 
+from triphase.config.modality import modality_of
 from triphase.core.registry import Registry
 from triphase.report.figures.row import Figure, named
 
@@ -43,12 +44,14 @@ def several_models(config: dict) -> bool:
 
 def on_surface(config: dict) -> bool:
     """Responses have places on the template's surface: in MNI space, or on its own vertices."""
-    return config["dataset"]["source"]["space"] in ("mni", "fsaverage5")
+    source = config["dataset"]["source"]
+    return source["space"] in ("mni", "fsaverage5") and not modality_of(source).by_word
 
 
 def in_volume(config: dict) -> bool:
     """Responses have places in the template's volume."""
-    return config["dataset"]["source"]["space"] == "mni"
+    source = config["dataset"]["source"]
+    return source["space"] == "mni" and not modality_of(source).by_word
 
 
 def blocks_held_out(config: dict) -> bool:

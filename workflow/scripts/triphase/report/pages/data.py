@@ -28,7 +28,9 @@ def data_page(description: dict, pictures: dict[str, str], gap: dict | None = No
         Heading(1, f"Data report: {dataset['title']} ({dataset['name']})"),
         Text(
             f"Study {description['study']}; responses: {dataset['source']} ({dataset['reader']}, space: "
-            f"{dataset['space']}); TR {dataset['tr']:g} s; language: {dataset['language']}",
+            f"{dataset['space']}); "
+            + ("a row per word" if _by_word(description) else f"TR {dataset['tr']:g} s")
+            + f"; language: {dataset['language']}",
             "sub",
         ),
         Heading(2, "What to know first"),
@@ -131,14 +133,26 @@ def _runs(description):
     return Table(head, rows, text=(0, 1, 2), bad=bad)
 
 
+def _by_word(description):
+    """Whether a row of the responses is a word, and not a scan."""
+    return description["dataset"].get("row") == "word"
+
+
 def _timing(description):
     timing, unit = description["timing"], description["unit"]
+    low, high = timing.get("window") or (-description["dataset"]["tr"], description["dataset"]["tr"])
+    expected = (
+        f"the rate of {unit}s, as the cortex follows it without a haemodynamic response, must predict the deciding "
+        f"regions (the mean of all electrodes where none is named) best at a lag of {low:g} to {high:g} s"
+        if _by_word(description)
+        else f"the rate of {unit}s, convolved with the canonical haemodynamic response, must predict the deciding "
+        "regions (marked *: sensory ones where the data set names any, else those of language) best within one TR of "
+        "no further lag"
+    )
     verdict = {True: "Plausible", False: "Not plausible", None: "Not decided"}[timing["plausible"]]
     rule = Text(
-        f"**{verdict}**: {timing['reason']}. Rule: the rate of {unit}s, convolved with the canonical haemodynamic "
-        "response, must predict the deciding regions (marked *: sensory ones where the data set names any, else those "
-        "of language) best within one TR of no further lag; a region whose peak is not above chance "
-        f"(p < {SIGNIFICANT_P:g} against circular shifts, the highest of all lags) decides nothing. "
+        f"**{verdict}**: {timing['reason']}. Rule: {expected}; a region whose peak is not above chance (p < "
+        f"{SIGNIFICANT_P:g} against circular shifts, the highest of all lags) decides nothing. "
         "Each run is looked at alone as well: neither the words of another stimulus nor its own at another lag may "
         "predict it clearly better."
     )
@@ -146,11 +160,11 @@ def _timing(description):
     for entry in timing["group"]:
         raw, peak = entry["raw"], entry["convolved"]
         lags = [each["lag"] for each in timing["subjects"] if each["roi"] == entry["roi"] and each["lag"] is not None]
-        within = sum(abs(lag) <= description["dataset"]["tr"] for lag in lags)
+        within = sum(low <= lag <= high for lag in lags)
         cells = [entry["roi"] + ("*" if entry["roi"] in timing["decisive"] else "")]
         cells += [number(raw["lag"], "{:.1f}"), number(raw["r"]), number(peak["lag"], "{:.1f}"), number(peak["r"])]
         rows.append([*cells, number(peak["p"], "{:.4f}"), f"{within} of {len(lags)}", entry["reason"]])
-    head = ["region", "raw: lag (s)", "r", "convolved: lag (s)", "r", "p", "subjects within 1 TR", "judgement"]
+    head = ["region", "raw: lag (s)", "r", "convolved: lag (s)", "r", "p", "subjects within", "judgement"]
     bad = [place for place, entry in enumerate(timing["group"]) if entry["plausible"] is False]
     return [rule, Table(head, rows, text=(0, 7), bad=bad)]
 
