@@ -154,6 +154,42 @@ def write_algonauts(folder, parcels=40):
     return overlay | {"overrides": {"url": str(folder), "version": "friends"}}
 
 
+# ---- Podcast: recordings of electrodes on the cortex, whose envelope rises with each word; no haemodynamic response
+
+PATIENTS = ["sub-01", "sub-02"]
+
+
+def write_podcast(folder, seconds=300, rate=128.0):
+    """The layout of ds005574: .fif of high gamma and places of electrodes for each patient, one transcript for all."""
+    import mne
+
+    rng, words, samples = np.random.default_rng(3), story(60, seconds - 25), int(seconds * rate)
+    with new_dataset(folder, "1.0.2", "Made by a test") as (root, _):
+        with open(root / ".gitattributes", "a", encoding="utf-8") as attributes:
+            attributes.write("*.fif annex.largefiles=anything\n")
+        (root / "stimuli").mkdir()
+        # Every twelfth word was not found in the sound.
+        lines = [
+            f"{word},," if n % 12 == 7 else f"{word},{onset},{offset}" for n, (onset, offset, word) in enumerate(words)
+        ]
+        (root / "stimuli/podcast_transcript.csv").write_text("\n".join(["word,start,end", *lines]) + "\n")
+        for place, subject in enumerate(PATIENTS):
+            values = rng.normal(size=(4 + place, samples))
+            for onset, *_ in words:
+                # Most 0.2 s after the onset, and more for a long word; the last electrode is noise.
+                start = int((onset + 0.1) * rate)
+                values[:-1, start : start + int(0.2 * rate)] += 2
+            info = mne.create_info([f"G{n}" for n in range(1, len(values) + 1)], rate, "ecog")
+            path = root / f"derivatives/ecogprep/{subject}/ieeg/{subject}_task-podcast_desc-highgamma_ieeg.fif"
+            path.parent.mkdir(parents=True)
+            mne.io.RawArray(values, info, verbose="ERROR").save(path, verbose="ERROR")
+            table = root / f"{subject}/ieeg/{subject}_space-MNI152NLin2009aSym_electrodes.tsv"
+            table.parent.mkdir(parents=True)
+            rows = [f"G{n}\t{-50 - n}\t{5 * n - 20}\t{n}\t4.0\tG" for n in range(1, len(values) + 1)]
+            table.write_text("\n".join(["name\tx\ty\tz\tsize\tgroup", *rows]) + "\n")
+    return {"name": "ds005574", "subjects": PATIENTS, "overrides": {"url": str(folder)}}
+
+
 def whole_study(name, dataset, **sections):
     """An overlay of a study that goes through every stage on one small model, to `phases.json`."""
     small = {"permutations": 99, "boot_draws": 99, "components": 10, "scalings": ["zscore"]}
@@ -164,7 +200,7 @@ def whole_study(name, dataset, **sections):
         "activations": TINY["activations"],
         "encoding": {"nuisance": ["word_rate", "word_length", "position"], **small, **sections.pop("encoding", {})},
         "states": {"words": 500, "probes": {"concepts": []}, "references": ["first"], "mechanism": None},
-        "tasks": TINY["tasks"],
-        "phases": {"headline": {"roi": "all", "tasks": ["agreement"], "adherence": ["world"]}},
+        "tasks": {"evaluations": [], "adherence": []},
+        "phases": {"headline": {"roi": "all", "tasks": [], "adherence": []}},
         **sections,
     }

@@ -10,10 +10,12 @@ from more_layouts import (
     whole_study,
     write_algonauts,
     write_narratives,
+    write_podcast,
     write_prince,
 )
 from project import Project
 
+from triphase.config.datasets import load_registry
 from triphase.core.artefacts import open_arrays, read_json, read_table
 
 pytestmark = pytest.mark.slow
@@ -22,6 +24,7 @@ LAYOUTS = {
     "prince": (write_prince, {"split": {"kind": "outer_cv", "folds": 3, "inner": 2}}),
     "narratives": (write_narratives, {"split": {"kind": "outer_cv", "folds": 2, "inner": 2}}),
     "algonauts": (write_algonauts, {"split": {"kind": "fixed", "inner": 2}}),
+    "podcast": (write_podcast, {"split": {"kind": "outer_cv", "folds": 2, "inner": 2}}),
 }
 
 
@@ -60,8 +63,11 @@ def test_planted_onsets_are_found_within_one_tr(study):
     """In every run, and in all together; scans begun before what is heard are not there."""
     found = read_json(study.results / "responses/description.json")
     assert found["timing"]["plausible"] is True, found["timing"]["reason"]
-    tr = found["dataset"]["tr"]
-    assert all(abs(entry["lag"]) <= tr and entry["plausible"] for entry in found["timing"]["runs"]), found["timing"]
+    low, high = found["timing"]["window"]
+    assert (low, high) == (
+        (-0.5, 1.0) if study.name == "podcast" else (-found["dataset"]["tr"], found["dataset"]["tr"])
+    )
+    assert all(low <= entry["lag"] <= high and entry["plausible"] for entry in found["timing"]["runs"]), found["timing"]
     if study.name == "narratives":
         told = {r["run"]: r["sound_onset"] for entry in found["subjects"] for r in entry["runs"]}
         assert told == ONSETS and all(r["onset_applied"] for entry in found["subjects"] for r in entry["runs"])
@@ -72,6 +78,7 @@ def test_planted_onsets_are_found_within_one_tr(study):
 def test_words_are_those_of_the_layout(study):
     words = read_table(study.results / "stimuli/words.parquet")
     runs = {"prince": [f"section-{k}" for k in SECTIONS], "narratives": list(ONSETS), "algonauts": list(EPISODES)}
+    runs["podcast"] = ["podcast"]
     assert list(dict.fromkeys(words["run"])) == runs[study.name]
     assert (words["word"] != "").all() and np.isfinite(words[["onset", "offset"]].to_numpy()).all()
     if study.name == "narratives":
@@ -92,6 +99,11 @@ def test_a_shift_or_a_swap_is_flagged(study):
     elif study.name == "narratives":
         found = described(study, events={"applied": False})
         assert "15 s later" in found["timing"]["reason"]
+    elif study.name == "podcast":
+        registry = load_registry(study.folder / "resources/registry/datasets.yaml")
+        (words,) = registry["datasets"]["ds005574"]["transcripts"]
+        found = described(study, transcripts=[words | {"shift": 15.0}])
+        assert "15" in found["timing"]["reason"] and "earlier" in found["timing"]["reason"]
     else:
         runs = [{"name": run, "stimulus": run} for run in EPISODES]
         runs[0]["stimulus"], runs[1]["stimulus"] = runs[1]["stimulus"], runs[0]["stimulus"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from triphase.responses.run_timing import Expected, check_runs, remarks
+from triphase.responses.run_timing import Expected, check_runs, misfits
 from triphase.responses.timing import LAGS, haemodynamic_response, rate_at_lags
 from triphase.stats.autocorrelation import effective_size
 
@@ -35,7 +35,7 @@ def checked(events, courses, times):
 def test_kind_runs_in_their_order_and_on_their_clock_are_plausible(seed):
     found = checked(*study(np.random.default_rng(seed)))
     assert all(entry["plausible"] and entry["other"] is None for entry in found.values()), found
-    assert remarks(list(found.values())) is None
+    assert misfits(list(found.values())) is None
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -45,7 +45,7 @@ def test_kind_a_swap_of_two_runs_is_flagged_and_named(seed):
     found = checked(events, courses, times)
     assert (found["two"]["other"], found["three"]["other"]) == ("three", "two")
     assert found["one"]["plausible"] and found["four"]["plausible"]
-    assert "two follows the words of three" in remarks(list(found.values()))
+    assert "two follows the words of three" in misfits(list(found.values()))
 
 
 @pytest.mark.parametrize("late", [15.0, -9.0])

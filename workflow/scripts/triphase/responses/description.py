@@ -13,7 +13,7 @@ from triphase.core.types import Entries, Section
 from triphase.responses.ceiling import GROUP, standardized
 from triphase.responses.motion import MUCH_MOTION
 from triphase.responses.regions import region_means, voxel_batches
-from triphase.responses.run_timing import Expected, check_runs, remarks
+from triphase.responses.run_timing import Expected, check_runs, misfits
 from triphase.responses.subject import load_responses
 from triphase.responses.targets import region_masks
 from triphase.responses.timing import LAGS, check_timing, judge
@@ -267,7 +267,7 @@ def describe_timing(
     courses = {run: standardized(values[:, columns]).mean(axis=1) for run, values in group_series(chosen).items()}
     stimuli = dict(zip(words["run"].astype(str), words["stimulus"].astype(str), strict=True))
     runs = check_runs(events, stimuli, courses, times, expected)
-    if wrong := remarks(runs):
+    if wrong := misfits(runs):
         plausible, reason = False, wrong
     return empty | {"plausible": plausible, "reason": reason, "group": group, "subjects": each, "runs": runs}
 

@@ -181,7 +181,7 @@ def _peak(middles, course, times, expected):
     return float(LAGS[best]), (float(r[best]), effective_size(rates[best], course[inner]))
 
 
-def remarks(found: Entries, most: int = 8) -> str | None:
+def misfits(found: Entries, most: int = 8) -> str | None:
     """One sentence on the runs that are not what they should be; None where all are."""
     wrong = [f"{entry['run']} {entry['reason']}" for entry in found if entry["plausible"] is False]
     if not wrong:
