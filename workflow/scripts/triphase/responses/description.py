@@ -247,9 +247,9 @@ def describe_timing(
     group = []
     for place, region in enumerate(regions):
         entry = {"roi": region}
-        for kind, values in found.items():
-            entry[kind] = {key: finite_or_none(values[key][place]) for key in ("lag", "r", "p")}
-            entry[kind]["curve"] = [finite_or_none(value) for value in values["curve"][:, place]]
+        for name, values in found.items():
+            entry[name] = {key: finite_or_none(values[key][place]) for key in ("lag", "r", "p")}
+            entry[name]["curve"] = [finite_or_none(value) for value in values["curve"][:, place]]
         judged = found[kind]
         window = (expected.earliest, expected.latest)
         entry["plausible"], entry["reason"] = judge(judged["lag"][place], judged["p"][place], tr, window)

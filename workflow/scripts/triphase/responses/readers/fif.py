@@ -75,10 +75,12 @@ class FifReader:
                 f"{path}: its electrodes are not those of {self.where}; all runs of a subject need the same"
             )
         together = max(1, round(raw.info["sfreq"] / RATE))
-        samples = raw.n_times // together
+        samples = int(raw.n_times) // together
         if not samples:
             raise InputError(f"{path}: {raw.n_times} samples; get the file again")
-        return Recording(path, samples, together / raw.info["sfreq"], lambda: self._read(path, together, samples))
+        return Recording(
+            path, samples, float(together / raw.info["sfreq"]), lambda: self._read(path, together, samples)
+        )
 
     def _read(self, path, together, samples):
         raw = _opened(path)
