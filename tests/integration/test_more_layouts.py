@@ -54,7 +54,7 @@ def described(project, **changes):
 
 def test_a_layout_goes_through_the_whole_workflow(study):
     phases = read_json(study.results / "phases.json")
-    assert list(phases["models"]) == ["neox"]
+    assert phases["neox"]["verdict"] == "undetermined"  # three checkpoints are too few for any other
     found = read_json(study.results / "responses/description.json")
     assert len(found["subjects"]) == 2 and all(entry["subjects"] == 2 for entry in found["runs"])
 
