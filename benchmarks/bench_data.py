@@ -17,6 +17,7 @@ from scipy.signal import lfilter
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests/helpers"), str(ROOT / "workflow/scripts")]
+from data_fuzz import fuzz_figures  # noqa: E402
 from project import TEST_DATA, Project  # noqa: E402
 from reporting import figure, report  # noqa: E402
 from streaming import streaming_figures  # noqa: E402
@@ -190,7 +191,7 @@ def main():
     rows = alice_figures()
     for name in DATA_SETS:
         rows += dataset_figures(name)
-    rows += coverage_figures() + streaming_figures()
+    rows += fuzz_figures() + coverage_figures() + streaming_figures()
     rows.append(figure("gpu: figures of this part", "nothing here runs on a GPU", "none", None))
     return report("data", rows, LIBRARIES)
 
