@@ -117,7 +117,7 @@ def _named(error, path):
 
 
 def trouble_of(content, read, path, examples):
-    """What reading arbitrary content ended in, if in no InputError of one line with the file's name; and inputs seen."""
+    """What arbitrary content ended in, if in no InputError of one line with the name of the file; and inputs seen."""
     seen = 0
 
     @settings(
