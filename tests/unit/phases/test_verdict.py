@@ -11,7 +11,7 @@ from phase_curves import HEADLINE, QUICK, curve_of, judged, phases_of
 from simulated_study import STEPS, TOKENS_PER_STEP, course, study
 
 from triphase.phases.curves import Undetermined
-from triphase.phases.model import model_phases
+from triphase.phases.model import layer_dependent, model_phases
 from triphase.phases.power import simulate_power
 from triphase.phases.specification import brief_verdict
 from triphase.phases.transitions import (
@@ -23,6 +23,7 @@ from triphase.phases.transitions import (
     pattern,
 )
 from triphase.phases.verdict import Judged, judge, verdict_of
+from triphase.table.tidy import typed
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,21 @@ def test_a_rival_is_found_where_a_fall_would_have_been_seen():
     assert result["verdict"] == "not supported"
     assert result["power"] >= 0.8
     assert result["breakpoints"] == [STEPS[4] * TOKENS_PER_STEP]
+
+
+@pytest.mark.parametrize(("later", "answer"), [("rise-plateau", True), ("triple", False), (None, None)])
+def test_a_fall_that_another_layer_takes_over_is_layer_dependent(later, answer):
+    steps, falling = 2 ** np.arange(13), course("triple", 13)
+    judged = Judged(curve_of(falling, 0.02), QUICK, np.random.default_rng(0))
+    layers = {2: falling} | ({3: np.maximum(falling, course(later, 13))} if later else {})
+    place = {"model": "m", "subject": "s", "roi": "language", "main": True}
+    rows = []
+    for layer, values in layers.items():
+        for step, value in zip(steps, values, strict=True):
+            at = place | {"checkpoint": f"step{step}", "step": step, "tokens": step * TOKENS_PER_STEP, "value": value}
+            rows += [at | {"layer": layer, "measure": measure} for measure in ("gain", "cv_score")]
+            rows += [at | {"layer": layer, "measure": "alignment"}] if layer == 2 else []
+    assert layer_dependent(typed(pd.DataFrame(rows)), judged, "language") is answer
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,16 @@ import xarray as xr
 from triphase.core.types import Entries, Section
 from triphase.encoding.analyses import Analysis
 from triphase.phases.behaviour import behaviour, declared
-from triphase.phases.breadth import breadth
+from triphase.phases.breadth import Phases, breadth
 from triphase.phases.curves import Undetermined, average_subjects, prepare, subject_curves
+from triphase.phases.layers import PER_CHECKPOINT, layer_rules
 from triphase.phases.order import order
-from triphase.phases.people import group_test
+from triphase.phases.people import changes_over, group_test
 from triphase.phases.transitions import Curve, Settings, pattern
 from triphase.phases.verdict import Judged, undetermined, verdict_of
-from triphase.stats.intervals import RESAMPLED_SUBJECTS
+from triphase.stats.intervals import LEVEL, RESAMPLED_SUBJECTS
 from triphase.table.selection import Selection, analyses_of
-from triphase.table.tidy import ALIGNMENT
+from triphase.table.tidy import ALIGNMENT, GAIN
 
 
 def model_phases(
@@ -69,6 +70,12 @@ def model_phases(
     number = f"{len(curves)} subject" + "s" * (len(curves) != 1)
     absent = "" if has_adherence(table, headline) else "; instruction adherence is absent"
     scaled = "; its fall is scale-dependent" if depends else ""
+    elsewhere = layer_dependent(table, judged, headline["roi"])
+    scaled += "; its fall is layer-dependent: layers chosen anew at each checkpoint do not fall" if elsewhere else ""
+    if depends and result["verdict"] == "supported":
+        # What vanishes under another scaling of the same features is no loss of what they hold.
+        why = result["reason"].removeprefix("supported: ")
+        result |= {"verdict": "undetermined", "reason": f"undetermined: {why}, but a fall that is supported is a loss"}
     counted = f"; {supported} of {number} supported when judged singly" if len(each) > 1 else ""
     return result | {
         "reason": result["reason"] + scaled + counted + absent,
@@ -81,6 +88,7 @@ def model_phases(
         "group": None if fixed or judged is None else group_test(list(curves.values()), judged, rng),
         "sensitivity": sensitive,
         "scale_dependent": depends,
+        "layer_dependent": elsewhere,
         "baseline": baseline(Selection(ALIGNMENT, roi=headline["roi"]).rows(table)),
         "behaviour": behaves,
         "breadth": breadth(table, boot, judged, rois, own_seed),
@@ -128,6 +136,38 @@ def scale_dependent(judged: Judged | None, sensitive: Entries) -> bool | None:
     if judged is None or -1 not in judged.curve.signs or not others or None in others:
         return None
     return not all(others)
+
+
+def layer_dependent(table: pd.DataFrame, judged: Judged | None, roi: str) -> bool | None:
+    """Whether another layer takes over where the headline's falls; None where nothing falls or there is one layer.
+
+    With the layer chosen anew at each checkpoint, by training scores, the change over the first fall is less than half
+    of the headline's, and not below zero by the headline's own error (95 %).
+    """
+    own = Selection(ALIGNMENT, roi=roi).rows(table)
+    layers = own.dropna(subset="layer").groupby("subject")["layer"].first().astype(int).to_dict()
+    scored = table[(table["measure"] == "cv_score") & (table["roi"] == roi)]
+    if judged is None or -1 not in judged.signs or scored["layer"].nunique() < 2:
+        return None
+    choice = layer_rules(table, layers, roi)[PER_CHECKPOINT].choice
+    gain = Selection(GAIN, roi=roi).rows(table)
+    places = zip(gain["checkpoint"], gain["subject"], strict=True)
+    kept = [choice.get(place) == layer for place, layer in zip(places, gain["layer"], strict=True)]
+    picked = gain[np.array(kept, dtype=bool)]
+    number = picked.groupby("tokens")["value"].count()
+    means = picked.groupby("tokens")["value"].mean()[number == len(layers)]
+    means = means[means.index > 0]
+    if not len(means):
+        return None
+    grid = np.abs(np.subtract.outer(judged.t, np.log10(means.index.to_numpy(float))))
+    if grid.min(axis=1).max() > 1e-9:  # a checkpoint lacks a value
+        return None
+    first = Phases.of(judged).kinds.index(-1)
+    fall = changes_over(judged, judged.curve.values[:, None])[first, 0]
+    anew = changes_over(judged, means.to_numpy(float)[grid.argmin(axis=1), None])[first, 0]
+    low, high = judged.segments()[first]["change_interval"]
+    error = (high - low) / (2 * judged.curve.fit.factor(judged.settings.confidence))
+    return bool(anew > fall / 2 and anew + judged.curve.fit.factor(LEVEL) * error > 0)
 
 
 def has_adherence(table: pd.DataFrame, headline: Section) -> bool:

@@ -19,6 +19,17 @@ from triphase.phases.verdict import Judged
 from triphase.stats.intervals import mean_half_width
 
 
+def changes_over(judged: Judged, values: np.ndarray) -> np.ndarray:
+    """Changes (phase, series) of series (n, series) over the phases of a fit, by its own weights."""
+    fit, bank, phases = judged.curve.fit, judged.curve.bank, Phases.of(judged)
+    design, weights = ramps(bank.t, fit.shape), np.linalg.inv(bank.noise(fit.tau))
+    coefficients = np.linalg.solve(design.T @ weights @ design, design.T @ weights @ values)
+    slopes = np.zeros((len(fit.shape.free), values.shape[1]))
+    slopes[list(fit.shape.free)] = coefficients[1:]
+    changes: np.ndarray = phases.weights @ (slopes * np.diff(phases.borders)[:, None])
+    return changes
+
+
 def group_test(curves: Sequence[Trajectory], judged: Judged, rng: np.random.Generator) -> Entries:
     """Changes of every phase of the headline's fit, over people.
 
@@ -37,14 +48,8 @@ def group_test(curves: Sequence[Trajectory], judged: Judged, rng: np.random.Gene
     picked, _ = usable(shared[0])
     picked = picked[shared[0].tokens[picked] > 0]
     values = np.array([curve.values[picked] for curve in shared]).T
-    fit, bank = judged.curve.fit, judged.curve.bank
-    design, weights = ramps(bank.t, fit.shape), np.linalg.inv(bank.noise(fit.tau))
-    coefficients = np.linalg.solve(design.T @ weights @ design, design.T @ weights @ values)
-    slopes = np.zeros((len(fit.shape.free), values.shape[1]))
-    slopes[list(fit.shape.free)] = coefficients[1:]
-    phases = Phases.of(judged)
-    changes = phases.weights @ (slopes * np.diff(phases.borders)[:, None])
-    found = []
+    phases, found = Phases.of(judged), []
+    changes = changes_over(judged, values)
     for number, (sign, change) in enumerate(zip(phases.kinds, changes, strict=True)):
         (start, stop), mean, half = phases.span(number), change.mean(), mean_half_width(change)
         found.append(
