@@ -1,10 +1,10 @@
 """Ask the hub what every checkpoint of the study is, say so, and write the lock that pins it."""
 
 from triphase.checkpoints.integrity.files import hub_findings
-from triphase.checkpoints.pinning import make_lock, moved, renamed, weight_hashes
+from triphase.checkpoints.pinning import filled, make_lock, moved, renamed, replaced, weight_hashes
 from triphase.config.jobs import LockCheckpoints
-from triphase.config.lockfile import read_lock
-from triphase.config.selection import distances
+from triphase.config.lockfile import apply_lock, read_lock
+from triphase.config.selection import distances, thin_lines
 from triphase.core.artefacts import write_json
 from triphase.core.job import Job, start
 from triphase.core.units import GB
@@ -13,8 +13,11 @@ from triphase.core.units import GB
 def main(job: Job[LockCheckpoints]) -> None:
     """Write the lock beside the study's config, and a copy among the results."""
     paths, settings = job.paths, job.settings
-    before, content = read_lock(settings.lock), make_lock(settings.study, settings.models, settings.integrity)
-    for model in settings.models:
+    models = filled(settings.models)
+    before, content = read_lock(settings.lock), make_lock(settings.study, models, settings.integrity)
+    for model, asked in zip(models, settings.models, strict=True):
+        for line in replaced(model, asked):
+            job.terminal.write(f"{line}\n")
         for line in distances(model):
             job.terminal.write(f"{line}\n")
         if model["name"] in content["models"]:
@@ -33,7 +36,7 @@ def main(job: Job[LockCheckpoints]) -> None:
                     job.terminal.write(f"{model['name']}/{name}: fault: {detail}\n")
         else:
             job.terminal.write(f"{model['name']}: not from the hub, nothing to lock\n")
-    for line in moved(before, content):
+    for line in [*moved(before, content), *thin_lines(apply_lock(models, content, settings.integrity))]:
         job.terminal.write(f"{line}\n")
     # The lock is no output: Snakemake removes outputs before a job starts, and a failure would lose the study's pins.
     write_json(settings.lock, content, seal=False)

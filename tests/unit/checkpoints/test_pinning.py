@@ -11,9 +11,11 @@ from project import ROOT
 
 from triphase.checkpoints import hub
 from triphase.checkpoints.find import find_checkpoint
-from triphase.checkpoints.pinning import make_lock, moved
+from triphase.checkpoints.pinning import filled, make_lock, moved, replaced
 from triphase.config.families import load_families, resolve_models
 from triphase.config.lockfile import apply_lock, lock_path, missing_lines, read_lock
+from triphase.config.selection import thin_lines
+from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
 
 
@@ -179,7 +181,7 @@ def test_shards_without_an_index_are_known_before_they_are_downloaded(served):
     weights = files.pop("model.safetensors")
     files |= {f"model-0000{k}-of-00002.safetensors": weights for k in (1, 2)}
     served.repositories["org/name"]["a"] = ("d" * 40, files)
-    with pytest.raises(InputError, match="revision 'a' of 'org/name' lacks the index of its shards"):
+    with pytest.raises(InputError, match="revision 'a' of 'org/name': it lacks the index of its shards"):
         find_checkpoint("org/name", "a")
     assert not any(name.endswith(".safetensors") for _, name in served.sent)
 
@@ -313,7 +315,7 @@ def test_locking_says_what_the_hubs_hashes_tell_and_how_far_a_grid_is(families, 
     assert [line.split(":")[0] for line in lines[2:4]] == ["olmo/step0", "olmo/step2000"]
     assert "model.safetensors" in lines[2] and "step2000" in lines[2]
     assert lines[4:] == ["own: not from the hub, nothing to lock", "written: config/locks/mine.json"]
-    assert read_lock("config/locks/mine.json") == read_lock("results/mine/models/lock.json")
+    assert read_lock("config/locks/mine.json") == read_json("results/mine/models/lock.json")
     # Locked again under another policy, with a revision that is gone and a branch that has moved.
     del repository["step1000-tokens5B"]
     repository["step0-tokens0B"] = ("e" * 40, repository["step0-tokens0B"][1])
@@ -340,3 +342,40 @@ def test_registries_and_locks_import_nothing_heavy():
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts")},
     )  # fmt: skip
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("policy", ["error", "exclude"])
+def test_a_log_spaced_number_is_filled_after_an_early_gap(families, monkeypatch, tmp_path, policy):
+    """The hub lacks steps 1 to 3000 of a Pythia, as it does of several series."""
+    asked = {"name": "m", "family": "pythia", "size": "70m", "layers": [1], "checkpoints": {"log_spaced": 16}}
+    models = resolve_models([asked], families)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    revisions = [e["revision"] for e in models[0]["series"]["available"] if e["step"] == 0 or e["step"] > 3000]
+    with FakeHub(
+        {"EleutherAI/pythia-70m": {name: small_models.stand_in(k) for k, name in enumerate(revisions)}}
+    ) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        lock = make_lock("mine", models, policy)
+        (chosen,) = filled(models)
+    (pinned,) = apply_lock(models, lock, policy)
+    steps = [entry["step"] for entry in pinned["checkpoints"]]
+    assert len(steps) == 16 and steps[:2] == [0, 4000] and steps[-1] == 143000
+    assert all("commit" in entry for entry in pinned["checkpoints"]) and "series" not in pinned
+    assert thin_lines([pinned]) == [], "what there is is spaced evenly"
+    (line,) = replaced(chosen, models[0])
+    assert line.startswith("m: the hub lacks branches of the series: step4000, ") and " for step1, " in line
+    # Without a lock, or with that of another number, the choice is the registry's.
+    for other in (None, {**lock, "models": {"m": {**lock["models"]["m"], "log_spaced": 9}}}):
+        (plain,) = apply_lock(models, other, policy)
+        assert [e["step"] for e in plain["checkpoints"]] == [e["step"] for e in models[0]["checkpoints"]]
+
+
+def test_where_a_grid_is_thin_is_told(families):
+    (model,) = apply_lock(resolve_models(
+        [{"name": "m", "family": "pythia", "size": "70m", "layers": [1], "checkpoints": {"log_spaced": 16}}], families
+    ), None, "error")  # fmt: skip
+    assert thin_lines([model]) == []
+    kept = [entry for entry in model["checkpoints"] if not 4 <= entry["step"] <= 1000]
+    (line,) = thin_lines([{**model, "checkpoints": kept}])
+    assert line.startswith("models/m: the grid of checkpoints is thin between 4.19e+06 and ") and "not seen" in line

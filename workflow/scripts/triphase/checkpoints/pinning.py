@@ -1,12 +1,13 @@
 """Locking a study: the hub is asked once for the commit and the files of every revision."""
 
+from collections.abc import Callable
 from functools import cache
 
 from triphase.checkpoints import hub
 from triphase.checkpoints.cache import record_listing, recorded_listings
 from triphase.checkpoints.snapshots import lacking_of, weight_files
 from triphase.config.lockfile import lockable
-from triphase.config.selection import check_billions, near_misses, same_step
+from triphase.config.selection import check_billions, near_misses, refill, same_step
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
@@ -33,9 +34,8 @@ def make_lock(study: str, models: Entries, integrity: str) -> Section:
         The hub cannot be reached, or a revision, or all of a model, does not exist, or its name says other tokens than
         the study reckons with; the message names model, revision and what there is.
     """
-    locked = {}
-    for model in lockable(models):
-        ask = cache(hub.branches)
+    locked, ask = {}, cache(hub.branches)
+    for model in lockable(filled(models, ask)):
         checkpoints = {entry["name"]: _locked(model, entry, ask) for entry in model["checkpoints"]}
         missing = [name for name, entry in checkpoints.items() if "missing" in entry]
         if missing and (integrity == "error" or len(missing) == len(checkpoints)):
@@ -44,8 +44,39 @@ def make_lock(study: str, models: Entries, integrity: str) -> Section:
                 f"models/{model['name']}/checkpoints/{missing[0]}: {model['repository']!r} has "
                 f"{checkpoints[missing[0]]['missing']}{more}; to go on without set `integrity: exclude`"
             )
-        locked[model["name"]] = {"repository": model["repository"], "checkpoints": checkpoints}
+        asked = {"log_spaced": model["series"]["log_spaced"]} if "series" in model else {}
+        locked[model["name"]] = {"repository": model["repository"], **asked, "checkpoints": checkpoints}
     return {"study": study, "models": locked}
+
+
+def filled(models: Entries, branches: Callable[[str], dict[str, str]] = hub.branches) -> Entries:
+    """The models, those of a log-spaced number with one chosen from the branches that there are, where some are not.
+
+    Parameters
+    ----------
+    models : list of dict, as `triphase.config.families.resolve_models` returns them
+    branches : function from a repository to the commits of its branches
+    """
+    found = []
+    for model in models:
+        if "series" in model and lockable([model]):
+            there = [entry for entry in model["series"]["available"] if _is_there(model, entry, branches)]
+            names = {entry["name"] for entry in there}
+            lacks = any(entry["name"] not in names for entry in model["checkpoints"])
+            # Where there are too few, `integrity` says what becomes of those that are missing.
+            if lacks and len(there) >= model["series"]["log_spaced"]:
+                model = refill(model, there)
+        found.append(model)
+    return found
+
+
+def _is_there(model, entry, branches):
+    try:
+        return _exact(entry, branches(entry.get("repository", model["repository"]))) is not None
+    except hub.NoRepositoryError:
+        if "repository" in entry:
+            return False
+        raise
 
 
 def _locked(model, entry, branches):
@@ -90,6 +121,17 @@ def moved(before: Section | None, after: Section) -> list[str]:
             if one and two and one != two:
                 lines.append(f"{name}/{checkpoint}: now commit {two[:12]}, {one[:12]} in the lock before")
     return lines
+
+
+def replaced(model: Section, asked: Section) -> list[str]:
+    """A line that names what `filled` has left out of a model and taken in its place; none where it is as asked."""
+    before, after = ([entry["name"] for entry in about["checkpoints"]] for about in (asked, model))
+    gone, new = [n for n in before if n not in after], [n for n in after if n not in before]
+    if not gone:
+        return []
+    return [
+        f"{model['name']}: the hub lacks branches of the series: {', '.join(new) or 'nothing'} for {', '.join(gone)}"
+    ]
 
 
 def renamed(model: Section, locked: Section) -> list[str]:

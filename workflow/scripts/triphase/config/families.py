@@ -67,7 +67,8 @@ def resolve_models(models: Entries, families: dict[str, Section], *, trusted: Co
         revision, step, tokens; repository, where not the model's; commit, where pinned; asked_tokens, where a grid of
         tokens chose it; folder, where it lies in a folder of the user); family, size, seed, schedule, initialisation,
         floor_tokens, dtype and bytes (an
-        estimate, per checkpoint) where the model names a family; cache_dir, local_folder and train as given.
+        estimate, per checkpoint) where the model names a family; series (the request and what it was chosen from)
+        where a log-spaced number was asked for; cache_dir, local_folder and train as given.
 
     Raises
     ------
@@ -92,7 +93,11 @@ def _resolve(model: Section, families: dict[str, Section], trusted: Collection[s
         if model.get(key) is None and (key == "repository" or not (listed or (facts and facts["available"]))):
             raise InputError(f"{where}: key {key!r} is missing; give it, or a family of the registry that has it")
     available = _available(model, facts, where)
+    request = model["checkpoints"]
     model["checkpoints"] = _checkpoints(model, available, facts, where)
+    if isinstance(request, dict) and "log_spaced" in request and not model.get("local_folder"):
+        # Which of them the hub has is seen when the study is locked.
+        model["series"] = {"log_spaced": request["log_spaced"], "available": available}
     model["layers"] = _layers(model, facts, where)
     model["trust_remote_code"] = _repositories(model) <= set(trusted)
     return model

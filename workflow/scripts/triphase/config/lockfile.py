@@ -47,17 +47,34 @@ def read_lock(path: str | Path) -> Section | None:
 def apply_lock(models: Entries, lock: Section | None, integrity: str) -> Entries:
     """The models with the commits, and the exact names of the revisions, that a lock holds.
 
-    A checkpoint that the lock does not have, or has of another repository or revision, is left as it is; so is one with
-    a commit of its own. One whose revision the lock says to be missing gets `missing` (what there is instead), unless
-    `integrity` is "error" or nothing would be left of its model: then the job that fetches it refuses.
+    Of a log-spaced number those are taken that the lock has chosen. A checkpoint that the lock does not have, or has of
+    another repository or revision, is left as it is; so is one with a commit of its own. One whose revision the lock
+    says to be missing gets `missing` (what there is instead), unless `integrity` is "error" or nothing would be left of
+    its model: then the job that fetches it refuses.
 
     Raises
     ------
     InputError : a locked revision's name says other tokens than the study reckons with
     """
-    if lock is None:
-        return models
-    return [_pinned(model, lock["models"].get(model["name"]) or {}, integrity) for model in models]
+    held = (lock or {"models": {}})["models"]
+    return [
+        _pinned(_chosen(model, held.get(model["name"]) or {}), held.get(model["name"]) or {}, integrity)
+        for model in models
+    ]
+
+
+def _chosen(model: Section, lock: Section) -> Section:
+    """A model without the series that its log-spaced number was chosen from, and with the choice that a lock has made.
+
+    A hub may lack branches of a series: the lock has then chosen from the others.
+    """
+    if "series" not in model:
+        return model
+    series = model["series"]
+    model = {key: value for key, value in model.items() if key != "series"} | {"log_spaced": series["log_spaced"]}
+    if lock.get("repository") == model["repository"] and lock.get("log_spaced") == series["log_spaced"]:
+        model["checkpoints"] = [dict(entry) for entry in series["available"] if entry["name"] in lock["checkpoints"]]
+    return model
 
 
 def missing_lines(models: Iterable[Section]) -> list[str]:

@@ -4,6 +4,7 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import difflib
+import itertools
 import math
 import re
 from collections.abc import Collection, Iterable
@@ -129,6 +130,30 @@ def _nearest(asked: list[float], available: Entries) -> Entries:
 def _distance(have: float, asked: float) -> float:
     """Distance on a log scale, on which zero is as far from the first step as anything can be."""
     return abs(math.log(max(have, 0.5)) - math.log(max(asked, 0.5)))
+
+
+def refill(model: Section, there: Entries) -> Section:
+    """A resolved model with its log-spaced number chosen anew, from what the hub has of the series (entries)."""
+    where = f"models/{model['name']}/checkpoints/log_spaced"
+    return {**model, "checkpoints": _log_spaced(model["series"]["log_spaced"], there, where)}
+
+
+def thin_lines(models: Iterable[Section]) -> list[str]:
+    """Lines for the user: where a log-spaced grid has a gap of twice its even distance or more [ours]."""
+    lines = []
+    for model in models:
+        tokens = [entry["tokens"] for entry in model["checkpoints"] if entry["tokens"] > 0 and "missing" not in entry]
+        if "log_spaced" not in model or len(tokens) < 3:
+            continue
+        even = math.log(tokens[-1] / tokens[0]) / (len(tokens) - 1)
+        gaps = [pair for pair in itertools.pairwise(tokens) if math.log(pair[1] / pair[0]) >= 2 * even]
+        if gaps:
+            told = ", ".join(f"{low:.3g} and {high:.3g} ({high / low:.3g} x)" for low, high in gaps)
+            lines.append(
+                f"models/{model['name']}: the grid of checkpoints is thin between {told} tokens, where even steps "
+                f"would be {math.exp(even):.3g} x: what happens in between is not seen"
+            )
+    return lines
 
 
 def near_misses(name: str, known: Collection[str], limit: int = 5) -> str:

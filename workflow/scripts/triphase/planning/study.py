@@ -17,7 +17,7 @@ from triphase.config.modality import modality_of
 from triphase.config.places import Sources
 from triphase.config.resolve import in_order, resolve_config
 from triphase.config.rules import absent_concepts, shortages, tokens_seen
-from triphase.config.selection import shared_lines
+from triphase.config.selection import shared_lines, thin_lines
 from triphase.core.digest import script_digest
 from triphase.core.folders import placed
 from triphase.core.plugins import find_plugins, load_plugins
@@ -314,5 +314,6 @@ class Study:
         unread = [f"local_data: not read: {name}" for name in dataset["unread"][:MOST_UNREAD]]
         more = len(dataset["unread"]) - MOST_UNREAD
         unread += [f"local_data: and {more} more that were not read; the data report names them"] if more > 0 else []
-        lines = dataset["found"] + unread + unverified + missing_lines(models) + shared_lines(models)
+        lines = dataset["found"] + unread + unverified
+        lines += missing_lines(models) + shared_lines(models) + thin_lines(models)
         return lines + absent_concepts(config) + shortages(config)

@@ -58,7 +58,8 @@ class Chosen(Entry):
 
     log_spaced: Annotated[int, bounded(2, 10_000, "no series has so many")] | None = key(
         None,
-        "That many: step 0 where there is one, the last, and between them those nearest to even steps of log tokens.",
+        "That many: step 0 where there is one, the last, and between them those nearest to even steps of log tokens. "
+        "Where the hub lacks branches, the lock chooses from the others.",
         "another way is chosen",
         example=14,
     )
