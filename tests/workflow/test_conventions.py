@@ -38,7 +38,7 @@ def test_a_rule_says_what_is_its_own_and_no_more(name, body):
 def test_settings_only_declare():
     tree = ast.parse((ROOT / "workflow/scripts/triphase/config/jobs.py").read_text())
     for node in tree.body:
-        if isinstance(node, ast.ClassDef):
+        if isinstance(node, ast.ClassDef) and [ast.unparse(base) for base in node.bases] == ["Told"]:
             assert all(isinstance(line, ast.AnnAssign | ast.Pass) for line in node.body), node.name
 
 

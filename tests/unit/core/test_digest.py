@@ -24,6 +24,12 @@ PLUGIN = ("row.py", "triphase/table.py", "triphase/rows/one.py")
 READING = {"triphase/b.py": FILES["triphase/b.py"] + "from triphase.table import ROWS\n"}
 
 
+def forget():
+    """As a process that starts anew."""
+    for cached in (digest._source, digest._library, digest._named, digest._imports, digest._code, digest._closure):
+        cached.cache_clear()
+
+
 @pytest.fixture
 def digest_after(tmp_path, monkeypatch):
     def compute(plugins=(), also=None, **changes):
@@ -33,8 +39,8 @@ def digest_after(tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         monkeypatch.setattr(digest, "LIBRARY", tmp_path / "w" / "triphase")
-        for cached in (digest._tree, digest._imports, digest._code, digest._closure, digest._registries):
-            cached.cache_clear()
+        monkeypatch.setattr(digest, "KEPT", tmp_path / "kept.json")
+        forget()
         folder = tmp_path / "w"
         return digest.script_digest(folder / "script.py", [folder / name for name in plugins], also and folder / also)
 
@@ -100,3 +106,27 @@ def test_templates_count_where_their_package_is_imported(digest_after):
 
     assert with_page("a") == with_page("a") != with_page("b")
     assert digest_after(**{"triphase/far/__init__.py": "", "triphase/far/page.html": "a"}) == digest_after()
+
+
+def test_what_was_read_is_kept_and_read_again_only_where_a_text_changes(digest_after, monkeypatch, tmp_path):
+    before, texts = digest_after(), []
+    monkeypatch.setattr(digest, "_read", lambda text, read=digest._read: texts.append(text.decode()) or read(text))
+    assert digest_after() == before and texts == []
+    changed = {"triphase/b.py": "def h():\n    return 2\n"}
+    assert digest_after(**changed) != before and texts == list(changed.values())
+    assert digest_after(**changed) != before and len(texts) == 1
+    assert digest_after() == before
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"a": {"names": []}}', "{"], ids=["empty", "list", "fields", "cut off"])
+def test_a_kept_file_that_is_not_whole_counts_for_nothing(digest_after, tmp_path, content):
+    before = digest_after()
+    (tmp_path / "kept.json").write_text(content)
+    assert digest_after() == before
+
+
+def test_without_a_place_to_keep_it_all_is_read(digest_after, tmp_path, monkeypatch):
+    before = digest_after()
+    monkeypatch.setattr(digest, "write_json", lambda *_: (_ for _ in ()).throw(PermissionError("read-only")))
+    (tmp_path / "kept.json").unlink()
+    assert digest_after() == before and not (tmp_path / "kept.json").exists()

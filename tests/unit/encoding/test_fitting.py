@@ -164,7 +164,7 @@ def test_both_solvers_give_the_same_scores(study):
 
 def test_shifts_are_used_where_asked_and_need_room(study):
     with pytest.raises(InputError, match=r"stretches of \[130\] scans have 127 circular shifts .* fewer than 500"):
-        fit_layer(*study, replace(SETTINGS, significance="shifts"), ENGINE)
+        fit_layer(*study, FitEncoding(**vars(SETTINGS) | {"significance": "shifts"}), ENGINE)
 
 
 @pytest.mark.parametrize(("n_scans", "n_draws"), [(1500, 1000), (22_000, 99)])

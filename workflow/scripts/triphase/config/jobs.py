@@ -1,25 +1,57 @@
-"""What each rule's job is told: one frozen dataclass per rule, named like it.
+"""What each rule's job is told: one class per rule, named like it, whose fields never change.
 
 A field with a key is read from the study's resolved config; the rule file gives the others. A job sees nothing else of
 the config, so a change of another key reruns nothing. These classes only declare: their values reach a job through its
 params, which is why `triphase.core.digest` leaves this module out. Snakemake imports it at every start: nothing heavy.
 """
 
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple, dataclass_transform
 
 from triphase.core.types import Entries, Section
 
-
-def key(path: str, *only: str, default: Any = MISSING) -> Any:
-    """A field that is read from the config: the path of its key, and which keys of a section it takes (all if none)."""
-    return field(default=default, metadata={"key": path, "only": only})
+# The default of a field that has to be given.
+REQUIRED = object()
 
 
-def _at(config: Section, path: str) -> Any:
-    for name in path.split("/"):
-        config = config[name]
-    return config
+class Key(NamedTuple):
+    """Where the config has a field: the path of its key, and which keys of a section it takes (all if none)."""
+
+    path: str
+    only: tuple[str, ...]
+    default: Any
+
+    def read(self, config: Section) -> Any:
+        """The field's value in a resolved config."""
+        value: Any = config
+        for name in self.path.split("/"):
+            value = value[name]
+        return {name: value.get(name) for name in self.only} if self.only and value is not None else value
+
+
+def key(path: str, *only: str, default: Any = REQUIRED) -> Any:
+    """A field that is read from the config, see `Key`; the default is for who calls the library without one."""
+    return Key(path, only, default)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(key,))
+class Told:
+    """What the jobs of one rule are told; a subclass declares its fields, as a dataclass does.
+
+    A real dataclass writes and compiles its methods when it is declared, which for all rules takes longer than the rest
+    of a small job's start.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        kind = type(self)
+        declared = {name: getattr(kind, name, REQUIRED) for name in vars(kind).get("__annotations__", ())}
+        defaults = {name: value.default if isinstance(value, Key) else value for name, value in declared.items()}
+        values = {name: value for name, value in defaults.items() if value is not REQUIRED} | values
+        if wrong := values.keys() ^ declared:
+            raise TypeError(f"{kind.__name__}: {', '.join(sorted(wrong))}: missing, or not a field of it")
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} does not change: {name}")
 
 
 def settings_values(rule: str, config: Section, **given: Any) -> Section:
@@ -29,32 +61,24 @@ def settings_values(rule: str, config: Section, **given: Any) -> Section:
     ------
     TypeError : `given` lacks a field without a key, or names one that the class does not have
     """
-    values = {}
-    for entry in fields(SETTINGS[rule]):
-        if path := entry.metadata.get("key"):
-            value = _at(config, path)
-            only = entry.metadata["only"]
-            values[entry.name] = {name: value.get(name) for name in only} if only and value is not None else value
-    SETTINGS[rule](**values, **given)
-    return values | given
+    values = {name: field.read(config) for name, field in _keys(rule).items()} | given
+    SETTINGS[rule](**values)
+    return values
 
 
-def config_keys(rule: str) -> list[str]:
-    """Paths of the config's keys that a rule's jobs read."""
-    return [entry.metadata["key"] for entry in fields(SETTINGS[rule]) if "key" in entry.metadata]
+def _keys(rule: str) -> dict[str, Key]:
+    return {name: value for name, value in vars(SETTINGS[rule]).items() if isinstance(value, Key)}
 
 
 # ---- the demo's data set and models
 
 
-@dataclass(frozen=True)
-class SimulateDataset:
+class SimulateDataset(Told):
     dataset: Section = key("dataset", "name", "version", "license", "citation", "tr", "runs", "simulate")
     subjects: Entries = key("dataset/subjects")
 
 
-@dataclass(frozen=True)
-class TrainModel:
+class TrainModel(Told):
     repository: str
     recipe: Section
     local_data: str | None
@@ -65,8 +89,7 @@ class TrainModel:
 ORIGIN = ("name", "url", "version", "roots", "local_data_hint")
 
 
-@dataclass(frozen=True)
-class FetchStimuli:
+class FetchStimuli(Told):
     audio: Section | None
     local_data: str | None
     study: str = key("study")
@@ -75,8 +98,7 @@ class FetchStimuli:
     runs: Entries = key("dataset/runs")
 
 
-@dataclass(frozen=True)
-class FetchResponses:
+class FetchResponses(Told):
     subject: Section
     local_data: str | None
     study: str = key("study")
@@ -86,14 +108,12 @@ class FetchResponses:
     events: Section | None = key("dataset/events", default=None)
 
 
-@dataclass(frozen=True)
-class FetchAtlas:
+class FetchAtlas(Told):
     study: str = key("study")
     atlas: Section = key("dataset/atlas", "name", "url", "version", "image", "table")
 
 
-@dataclass(frozen=True)
-class PlanDownload:
+class PlanDownload(Told):
     audio: Section | None
     atlas: Section | None
     asked: float
@@ -106,8 +126,7 @@ class PlanDownload:
     events: Section | None = key("dataset/events", default=None)
 
 
-@dataclass(frozen=True)
-class LockCheckpoints:
+class LockCheckpoints(Told):
     asked: float
     study: str = key("study")
     models: Entries = key("models")
@@ -115,13 +134,11 @@ class LockCheckpoints:
     integrity: str = key("integrity")
 
 
-@dataclass(frozen=True)
-class FetchCheckpoint:
+class FetchCheckpoint(Told):
     source: Section
 
 
-@dataclass(frozen=True)
-class FetchTasks:
+class FetchTasks(Told):
     tasks: Entries
     folder: str
     asked: float
@@ -130,22 +147,19 @@ class FetchTasks:
 # ---- stimuli and responses
 
 
-@dataclass(frozen=True)
-class BuildWords:
+class BuildWords(Told):
     study: str = key("study")
     words: Section = key("dataset/words")
     runs: Entries = key("dataset/runs")
 
 
-@dataclass(frozen=True)
-class BuildSound:
+class BuildSound(Told):
     study: str = key("study")
     runs: Entries = key("dataset/runs")
     margin: float = key("dataset/margin", default=180.0)
 
 
-@dataclass(frozen=True)
-class CleanResponses:
+class CleanResponses(Told):
     rois: Entries
     study: str = key("study")
     source: Section = key("dataset/source")
@@ -155,13 +169,12 @@ class CleanResponses:
     atlas: Section | None = key("dataset/atlas")
     cleaning: Section = key("responses")
     events: Section | None = key("dataset/events", default=None)
-    subject: Section = field(default_factory=dict)
+    subject: Section = {}
     header_tr: str = key("dataset/header_tr", default="check")
     margin: float = key("dataset/margin", default=180.0)
 
 
-@dataclass(frozen=True)
-class MeasureCeiling:
+class MeasureCeiling(Told):
     subjects: list[str]
     common_space: bool | None
     runs: Entries = key("dataset/runs")
@@ -170,8 +183,7 @@ class MeasureCeiling:
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class DescribeData:
+class DescribeData(Told):
     study: str = key("study")
     dataset: Section = key("dataset", "name", "title", "url", "version", "license", "citation")
     source: Section = key("dataset/source", "name", "reader", "space", "modality")
@@ -186,8 +198,7 @@ class DescribeData:
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class MeasureGap:
+class MeasureGap(Told):
     rois: Entries = key("dataset/rois")
     tr: float = key("dataset/tr")
     delays: list[float] = key("encoding/delays")
@@ -201,54 +212,46 @@ class MeasureGap:
 # ---- one checkpoint
 
 
-@dataclass(frozen=True)
-class FingerprintCheckpoint:
+class FingerprintCheckpoint(Told):
     pass
 
 
-@dataclass(frozen=True)
-class ExtractActivations:
+class ExtractActivations(Told):
     context: Section = key("activations/context")
     dtype: str = key("activations/dtype")
     storage: str = key("activations/storage")
     pool: str = key("activations/pool")
 
 
-@dataclass(frozen=True)
-class MeasureStates:
+class MeasureStates(Told):
     probes: Section = key("states/probes")
     words: int = key("states/words")
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class MeasureIdentity:
+class MeasureIdentity(Told):
     probes: Section = key("states/probes")
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class MeasureMechanism:
+class MeasureMechanism(Told):
     length: int = key("states/mechanism/length")
     dtype: str = key("activations/dtype")
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class CompareCheckpoints:
+class CompareCheckpoints(Told):
     roles: list[str]
     words: int = key("states/words")
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class EvaluateTasks:
+class EvaluateTasks(Told):
     jobs: Entries
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class PrepareEncoding:
+class PrepareEncoding(Told):
     runs: Entries = key("dataset/runs")
     rois: Entries = key("dataset/rois")
     tr: float = key("dataset/tr")
@@ -266,8 +269,7 @@ class PrepareEncoding:
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class FitEncoding:
+class FitEncoding(Told):
     rois: Entries = key("dataset/rois")
     alphas: list[float] = key("encoding/alphas")
     band_weights: list[float] = key("encoding/band_weights")
@@ -280,8 +282,7 @@ class FitEncoding:
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class CompareAlignment:
+class CompareAlignment(Told):
     roles: list[str]
     rois: Entries = key("dataset/rois")
     permutations: int = key("encoding/permutations")
@@ -290,8 +291,7 @@ class CompareAlignment:
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class JoinCheckpoint:
+class JoinCheckpoint(Told):
     entry: Section
     study: str = key("study")
     rois: Entries = key("dataset/rois")
@@ -301,22 +301,19 @@ class JoinCheckpoint:
 # ---- the whole study
 
 
-@dataclass(frozen=True)
-class CheckIntegrity:
+class CheckIntegrity(Told):
     models: Entries
     series: list[list[str]]
 
 
-@dataclass(frozen=True)
-class JoinChanges:
+class JoinChanges(Told):
     series: Entries
     pairs: Entries
     study: str = key("study")
     integrity: str = key("integrity")
 
 
-@dataclass(frozen=True)
-class JoinTrajectories:
+class JoinTrajectories(Told):
     series: Entries
     pairs: Entries
     study: str = key("study")
@@ -330,8 +327,7 @@ class JoinTrajectories:
 JUDGEMENT = ("smallest_fall", "draws", "simulations")
 
 
-@dataclass(frozen=True)
-class FitPhases:
+class FitPhases(Told):
     floor_tokens: float
     generalise_to: str = key("encoding/generalise_to")
     headline: Section = key("phases/headline")
@@ -340,8 +336,7 @@ class FitPhases:
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class TabulateSpecifications:
+class TabulateSpecifications(Told):
     files: list[list[Any]]
     floor_tokens: float
     headline: Section = key("phases/headline")
@@ -351,8 +346,7 @@ class TabulateSpecifications:
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class CompareModels:
+class CompareModels(Told):
     models: Section
     language: str = key("dataset/words/language")
     headline: Section = key("phases/headline")
@@ -360,36 +354,31 @@ class CompareModels:
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class SimulatePower:
+class SimulatePower(Told):
     floor_tokens: float
     headline: Section = key("phases/headline")
     judgement: Section = key("phases", *JUDGEMENT)
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class PrintPower:
+class PrintPower(Told):
     models: list[str]
     asked: float
 
 
-@dataclass(frozen=True)
-class WriteSummary:
+class WriteSummary(Told):
     models: list[str]
     study: str = key("study")
 
 
-@dataclass(frozen=True)
-class WriteIndex:
+class WriteIndex(Told):
     models: list[str]
     figures: list[list[str]]
     captions: list[str]
     study: str = key("study")
 
 
-@dataclass(frozen=True)
-class WriteMethods:
+class WriteMethods(Told):
     models: Entries
     responses: Section = key("responses")
     activations: Section = key("activations")
@@ -400,20 +389,17 @@ class WriteMethods:
     seed: int = key("seed")
 
 
-@dataclass(frozen=True)
-class WriteDataPage:
+class WriteDataPage(Told):
     pass
 
 
-@dataclass(frozen=True)
-class DrawFigure:
+class DrawFigure(Told):
     function: str
     inputs: list[str]
     arguments: Section
 
 
-@dataclass(frozen=True)
-class PlanStudy:
+class PlanStudy(Told):
     jobs: dict[str, int]
     left: dict[str, int]
     models: Entries
@@ -432,4 +418,4 @@ def rule_name(settings: type) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in settings.__name__).lstrip("_")
 
 
-SETTINGS = {rule_name(kind): kind for kind in list(globals().values()) if hasattr(kind, "__dataclass_fields__")}
+SETTINGS = {rule_name(kind): kind for kind in Told.__subclasses__()}
