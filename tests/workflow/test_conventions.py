@@ -19,6 +19,7 @@ from structure import (
     imports,
     in_circles,
     rules,
+    skipped_formats,
     unannotated,
 )
 
@@ -83,6 +84,11 @@ def test_public_functions_have_types(path):
     assert not unannotated(path)
 
 
+@pytest.mark.parametrize("path", [*SCRIPTS, *LIBRARY], ids=lambda path: path.stem)
+def test_nothing_but_matrices_of_numbers_skips_the_formatter(path):
+    assert not skipped_formats(path)
+
+
 def test_no_module_imports_itself_by_way_of_others():
     assert in_circles(imports()) == []
 
@@ -100,10 +106,10 @@ def definitions(path):
 
 def test_nothing_is_defined_twice():
     places = defaultdict(list)
-    for path in LIBRARY:
+    for path in [*SCRIPTS, *LIBRARY]:
         for name, content in definitions(path):
-            places[name, content].append(path.relative_to(ROOT / "workflow/scripts/triphase").as_posix())
-    twice = {name: paths for (name, _), paths in places.items() if len(paths) > 1 and name != "log"}
+            places[name, content].append(path.relative_to(ROOT / "workflow/scripts").as_posix())
+    twice = {name: paths for (name, _), paths in places.items() if len(paths) > 1 and name not in ("log", "main")}
     assert not twice, twice
 
 

@@ -5,15 +5,14 @@ from triphase.config.jobs import JoinChanges
 from triphase.core.artefacts import read_table, write_table
 from triphase.core.job import Job, start
 from triphase.encoding.changes import study_changes
-
-KEYS = ["model", "checkpoint", "step", "tokens"]
+from triphase.table.tidy import identities
 
 
 def main(job: Job[JoinChanges]) -> None:
     """Leave out pairs of which the integrity gate excludes one, and correct the rest together."""
     paths, settings = job.paths, job.settings
     excluded, tables, lost = enforce(read_table(paths.integrity), settings.integrity), [], []
-    entries = {(entry["model"], entry["checkpoint"]): {key: entry[key] for key in KEYS} for entry in settings.series}
+    entries = identities(settings.series)
     for path, (model, name, reference) in zip(paths.pairs, map(dict.values, settings.pairs), strict=True):
         if excluded & {(model, name), (model, reference)}:
             lost.append([model, name, reference])

@@ -8,9 +8,7 @@ from triphase.core.artefacts import open_arrays, read_table, write_arrays, write
 from triphase.core.job import Job, start
 from triphase.table.draws import alignment_series, draws_dataset, gain_maps, leave_out, step0_rows, task_series
 from triphase.table.relation import surprisal_relation
-from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, floor_rows, tidy, typed
-
-KEYS = ["model", "checkpoint", "step", "tokens"]
+from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, floor_rows, identities, tidy, typed
 
 
 def main(job: Job[JoinTrajectories]) -> None:
@@ -21,7 +19,7 @@ def main(job: Job[JoinTrajectories]) -> None:
     files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in settings.series for layer in s["layers"]}
     lists = [paths.checkpoints, *([paths.tasks] if paths.tasks else [])]
     series, checkpoints, *tasks = leave_out(excluded, settings.series, *lists)
-    entries = {(s["model"], s["checkpoint"]): {key: s[key] for key in KEYS} for s in series}
+    entries = identities(series)
     tables = [read_table(path) for path in checkpoints]
     lost = []
     for path, (model, name, reference) in zip(paths.pairs, map(dict.values, settings.pairs), strict=True):

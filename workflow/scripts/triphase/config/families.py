@@ -16,8 +16,6 @@ from triphase.core.errors import InputError
 from triphase.core.formats import DTYPE_BYTES, has_tokenizer, tokenizer_files
 from triphase.core.types import Entries, Section
 
-SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
 
 def load_families(path: str | Path) -> dict[str, Section]:
     """Read and check a registry of checkpoint families.

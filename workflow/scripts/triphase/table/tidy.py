@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from triphase.core.types import Entries
+from triphase.core.types import Entries, Section
 from triphase.encoding.analyses import CHOICES, OWN_DELAYS, Analysis
 from triphase.responses.targets import region_masks
 
@@ -54,6 +54,12 @@ SIGNIFICANT = 0.05
 LEAST_CEILING = 0.2
 # Gain at the headline layer is the alignment.
 GAIN, ALIGNMENT = "gain", "alignment"
+
+
+def identities(series: Entries) -> dict[tuple[str, str], Section]:
+    """What every row of a checkpoint says of it (model, checkpoint, step, tokens), by model and checkpoint."""
+    keys = ("model", "checkpoint", "step", "tokens")
+    return {(entry["model"], entry["checkpoint"]): {key: entry[key] for key in keys} for entry in series}
 
 
 def encoding_rows(dataset: xr.Dataset, rois: Entries, ceiling: pd.DataFrame) -> pd.DataFrame:

@@ -31,7 +31,6 @@ RULES = (
     "optimiser's bound",
     "shards agree",
 )
-WEIGHT_RULES = ("weights differ", "initialisation", "optimiser's bound", "shards agree")
 UNDECIDED = "one of the two is wrong, but weights do not prove which"
 # Model, checkpoint, rules and the first detail.
 Marked = tuple[str, str, list[str], str]
