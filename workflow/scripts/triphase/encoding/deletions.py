@@ -253,8 +253,7 @@ class Deletions:
         Their mean, what any smaller training set costs, is taken away.
         """
         whole = bootstrap_sums(sums, measured, scans, once)[0]
-        found = np.stack([
-            whole - bootstrap_sums(np.where(np.isnan(part), sums, part), measured, scans, once)[0] for part in self.sums
-        ])  # fmt: skip
+        without = [np.where(np.isnan(part), sums, part) for part in self.sums]
+        found = whole - np.stack([bootstrap_sums(part, measured, scans, once)[0] for part in without])
         centred: np.ndarray = found - found.mean(0)
         return centred

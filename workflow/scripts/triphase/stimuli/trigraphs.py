@@ -13,11 +13,10 @@ TRIGRAPH = re.compile(r"\\(.{0,2})", re.DOTALL)
 # The sign after a letter, and the mark that it sets on it.
 MARKS = {"`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", '"': "\u0308", "<": "\u030c", ";": "\u0328"}
 MARKS |= {",": "\u0327", ":": "\u030b", "!": "\u0307"}
-OTHERS = {
-    "ao": "å", "Ao": "Å", "uo": "ů", "Uo": "Ů", "ae": "æ", "Ae": "Æ", "o/": "ø", "O/": "Ø", "l/": "ł", "L/": "Ł",
-    "d-": "đ", "D-": "Đ", "ss": "ß", "th": "þ", "Th": "Þ", "oe": "œ", "Oe": "Œ", "bs": "\\", "'a": "'", '"l': "“",
-    '"r': "”", "<<": "«", ">>": "»", "!d": "¡", "?d": "¿", "--": "–", "-h": "\u00ad", ".c": "·", "eu": "€",
-}  # fmt: skip
+# Each is followed by its character.
+LATIN = "ao å Ao Å uo ů Uo Ů ae æ Ae Æ o/ ø O/ Ø l/ ł L/ Ł d- đ D- Đ ss ß th þ Th Þ oe œ Oe Œ".split()
+SIGNS = "bs \\ 'a ' \"l “ \"r ” << « >> » !d ¡ ?d ¿ -- – .c · eu €".split()
+OTHERS = dict(zip([*LATIN[::2], *SIGNS[::2]], [*LATIN[1::2], *SIGNS[1::2]], strict=True)) | {"-h": "\u00ad"}
 GREEK = "αal βbe γga δde εep ζze ηet θte ιio κka λla μmu νnu ξxi οon πpi ρro σsi τta υup φfi χci ψps ωom".split()
 OTHERS |= {entry[1:]: entry[0] for entry in GREEK} | {entry[1:].capitalize(): entry[0].upper() for entry in GREEK}
 OTHERS |= {"s2": "ς"}
