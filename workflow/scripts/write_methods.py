@@ -1,7 +1,5 @@
 """The study's methods as text for a paper, with the references that it cites."""
 
-from dataclasses import asdict
-
 from triphase.config.jobs import WriteMethods
 from triphase.core.artefacts import read_json, read_table, replacing
 from triphase.core.job import Job, start
@@ -10,7 +8,7 @@ from triphase.report.pages.methods import Methods, methods
 
 def main(job: Job[WriteMethods]) -> None:
     """Write both files."""
-    paths, settings = job.paths, asdict(job.settings)
+    paths, settings = job.paths, vars(job.settings)
     sections = ("responses", "activations", "encoding", "states", "tasks")
     source = Methods(
         study=settings["study"],

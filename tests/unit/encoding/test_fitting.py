@@ -144,7 +144,8 @@ def test_draws_of_a_gain_are_those_of_both_fits_voxel_by_voxel(study, place, del
 
 def test_draws_for_new_stimuli_are_wider_by_what_training_scans_contribute(study):
     frozen, new = (
-        fit_layer(*study, replace(SETTINGS, generalise_to=to), ENGINE) for to in ("these stimuli", "new stimuli")
+        fit_layer(*study, FitEncoding(**vars(SETTINGS) | {"generalise_to": to}), ENGINE)
+        for to in ("these stimuli", "new stimuli")
     )
     assert "training" not in frozen
     influence = new["training"].values
