@@ -33,6 +33,11 @@ ENGINE = Engine(backend="numpy")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+def told(**changes):
+    """The settings with some of them changed."""
+    return FitEncoding(**vars(SETTINGS) | changes)
+
+
 @pytest.fixture(scope="module")
 def study():
     """Three runs, the last held out; two subjects of four voxels: most follow the features, others are noise.
@@ -143,10 +148,7 @@ def test_draws_of_a_gain_are_those_of_both_fits_voxel_by_voxel(study, place, del
 
 
 def test_draws_for_new_stimuli_are_wider_by_what_training_scans_contribute(study):
-    frozen, new = (
-        fit_layer(*study, FitEncoding(**vars(SETTINGS) | {"generalise_to": to}), ENGINE)
-        for to in ("these stimuli", "new stimuli")
-    )
+    frozen, new = (fit_layer(*study, told(generalise_to=to), ENGINE) for to in ("these stimuli", "new stimuli"))
     assert "training" not in frozen
     influence = new["training"].values
     assert influence.shape == (8, 8), "two runs are cut in four"
@@ -165,7 +167,7 @@ def test_both_solvers_give_the_same_scores(study):
 
 def test_shifts_are_used_where_asked_and_need_room(study):
     with pytest.raises(InputError, match=r"stretches of \[130\] scans have 127 circular shifts .* fewer than 500"):
-        fit_layer(*study, FitEncoding(**vars(SETTINGS) | {"significance": "shifts"}), ENGINE)
+        fit_layer(*study, told(significance="shifts"), ENGINE)
 
 
 @pytest.mark.parametrize(("n_scans", "n_draws"), [(1500, 1000), (22_000, 99)])
@@ -188,6 +190,6 @@ def test_a_subject_without_any_score_is_told(study):
 
 def test_predictions_that_overflow_are_an_error_and_the_bounds_of_penalties_do_not(study):
     with pytest.raises(InputError, match="encoding/alphas: predictions overflow with penalties of 1e-300"):
-        fit_layer(*study, replace(SETTINGS, alphas=[-300, 300, 3], scalings=["center"]), ENGINE)
-    found = fit_layer(*study, replace(SETTINGS, alphas=[-10, 20, 4], scalings=["center"]), ENGINE)
+        fit_layer(*study, told(alphas=[-300, 300, 3], scalings=["center"]), ENGINE)
+    found = fit_layer(*study, told(alphas=[-10, 20, 4], scalings=["center"]), ENGINE)
     assert np.isfinite(found["r"].values[:7]).all()

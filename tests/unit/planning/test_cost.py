@@ -41,7 +41,10 @@ def test_a_model_of_70_billion_parameters_has_its_devices_files_and_hours():
 
 
 def test_sizes_are_the_locks_before_the_registrys():
-    files = [{"name": "model-00001.safetensors", "bytes": 7}, {"name": "model-00002.safetensors", "bytes": 5}]
+    files = [
+        {"name": "model-00001-of-00002.safetensors", "bytes": 7},
+        {"name": "model-00002-of-00002.safetensors", "bytes": 5},
+    ]
     locked = {"checkpoints": {"a": {"missing": "x"}, "b": {"files": [*files, {"name": "config.json", "bytes": 900}]}}}
     assert weights_of(LARGE, locked) == {"bytes": 12, "files": 2, "parameters": 6}
     assert weights_of({"name": "unknown", "checkpoints": []}) is None
