@@ -19,7 +19,9 @@ def main(job: Job[EvaluateTasks]) -> None:
     model = load_model(manifest, execution=job.execution, max_memory=limits)
     tokenizer, batch = load_tokenizer(manifest), job.execution["task_batch"]
     items, metadata = evaluate(settings.jobs, tasks, model, tokenizer, batch_size=batch, seed=settings.seed)
-    metadata |= {"devices": devices_of(model)}
+    # It does not rule what is generated, but comes with some revisions and not with others.
+    beside = manifest["files"].get("generation_config.json", {}).get("sha256", "")
+    metadata |= {"devices": devices_of(model), "generation_config_hash": beside}
     versions = library_versions("lm_eval", "torch", "transformers")
     write_table(paths.tasks, items, **metadata, **model_provenance(manifest), versions=versions)
 

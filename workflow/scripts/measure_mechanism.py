@@ -3,6 +3,8 @@
 import logging
 
 from triphase.activations.windows import longest_input
+from triphase.checkpoints.behaviour import check_ids
+from triphase.checkpoints.cache import checkpoint_label
 from triphase.checkpoints.loading import devices_of, load_model, load_tokenizer, memory_limits
 from triphase.config.jobs import MeasureMechanism
 from triphase.core.artefacts import read_json, read_table, write_table
@@ -28,9 +30,12 @@ def main(job: Job[MeasureMechanism]) -> None:
     limits = memory_limits(job.memory_mb)
     model = load_model(manifest, dtype=settings.dtype, execution=job.execution, max_memory=limits)
     tokenizer, limit = load_tokenizer(manifest), longest_input(model)
-    random = repeated_tokens(tokenizer, SEQUENCES, settings.length, settings.seed, limit)
+    rows_of_embedding = len(model.get_input_embeddings().weight)
+    random = repeated_tokens(tokenizer, SEQUENCES, settings.length, settings.seed, limit, rows_of_embedding)
     texts = [stimulus_texts(words), *([read_text(path)] for path in paths.unseen)]
     windows = [text_windows(tokenizer, text, WINDOWS, limit) for text in texts]
+    for own in windows:
+        check_ids(own, model, checkpoint_label(manifest))
     rows, reasons = induction_rows(model, random)
     more, others = stimulus_rows(model, windows[0], windows[1] if paths.unseen else None)
     reasons |= others

@@ -12,6 +12,7 @@ from project import ROOT
 from triphase.config.generate import files
 from triphase.config.resolve import resolve_config
 from triphase.config.schema import Study
+from triphase.config.schema.base import Device
 from triphase.config.schema.overlay import defaults, described, editor_schema, json_schema, keys, node_at
 from triphase.core.digest import _closure
 
@@ -137,3 +138,8 @@ def test_jobs_do_without_pydantic(script):
         for path in _closure(script)
         if re.search("import.*pydantic|from (pydantic|triphase.config.schema)", path.read_text())
     ]
+
+
+@pytest.mark.parametrize(("device", "right"), [("cuda:1", True), ("auto", True), ("meta", False), ("gpu", False)])
+def test_a_device_that_computes_nothing_is_refused(device, right):
+    assert bool(re.fullmatch(Device.__metadata__[0].metadata[0].pattern, device)) is right

@@ -356,3 +356,8 @@ def test_models_without_attention_or_with_sinks_lack_its_measures_with_the_reaso
     assert reasons == {"induction_head_max": missing, "induction_head_mean": missing}
     values = {measure: value.value for _, measure, value in rows}
     assert np.isnan(values["induction_head_max"]) and np.isfinite(values["in_context_score"])
+
+
+def test_tokens_that_the_embedding_lacks_are_not_drawn(tokenizer):
+    ids = repeated_tokens(tokenizer, 40, 8, seed=0, rows=20)
+    assert ids.max() == 19 < len(tokenizer)

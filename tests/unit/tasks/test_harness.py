@@ -362,6 +362,7 @@ def test_script_loads_the_checkpoint_once_and_stores_where_items_come_from(folde
     assert items.attrs["revision"] == "step8"
     assert items.attrs["commit"] == commit
     assert items.attrs["fingerprint"] == manifest["fingerprint"]
+    assert items.attrs["generation_config_hash"] == manifest["files"]["generation_config.json"]["sha256"]
     assert items.attrs["tasks"]["world.plain"]["n"] == 5
     reference, _ = run(jobs, *small)
     pd.testing.assert_frame_equal(summarise(items, []), summarise(reference, []))

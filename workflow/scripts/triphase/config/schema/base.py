@@ -114,6 +114,10 @@ Revision = Annotated[
     AfterValidator(_no_parent),
 ]
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$", title="commit (40 digits of 0-9 and a-f)")]
+Device = Annotated[
+    str,
+    Field(pattern=r"^(auto|cpu|mps|(cuda|xpu)(:\d+)?)$", title="device (auto, cpu, mps, cuda, cuda:0, xpu, xpu:0, …)"),
+]
 Language = Annotated[str, Field(pattern="^[a-z]{2}$", title="language (two letters)")]
 Whole = Annotated[int, bounded(0, 2**53, "larger ones are not exact in JSON")]
 Count = Annotated[int, bounded(1, 2**53, "larger ones are not exact in JSON")]

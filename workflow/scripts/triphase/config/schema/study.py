@@ -7,6 +7,7 @@ from pydantic import Field
 from triphase.config.schema.base import (
     MISSING,
     OURS,
+    Device,
     InnerShare,
     Name,
     NotNegative,
@@ -111,7 +112,7 @@ class Execution(Section):
     A profile can set it for a machine, under `config: execution:`.
     """
 
-    device: Text = key(
+    device: Device = key(
         "auto",
         "Of models and encoding models: auto, cpu, cuda, … auto is accelerate's `device_map` over the GPUs that the "
         "job has, and CUDA for encoding models where there is a GPU. What of a model does not fit the GPUs and the "

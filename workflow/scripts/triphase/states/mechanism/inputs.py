@@ -19,7 +19,12 @@ WINDOWS = 64  # of a text at most: 3,072 tokens, whose attention takes seconds
 
 
 def repeated_tokens(
-    tokenizer: "PreTrainedTokenizerBase", sequences: int, length: int, seed: int, limit: int | None = None
+    tokenizer: "PreTrainedTokenizerBase",
+    sequences: int,
+    length: int,
+    seed: int,
+    limit: int | None = None,
+    rows: int | None = None,
 ) -> np.ndarray:
     """Random tokens, said twice: the test of induction heads (Olsson et al. 2022).
 
@@ -34,6 +39,8 @@ def repeated_tokens(
     seed : int
     limit : int, optional
         Positions that the model has.
+    rows : int, optional
+        Rows of the model's embedding: tokens that were added to the tokenizer beyond them are not drawn.
 
     Returns
     -------
@@ -44,7 +51,7 @@ def repeated_tokens(
     InputError
         The model has too few positions, or the vocabulary too few tokens.
     """
-    known = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
+    known = np.setdiff1d(np.arange(min(len(tokenizer), rows or len(tokenizer))), tokenizer.all_special_ids)
     most = min(len(known), (limit - 1) // 2 if limit else len(known))
     if length > most:
         raise InputError(
