@@ -35,8 +35,8 @@ sys.path.append({scripts!r})
 {before}
 exec(compile(open({script!r}).read(), {script!r}, "exec"), {{"__name__": "job"}})
 from triphase.core.job import start
-named = dict(input={{}}, output={{}}, params={{}}, config={{"execution": {{}}}})
-with start(SimpleNamespace(log=[{log!r}], threads=1, **named)):
+named = dict(input={{}}, output={{}}, params=SimpleNamespace(settings={{}}), config={{"execution": {{}}}})
+with start(SimpleNamespace(log=[{log!r}], threads=1, wildcards={{}}, resources={{}}, **named), dict):
     {after}
     os._exit(0)
 """
