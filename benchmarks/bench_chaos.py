@@ -13,6 +13,7 @@ and what to do. A run that was disturbed is right when it ends, taken up again, 
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -199,7 +200,11 @@ def unchanged(job, whole, work):
                 return False
         elif name.endswith(".json"):
             one, other = (without_dates(read_json(folder / name)) for folder in (whole, work))
-            if json.dumps(one).replace(str(whole.resolve()), str(work.resolve())) != json.dumps(other):
+            # A clone is named by the address that it is of, which is where the project lies.
+            if (
+                len({re.sub(r"(embedded-)\w{8}|/[^\"]*(?=/results/)", "", json.dumps(text)) for text in (one, other)})
+                > 1
+            ):
                 return False
         elif (whole / name).read_bytes() != (work / name).read_bytes():
             return False
@@ -209,7 +214,11 @@ def unchanged(job, whole, work):
 def without_dates(content):
     """JSON without what says when or where it was made."""
     if isinstance(content, dict):
-        return {key: without_dates(value) for key, value in content.items() if key not in ("date", "clone", "seconds")}
+        return {
+            key: without_dates(value)
+            for key, value in content.items()
+            if key not in ("date", "clone", "seconds", "url")
+        }
     return [without_dates(value) for value in content] if isinstance(content, list) else content
 
 
@@ -315,11 +324,11 @@ def ended(project, study, undisturbed, name, custom=None):
 
 RUNS = {"damage": damage, "kills": kills, "disk": disk, "locks": locks, "clock": clock}
 GOALS = {
-    "damage": "damaged files: unchanged results, or an error with file and remedy",
-    "kills": f"runs killed {KILLS_OF_A_RUN} times: equal to an undisturbed one",
-    "disk": "full disks: told, and equal with more room",
-    "locks": "no flock: equal",
-    "clock": "a clock that jumps: equal",
+    "damage": "damages: unchanged results, or an error with file and remedy",
+    "kills": "kills: results equal to those of an undisturbed run",
+    "disk": "disk: told when full, and equal with more room",
+    "locks": "locks: results equal without flock",
+    "clock": "clock: results equal with one that jumps",
 }
 
 

@@ -256,13 +256,29 @@ def main(wanted):
     share = round(100 * len(well) / max(len(told), 1), 1)
     ill = [row for row in told if row not in well]
     figures = [
-        figure("mistakes that end in a traceback", len(crashed), "0", not crashed, of=number, found=crashed[:50]),
-        figure("values beyond their key's bounds that are accepted", len(silent), "0", not silent, found=silent[:50]),
         figure(
-            "answers with key or file, value and remedy, %", share, ">= 95", share >= 95, of=len(told), not_so=ill[:50]
+            "config: mistakes that end in a traceback", len(crashed), "0", not crashed, of=number, found=crashed[:50]
         ),
         figure(
-            "accepted, since they are right or make no difference", len(rows) - len(told) - len(crashed), "none", True
+            "config: values beyond their key's bounds that are accepted",
+            len(silent),
+            "0",
+            not silent,
+            found=silent[:50],
+        ),
+        figure(
+            "config: answers with key or file, value and remedy, %",
+            share,
+            ">= 95",
+            share >= 95,
+            of=len(told),
+            not_so=ill[:50],
+        ),
+        figure(
+            "config: accepted, since they are right or make no difference",
+            len(rows) - len(told) - len(crashed),
+            "none",
+            True,
         ),
     ]
     sample = random.Random(seed).sample(told, min(SAMPLE, len(told)))
