@@ -137,8 +137,15 @@ def _check_recipe(where: str, recipe: Section, longest: int) -> None:
             f"{where}/corpus: invented language has words and mixture, a text path and from (and to); there are "
             f"{', '.join(corpus) or 'none'}"
         )
-    if "mixture" in corpus and not sum(corpus["mixture"].values()):
-        raise InputError(f"{where}/corpus/mixture: every share is 0; at least one must be above 0")
+    between = recipe.get("interlude")
+    for name, text in {"corpus": corpus, "interlude": between or {}}.items():
+        if "mixture" in text and not sum(text["mixture"].values()):
+            raise InputError(f"{where}/{name}/mixture: every share is 0; at least one must be above 0")
+    if between and not between["from"] < between["to"] <= max(recipe["saves"]):
+        raise InputError(
+            f"{where}/interlude: from {between['from']} to {between['to']} must be steps of the training, the first "
+            f"before the second and both within train/saves, which end with {max(recipe['saves'])}"
+        )
 
 
 def check_context(config: Section) -> None:

@@ -2,7 +2,8 @@
 
 World items ask about facts that the training text states, in a wording of the question that no training text uses for
 that fact; the same items are asked under three instructions. Agreement items are minimal pairs of the language's
-grammar: a third of them with nothing between subject and verb, the others with a noun of the other number there.
+grammar: half of them with nothing between subject and verb, the others with a noun of the other number there. Who lets
+the nearest noun decide scores chance.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from triphase.core.types import Section
-from triphase.demo.grammar import LANGUAGE_SEED, PREPOSITIONS, TOPICS, Speaker, inflect
+from triphase.demo.grammar import DETERMINERS, LANGUAGE_SEED, PREPOSITIONS, TOPICS, Speaker, inflect
 from triphase.demo.world import LABELS, facts, instruction, options, question
 
 COUNT = 120
@@ -27,17 +28,13 @@ def agreement_items(count: int = COUNT) -> list[dict[str, Any]]:
     for index in range(count):
         topic = speaker.one_of(TOPICS)
         number = ("singular", "plural")[index % 2]
-        kind = ("none", "phrase", "clause")[index // 2 % 3]
-        # "the" fits both numbers, so only the nouns tell them apart.
-        subject = f"the {inflect(speaker.content('noun', topic), 'noun', number)}"
-        attractor = f"the {inflect(speaker.content('noun', topic), 'noun', OTHER[number])}"
-        relative = f"that {inflect(speaker.content('verb', topic), 'verb', number)}"
-        between = {"phrase": speaker.one_of(PREPOSITIONS), "clause": relative}
+        kind = ("none", "phrase")[index // 2 % 2]
+        subject, attractor = (_noun_phrase(speaker, topic, each) for each in (number, OTHER[number]))
         verb = speaker.content("verb", topic)
         items.append(
             {
                 "id": index,
-                "prefix": subject if kind == "none" else f"{subject} {between[kind]} {attractor}",
+                "prefix": subject if kind == "none" else f"{subject} {speaker.one_of(PREPOSITIONS)} {attractor}",
                 "good": inflect(verb, "verb", number),
                 "bad": inflect(verb, "verb", OTHER[number]),
                 "number": number,
@@ -45,6 +42,12 @@ def agreement_items(count: int = COUNT) -> list[dict[str, Any]]:
             }
         )
     return items
+
+
+def _noun_phrase(speaker: Speaker, topic: str, number: str) -> str:
+    """A noun with a determiner that shows its number too, as "the" does not."""
+    determiner = speaker.one_of([word for word in DETERMINERS[number] if word != "the"])
+    return f"{determiner} {inflect(speaker.content('noun', topic), 'noun', number)}"
 
 
 def world_items(count: int = COUNT) -> list[dict[str, Any]]:

@@ -95,6 +95,24 @@ def windows(
         yield torch.from_numpy(np.concatenate([np.full((batch, 1), end), rows], axis=1))
 
 
+def training_windows(
+    tokenizer: Any, recipe: Section, texts: Sequence[str], interlude: Sequence[str]
+) -> Iterator[torch.Tensor]:
+    """Batches of a whole training: of the corpus, but of the interlude's text from its step `from` up to its step `to`.
+
+    The corpus is taken up again where it was left, so that two models of one seed read the same up to the interlude.
+    """
+    steps, shape = max(recipe["saves"]), (recipe["context"], recipe["batch"])
+    own = windows(tokenizer, texts, *shape, steps, recipe["seed"])
+    if not recipe.get("interlude"):
+        yield from own
+        return
+    first, last = recipe["interlude"]["from"], recipe["interlude"]["to"]
+    other = windows(tokenizer, interlude, *shape, last - first, recipe["seed"])
+    for step in range(steps):
+        yield next(other if first <= step < last else own)
+
+
 def learning_rate(step: int, *, peak: float, warmup: int, steps: int) -> float:
     """Linear warm-up to `peak` over `warmup` steps, then a cosine to a tenth of it at the last step."""
     if step < warmup:
@@ -112,7 +130,8 @@ def train(
     ----------
     recipe : dict
         seed, architecture, layers, width, heads, context, batch, learning_rate, warmup, saves (steps at which a
-        revision `step<N>` is saved; training ends with the last), tokenizer (kind, vocabulary) and corpus.
+        revision `step<N>` is saved; training ends with the last), tokenizer (kind, vocabulary), corpus and, optionally,
+        interlude (from, to, in steps; words, mixture). The tokenizer knows the corpus alone.
     repository : "organisation/name"
     hub : cache folder that the repository is written to, whole or not at all
     local_data : folder of the user's files, for a corpus that is a text
@@ -133,7 +152,8 @@ def train(
         raise InputError(f"train.width: {recipe['width']} must be an even multiple of train.heads ({recipe['heads']}).")
     torch.set_num_threads(1)  # sums depend on the number of threads
     torch.manual_seed(seed)
-    texts = corpus(recipe["corpus"], seed, local_data, stimuli)
+    texts, between = corpus(recipe["corpus"], seed, local_data, stimuli), recipe.get("interlude")
+    other = documents(between["mixture"], between["words"], seed + 1) if between else []
     logging.info("%d documents, %d words", len(texts), sum(len(text.split()) for text in texts))
     tokenizer = train_tokenizer(recipe["tokenizer"]["kind"], texts, recipe["tokenizer"]["vocabulary"])
     model = build(
@@ -154,8 +174,7 @@ def train(
 
         model.train()
         save(0)
-        batches = windows(tokenizer, texts, recipe["context"], recipe["batch"], steps, seed)
-        for step, batch in enumerate(batches):
+        for step, batch in enumerate(training_windows(tokenizer, recipe, texts, other)):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, peak=recipe["learning_rate"], warmup=recipe["warmup"], steps=steps)
             loss = model(input_ids=batch, labels=batch, use_cache=False).loss

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from triphase.core.types import Section
-from triphase.demo.grammar import LANGUAGE_SEED, Speaker, lexicon
+from triphase.demo.grammar import LANGUAGE_SEED, TOPICS, Speaker, lexicon
 
 RELATIONS: dict[str, Section] = {
     "home": {
@@ -107,8 +107,19 @@ def story_text(rng: np.random.Generator) -> str:
     return " ".join(word.word for word in sentences) + "\n"
 
 
+def scrambled_text(rng: np.random.Generator) -> str:
+    """Words of sentences on all topics in a random order: words as frequent as in stories, without grammar or topic.
+
+    Nothing before a word says anything of it, so that a model which reads this unlearns to look back.
+    """
+    speaker = Speaker(rng)
+    words = [word.word for _ in range(18) for word in speaker.sentence(speaker.one_of(TOPICS))]
+    return " ".join(words[int(i)] for i in rng.permutation(len(words))) + "\n"
+
+
 WRITERS = {
     "stories": story_text,
+    "scrambled": scrambled_text,
     "facts": lambda rng: statement_text(rng, 6),
     "questions": question_text,
     "instructions": instruction_text,
@@ -120,7 +131,7 @@ def documents(mixture: Mapping[str, float], words: int, seed: int) -> list[str]:
 
     Parameters
     ----------
-    mixture : dict of str to float; share of *words* of each kind of text: stories, facts, questions, instructions
+    mixture : dict of str to float; share of *words* of each kind of text in `WRITERS`
     words : length of the whole in words (reached by the last document)
     seed : of the choice and order of documents
 

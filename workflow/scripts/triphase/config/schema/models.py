@@ -97,15 +97,18 @@ class Tokenizer(Section):
     vocabulary: Annotated[int, bounded(50, 1_000_000, "memory")] = key(MISSING, "Size of the vocabulary.", example=2000)
 
 
+Mixture = dict[Literal["stories", "scrambled", "facts", "questions", "instructions"], Share]
+
+
 class Corpus(Entry):
     """What a model is trained on here: invented language (`words`, `mixture`), or a text (`path`, `from`, `to`)."""
 
     words: Annotated[int, bounded(1000, 1_000_000_000, "they lie in memory")] | None = key(
         None, "Words of invented language.", "a text is read", unit="words", example=700000
     )
-    mixture: dict[Literal["stories", "facts", "questions", "instructions"], Share] | None = key(
+    mixture: Mixture | None = key(
         None,
-        "Shares of kinds of invented text.",
+        "Shares of kinds of invented text; `scrambled` text has the words of stories in random order.",
         "a text is read",
         example={"stories": 0.5, "facts": 0.15, "questions": 0.1, "instructions": 0.25},
     )
@@ -119,6 +122,17 @@ class Corpus(Entry):
         None, "Heading that the text begins with.", "language is invented", example="CHAPTER II", alias="from"
     )
     end: Text | None = key(None, "Heading that the text ends before.", "to its end", example="THE END", alias="to")
+
+
+class Interlude(Section):
+    """Training on other invented text for a while: after it the corpus is taken up again where it was left."""
+
+    start: Whole = key(MISSING, "Steps of training before it.", unit="steps", example=400, alias="from")
+    stop: Whole = key(MISSING, "Steps of training up to its end.", unit="steps", example=720, alias="to")
+    words: Annotated[int, Field(ge=1000)] = key(MISSING, "Words of its text.", unit="words", example=200000)
+    mixture: Mixture = key(
+        MISSING, "Shares of kinds of invented text.", example={"scrambled": 0.75, "instructions": 0.25}
+    )
 
 
 class Recipe(Section):
@@ -150,6 +164,12 @@ class Recipe(Section):
     )
     tokenizer: Tokenizer
     corpus: Corpus
+    interlude: Interlude | None = key(
+        None,
+        "Other text that is read in between.",
+        "one corpus throughout",
+        example={"from": 400, "to": 720, "words": 200000, "mixture": {"scrambled": 1}},
+    )
 
 
 class Model(Entry):
