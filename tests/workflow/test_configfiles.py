@@ -54,7 +54,7 @@ def shown(tmp_path_factory):
 
 def test_without_a_file_the_embedded_study_runs(shown):
     config = shown(*CLUSTER)
-    assert config["study"] == "embedded" and config["activations"]["context"]["max"] == 64
+    assert config["study"] == "embedded" and config["activations"]["context"]["max"] == 48
     assert [model["name"] for model in config["models"]] == [model["name"] for model in EMBEDDED["models"]]
 
 

@@ -54,7 +54,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
 
 def test_embedded_plan(project):
     planned = project.planned()
-    assert planned == expected(2, 10, 3, 3, pairs=9 + 8) | {"simulate_dataset": 1}
+    assert planned == expected(2, 15, 2, 3, pairs=14) | {"simulate_dataset": 1}
 
 
 def test_every_job_has_a_log_and_a_record_of_its_own(project):
@@ -167,7 +167,7 @@ TASK_X = {"phases": {"headline": {"tasks": ["x"]}}}
         ({"modles": []}, "overlay.yaml, line 1: modles: no such key (here []); did you mean models?"),
         ({"models": []}, "models: [] must be a list of mappings (at least 1)"),
         ({"encoding": {"delays": "2"}}, 'encoding/delays: "2" must be a list of numbers >= 0'),
-        ({"states": {"mechanism": {"length": 40}}}, "do not fit models/neox/train/context, 80: at most 39"),
+        ({"states": {"mechanism": {"length": 40}}}, "do not fit models/steady/train/context, 64: at most 31"),
         (
             {"tasks": {"evaluations": [{"name": "x", "task": "no_such_task", "metric": "acc"}]}, **TASK_X},
             "no_such_task",

@@ -109,7 +109,7 @@ def broken(change):
         (lambda c: c["activations"].update(dtype="float8"), '"float8" must be one of float32, bfloat16, float16'),
         (
             lambda c: c["models"].append(c["models"][0]),
-            "^models: name 'neox' is used more than once; names must differ",
+            "^models: name 'steady' is used more than once; names must differ",
         ),
         (lambda c: c["models"][0].update(checkpoints={}), "{} must be one of log_spaced, tokens, st"),
         (lambda c: c["models"][0].update(checkpoints={"log_spaced": 4, "steps": [1]}), "steps, and only one$"),
@@ -118,8 +118,8 @@ def broken(change):
             lambda c: c["models"][0].update(layers={"relativ": [1]}),
             "layers/relativ: no such key .*did you mean relative",
         ),
-        (lambda c: c["models"][0].update(family="pythai"), "models/neox/family: 'pythai' is not in the registry"),
-        (lambda c: c["models"][0].pop("repository"), "models/neox: key 'repository' is missing"),
+        (lambda c: c["models"][0].update(family="pythai"), "models/steady/family: 'pythai' is not in the registry"),
+        (lambda c: c["models"][0].pop("repository"), "models/steady: key 'repository' is missing"),
         (lambda c: c.update(trust_remote_code=["org/name"]), "trust_remote_code: 'org/name' is no repository"),
         (lambda c: c.update(execution={"disk_gb": 0}), "execution/disk_gb: 0 must be a number > 0 or null"),
         (lambda c: c["models"][0]["checkpoints"].reverse(), r"does not come after step \d+"),
@@ -134,7 +134,8 @@ def test_a_mistake_is_named_with_its_value_and_what_would_be_right(change, messa
         resolve_config(broken(change), ROOT)
 
 
-NEOX = ("models", 0)
+STEADY = ("models", 0)
+SHIFTED = ("models", 1, "train")
 
 
 def at(config, path):
@@ -146,21 +147,24 @@ def at(config, path):
 @pytest.mark.parametrize(
     ("path", "values", "message"),
     [
-        ((*NEOX, "checkpoints", 1), {"revision": "step5"}, "step4/revision: 'step5' is not saved; .*train/saves: 0, 1"),
-        ((*NEOX, "checkpoints", 1), {"revision": "main"}, "step4/revision: 'main' is not saved; it must be step<N>"),
-        ((*NEOX, "checkpoints", 1), {"step": 5}, "step4/step: 5 is not the step of its revision 'step4'"),
-        (NEOX, {"layers": [1, 4]}, "neox/layers: 4 does not exist; .* to 3"),
-        ((*NEOX, "train"), {"width": 60}, "train/width: 60 must be a multiple of 2 x train/heads, 8"),
-        ((*NEOX, "train"), {"context": 65}, "context/max: 64 .*neox/train/context, 65 .*at most 63"),
-        (NEOX, {"tokens_per_step": 632}, "tokens_per_step: 632 must be .*8 x 80 = 640"),
-        (("models", 1), {"repository": "triphase/neox"}, "olmo/repository: 'triphase/neox' is that of 'neox' too"),
-        ((*NEOX, "train"), {"corpus": {}}, "train/corpus: .* and mixture, a text path and from .*; there are none"),
-        ((*NEOX, "train"), {"corpus": {"path": "a"}}, "corpus: .* there are path"),
-        ((*NEOX, "train", "corpus"), {"path": "a", "from": "b"}, "corpus: .* there are words, mixture, path, from"),
-        ((*NEOX, "train", "corpus"), {"mixture": dict.fromkeys(["stories", "facts", "questions", "instructions"], 0)},
+        ((*STEADY, "checkpoints", 1), {"revision": "step5"}, "step8/revision: 'step5' is not saved; .*train/saves: 0, 4"),
+        ((*STEADY, "checkpoints", 1), {"revision": "main"}, "step8/revision: 'main' is not saved; it must be step<N>"),
+        ((*STEADY, "checkpoints", 1), {"step": 5}, "step8/step: 5 is not the step of its revision 'step8'"),
+        (STEADY, {"layers": [1, 4]}, "steady/layers: 4 does not exist; .* to 3"),
+        ((*STEADY, "train"), {"width": 60}, "train/width: 60 must be a multiple of 2 x train/heads, 8"),
+        ((*STEADY, "train"), {"context": 49}, "context/max: 48 .*steady/train/context, 49 .*at most 47"),
+        (STEADY, {"tokens_per_step": 632}, "tokens_per_step: 632 must be .*8 x 64 = 512"),
+        (("models", 1), {"repository": "triphase/steady"}, "shifted/repository: 'triphase/steady' is that of 'steady' too"),
+        ((*STEADY, "train"), {"corpus": {}}, "train/corpus: .* and mixture, a text path and from .*; there are none"),
+        ((*STEADY, "train"), {"corpus": {"path": "a"}}, "corpus: .* there are path"),
+        ((*STEADY, "train", "corpus"), {"path": "a", "from": "b"}, "corpus: .* there are words, mixture, path, from"),
+        ((*STEADY, "train", "corpus"), {"mixture": dict.fromkeys(["stories", "facts", "questions", "instructions"], 0)},
          "mixture: every share is 0"),
-        ((*NEOX, "train"), {"warmup": 60.0}, "train/warmup: 60.0 must be an integer >= 0"),
-        (("activations", "context"), {"min": 65}, "context/min: 65 must be at most activations/context/max, 64"),
+        ((*SHIFTED, "interlude"), {"mixture": {"scrambled": 0}}, "shifted/train/interlude/mixture: every share is 0"),
+        ((*SHIFTED, "interlude"), {"to": 400}, "shifted/train/interlude: from 400 to 400 must be steps .* end with 1600"),
+        ((*SHIFTED, "interlude"), {"to": 1601}, "shifted/train/interlude: from 400 to 1601 must be steps .* with 1600"),
+        ((*STEADY, "train"), {"warmup": 60.0}, "train/warmup: 60.0 must be an integer >= 0"),
+        (("activations", "context"), {"min": 49}, "context/min: 49 must be at most activations/context/max, 48"),
         (("encoding",), {"delays": [2, 2.5]}, r"encoding/delays: \[2, 2.5\] s are \[1, 1\] scans at TR 2.0"),
         (("encoding",), {"delays": [-2, 2]}, "encoding/delays/0: -2 must be a number >= 0"),
         (("encoding",), {"delays": [float("nan")]}, "encoding/delays/0: NaN must be a number >= 0"),
@@ -253,8 +257,8 @@ def test_the_floor_is_the_studys_own_else_the_familys_else_step_0():
     config = copy.deepcopy(EMBEDDED)
     model = {"family": "pythia", "size": "14m", "layers": [3], "checkpoints": {"log_spaced": 3}}
     config["models"] += [model | {"name": "p"}, model | {"name": "o", "family": "olmo2-1b", "size": "1b"}]
-    floors = {name: floor for name, floor in floors_of(config).items() if name in ("neox", "p", "o")}
-    assert floors == {"neox": 0, "p": 256 * 2097152, "o": 0}
+    floors = {name: floor for name, floor in floors_of(config).items() if name in ("steady", "p", "o")}
+    assert floors == {"steady": 0, "p": 256 * 2097152, "o": 0}
     config["phases"]["floor_tokens"] = 7
     assert set(floors_of(config).values()) == {7}
 
