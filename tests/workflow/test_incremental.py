@@ -65,7 +65,7 @@ def test_nothing_changed(made_study):
 @pytest.mark.parametrize(
     ("overlay", "expected"),
     [
-        (series_with(850), JOINS | dict.fromkeys(OWN, 1) | {
+        (series_with(96), JOINS | dict.fromkeys(OWN, 1) | {
             "fit_encoding": LAYERS, "compare_checkpoints": 1, "compare_alignment": 1, "join_changes": 1,
         } | GATE),
         (model_with(layers=[1, 2, 3]), JOINS | {

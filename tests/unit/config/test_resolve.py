@@ -147,9 +147,9 @@ def at(config, path):
 @pytest.mark.parametrize(
     ("path", "values", "message"),
     [
-        ((*STEADY, "checkpoints", 1), {"revision": "step5"}, "step8/revision: 'step5' is not saved; .*train/saves: 0, 4"),
-        ((*STEADY, "checkpoints", 1), {"revision": "main"}, "step8/revision: 'main' is not saved; it must be step<N>"),
-        ((*STEADY, "checkpoints", 1), {"step": 5}, "step8/step: 5 is not the step of its revision 'step8'"),
+        ((*STEADY, "checkpoints", 1), {"revision": "step5"}, "step32/revision: 'step5' is not saved; .*train/saves: 0, 8"),
+        ((*STEADY, "checkpoints", 1), {"revision": "main"}, "step32/revision: 'main' is not saved; it must be step<N>"),
+        ((*STEADY, "checkpoints", 1), {"step": 5}, "step32/step: 5 is not the step of its revision 'step32'"),
         (STEADY, {"layers": [1, 4]}, "steady/layers: 4 does not exist; .* to 3"),
         ((*STEADY, "train"), {"width": 60}, "train/width: 60 must be a multiple of 2 x train/heads, 8"),
         ((*STEADY, "train"), {"context": 49}, "context/max: 48 .*steady/train/context, 49 .*at most 47"),
@@ -161,8 +161,8 @@ def at(config, path):
         ((*STEADY, "train", "corpus"), {"mixture": dict.fromkeys(["stories", "facts", "questions", "instructions"], 0)},
          "mixture: every share is 0"),
         ((*SHIFTED, "interlude"), {"mixture": {"scrambled": 0}}, "shifted/train/interlude/mixture: every share is 0"),
-        ((*SHIFTED, "interlude"), {"to": 400}, "shifted/train/interlude: from 400 to 400 must be steps .* end with 1600"),
-        ((*SHIFTED, "interlude"), {"to": 1601}, "shifted/train/interlude: from 400 to 1601 must be steps .* with 1600"),
+        ((*SHIFTED, "interlude"), {"to": 400}, "shifted/train/interlude: from 400 to 400 must be steps .* with 1200"),
+        ((*SHIFTED, "interlude"), {"to": 1201}, "shifted/train/interlude: from 400 to 1201 must be steps"),
         ((*STEADY, "train"), {"warmup": 60.0}, "train/warmup: 60.0 must be an integer >= 0"),
         (("activations", "context"), {"min": 49}, "context/min: 49 must be at most activations/context/max, 48"),
         (("encoding",), {"delays": [2, 2.5]}, r"encoding/delays: \[2, 2.5\] s are \[1, 1\] scans at TR 2.0"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from triphase.core.types import Section
-from triphase.demo.grammar import LANGUAGE_SEED, TOPICS, Speaker, lexicon
+from triphase.demo.grammar import LANGUAGE_SEED, Speaker, lexicon
 
 RELATIONS: dict[str, Section] = {
     "home": {
@@ -108,12 +108,12 @@ def story_text(rng: np.random.Generator) -> str:
 
 
 def scrambled_text(rng: np.random.Generator) -> str:
-    """Words of sentences on all topics in a random order: words as frequent as in stories, without grammar or topic.
+    """Three short stories with all their words in random order: as frequent as in stories, without grammar.
 
-    Nothing before a word says anything of it, so that a model which reads this unlearns to look back.
+    Nothing right before a word says much of it, so that a model which reads this unlearns to look back.
     """
     speaker = Speaker(rng)
-    words = [word.word for _ in range(18) for word in speaker.sentence(speaker.one_of(TOPICS))]
+    words = [word.word for _ in range(3) for word in speaker.story(6)]
     return " ".join(words[int(i)] for i in rng.permutation(len(words))) + "\n"
 
 
