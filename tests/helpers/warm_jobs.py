@@ -1,8 +1,7 @@
 """Snakemake whose jobs are forks of one process that has imported the libraries: nearly all of a small job is that.
 
-`python warm_jobs.py <arguments of snakemake>` in a project's folder runs the same workflow, with the same rules, scripts,
-inputs and params, and with the same results as `snakemake` does. Only how a script's process comes to be differs, so
-that environments (`--use-conda`) are not entered. Benchmarks use it for what they repeat often.
+`python warm_jobs.py <arguments of snakemake>` in a project's folder runs the same workflow, with the same rules,
+scripts, inputs and params as `snakemake` does. Only how a script's process comes to be differs, so that environments (`--use-conda`) are not entered. Benchmarks use it for what they repeat often.
 """
 
 import multiprocessing
@@ -15,10 +14,10 @@ from snakemake.benchmark import benchmarked
 
 FORKS = multiprocessing.get_context("forkserver")
 LIBRARIES = [
-    "torch", "transformers", "transformers.models.gpt_neox.modeling_gpt_neox", "transformers.models.olmo2.modeling_olmo2",
-    "himalaya.ridge", "himalaya.kernel_ridge", "lm_eval", "lm_eval.models.huggingface", "datasets", "zarr", "xarray", "pandas",
-    "pyarrow.parquet", "scipy.stats", "scipy.linalg", "nibabel", "nilearn.signal", "nilearn.masking", "datalad.api",
-    "matplotlib.pyplot", "snakemake.iocontainers", "snakemake.logging",
+    "torch", "transformers", "transformers.models.gpt_neox.modeling_gpt_neox", "himalaya.ridge", "himalaya.kernel_ridge",
+    "lm_eval", "lm_eval.models.huggingface", "datasets", "zarr", "xarray", "pandas", "pyarrow.parquet", "scipy.stats",
+    "scipy.linalg", "nibabel", "nilearn.signal", "nilearn.masking", "datalad.api", "matplotlib.pyplot",
+    "snakemake.iocontainers", "snakemake.logging",
 ]  # fmt: skip
 
 
