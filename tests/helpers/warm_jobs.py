@@ -1,7 +1,8 @@
-"""Snakemake whose jobs are forks of one process that has imported the libraries: nearly all of a small job is that.
+"""Snakemake whose jobs are forks of one process that has imported the libraries: most of a small job is that.
 
 `python warm_jobs.py <arguments of snakemake>` in a project's folder runs the same workflow, with the same rules,
-scripts, inputs and params as `snakemake` does. Only how a script's process comes to be differs, so that environments (`--use-conda`) are not entered. Benchmarks use it for what they repeat often.
+scripts, inputs and params as `snakemake` does. Only how a script's process comes to be differs, so that environments
+(`--use-conda`) are not entered. It is for runs that are repeated often.
 """
 
 import multiprocessing
@@ -14,9 +15,9 @@ from snakemake.benchmark import benchmarked
 
 FORKS = multiprocessing.get_context("forkserver")
 LIBRARIES = [
-    "torch", "transformers", "transformers.models.gpt_neox.modeling_gpt_neox", "himalaya.ridge", "himalaya.kernel_ridge",
-    "lm_eval", "lm_eval.models.huggingface", "datasets", "zarr", "xarray", "pandas", "pyarrow.parquet", "scipy.stats",
-    "scipy.linalg", "nibabel", "nilearn.signal", "nilearn.masking", "datalad.api", "matplotlib.pyplot",
+    "torch", "transformers", "transformers.models.gpt_neox.modeling_gpt_neox", "himalaya.ridge",
+    "himalaya.kernel_ridge", "lm_eval", "lm_eval.models.huggingface", "datasets", "zarr", "xarray", "pandas", "pyarrow.parquet",
+    "scipy.stats", "scipy.linalg", "nibabel", "nilearn.signal", "nilearn.masking", "datalad.api", "matplotlib.pyplot",
     "snakemake.iocontainers", "snakemake.logging",
 ]  # fmt: skip
 
