@@ -16,7 +16,8 @@ from snakemake.benchmark import benchmarked
 FORKS = multiprocessing.get_context("forkserver")
 LIBRARIES = [
     "torch", "transformers", "transformers.models.gpt_neox.modeling_gpt_neox", "himalaya.ridge",
-    "himalaya.kernel_ridge", "lm_eval", "lm_eval.models.huggingface", "datasets", "zarr", "xarray", "pandas", "pyarrow.parquet",
+    "himalaya.kernel_ridge", "lm_eval", "lm_eval.models.huggingface", "datasets", "zarr", "xarray", "pandas",
+    "pyarrow.parquet",
     "scipy.stats", "scipy.linalg", "nibabel", "nilearn.signal", "nilearn.masking", "datalad.api", "matplotlib.pyplot",
     "snakemake.iocontainers", "snakemake.logging",
 ]  # fmt: skip
