@@ -60,12 +60,22 @@ def of_talkers(files):
     }
 
 
+def of_podcast(files):
+    return {
+        "response": [f for f in files if f.endswith("_desc-highgamma_ieeg.fif")],
+        "electrodes": [f for f in files if f.endswith("_space-MNI152NLin2009aSym_electrodes.tsv")],
+        "words": ["stimuli/podcast_transcript.csv"],
+        "audio": ["stimuli/podcast.wav"],
+    }
+
+
 STUDIES = {
     "ds003643-en": ({}, of_little_prince("en")),
     "ds003643-zh": ({}, of_little_prince("zh")),
     "ds003643-fr": ({}, of_little_prince("fr")),
     "ds002345": ({"source": "raw", "runs": ["tunnel"]}, of_narratives),
     "ds005345": ({}, of_talkers),
+    "ds005574": ({}, of_podcast),
 }
 
 
