@@ -58,7 +58,7 @@ NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 def replacing(path: AnyPath) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it to `path` when the block ends well, remove it when it does not.
 
-    What processes that were killed left beside `path` is removed too.
+    Leftovers of killed processes beside `path` are removed too.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _held(temporary: Path, pattern: str) -> Iterator[None]:
 
 
 def _remove_abandoned(paths: set[Path]) -> None:
-    """Remove temporary files that nobody holds; one that cannot be (another user's, or gone) hinders no write."""
+    """Remove temporary files that no process holds; one that cannot be removed (another user's, or gone) stays."""
     for path in paths:
         with suppress(OSError, InputError), Lock(path, mode=None, signed=False) as theirs:
             if theirs.acquire(wait=False) and time.time() - path.stat().st_mtime > ABANDONED:
@@ -185,7 +185,7 @@ def read_table(path: AnyPath, models: list[str | None] | None = None) -> pd.Data
     Parameters
     ----------
     models : list of str, optional
-        Only rows of these (None among them: of no model), which spares the memory of all others.
+        Read only rows of these (None among them: rows of no model); the others take no memory.
 
     Raises
     ------
@@ -273,7 +273,7 @@ class ArraySpec:
 
 @contextmanager
 def stream_arrays(path: AnyPath, spec: ArraySpec) -> Iterator[ArrayStream]:
-    """Write a `.zarr.zip` whose one large array comes in rows and never lies in memory as a whole.
+    """Write a `.zarr.zip` whose large array arrives in rows and is never in memory as a whole.
 
     Yields
     ------
@@ -379,7 +379,7 @@ def read_arrays(path: AnyPath) -> xr.Dataset:
 
 
 def read_variables(path: AnyPath, *names: str) -> list[np.ndarray]:
-    """Some variables of a `.zarr.zip` as numpy arrays: what is read of many files is read faster without xarray."""
+    """Some variables of a `.zarr.zip` as numpy arrays, without xarray: faster where many files are read."""
     import zarr
 
     from triphase.core.zipstore import MappedZip

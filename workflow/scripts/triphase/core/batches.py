@@ -1,4 +1,4 @@
-"""Long rows of voxels, or of anything else, a few at a time."""
+"""Many voxels, or anything else, a few at a time."""
 
 import numpy as np
 
@@ -9,5 +9,5 @@ def slices(total: int, size: int) -> list[slice]:
 
 
 def start_of_sum() -> np.ndarray:
-    """Zero that a sum of arrays starts at and that leaves their dtype: one of float64 would widen float32."""
+    """The zero that a sum of arrays starts at, which keeps their dtype: a float64 zero would widen float32."""
     return np.zeros((), np.float32)

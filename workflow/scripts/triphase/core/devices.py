@@ -109,7 +109,7 @@ def device_memory() -> float | None:
 def _take(count: int, candidates: list[str], folder: Path) -> dict[str, Lock] | None:
     """Held locks of as many devices, by device; None, and nothing held, where fewer are free."""
     held = {}
-    # One at a time may choose: two jobs that each held half of what they need would wait for ever.
+    # One at a time may choose: two jobs that each held half of what they need would wait forever.
     with locked(folder / "choosing"):
         for device in candidates:
             lock = Lock(_lock_path(folder, device))

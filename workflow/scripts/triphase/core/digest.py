@@ -1,6 +1,6 @@
 """A content digest of a script's own library code, so that editing a module reruns its users and no others.
 
-What is read of a file follows from its text, and is kept between Snakemake's starts: to parse the library takes longer
+What is read of a file follows from its text, and is kept between Snakemake's starts: parsing the library takes longer
 than the rest of a start.
 """
 

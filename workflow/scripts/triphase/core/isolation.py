@@ -27,7 +27,7 @@ def interrupt(*_: Any) -> NoReturn:
 
 
 def leave_snakemake_behind() -> None:
-    """Take from a script's search path what Snakemake put there from the environment that it runs in itself.
+    """Remove from a script's search path what Snakemake put there from its own environment.
 
     Snakemake appends all of its own path, so that a script can unpickle what it is given. What a rule's environment
     lacks would silently come from there, in whatever version. Where a script runs in Snakemake's own environment,
