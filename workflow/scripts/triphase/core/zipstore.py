@@ -72,7 +72,7 @@ class MappedZip(ZipStore):
         elsewhere: dict[str, Any] = {}
         zarr.create_array(MemoryStore(elsewhere), name=name, **description)
         self._set(f"{name}/zarr.json", elsewhere[f"{name}/zarr.json"])
-        # A chunk of zeros is written as well, since looking for zeros costs more. `open_array` takes this setting and ignores it.
+        # A chunk of zeros is written as well: to find out costs more. `open_array` takes this setting and ignores it.
         return zarr.open_array(self, path=name, mode="r+").with_config({"write_empty_chunks": True})
 
     def _get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
