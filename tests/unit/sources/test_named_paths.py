@@ -91,3 +91,8 @@ def test_a_relative_path_counts_from_the_working_directory_then_from_the_project
     assert placed("resources/tasks") == ROOT / "resources/tasks" and str(placed("gone")) == "gone"
     (tmp_path / "resources/tasks").mkdir(parents=True)
     assert str(placed("resources/tasks")) == "resources/tasks"
+
+
+def test_a_config_that_holds_itself_is_told():
+    with pytest.raises(InputError, match="a value holds itself"):
+        Study.load(yaml.safe_load("a: &x [*x]"), str(ROOT), Sources())
