@@ -3,6 +3,7 @@ import pytest
 
 from triphase.states.geometry import (
     anisotropy,
+    curvature,
     effective_rank,
     participation_ratio,
     spectral_decay,
@@ -94,3 +95,24 @@ class TestAnisotropy:
         points = np.random.default_rng(5).normal(size=(100, 3)) + 1
         assert anisotropy(np.r_[points, np.zeros((30, 3))]) == pytest.approx(anisotropy(points))
         assert np.isnan(anisotropy(np.zeros((50, 3)))[0])
+
+
+def test_curvature_is_the_angle_of_a_path_that_is_known():
+    texts = np.zeros(200, int)
+    line = np.outer(np.arange(200.0), [1.0, 2.0, -1.0])
+    assert curvature(line, texts)[0] == pytest.approx(0, abs=1e-6)
+    turns = 2 * np.pi * np.arange(200) / 12  # a regular polygon with twelve corners
+    value, error, n = curvature(np.column_stack([np.cos(turns), np.sin(turns)]), texts)
+    assert value == pytest.approx(2 * np.pi / 12) and error == pytest.approx(0, abs=1e-9) and n == 198
+    disordered = np.random.default_rng(0).normal(size=(2000, 400))
+    assert curvature(disordered, np.zeros(2000))[0] == pytest.approx(2 * np.pi / 3, abs=0.01)
+
+
+def test_no_angle_spans_two_texts_or_a_word_that_stands_still():
+    texts = np.repeat([0, 1], 50)
+    states = np.outer(np.r_[np.arange(50.0), 1000 - np.arange(50.0)], [1.0, 1.0])
+    value, _, n = curvature(states, texts)
+    assert value == pytest.approx(0, abs=1e-6) and n == 96
+    states[10] = states[9]
+    assert curvature(states, texts)[2] == 94
+    assert np.isnan(curvature(np.ones((30, 4)), np.zeros(30))[0])

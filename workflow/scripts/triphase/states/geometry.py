@@ -1,4 +1,4 @@
-"""Shape of a cloud of activations: how many directions it fills, how its variance decays, how narrow a cone it is."""
+"""Shape of a cloud of activations: directions that it fills, decay of variance, width of its cone, turns of its path."""
 
 import numpy as np
 
@@ -96,3 +96,36 @@ def anisotropy(points: np.ndarray) -> tuple[float, float]:
 def _mean_cosine(total, n):
     """Of all pairs of n unit vectors, from their sum."""
     return ((total**2).sum(axis=-1) - n) / (n * (n - 1))
+
+
+def curvature(states: np.ndarray, texts: np.ndarray) -> tuple[float, float, int]:
+    """Mean angle by which the path from word to word turns (Hénaff et al. 2019; Hosseini and Fedorenko 2023), in radians.
+
+    A straight line is 0; points without order in many dimensions turn by 2/3 pi on average. A word whose vector is that
+    of the one before has no direction, and its angles are left out.
+
+    Parameters
+    ----------
+    states : array (words, features), in the order of the text
+    texts : array (words,)
+        Which text a word is of; no angle spans two.
+
+    Returns
+    -------
+    value : float, NaN without an angle
+    se : float
+        Jackknife over 20 blocks of consecutive angles; NaN where there are fewer than 40.
+    n : int
+        Angles.
+    """
+    steps = np.diff(np.asarray(states, dtype=np.float64), axis=0)
+    lengths, texts = np.linalg.norm(steps, axis=1), np.asarray(texts)
+    one_text = (texts[2:] == texts[1:-1]) & (texts[1:-1] == texts[:-2])
+    kept = one_text & (lengths[:-1] > 0) & (lengths[1:] > 0)
+    products = (steps[:-1][kept] * steps[1:][kept]).sum(axis=1)
+    angles = np.arccos(np.clip(products / (lengths[:-1][kept] * lengths[1:][kept]), -1, 1))
+    if len(angles) < 2 * BLOCKS:
+        return (float(angles.mean()) if len(angles) else np.nan), np.nan, len(angles)
+    blocks = np.array_split(angles, BLOCKS)
+    sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
+    return float(angles.mean()), jackknife((angles.sum() - sums) / (len(angles) - sizes)), len(angles)

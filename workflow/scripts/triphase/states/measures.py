@@ -94,6 +94,12 @@ def anisotropy(states: np.ndarray, layer: Layer) -> Result:
 
 
 @measure_of_states
+def curvature(states: np.ndarray, layer: Layer) -> Result:
+    """Mean angle between the steps from word to word."""
+    return geometry.curvature(states, layer.words["stimulus"].to_numpy())
+
+
+@measure_of_states
 def probe(states: np.ndarray, layer: Layer) -> Result:
     """Balanced accuracy, sentences held out."""
     return _probed(layer, "sentences")

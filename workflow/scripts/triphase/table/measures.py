@@ -6,6 +6,7 @@ The reference, `docs/reference/measures.md`, is made from this table by `make re
 """
 
 from collections.abc import Callable
+from math import pi
 from typing import Any
 
 from triphase.core.measures import ITEMS, MEASURES, STATES, Measure
@@ -107,6 +108,10 @@ inside("spectral_decay", "spectral decay", "exponent", (None, None))(
 )
 inside("anisotropy", "anisotropy", "cosine", (-1, 1))(
     "Mean cosine of two different words' vectors, not centred (Ethayarajh 2019); about 0 to 1."
+)
+inside("curvature", "curvature", "radians", (0, pi))(
+    "Mean angle between the steps from word to word (Hénaff et al. 2019; Hosseini and Fedorenko 2023): 0 for a "
+    "straight path, 2/3 π for words without order."
 )
 inside("cka", "similarity", "linear CKA", (None, 1), panel="Similarity to the first checkpoint (grey: itself)")(
     "Debiased linear CKA with the same layer of another checkpoint, on `states/words` words; 0 in expectation "
