@@ -1,4 +1,4 @@
-"""Shape of a cloud of activations: directions that it fills, decay of variance, width of its cone, turns of its path."""
+"""Shape of a cloud of activations: directions it fills, decay of variance, width of its cone, turns of its path."""
 
 import numpy as np
 
@@ -99,7 +99,7 @@ def _mean_cosine(total, n):
 
 
 def curvature(states: np.ndarray, texts: np.ndarray) -> tuple[float, float, int]:
-    """Mean angle by which the path from word to word turns (Hénaff et al. 2019; Hosseini and Fedorenko 2023), in radians.
+    """Mean angle (radians) by which the words' path turns (Hénaff et al. 2019; Hosseini and Fedorenko 2023).
 
     A straight line is 0; points without order in many dimensions turn by 2/3 pi on average. A word whose vector is that
     of the one before has no direction, and its angles are left out.
