@@ -51,10 +51,10 @@ def code_figures():
         none("code: modules in circles of imports", in_circles(imports())),
         none("code: imports against the order", upwards),
         none("code: formatting skipped but for matrices of numbers, library", skipped(LIBRARY + SCRIPTS)),
-        at_most("code: lines, library", lines(LIBRARY + SCRIPTS), 25900),
-        at_most("code: lines, tests", lines(TESTS), 21300),
-        at_most("code: lines, rules", n_lines, 900, snakefile=lines([ROOT / "Snakefile"])),
-        figure("code: rules", n_rules, "none", True),
+        total("code: lines, library", lines(LIBRARY + SCRIPTS)),
+        total("code: lines, tests", lines(TESTS)),
+        total("code: lines, rules", n_lines, snakefile=lines([ROOT / "Snakefile"])),
+        total("code: rules", n_rules),
         at_most("code: lines per rule", round(n_lines / n_rules, 1), 21),
     ]
 
@@ -75,7 +75,7 @@ def config_figure():
     from triphase.config.schema import Study
 
     schema = Study.model_json_schema()
-    return at_most("code: leaves of the config", leaves(schema, schema.get("$defs", {})), 120)
+    return total("code: leaves of the config", leaves(schema, schema.get("$defs", {})))
 
 
 def leaves(schema, sections):
@@ -131,6 +131,11 @@ def none(name, found):
 def at_most(name, value, goal, **details):
     """A figure with an upper limit."""
     return figure(name, value, f"<= {goal}", value <= goal, **details)
+
+
+def total(name, value, **details):
+    """A figure that grows with what the project can do, and so has no limit."""
+    return figure(name, value, "none", True, **details)
 
 
 def skipped(paths):
