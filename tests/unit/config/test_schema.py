@@ -66,7 +66,9 @@ def test_nothing_of_the_demo_is_a_default():
         assert value != empty.get(path, "not there"), f"{path}: {value} is the default, and need not be said"
     texts = {text for _, value in said for text in (value if isinstance(value, list) else [value]) if type(text) is str}
     left = texts & {text for value in empty.values() for text in (value if isinstance(value, list) else [value])}
-    assert left <= {"word_rate", "word_length", "position", "float32"}, left
+    # Choices of a list that the study shortens or lengthens.
+    shared = {"word_rate", "word_length", "position", "zscore", "center", "first"}
+    assert left <= {*shared, "float32"}, left
 
 
 def test_the_least_overlay_is_a_study_without_a_value_of_the_demo():
