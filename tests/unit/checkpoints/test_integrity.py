@@ -168,7 +168,10 @@ def test_only_files_and_weights_are_asked():
 
 
 def test_a_missing_revision_stands_in_the_table_and_the_figure(runs):
-    entries = [*runs[0].entries(), {"name": "late", "step": 10**6, "revision": "late-r", "missing": "the nearest is r"}]
+    entries = [
+        *runs[0].entries(),
+        {"name": "late", "step": 10**6, "revision": "late-r", "missing": "no revision late-r; the nearest is r"},
+    ]
     table = check_series("m", entries, runs[0].published(), runs[0].schedule, runs[0].initialisation)
     assert faulty(table) == [("m", "late", ["revision present"], "there is no revision late-r; the nearest is r")]
     assert set(table[table["checkpoint"] == "late"]["verdict"]) == {"fault", "not checked"}

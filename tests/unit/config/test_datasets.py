@@ -175,7 +175,7 @@ EMBEDDED, TRANSCRIPT, SOURCE = ("datasets", 0), ("datasets", 0, "transcripts", 0
         (SOURCE, {"path": "{run}.npy"}, "voxels/path: '{run}.npy' must end in .nii or .nii.gz to be read as 'nifti'"),
         (SOURCE, {"reader": "hdf5"}, "voxels/key: the key is missing; it must be text"),
         (SOURCE, {"rois": None}, "voxels/regions: the source has no label image"),
-        ((*EMBEDDED, "subjects", 0), {"runs": ["run-9"]}, "subjects/sub-01/runs: 'run-9' is not a run; there are"),
+        ((*EMBEDDED, "subjects", 0), {"runs": ["run-99"]}, "subjects/sub-01/runs: 'run-99' is not a run; there are"),
         ((*EMBEDDED, "subjects", 1), {"name": "sub-01"}, "embedded/subjects: name 'sub-01' is used more than once"),
     ],
 )  # fmt: skip

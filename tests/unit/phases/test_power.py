@@ -36,7 +36,8 @@ def test_large_falls_are_found_more_often_than_small_ones(quiet):
     assert list(fall.index) == list(FALLS)
     assert fall[0.75] >= 0.95
     assert fall[0.1] <= fall[0.3] + 0.1 <= fall[0.75] + 0.2
-    assert (found["n_simulations"] == QUICK.simulations).sum() == found["power"].notna().sum()
+    # Simulation stops early where more of it could not change what is said.
+    assert ((found["n_simulations"] > 0) == found["power"].notna()).all()
 
 
 def test_noise_takes_power(quiet):

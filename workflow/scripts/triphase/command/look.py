@@ -90,17 +90,19 @@ def look_at(folder: Path, registry: Path) -> Findings:
 def _brain(entry: Section, folder: Path) -> Brain | None:
     for source in entry["sources"]:
         try:
-            names = find_names(source, folder)
+            names = find_names(source, folder, entry.get("bids")).runs
         except InputError:
             continue
-        return Brain(source["name"], source["space"], names, _tr(source, folder))
+        return Brain(
+            source["name"], source["space"], {name: list(runs) for name, runs in names.items()}, _tr(source, folder)
+        )
     return None
 
 
 def _tr(source: Section, folder: Path) -> float | None:
     """Repetition time as the first image's JSON or header says it; None for arrays, which do not."""
-    first = next(folder.glob(re.sub(r"\{\w+\}", "*", source["path"])), None)
-    if first is None or source["reader"] != "nifti":
+    first = next(folder.rglob("*_bold.nii.gz"), None) if source["reader"] == "nifti" else None
+    if first is None:
         return None
     beside = first.with_name(f"{first.name.split('.')[0]}.json")
     if beside.is_file():

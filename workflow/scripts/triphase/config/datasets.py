@@ -221,6 +221,8 @@ def _subjects_and_runs(
     what = f"has no responses of source {source['name']!r}; those who have"
     require_known("dataset/subjects", chosen, served, what)
     there = [run["name"] for run in runs]
+    for subject in entry["subjects"] or []:
+        require_known(f"subjects/{subject['name']}/runs", subject.get("runs", []), there, "is not a run; there are")
     subjects = [_with_called(subject, there) for subject in subjects if subject["name"] in chosen]
     heard = {s["name"]: [name for name in there if name in s.get("runs", there)] for s in subjects}
     wanted = there if selection["runs"] is None else selection["runs"]
