@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 
 # Names on PyPI of conda packages that are called otherwise there.
-PYPI = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+PYPI = {"pytorch": "torch", "matplotlib-base": "matplotlib", "mne-base": "mne"}
 # What an environment has besides Python packages.
 OTHER = {"python", "pip"}
 

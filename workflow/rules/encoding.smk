@@ -51,7 +51,7 @@ rule compare_alignment:
         changes=f"{CHANGE}.zarr.zip",
         table=f"{CHANGE}.parquet",
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/encoding.yaml"
     params:
         settings=settings("compare_alignment", roles=roles),
     script:
@@ -65,7 +65,7 @@ rule join_changes:
     output:
         changes=f"{OUT}/changes.parquet",
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/encoding.yaml"
     params:
         settings=settings("join_changes", series=SERIES, pairs=PAIRS),
     script:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,12 @@ def dimensions(config: Mapping[str, Any]) -> Dimensions:
 
 def _by_class(config, inner):
     """Depth, width and vocabulary as transformers has them, or by the names that configs of others use."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
+    # By its name: who plans a study needs this module, and no transformers.
+    classes = import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING
     kind = config.get("model_type")
-    if kind in CONFIG_MAPPING:
+    if kind in classes:
         try:
-            own = CONFIG_MAPPING[kind].from_dict(dict(config)).get_text_config()
+            own = classes[kind].from_dict(dict(config)).get_text_config()
         except Exception as error:  # each class checks in its own way
             reason = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
             raise InputError(f"config.json is not one of a {kind!r} model ({reason})") from None

@@ -16,12 +16,10 @@ from triphase.responses.regions import region_means, voxel_batches
 from triphase.responses.run_timing import Expected, check_runs, misfits
 from triphase.responses.subject import load_responses
 from triphase.responses.targets import region_masks
-from triphase.responses.timing import LAGS, check_timing, judge
+from triphase.responses.timing import LAGS, LONG_SILENCE, check_timing, judge
 
 # Of runs or subjects that a remark names.
 MOST_NAMES = 8
-# s after the last word from which on a remark is made; [ours].
-LONG_SILENCE = 30.0
 
 
 def describe_subject(path: str | Path, manifest: Section) -> dict[str, Any]:

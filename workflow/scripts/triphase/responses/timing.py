@@ -17,6 +17,8 @@ LAGS = np.arange(-20.0, 20.01, 0.5)
 STEP = 0.1  # s, of the time axis on which the haemodynamic response is convolved
 FEWEST_SCANS = 30
 DRAWS = 500
+# s after the last word from which on a remark is made; [ours].
+LONG_SILENCE = 30.0
 SIGNIFICANT_P = 0.05
 # Shifts shorter than this could be undone by one of the lags.
 SHORTEST_SHIFT = 30.0

@@ -7,8 +7,7 @@ from triphase.report.gap import LEAST_SUBJECTS, scores
 from triphase.report.numbers import UNKNOWN
 from triphase.report.pages.blocks import Block, Heading, Items, Picture, Table, Text
 from triphase.responses.ceiling import GROUP
-from triphase.responses.description import LONG_SILENCE
-from triphase.responses.timing import SIGNIFICANT_P
+from triphase.responses.timing import LONG_SILENCE, SIGNIFICANT_P
 from triphase.stats.intervals import mean_half_width
 
 
