@@ -225,14 +225,16 @@ def main():
     wrong, words, kinds = words_to_tokens()
     figures = [
         figure(
-            f"architectures whose states ({STATES:g}) and surprisal ({BITS:g} bits) equal the plain loop",
+            f"models: architectures whose states ({STATES:g}) and surprisal ({BITS:g} bits) equal the plain loop",
             f"{len(good)} of {len(rows)}; {len(refused)} refused with the reason ({', '.join(refused)})",
             "50, the rest refused", len(good) >= 50 and len(good) + len(refused) == len(rows),
         ),
-        figure("largest difference of states", f"{max(rows[k]['states'] for k in good):.1e}", "1e-5", True),
-        figure("largest difference of surprisal, bits", f"{max(rows[k]['bits'] for k in good):.1e}", "1e-4", True),
+        figure("models: largest difference of states", f"{max(rows[k]['states'] for k in good):.1e}", "1e-5", True),
         figure(
-            "words whose tokens differ from the definition of offsets",
+            "models: largest difference of surprisal, bits", f"{max(rows[k]['bits'] for k in good):.1e}", "1e-4", True
+        ),
+        figure(
+            "models: words whose tokens differ from the definition of offsets",
             f"{wrong} of {words} ({len(tokenizer_kinds.TEXTS)} texts, {len(kinds)} tokenizers: {', '.join(kinds)})",
             "0, 27 texts, 8 kinds", not wrong and len(kinds) >= 8,
         ),

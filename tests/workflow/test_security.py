@@ -67,7 +67,7 @@ NAMES = {
 @pytest.mark.parametrize("what", NAMES)
 def test_a_hostile_name_is_refused(what):
     for name in HOSTILE:
-        config = copy.deepcopy(CONFIG)
+        config = json.loads(json.dumps(CONFIG))  # models that share a grid in the file have one each
         NAMES[what](config, name)
         with pytest.raises(InputError) as refused:
             resolve_config(config, ROOT)
@@ -131,7 +131,7 @@ def test_weights_with_code_are_refused_and_it_does_not_run(tmp_path):
         with pytest.raises(InputError, match=r"pytorch_model\.bin.*run code"):
             fingerprint_folder(tmp_path)
         with pytest.raises(InputError, match=r"pytorch_model\.bin"):
-            _check_pickle(path)
+            _check_pickle(path, quantised=False)
     assert not (tmp_path / "ran").exists()
 
 
@@ -141,10 +141,10 @@ def test_a_npy_file_with_code_is_refused_and_it_does_not_run(tmp_path):
     path = tmp_path / "run.npy"
     np.save(path, np.array([[Payload(tmp_path / "ran")]], dtype=object), allow_pickle=True)
     with pytest.raises(InputError, match="not a .npy array of numbers"):
-        _mapped(path)
+        _mapped(path, turned=False)
     path.write_bytes(pickle.dumps(Payload(tmp_path / "ran")))
     with pytest.raises(InputError, match="not a .npy array of numbers"):
-        _mapped(path)
+        _mapped(path, turned=False)
     assert not (tmp_path / "ran").exists()
 
 
