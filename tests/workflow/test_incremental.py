@@ -125,6 +125,7 @@ def test_a_new_subject_reruns_fits_and_no_model(tmp_path):
         return {"dataset": {"subjects": list(subjects), "overrides": {"simulate": None, "url": "demo"}}}
 
     project = Project(tmp_path / "project")
+    (project.folder / "demo").mkdir()
     record_run(project, overlay=study("sub-01", "sub-02"))
     assert project.planned(overlay=study("sub-01", "sub-02")) == {}
     data = ["fetch_responses", "clean_responses", "measure_ceiling", "describe_data", "write_data_page",

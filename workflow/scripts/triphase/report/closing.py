@@ -15,7 +15,8 @@ def closing_lines(results: str | Path) -> str | None:
     page = Path(results) / "index.html"
     if not page.is_file():
         return None
-    verdicts = [
-        f"{model}: three phases – {found['verdict']}" for model, found in read_json(page.parent / "phases.json").items()
-    ]
-    return "\n".join([*verdicts, f"The answer, and the way to all else: {page}"])
+    phases = read_json(page.parent / "phases.json")
+    # Whatever is in the file, a run that has ended well does not fail for want of a last line.
+    verdicts = {model: found["verdict"] for model, found in phases.items() if "verdict" in found}
+    said = [f"{model}: three phases – {verdict}" for model, verdict in verdicts.items()]
+    return "\n".join([*said, f"The answer, and the way to all else: {page}"])
