@@ -23,6 +23,8 @@ ROW_NUMBERS = {"step": None, "tokens": None, "layer": None, "setting": None, "no
 # Folders of the demo's own files, of logs and of pictures.
 NOT_COMPARED = ("demo/dataset/", "demo/hub/", "benchmarks/", "logs/", "figures/")
 
+SEAL = "_seal"  # digest of a file that it holds itself
+
 
 @dataclass(frozen=True)
 class Column:
@@ -237,12 +239,13 @@ def _compare_facts(comparison, facts, new_facts):
 def read(path):
     """What a file holds: a Dataset, a DataFrame with the file's metadata as attributes, or JSON."""
     if path.suffix == ".json":
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {key: value for key, value in content.items() if key != SEAL} if isinstance(content, dict) else content
     if path.suffix == ".parquet":
         table = pq.read_table(path)
         frame = table.to_pandas()
-        facts = {key.decode(): json.loads(value) for key, value in (table.schema.metadata or {}).items()}
-        frame.attrs = {key: value for key, value in facts.items() if key != "pandas"}
+        facts = {key.decode(): value for key, value in (table.schema.metadata or {}).items()}
+        frame.attrs = {key: json.loads(value) for key, value in facts.items() if key not in ("pandas", SEAL)}
         return frame
     with ZipStore(path, mode="r") as store:
         return xr.open_zarr(store, consolidated=False).load()

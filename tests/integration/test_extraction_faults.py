@@ -223,7 +223,7 @@ def test_a_word_that_the_tokenizer_drops_is_named(study, tmp_path):
     assert described["model"]["unk_token"] == "<eos>"
     # Without a token for what it does not know, a word-level tokenizer leaves such words out.
     inner = Tokenizer(
-        models.BPE({f"w{k}": k for k in range(1, 64)} | {"w": 0} | {str(k): 64 + k for k in range(10)}, [])
+        models.BPE({f"w{k}": k for k in range(1, 53)} | {"w": 0} | {str(k): 53 + k for k in range(10)}, [])
     )
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
     described["model"] = json.loads(inner.to_str())["model"]

@@ -72,7 +72,7 @@ def test_files_lie_on_the_defaults_alone_and_over_each_other(shown, where):
     assert config["study"] == "other" and config["seed"] == 3 and config["encoding"]["components"] == 7
     assert config["execution"] | {"device": ""} == {
         "device": "", "activation_batch": "auto", "task_batch": 64, "solver": "lowrank", "transfers": 1, "retries": 0,
-        "keep_raw": True, "disk_gb": None,
+        "keep_raw": True, "disk_gb": None, "fsync": True,
     }  # fmt: skip
     assert config["tasks"]["evaluations"] == [] == config["states"]["probes"]["concepts"]
     assert config["encoding"]["lexical"] == {"dimensions": 1000, "components": 50}
