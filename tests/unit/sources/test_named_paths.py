@@ -60,7 +60,7 @@ def test_a_folder_that_a_data_set_is_cloned_from_is_there(tmp_path):
     config = yaml.safe_load((ROOT / "config/studies/alice.yaml").read_text())
     config["local_data"] = str(tmp_path)
     config["dataset"].setdefault("overrides", {})["url"] = "/gone/ds"
-    with pytest.raises(InputError, match="dataset/overrides/url: there is no folder '/gone/ds'"):
+    with pytest.raises(InputError, match="dataset/overrides/url: there is no repository '/gone/ds'"):
         Study.load(config, str(ROOT), Sources())
 
 

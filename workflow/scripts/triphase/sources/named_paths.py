@@ -24,7 +24,8 @@ def check_named_paths(config: Section, sources: Sources) -> None:
     trouble: Problems = []
     for key, path, what, otherwise in _named(config):
         place = placed(path)
-        if not (place.is_dir() if what == "folder" else place.is_file()):
+        found = {"folder": place.is_dir, "repository": place.exists, "file": place.is_file}[what]()  # or a git bundle
+        if not found:
             where = "" if place.is_absolute() else f" in {Path.cwd()}"
             trouble.append(
                 (tuple(key.split("/")), f"{key}: there is no {what} {path!r}{where}; put it there, or {otherwise}")
@@ -52,4 +53,4 @@ def _named(config: Section) -> Iterator[tuple[str, str, str, str]]:
         yield "states/mechanism/unseen", unseen, "file", "set null: surprisal is then compared with no other text"
     url = config["dataset"]["url"]
     if url and not config["dataset"]["simulate"] and not REMOTE.match(url):
-        yield "dataset/overrides/url", url.removeprefix("file://"), "folder", "give the data set's address"
+        yield "dataset/overrides/url", url.removeprefix("file://"), "repository", "give the data set's address"
