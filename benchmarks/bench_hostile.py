@@ -242,7 +242,8 @@ def main(wanted):
                 "path": path,
                 "value": repr(value)[:80],
                 "outcome": outcome,
-                "text": text,
+                # What is kept says nothing of this machine's folders.
+                "text": text.replace(f"{name}/", "").replace(f"{ROOT}/", ""),
             }
             if outcome == "told":
                 row["patterns"] = judged(kind, path, value, text)

@@ -1,7 +1,7 @@
 """What a finished study found, read from its folder when it is asked for.
 
     study = triphase.open("results/embedded")
-    study.curve("neox")
+    study.curve("steady")
 
 Nothing is written, and nothing is computed that the workflow has not: the numbers are those of the files.
 """
