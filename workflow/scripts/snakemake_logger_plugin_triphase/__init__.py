@@ -15,7 +15,7 @@ from rich.table import Table
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from snakemake_logger_plugin_triphase.tally import Tally, in_words
+from snakemake_logger_plugin_triphase.tally import Tally
 from triphase.planning.records import measured_seconds
 
 EVERY = 30  # seconds between two lines where there is no terminal
@@ -33,8 +33,8 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         """Nothing is shown before Snakemake says what there is to do."""
-        colour = None if not self.common_settings.nocolor else True
-        self.console = Console(file=sys.stdout if self.common_settings.stdout else sys.stderr, no_color=colour)
+        stream = sys.stdout if self.common_settings.stdout else sys.stderr
+        self.console = Console(file=stream, no_color=self.common_settings.nocolor or None)
         self.whole = self.common_settings.dryrun or self.common_settings.verbose
         self.tally: Tally | None = None
         self.live: Live | None = None
@@ -112,6 +112,3 @@ def drawn(tally: Tally, now: float) -> Group:
         bar = ProgressBar(total=row.total, completed=row.done, width=24)
         table.add_row(row.stage, f"{row.done}/{row.total}", bar, f"{row.running} running" if row.running else "")
     return Group(table, tally.line(now))
-
-
-__all__ = ["LogHandler", "drawn", "in_words", "study_of"]
