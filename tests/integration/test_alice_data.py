@@ -59,7 +59,7 @@ def alice(real_data, tmp_path_factory):
             run(clean_responses, paths, **common, rois=DATASET["rois"])
         paths = {"responses": [f"{name}.zarr.zip" for name in SUBJECTS], "ceiling": "ceiling.parquet"}
         paths |= {"regions": "ceiling_rois.parquet", "manifests": [f"{name}.json" for name in SUBJECTS]}
-        paths |= {"stimuli": "stimuli.json", "words": "words.parquet", "description": "description.json"}
+        paths |= {"stimuli": "stimuli.json", "words": "words.parquet", "description": "description.json", "sound": []}
         run(measure_ceiling, paths, config=config, subjects=SUBJECTS, common_space=True)
         run(describe_data, paths, config=config)
         yield SimpleNamespace(folder=folder, config=config, local_data=str(real_data))

@@ -93,7 +93,7 @@ def test_a_change_of_the_config_reruns_what_it_changes(made_study, overlay, expe
             "report/figures/style.py",
             "MOST_TICKS = 8",
             "MOST_TICKS = 7",
-            FIGURES | {"draw_figure": N_FIGURES + MODELS + DATA_FIGURES, "write_data_page": 1},
+            FIGURES | {"draw_figure": N_FIGURES + MODELS + DATA_FIGURES, "write_data_page": 1, "write_index": 1},
         ),
         ("report/figures/power.py", "figsize=(9, 3.3)", "figsize=(9, 3.4)", {"draw_figure": MODELS}),
         ("report/figures/surface_page.py", "not thresholded", "as it is", {"draw_page": MODELS}),

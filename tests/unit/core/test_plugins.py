@@ -89,12 +89,9 @@ def test_a_path_that_names_no_file_is_refused(paths, message):
 @pytest.mark.parametrize(
     ("registry", "scripts"),
     [
-        ("triphase.config.readers", {"clean_responses", "measure_ceiling", "describe_data", "write_data_page"}),
+        ("triphase.config.readers", {"clean_responses", "measure_ceiling", "describe_data"}),
         # Tables of events are read as those of words are.
-        (
-            "triphase.config.transcripts",
-            {"build_words", "clean_responses", "measure_ceiling", "describe_data", "write_data_page"},
-        ),
+        ("triphase.config.transcripts", {"build_words", "clean_responses", "measure_ceiling", "describe_data"}),
         ("triphase.config.initialisations", {"check_integrity", "join_changes", "join_trajectories", "write_summary"}),
     ],
 )
