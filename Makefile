@@ -1,4 +1,4 @@
-# Each target is one line over a command that the README shows too; every one makes what it needs first.
+# Each target is one line over a command that README.md or docs/ show too; every one makes what it needs first.
 .PHONY: run test test-slow check report lint bench bench-chaos-full reference docs
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)

@@ -104,9 +104,9 @@ def test_arrays(local):
     assert data.sizes["voxel"] == 12 and data.attrs["runs"][0]["mean_fd"] is None
 
 
-def test_the_overlay_of_the_readme_is_enough(local):
+def test_the_overlay_of_the_docs_is_enough(local):
     """Alone on the defaults, for every stage: the plan is whole, down to the figures."""
-    snippet = (ROOT / "README.md").read_text(encoding="utf-8").partition("enough for all stages")[2]
+    snippet = (ROOT / "docs/how_to/own_data.md").read_text(encoding="utf-8").partition("enough for all stages")[2]
     overlay = yaml.safe_load(snippet.split("```yaml")[1].split("```")[0])
     overlay |= {"local_data": "mine"}
     overlay["dataset"]["test_runs"] = ["two"]

@@ -201,7 +201,7 @@ def test_a_clone_that_needs_a_password_is_refused(tmp_path, server):
     server.answers = [401] * 100
     with pytest.raises(InputError) as error:
         fetch(f"http://127.0.0.1:{server.port}/mini.git", tmp_path)
-    for text in ("dataset.url", "mini", "credentials", "config/README.md", f"127.0.0.1:{server.port}"):
+    for text in ("dataset.url", "mini", "credentials", "docs/how_to/public_data.md", f"127.0.0.1:{server.port}"):
         assert text in str(error.value)
 
 
@@ -209,7 +209,7 @@ def test_a_clone_that_needs_a_password_is_refused(tmp_path, server):
 def test_a_server_that_wants_credentials_is_not_asked_again(origin, tmp_path, server, status, caplog):
     server.answers = [status] * 100
     message = refused(origin, tmp_path, retries=3)
-    assert "credentials" in message and "config/README.md" in message and "datalad get -d" in message
+    assert "credentials" in message and "docs/how_to/public_data.md" in message and "datalad get -d" in message
     assert "tries" not in message and "again in" not in caplog.text
 
 

@@ -16,7 +16,7 @@ from triphase.core.folders import PROJECT
 HEAD = """# Reference of the config
 
 Made from `workflow/scripts/triphase/config/schema/` by `make reference`: edit that, not this page. How files are
-merged, how to start a study of your own, and what a change reruns: `config/README.md`.
+merged: [how to write a config](../how_to/config.md); what a change to one costs: [reruns](../concepts/reruns.md).
 
 A study gives what has no default (the words beside a default of null say what stands in its place). Choices that are
 this project's own and not a published paper's are marked **[ours]**. In paths, `[]` stands for each entry of a list.

@@ -30,7 +30,7 @@ def compare(
     rng: np.random.Generator,
     groups: Mapping[str, Section] | None = None,
 ) -> Section:
-    """The content of across_models.json (see results/README.md).
+    """The content of across_models.json (see docs/concepts/inference.md).
 
     Parameters
     ----------

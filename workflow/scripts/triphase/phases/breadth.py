@@ -78,7 +78,7 @@ def breadth(
 
     Returns
     -------
-    dict, the entry `breadth` of phases.json (see results/README.md)
+    dict, the entry `breadth` of phases.json (see docs/concepts/inference.md)
     """
     asked = Selection(ALIGNMENT)
     rows, drawn = asked.rows(table), asked.draws(boot)

@@ -25,7 +25,7 @@ CAUSES = {
 
 CREDENTIALS = (
     "the server wants credentials or refuses those that it was given; DataLad, git-annex and git look for them by "
-    "their own means and never in this config (see Downloads in config/README.md)"
+    "their own means and never in this config (see Downloads in docs/how_to/public_data.md)"
 )
 
 

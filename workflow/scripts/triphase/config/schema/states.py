@@ -163,7 +163,7 @@ class Adherence(Entry):
 
 
 class Tasks(Section):
-    """Downstream tasks, by lm-evaluation-harness; config/README.md says what ships and how to add one."""
+    """Downstream tasks, by lm-evaluation-harness; docs/how_to/tasks.md says what ships and how to add one."""
 
     include_path: Annotated[list[Text], Field(min_length=1)] = key(
         ["resources/tasks"], "Folders with task YAMLs of lm-evaluation-harness.", "those that ship"

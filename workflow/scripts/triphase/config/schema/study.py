@@ -53,7 +53,7 @@ class Headline(Section):
 
 
 class Specification(Section):
-    """Other choices that the headline's question is asked with, in the specification table (`results/README.md`).
+    """Other choices that the headline's question is asked with, in the specification table (`docs/concepts/inference.md`).
 
     Each has 40 simulations in place of `phases/simulations`, since there are hundreds; with r of them the smallest p is
     1 / (r + 1), and twice that where simulation stops early.
