@@ -42,6 +42,10 @@ rule evaluate_tasks:
         runtime=NEEDS.with_download(120),
         gpu=1,
     params:
-        settings=settings("evaluate_tasks", jobs=TASK_JOBS),
+        settings=settings(
+            "evaluate_tasks",
+            jobs=TASK_JOBS,
+            chat_template=lambda w: bool(MODELS[w.model].get("chat_template")),
+        ),
     script:
         "../scripts/evaluate_tasks.py"

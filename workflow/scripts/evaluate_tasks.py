@@ -18,7 +18,8 @@ def main(job: Job[EvaluateTasks]) -> None:
     limits = memory_limits(job.memory_mb)
     model = load_model(manifest, execution=job.execution, max_memory=limits)
     tokenizer, batch = load_tokenizer(manifest), job.execution["task_batch"]
-    items, metadata = evaluate(settings.jobs, tasks, model, tokenizer, batch_size=batch, seed=settings.seed)
+    ways = {"batch_size": batch, "seed": settings.seed, "chat_template": settings.chat_template}
+    items, metadata = evaluate(settings.jobs, tasks, model, tokenizer, **ways)
     # It does not rule what is generated, but comes with some revisions and not with others.
     beside = manifest["files"].get("generation_config.json", {}).get("sha256", "")
     metadata |= {"devices": devices_of(model), "generation_config_hash": beside}

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import re
@@ -412,3 +413,72 @@ def test_variants_with_other_items_are_refused():
                           "item": [0, 1, 0, 0], "response": "A", "target": 0})  # fmt: skip
     with pytest.raises(InputError, match="'world': items by variant are .*'letters': 2, 'digits': 1"):
         summarise(items, [{"name": "world", "variants": VARIANTS}])
+
+
+TURNS = (
+    "{{ bos_token }}{% for turn in messages %}{% if turn.role != 'system' %}"
+    "{{ turn.role | replace('user', 'cat') | replace('assistant', 'dog') }} {{ turn.content }} {% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}answer {% endif %}"
+)
+
+
+class TestChatTemplate:
+    @pytest.fixture
+    def chatting(self, tokenizer):
+        tokenizer.chat_template = TURNS
+        return tokenizer
+
+    def test_prompts_are_turns_and_likelihoods_those_behind_the_template(self, folder, chatting):
+        model, logp = bigram(answer_dog=2.0)
+        jobs = plan([{"name": "one", "task": "choose"}], [{"name": "world", "variants": VARIANTS}], [folder], None)
+        tasks = load_tasks(jobs)
+        items, metadata = evaluate(jobs, tasks, model, chatting, batch_size=4, seed=0, chat_template=True)
+        (prompt, choice) = tasks["one"].instances[0].args
+        assert (prompt, choice) == ("<end>cat cat ? answer ", "cat")
+        for values in items[items["task"] == "one"]["loglikelihoods"]:
+            np.testing.assert_allclose(values, logp.loc["answer", ["cat", "dog", "see", "sees"]], rtol=1e-5)
+        letters = items[items["variant"] == "letters"]
+        np.testing.assert_allclose(letters["label_mass"], np.exp(logp.loc["answer", list("ABCD")]).sum(), rtol=1e-5)
+        assert metadata["chat_template_hash"] == hashlib.sha256(TURNS.encode()).hexdigest()
+
+    def test_items_equal_those_of_the_harness(self, folder, chatting):
+        from lm_eval import evaluator
+        from lm_eval.models.huggingface import HFLM
+
+        model, _ = bigram(answer_dog=2.0, **{"?_cat": 1.0})
+        jobs = plan([{"name": "one", "task": "choose", "shots": 2}], [], [folder], None)
+        ours, theirs = load_tasks(jobs, 3), load_tasks(jobs, 3)
+        items, _ = evaluate(jobs, ours, model, chatting, batch_size=4, seed=3, chat_template=True)
+        theirs["one"].set_fewshot_seed(3)
+        lm = HFLM(pretrained=model, tokenizer=chatting, batch_size=4)
+        ways = {"apply_chat_template": True, "fewshot_as_multiturn": True, "bootstrap_iters": 0}
+        found = evaluator.evaluate(lm, {"tasks": theirs}, **ways)["samples"]["one"]
+        for row, sample in zip(items.to_dict("records"), found, strict=True):
+            assert row["correct"] == sample["acc"]
+            np.testing.assert_allclose(row["loglikelihoods"], [v for v, _ in sample["filtered_resps"]], rtol=1e-5)
+
+    def test_kind_silent_loss_what_a_template_leaves_out_comes_before_the_question(self, chatting):
+        from triphase.tasks.harness_api import Scorer
+
+        scorer = Scorer(bigram()[0], chatting, 1)
+        said = [{"role": "system", "content": "is"}, {"role": "user", "content": "dog"}]
+        assert scorer.apply_chat_template(said) == "<end>cat is\n\ndog answer "
+        chatting.chat_template = "{{ raise_exception('no system') if messages[0].role == 'system' }}" + TURNS
+        assert scorer.apply_chat_template(said) == "<end>cat is\n\ndog answer "
+        scorer.use_template("{{ strftime_now('%d %b %Y') }}")
+        assert scorer.apply_chat_template(said[1:]) == "26 Jul 2024"
+
+    def test_a_tokenizer_without_one_is_refused(self, folder, tokenizer):
+        jobs = plan([{"name": "one", "task": "choose"}], [], [folder], None)
+        with pytest.raises(InputError, match="chat_template is true, but the tokenizer has no chat template"):
+            evaluate(jobs, load_tasks(jobs), bigram()[0], tokenizer, batch_size=4, seed=0, chat_template=True)
+
+
+def test_kind_provenance_checkpoints_with_different_templates_are_no_curve():
+    from triphase.table.draws import task_series
+
+    series = [{"model": "m", "checkpoint": name} for name in ("a", "b")]
+    tables = [pd.DataFrame(columns=["kind", "task"]) for _ in series]
+    tables[1].attrs["chat_template_hash"] = "1"
+    with pytest.raises(InputError, match="models/m/chat_template: b has another chat template than a"):
+        task_series(series, tables, [], 2, 0)

@@ -27,7 +27,7 @@ NAMES = (
     re.compile(r"model(-\d+-of-\d+)?\.safetensors"),
     re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin"),
 )
-SMALL = (".json", ".model", ".txt")
+SMALL = (".json", ".model", ".txt", ".jinja")
 SENTENCEPIECE = "tokenizer.model"
 NUMBERS = ("F64", "F32", "F16", "BF16")
 

@@ -248,6 +248,7 @@ class CompareCheckpoints(Told):
 
 class EvaluateTasks(Told):
     jobs: Entries
+    chat_template: bool = False
     seed: int = key("seed")
 
 

@@ -104,7 +104,12 @@ def task_series(series: Entries, items: list[pd.DataFrame], adherence: Entries, 
         Per-item tables, in the order of `series`.
     adherence : list of dict
         The config's adherence entries.
+
+    Raises
+    ------
+    InputError : checkpoints of a model were asked through different chat templates
     """
+    _check_templates(series, items)
     scores = [item_scores(table, adherence).groupby(["measure", "target"]) for table in items]
     rows = []
     for entry, grouped in zip(series, scores, strict=True):
@@ -113,6 +118,19 @@ def task_series(series: Entries, items: list[pd.DataFrame], adherence: Entries, 
             own = entry | {"measure": measure, "target": target, "main": True}
             rows.append(_row(own, values.mean(), item_draws(values[None], n_draws, seed)[0], len(values) - 1))
     return rows
+
+
+def _check_templates(series, items):
+    """One curve is asked in one way: another template would look like a change of the model."""
+    first: dict[str, tuple[str, str]] = {}
+    for entry, table in zip(series, items, strict=True):
+        name, template = entry["checkpoint"], table.attrs.get("chat_template_hash", "")
+        other, expected = first.setdefault(entry["model"], (name, template))
+        if template != expected:
+            raise InputError(
+                f"models/{entry['model']}/chat_template: {name} has another chat template than {other}, so that their "
+                "answers cannot be compared; leave one of them out of `checkpoints`, or chat_template out of the model"
+            )
 
 
 def draws_dataset(drawn: Entries, study: str, seed: int) -> xr.Dataset:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from triphase.core.errors import InputError
+from triphase.core.errors import InputError, one_line
 from triphase.core.types import Entries, Section
 from triphase.tasks.adherence import parse_strict
 from triphase.tasks.checks import target_index
@@ -33,7 +33,14 @@ COLUMNS = {
 
 
 def evaluate(
-    jobs: Entries, tasks: dict[str, Any], model: Any, tokenizer: Any, *, batch_size: int, seed: int
+    jobs: Entries,
+    tasks: dict[str, Any],
+    model: Any,
+    tokenizer: Any,
+    *,
+    batch_size: int,
+    seed: int,
+    chat_template: bool = False,
 ) -> tuple[pd.DataFrame, Section]:
     """Run the harness on a loaded model.
 
@@ -46,6 +53,7 @@ def evaluate(
     model, tokenizer
         Causal language model with its head, and its tokenizer (a padding token is set where it has none).
     batch_size, seed : int
+    chat_template : bool, whether prompts are turns of a conversation, written by the tokenizer's chat template
 
     Returns
     -------
@@ -59,21 +67,25 @@ def evaluate(
         probability of all. `truncated`: the prompt lost its beginning, being longer than the model's context.
     metadata : dict
         harness (version), seed, batch_size, tasks (id to version, prompt_hash, n, shots, limit, metric, source,
-        truncated), missing (id of a task that this model cannot do, to the reason).
+        truncated), missing (id of a task that this model cannot do, to the reason), chat_template_hash ("" where none
+        is used).
 
     Raises
     ------
     InputError
-        A log-likelihood is not finite.
+        A log-likelihood is not finite; a chat template is asked for and the tokenizer has none.
     """
     from triphase.tasks.harness_api import Scorer, harness_version, run_tasks
 
+    template = _template(tokenizer) if chat_template else ""
     scorer = Scorer(model, tokenizer, batch_size)
+    if template:
+        scorer.use_template(template)
     missing = {job["id"]: reason for job in jobs if (reason := _no_room(job, tasks[job["id"]], scorer))}
     asked = {job["id"]: tasks[job["id"]] for job in jobs if job["id"] not in missing}
     limits = {job["id"]: job["limit"] for job in jobs if job["id"] in asked and job["limit"]}
     gc.freeze()  # what is loaded by now stays: collections among a harness's many small objects need not walk over it
-    found = run_tasks(scorer, asked, limits, seed)
+    found = run_tasks(scorer, asked, limits, seed, chat_template=chat_template)
     gc.unfreeze()
     rows, described = [], {}
     for job in [job for job in jobs if job["id"] in asked]:
@@ -118,8 +130,20 @@ def evaluate(
         "missing": missing,
         "seed": seed,
         "batch_size": batch_size,
+        "chat_template_hash": hashlib.sha256(template.encode()).hexdigest() if template else "",
     }
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), metadata
+
+
+def _template(tokenizer):
+    """The text of a tokenizer's chat template; the one named default where there are several."""
+    try:
+        return str(tokenizer.get_chat_template())
+    except ValueError as error:
+        raise InputError(
+            "models: chat_template is true, but the tokenizer has no chat template to use "
+            f"({one_line(error)}); leave chat_template out for models that were not tuned on conversations"
+        ) from None
 
 
 def _new_tokens(task, scorer):

@@ -6,7 +6,9 @@ this module takes seconds, so that others import it inside functions.
 
 import inspect
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import lm_eval
 import lm_eval.tasks
 import numpy as np
 import torch
+from jinja2 import TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
@@ -27,6 +30,9 @@ from triphase.core.errors import InputError
 
 # Tokens of a batch on a CPU: what its caches hold counts more than its cores.
 CPU_TOKENS = 2048
+# What a chat template takes for today: prompts of one checkpoint do not change from day to day.
+DAY = date(2024, 7, 26)
+NOW = re.compile(r"""strftime_now\((?P<quote>['"])(?P<format>.*?)(?P=quote)\)""")
 
 
 class Items(list):
@@ -114,8 +120,12 @@ def shot(task: Any, item: dict[str, Any]) -> str:
     return "".join(part.to_text() for part in parts)
 
 
-def run_tasks(scorer: "Scorer", tasks: dict[str, Any], limits: dict[str, int], seed: int) -> dict[str, Any]:
+def run_tasks(
+    scorer: "Scorer", tasks: dict[str, Any], limits: dict[str, int], seed: int, *, chat_template: bool = False
+) -> dict[str, Any]:
     """Evaluate tasks by name: dict with samples, versions and n-shot, each by name.
+
+    With `chat_template` each shot is a turn of its own, as in `simple_evaluate`.
 
     `evaluate` is called, not `simple_evaluate`, which spends eight seconds on a description of the machine; the seeds
     that the latter would set are set here. Shots are drawn by a task's own generator: which tasks ran before does not
@@ -127,7 +137,8 @@ def run_tasks(scorer: "Scorer", tasks: dict[str, Any], limits: dict[str, int], s
     for task in tasks.values():
         task.set_fewshot_seed(seed=seed)
     chosen = {name: list(range(min(limit, len(tasks[name].eval_docs)))) for name, limit in limits.items()}
-    return evaluate(scorer, {"tasks": tasks}, samples=chosen or None, bootstrap_iters=0) if tasks else {}
+    asked = {"apply_chat_template": chat_template, "fewshot_as_multiturn": chat_template, "bootstrap_iters": 0}
+    return evaluate(scorer, {"tasks": tasks}, samples=chosen or None, **asked) if tasks else {}
 
 
 def _rows(model):
@@ -162,6 +173,8 @@ class Scorer(HFLM):
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
+        # Some templates let the model think aloud before its answer.
+        self.chat_template_args = {"enable_thinking": False}
         self._rows = _rows(model)
         self.cut: set[tuple[str, str]] = set()
         self.unfit: dict[tuple[str, str], int] = {}
@@ -198,6 +211,38 @@ class Scorer(HFLM):
                 f"tasks: the tokenizer gives the id {max(ids)}, the model's embedding has {self._rows} rows; the "
                 "tokenizer is another model's"
             )
+
+    def use_template(self, template: str) -> None:
+        """Write prompts with a chat template, in which today, where it says the date, is always the same day."""
+        text = NOW.sub(lambda found: repr(DAY.strftime(found["format"])), template)
+        self.chat_template_args["chat_template"] = text
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """The prompt of a conversation; what a template would leave out of it comes before the first question.
+
+        A template may refuse the system's role, or pass over it in silence, and a task's description stands there.
+        """
+        system, *others = chat_history if chat_history[0]["role"] == "system" else [None, *chat_history]
+        if system is None:
+            return super().apply_chat_template(others, add_generation_prompt)
+        before = system["content"].strip()
+        try:
+            prompt = self._render(chat_history, add_generation_prompt)
+        except TemplateError:
+            prompt = ""
+        if before in prompt:
+            return prompt
+        first = others[0] | {"content": f"{before}\n\n{others[0]['content']}"}
+        return super().apply_chat_template([first, *others[1:]], add_generation_prompt)
+
+    def _render(self, chat_history, add_generation_prompt):
+        return self.tokenizer.apply_chat_template(
+            chat_history,
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            continue_final_message=not add_generation_prompt,
+            **self.chat_template_args,
+        )
 
     def continuations(self, context: str, text: str) -> set[tuple[int, ...]]:
         """The tokens that a text is behind a context, without and with a leading space.

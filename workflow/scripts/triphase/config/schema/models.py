@@ -221,6 +221,13 @@ class Model(Entry):
         "not compared so",
         example={"en": 0.9, "ja": 0.05},
     )
+    chat_template: bool | None = key(
+        None,
+        "Tasks are asked through the tokenizer's chat template, for checkpoints tuned to follow instructions. Every "
+        "checkpoint needs it, and all the same one.",
+        "false: prompts are plain text",
+        example=True,
+    )
     tokens_per_step: Count | None = key(
         None,
         "A checkpoint's tokens are `step` times this, unless it gives `tokens`.",
