@@ -16,6 +16,7 @@ from known_models import bigram, word_tokenizer
 from lm_eval.tasks._index import TaskIndex
 from project import ROOT
 
+from triphase.config.groups import with_members
 from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
 from triphase.tasks import harness_api
@@ -45,7 +46,7 @@ def harness(tmp_path, monkeypatch):
         "output_type: multiple_choice\ndoc_to_text: '{{query}}'\ndoc_to_target: gold\n"
         "doc_to_choice: !function prepare.choices\nmetric_list: [{metric: acc}]\nmetadata: {version: 1.5}\n"
     )
-    (folder / "zoo.yaml").write_text("group: zoo\ntask: [quiz]\n")
+    (folder / "zoo.yaml").write_text("group: zoo\ntask: [animals]\n")
     monkeypatch.setattr(lm_eval.tasks, "__file__", str(folder / "__init__.py"))
     monkeypatch.setattr("triphase.tasks.plan._harness_names", lambda: {"quiz", "zoo"})
     monkeypatch.setattr(harness_api, "own_tasks", lambda: TaskIndex.build([folder]))
@@ -110,8 +111,6 @@ def test_files_that_changed_since_are_refused_and_fetched_again(harness, tmp_pat
     ("task", "message"),
     [
         ("quizz", "no task 'quizz'; near: quiz; a local task needs a YAML"),
-        ("zoo", "'zoo' is a group of the harness's tasks; name its members one by one: quiz"),
-        ("animals", "'animals' is a group of the harness's tasks; name its members one by one: quiz"),
     ],
 )
 def test_names_that_are_no_task(harness, tmp_path, task, message):
@@ -185,3 +184,28 @@ def test_script_lists_what_is_there(harness, tmp_path, monkeypatch):
     assert sorted(path.name for path in hub.iterdir()) == ["quiz"]
     run(script, paths, terminal=terminal, tasks=[], folder=str(hub), asked=0)
     assert "nothing to fetch" in said[-1]
+
+
+@pytest.mark.parametrize("group", ["zoo", "animals"])
+def test_groups_and_tags_stand_for_their_members(harness, tmp_path, group):
+    hub = tmp_path / "hub"
+    config = {
+        "tasks": {"evaluations": [{"name": "all", "task": group}, {"name": "x", "task": "local"}], "adherence": []},
+        "phases": {"headline": {"tasks": ["all", "x"]}},
+    }
+    assert with_members(config, hub) == config
+    assert list(fetch_tasks([{"task": group, "shots": [None]}], hub)) == ["quiz"]
+    found = with_members(config, hub)
+    assert found["tasks"]["evaluations"] == [{"name": "all-quiz", "task": "quiz"}, {"name": "x", "task": "local"}]
+    assert found["phases"]["headline"]["tasks"] == ["all-quiz", "x"]
+    assert unfetched(plan(found["tasks"]["evaluations"][:1], [], [], None, hub=hub), []) == ""
+    variants = [{"name": "plain", "task": group}]
+    config["tasks"]["adherence"] = [{"name": "world", "variants": variants}]
+    with pytest.raises(InputError, match=f"{group!r} of variant 'plain' is a group; a variant is one task: quiz"):
+        with_members(config, hub)
+
+
+def test_a_group_that_alters_its_tasks_is_refused(harness, tmp_path):
+    (harness / "zoo.yaml").write_text("group: zoo\ntask: [{task: quiz, num_fewshot: 5}]\n")
+    with pytest.raises(InputError, match="'zoo' has 'quiz' with other num_fewshot than the task of that name"):
+        fetch_tasks([{"task": "zoo", "shots": [None]}], tmp_path / "hub")

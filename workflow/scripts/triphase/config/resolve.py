@@ -7,6 +7,7 @@ from typing import Any
 from triphase.config import rules
 from triphase.config.datasets import load_registry, resolve_dataset
 from triphase.config.families import load_families, resolve_models
+from triphase.config.groups import with_members
 from triphase.config.lockfile import lock_path
 from triphase.config.modality import settle_rows
 from triphase.config.places import Collected, Sources, refuse
@@ -55,6 +56,7 @@ def resolve_config(config: Mapping[str, Any], project: str | Path, sources: Sour
     lock, floor = str(lock_path(config["lock"], config["study"], project)), config["phases"]["floor_tokens"]
     models = [model | {"floor_tokens": model.get("floor_tokens", 0) if floor is None else floor} for model in models]
     config = {**config, "dataset": dataset, "models": models, "lock": lock}
+    config = collected.value(with_members, config) or config
     config["encoding"] = collected.value(settle_rows, config, given) or config["encoding"]
     for rule in rules.RULES:
         collected.value(rule, config)

@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from triphase.config.groups import GROUP
 from triphase.core.artefacts import read_json, replacing, write_json
 from triphase.core.errors import InputError
 from triphase.core.hashing import file_sha256
@@ -20,32 +21,75 @@ def fetch_tasks(wanted: Entries, folder: str | Path) -> dict[str, Section]:
     wanted : list of dict
         `task` (name of one of the harness's own) and `shots` (list of int or null), from `triphase.tasks.plan`.
     folder : path
-        `<folder>/<task>/<split>.jsonl` is written, and `manifest.json` when all splits are there.
+        `<folder>/<task>/<split>.jsonl` is written, and `manifest.json` when all splits are there; for a group or tag
+        `group.json` with its members, once all of them are.
 
     Returns
     -------
-    dict of task to its manifest: task, harness (version), yaml (below the harness's tasks), repository, subset,
-    version (of the data, as the data set states it), split (the evaluated one), shots (the YAML's own number),
-    shots_split, splits (name to file, items, sha256)
+    dict of task, or of member of a group or tag, to its manifest: task, harness (version), yaml (below the harness's
+    tasks), repository, subset, version (of the data, as the data set states it), split (the evaluated one), shots (the
+    YAML's own number), shots_split, splits (name to file, items, sha256)
 
     Raises
     ------
     InputError
-        No such task, a group of tasks, a task in code, data that cannot be had or are not text.
+        No such task, a group of altered tasks, a task in code, data that cannot be had or are not text.
     """
     from triphase.tasks.harness_api import own_tasks
 
     manifests, index = {}, None
     for entry in wanted:
-        path = Path(folder) / entry["task"] / "manifest.json"
-        if path.is_file() and _whole(read_json(path), path.parent, entry["shots"]):
-            manifests[entry["task"]] = read_json(path)
+        if manifest := _there(entry, Path(folder)):
+            manifests[entry["task"]] = manifest
             continue
         index = index or own_tasks()
-        content, yaml = _find(entry["task"], index)
-        manifests[entry["task"]] = _fetch(entry, content, yaml, path.parent)
-        write_json(path, manifests[entry["task"]])
+        members = _members(entry["task"], index)
+        for member in members or [entry["task"]]:
+            own = entry | {"task": member}
+            if not (manifest := _there(own, Path(folder))):
+                content, yaml = _find(member, index)
+                manifest = _fetch(own, content, yaml, Path(folder) / member)
+                write_json(Path(folder) / member / "manifest.json", manifest)
+            manifests[member] = manifest
+        if members:
+            write_json(_made(Path(folder) / entry["task"]) / GROUP, {"task": entry["task"], "members": members})
     return manifests
+
+
+def _there(entry, folder):
+    """The manifest of a task that was fetched before and is whole; else None."""
+    path = folder / entry["task"] / "manifest.json"
+    manifest = read_json(path) if path.is_file() else None
+    return manifest if manifest and _whole(manifest, path.parent, entry["shots"]) else None
+
+
+def _members(task, index, within=()):
+    """Tasks of a group or tag, those of groups in it too; none where it is a task."""
+    entry = index.get(task)
+    if entry is None:
+        return []
+    listed = (entry.cfg or {}).get("task")
+    if entry.yaml_path is not None and not isinstance(listed, list) and "group" not in (entry.cfg or {}):
+        return []
+    return _all_members(task, listed if isinstance(listed, list) else sorted(entry.tags), index, (*within, task))
+
+
+def _all_members(group, listed, index, within):
+    found = []
+    for member in listed:
+        name = member.get("task") if isinstance(member, dict) else member
+        if isinstance(name, list):
+            found += _all_members(group, name, index, within)
+            continue
+        if isinstance(member, dict) and (altered := sorted(set(member) - {"task", "task_alias", "alias"})):
+            raise InputError(
+                f"tasks: the group {group!r} has {name!r} with other {', '.join(altered)} than the task of that name; "
+                "give the entry a YAML of your own for it in one of tasks/include_path, and name the others one by one"
+            )
+        if name in within:
+            raise InputError(f"tasks: the group {group!r} holds itself; name its members one by one")
+        found += _members(name, index, within) or [name]
+    return list(dict.fromkeys(found))
 
 
 def _needed(split, own, pool, shots):
@@ -75,11 +119,6 @@ def _find(task, index):
             "needs a YAML in one of tasks/include_path"
         )
     entry = index[task]
-    if entry.yaml_path is None or isinstance((entry.cfg or {}).get("task"), list) or "group" in (entry.cfg or {}):
-        members = sorted(entry.tags) or [str(member) for member in (entry.cfg or {}).get("task") or []]
-        raise InputError(
-            f"tasks: {task!r} is a group of the harness's tasks; name its members one by one: {', '.join(members)}"
-        )
     try:
         content = load_yaml(entry.yaml_path)
     except ImportError as error:

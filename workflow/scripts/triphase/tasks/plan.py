@@ -14,6 +14,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from triphase.config.groups import HUB as HUB
 from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError, one_line
 from triphase.core.folders import placed
@@ -21,7 +22,6 @@ from triphase.core.types import Entries, Section
 from triphase.sources.local_data import below_local_data, whole_path
 from triphase.tasks.adherence import check_variants
 
-HUB = Path("resources/hub_tasks")
 # Where YAMLs of the harness name a task, a group or a tag: on the line, or in the list below it.
 NAMED = re.compile(r'^"?(?:task|group|tag)"?:((?:[^\n]*)(?:\n *- [^\n:]*$)*)', re.M)
 NAME = re.compile(r"[\w.+-]{2,}")
@@ -131,7 +131,7 @@ def unfetched(jobs: Entries, include_path: Sequence[str | Path]) -> str:
         parts.append(
             f"tasks: data of {', '.join(map(repr, there))} are not here. Where there is a network, `snakemake "
             f"fetch_tasks` (with the study's --configfile) brings the data of the harness's own tasks to {HUB}; they "
-            "are then read from there"
+            "are then read from there; of a group or tag, those of all its members"
         )
     parts.append(
         f"Local tasks, which need no network, are the YAMLs below {_folders(include_path)}: "
