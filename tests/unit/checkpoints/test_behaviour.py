@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from triphase.checkpoints.find import find_checkpoint
@@ -54,3 +55,28 @@ def test_weights_of_layers_that_the_config_does_not_count_are_refused(saved, tmp
     (tmp_path / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 2}))
     with pytest.raises(InputError, match=r"9 tensors of layers that config.json does not count, model.layers.2\."):
         load_model(find_checkpoint("org/m", "main", folder=tmp_path))
+
+
+EXTRA = {
+    "a bias of every layer": ("model.layers.0.self_attn.q_proj.bias", True),
+    "a norm of every layer": ("model.layers.0.self_attn.q_norm.weight", True),
+    "a bias of the head": ("lm_head.bias", True),
+    "embeddings of places": ("model.embed_positions.weight", True),
+    "another head": ("score.weight", False),
+    "a mask of older releases": ("model.layers.0.attention.bias", False),
+    "frequencies of older releases": ("model.layers.0.self_attn.rotary_emb.inv_freq", False),
+    "a part for images": ("vision_tower.layers.0.self_attn.q_proj.weight", False),
+}
+
+
+@pytest.mark.parametrize(("name", "refused"), EXTRA.values(), ids=EXTRA)
+def test_kind_truncated_weights_that_the_config_has_no_place_for_are_refused(saved, tmp_path, name, refused):
+    saved("llama")
+    tensors = load_file(tmp_path / "model.safetensors") | {name: torch.ones(4)}
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    found = find_checkpoint("org/m", "main", folder=tmp_path)
+    if refused:
+        with pytest.raises(InputError, match=f"1 tensors that the model as config.json describes it .*{name} first"):
+            load_model(found)
+    else:
+        assert load_model(found).config.num_hidden_layers == 3

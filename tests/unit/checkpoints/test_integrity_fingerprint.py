@@ -148,6 +148,8 @@ def test_tokenizers_are_compared_by_what_they_do(tmp_path):
     sequence = {"type": "Sequence", "pretokenizers": [written["pre_tokenizer"]]}
     cut = {"max_length": 8, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
     assert described(byte_pairs(pre_tokenizer=sequence, truncation=cut)) == first
+    composed = {"type": "Sequence", "normalizers": [{"type": "NFC"}]}
+    assert described(byte_pairs(normalizer=composed)) == described(byte_pairs(normalizer={"type": "NFC"}))
     # Another vocabulary, other merges, normaliser or splits.
     ids = {token: number ^ 1 if number > 10 else number for token, number in model["vocab"].items()}
     for other in (

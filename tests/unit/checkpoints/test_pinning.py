@@ -206,6 +206,30 @@ def test_tokens_in_a_name_are_compared_with_those_that_are_computed(families, se
         apply_lock(models, lock, "warn")
 
 
+@pytest.mark.parametrize(
+    ("name", "tokens", "fits"),
+    [
+        ("step1000-tokens840B", 419e9, False),
+        ("step1000-tokens1.3T", 1.25e12, True),
+        ("step1000-tokens2T", 0.9e12, False),
+        ("step1000-tokens500M", 2.1e9, False),
+        ("step1000-token-3B", 2.1e9, True),
+        ("step1000", 2.1e9, True),
+        ("step1000-tokens3Bert", 1e12, True),
+    ],
+)
+def test_kind_facts_stated_twice_tokens_of_a_name_in_any_unit(name, tokens, fits):
+    checkpoint = {"name": "a", "revision": name, "step": 1000}
+    model = {"name": "m", "repository": "org/m", "layers": [1], "tokens_per_step": round(tokens / 1000)}
+    if fits:
+        assert resolve_models([model | {"checkpoints": [checkpoint]}], {})[0]["checkpoints"][0]["tokens"] == tokens
+        return
+    with pytest.raises(InputError, match=f"models/m/checkpoints/a: the revision {name!r} says .* billion tokens, and"):
+        resolve_models([model | {"checkpoints": [checkpoint]}], {})
+    # Tokens of one's own are the way past.
+    resolve_models([model | {"checkpoints": [checkpoint | {"tokens": round(tokens)}]}], {})
+
+
 def series(count):
     """A model with that many checkpoints, and the repository that has them."""
     listed = [{"name": f"step{k}", "revision": f"step{k}", "step": k} for k in range(count)]
@@ -278,8 +302,22 @@ def test_a_list_of_files_that_is_cut_short_is_not_taken_for_the_whole(served, fa
     assert find_checkpoint("org/name", "a")["weights"] == ["model.safetensors"]
 
 
+def _lock_of(**entry):
+    return json.dumps({"models": {"m": {"checkpoints": {"a": {"revision": "a", "files": []} | entry}}}})
+
+
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"models": 3}', '{"models": {"m": {"checkpoints": {"a": {"commit": "1"}}}}}']
+    "content",
+    [
+        "",
+        "[]",
+        '{"models": 3}',
+        _lock_of(commit="1"),
+        _lock_of(commit="z" * 40),
+        _lock_of(commit="A" * 40),
+        _lock_of(commit=["a"] * 40),
+        _lock_of(commit="a" * 40, files=[{"bytes": 3}]),
+    ],
 )
 def test_a_broken_lock_is_refused(tmp_path, content):
     path = tmp_path / "lock.json"

@@ -13,6 +13,8 @@ from triphase.core.errors import InputError
 ROUNDING, ROUNDING_OF_HALF = {"float32": 1e-5, "float64": 1e-10}, 3e-3
 TOKENS = 16
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+# Masks and frequencies that older releases stored as if they were weights.
+BUFFER = re.compile(r"(attn|attention)\.(bias|masked_bias)$|inv_freq$|position_ids$|attn_mask$")
 
 
 def text_config(model: Any) -> Any:
@@ -54,18 +56,38 @@ def check_ids(ids: np.ndarray, model: Any, name: str) -> None:
 
 
 def check_layers(model: Any, unexpected: Iterable[str]) -> None:
-    """InputError where weights have layers that the model lacks: it would be a shallower one, and nobody would know.
+    """InputError where weights hold what the model leaves out: it would be another one, and nobody would know.
+
+    That is more layers than the config counts, and tensors within layers or beside the model's own, such as biases or
+    norms that the config does not speak of. Other heads, parts for other kinds of input and what older releases stored
+    beside the weights (masks, frequencies) are none of the model's.
 
     Parameters
     ----------
     model : transformers model
     unexpected : names of tensors that the files have and the model has not
     """
-    kinds = {NUMBER.sub("*", name) for name in model.state_dict()}
-    if more := sorted(name for name in unexpected if NUMBER.search(name) and NUMBER.sub("*", name) in kinds):
+    own = set(model.state_dict())
+    kinds = {NUMBER.sub("*", name) for name in own}
+    stacks = {kind.partition("*")[0] for kind in kinds if "*" in kind}
+    modules = {name.rpartition(".")[0] for name in own}
+    left = sorted(name for name in unexpected if not BUFFER.search(name))
+    if more := [name for name in left if NUMBER.search(name) and NUMBER.sub("*", name) in kinds]:
         raise InputError(
             f"the weights have {len(more)} tensors of layers that config.json does not count, {more[0]} first; the "
             "config is another model's: correct its number of layers"
+        )
+    # Directly in the model below the head, as embeddings of places are.
+    direct = re.compile(re.escape(model.base_model_prefix) + r"\.\w+\.(weight|bias)")
+    inside = [
+        name
+        for name in left
+        if name.startswith(tuple(stacks)) or name.rpartition(".")[0] in modules or direct.fullmatch(name)
+    ]
+    if inside:
+        raise InputError(
+            f"the weights have {len(inside)} tensors that the model as config.json describes it has no place for, "
+            f"{inside[0]} first; the config is another model's: correct it"
         )
 
 

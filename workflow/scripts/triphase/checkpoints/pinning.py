@@ -7,7 +7,7 @@ from triphase.checkpoints import hub
 from triphase.checkpoints.cache import record_listing, recorded_listings
 from triphase.checkpoints.snapshots import lacking_of, weight_files
 from triphase.config.lockfile import lockable
-from triphase.config.selection import check_billions, near_misses, refill, same_step
+from triphase.config.selection import check_tokens, near_misses, refill, same_step
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
@@ -89,7 +89,7 @@ def _locked(model, entry, branches):
         revision = _exact(entry, known)
         if revision is None:
             return {**gone, "missing": f"no revision {asked!r}{near_misses(asked, known)}"}
-        check_billions(model, entry, revision)
+        check_tokens(model, entry, revision)
         found = _listing(repository, revision, entry.get("commit") or known.get(revision))
     except hub.NoRevisionError as error:
         return {**gone, "missing": f"no revision {asked!r} ({str(error).removeprefix('models: ')})"}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from triphase.config.initialisations import INITIALISATIONS
-from triphase.config.selection import select
+from triphase.config.selection import select, tokens_said
 from triphase.config.series import OF_A_CHECKPOINT, Run, checkpoints_of, fields_of
 from triphase.config.validation import read_checked, require_known
 from triphase.core.errors import InputError
@@ -251,10 +251,11 @@ def _listed(entry: Section, model: Section, available: Entries, where: str) -> S
 
 def _check_said(entry: Section, where: str) -> None:
     """InputError where a name of the user's says other tokens for its step than are computed, beyond rounding."""
-    said = re.search(r"step[-_]?0*(\d+)-tokens(\d+)B", entry.get("revision") or "")
-    if said and int(said[1]) == entry["step"] and abs(int(said[2]) - entry["tokens"] / 1e9) > 1:
+    name = entry.get("revision") or ""
+    step, said = re.search(r"step[-_]?0*(\d+)", name), tokens_said(name)
+    if step and said and int(step[1]) == entry["step"] and abs(said[0] - entry["tokens"]) > said[1]:
         raise InputError(
-            f"{where}/{entry['name']}: the revision {entry['revision']!r} says {said[2]} billion tokens, and "
+            f"{where}/{entry['name']}: the revision {name!r} says {said[0] / 1e9:.12g} billion tokens, and "
             f"tokens_per_step makes {entry['tokens'] / 1e9:.4g} of its step; correct it, or give the checkpoint's "
             "`tokens`"
         )

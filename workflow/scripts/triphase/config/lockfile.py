@@ -5,14 +5,16 @@ every start, so nothing heavy is imported here.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from triphase.config.selection import check_billions, same_step
+from triphase.config.selection import check_tokens, same_step
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
 FOLDER = Path("config/locks")
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def lock_path(given: str | None, study: str, project: str | Path) -> Path:
@@ -32,8 +34,8 @@ def read_lock(path: str | Path) -> Section | None:
         lock: Section = json.loads(Path(path).read_text(encoding="utf-8"))
         for model in lock["models"].values():
             for entry in model["checkpoints"].values():
-                if "missing" not in entry and (len(entry["commit"]) != 40 or not isinstance(entry["files"], list)):
-                    raise ValueError(f"{entry['revision']} has no commit of 40 digits, or no files")
+                if "missing" not in entry and not (COMMIT.fullmatch(entry["commit"]) and _are_files(entry["files"])):
+                    raise ValueError(f"{entry['revision']} has no commit of 40 digits 0-9 a-f, or no files with names")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -42,6 +44,10 @@ def read_lock(path: str | Path) -> Section | None:
             "lock_checkpoints"
         ) from None
     return lock
+
+
+def _are_files(files):
+    return isinstance(files, list) and all(isinstance(file["name"], str) for file in files)
 
 
 def apply_lock(models: Entries, lock: Section | None, integrity: str) -> Entries:
@@ -102,7 +108,7 @@ def _pinned(model: Section, lock: Section, integrity: str) -> Section:
         held = lock["checkpoints"].get(entry["name"])
         elsewhere = held is not None and held.get("repository") != entry.get("repository")
         if held and not elsewhere and not entry.get("commit") and same_step(entry["revision"], [held["revision"]]):
-            check_billions(model, entry, held["revision"])
+            check_tokens(model, entry, held["revision"])
             entry = {**entry, **{key: held[key] for key in ("revision", "commit", "missing") if key in held}}
         checkpoints.append(entry)
     if integrity == "error" or all("missing" in entry for entry in checkpoints):

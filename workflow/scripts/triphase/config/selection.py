@@ -13,8 +13,9 @@ from typing import Any
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
-# As in step1000-tokens5B; a name rounds them up, down or to the nearest.
-BILLIONS = re.compile(r"(?<=tokens)\d+(?=B)|(?<=token-)\d+(?=B)")
+# As in step1000-tokens5B, token-840B, tokens1.5T; a name rounds them up, down or to the nearest.
+TOKENS = re.compile(r"(?:(?<=tokens)|(?<=tokens[-_])|(?<=token-))\d+(?:\.\d+)?(?=[KMBT](?![A-Za-z]))")
+UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 STAGE = re.compile(r"^stage1-(?=step)")
 
 
@@ -27,7 +28,7 @@ def expand_steps(spec: list[Any]) -> list[int]:
 
 
 def same_step(revision: str, names: Iterable[str]) -> list[str]:
-    """Names that differ from a revision's at most in the billions of tokens after the step, or in a stage before it.
+    """Names that differ from a revision's at most in the tokens after the step, or in a stage before it.
 
     Some branches lack the stage that others of their series are named by: step150-tokens1B, stage1-step1000-tokens5B.
     """
@@ -37,24 +38,32 @@ def same_step(revision: str, names: Iterable[str]) -> list[str]:
 
 
 def _like(revision: str, names: list[str]) -> list[str]:
-    expression = re.compile(r"\d+".join(re.escape(part) for part in BILLIONS.split(revision)))
+    expression = re.compile(r"\d+(?:\.\d+)?".join(re.escape(part) for part in TOKENS.split(revision)))
     return [name for name in names if expression.fullmatch(name)]
 
 
-def check_billions(model: Section, entry: Section, revision: str) -> None:
+def tokens_said(name: str) -> tuple[float, float] | None:
+    """Tokens that a name says, and what its last digit is worth: (5e9, 1e9) of step1000-tokens5B; None without them."""
+    if not (found := TOKENS.search(name)):
+        return None
+    unit = UNITS[name[found.end()]]
+    return float(found[0]) * unit, unit / 10 ** len(found[0].partition(".")[2])
+
+
+def check_tokens(model: Section, entry: Section, revision: str) -> None:
     """InputError where a name on the hub says other tokens than the study reckons with, beyond what rounding does.
 
     Parameters
     ----------
     model, entry : dict, a resolved model and one of its checkpoints
-    revision : what the hub calls it; it differs from the checkpoint's at most in the billions
+    revision : what the hub calls it; it differs from the checkpoint's at most in the tokens
     """
-    said, computed = (BILLIONS.search(name) for name in (revision, entry["revision"]))
-    if said and computed and abs(int(said[0]) - int(computed[0])) > 1:
+    said, computed = tokens_said(revision), tokens_said(entry["revision"])
+    if said and computed and abs(said[0] - computed[0]) > said[1] * (1 + 1e-9):
         raise InputError(
-            f"models/{model['name']}/checkpoints/{entry['name']}: the hub's revision {revision!r} says {said[0]} "
-            f"billion tokens, and the study reckons with {computed[0]}; correct tokens_per_step, or list the "
-            "checkpoint with its `revision` and its `tokens`"
+            f"models/{model['name']}/checkpoints/{entry['name']}: the hub's revision {revision!r} says "
+            f"{said[0] / 1e9:.12g} billion tokens, and the study reckons with {computed[0] / 1e9:.12g}; correct "
+            "tokens_per_step, or list the checkpoint with its `revision` and its `tokens`"
         )
 
 

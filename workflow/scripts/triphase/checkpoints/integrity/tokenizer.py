@@ -2,8 +2,8 @@
 
 Files of one tokenizer differ from release to release of the library (merges as text or as pairs, settings that were
 once left out, indentation, tokenizer.json in place of vocab.json and merges.txt), so the bytes say too much, and so
-does what a file says of how text is split. What counts is the vocabulary, the merges, the normaliser, and what becomes
-of texts.
+does what a file says of how text is split. What counts is the vocabulary, the merges, what the
+normaliser makes of texts, and their ids.
 """
 
 import hashlib
@@ -88,10 +88,16 @@ def _what_it_does(tokenizer: Any) -> Section:
     kept = {
         "vocabulary": vocabulary,
         "merges": [list(pair) for pair in written["model"].get("merges", [])],
-        "normaliser": written["normalizer"],
+        "normalised": [_normalised(tokenizer, text) for text in TEXTS],
         "ids": [tokenizer.encode(text, add_special_tokens=False).ids for text in TEXTS],
     }
     return {"hash": _sha256(json.dumps(kept, sort_keys=True).encode()), "entries": len(vocabulary)}
+
+
+def _normalised(tokenizer, text):
+    """A text as the normaliser leaves it; whether it or the next step marks spaces is a matter of writing."""
+    found = tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text
+    return found.replace("\u2581", " ").strip()
 
 
 def _what_it_says(content: Section) -> Section:
