@@ -46,8 +46,8 @@ def train_one(model, folder):
     run(train_model, paths, repository=model["repository"], recipe=model["train"], local_data=None)
 
 
-def run_scripts(config, folder, hub):
-    """From simulated listeners to encoding scores of every model's first and last checkpoint and of both references.
+def prepare_listeners(config, folder):
+    """From simulated listeners to what every fit shares, by the workflow's scripts, in `folder`.
 
     Parameters
     ----------
@@ -55,14 +55,10 @@ def run_scripts(config, folder, hub):
         From `load_config`.
     folder : path
         Everything is written below it; it must be the working directory, since data sets are cloned below that.
-    hub : path
-        From `train_models`: the folder `demo/hub`.
 
     Returns
     -------
-    scores : dict of (model, checkpoint, layer) to xarray.Dataset
-        From `fit_encoding`; the references have their name as model, checkpoint "" and layer 0.
-    ceiling : pandas.DataFrame
+    dict : the config with the place of its data set
     """
     import build_words
     import clean_responses
@@ -72,12 +68,8 @@ def run_scripts(config, folder, hub):
     import prepare_encoding
     import simulate_dataset
 
-    from triphase.core.artefacts import read_table
-
-    folder = Path(folder)
-
     def at(*names):
-        return str(folder.joinpath(*names))
+        return str(Path(folder).joinpath(*names))
 
     run(simulate_dataset, {"dataset": at("demo", "dataset.json")}, config=config)
     data = config["dataset"] | {"url": at("demo", "dataset"), "local_data_hint": None}
@@ -96,6 +88,31 @@ def run_scripts(config, folder, hub):
     run(measure_ceiling, paths, config=config, subjects=list(subjects), common_space=True)
     paths = {"responses": responses, "words": at("words.parquet"), "shared": at("shared.zarr.zip"), "sound": []}
     run(prepare_encoding, paths, config=config)
+    return config
+
+
+def run_scripts(config, folder, hub):
+    """Encoding scores of every model's first and last checkpoint and of both references.
+
+    Parameters
+    ----------
+    config, folder
+        As for `prepare_listeners`.
+    hub : path
+        From `train_models`: the folder `demo/hub`.
+
+    Returns
+    -------
+    scores : dict of (model, checkpoint, layer) to xarray.Dataset
+        From `fit_encoding`; the references have their name as model, checkpoint "" and layer 0.
+    ceiling : pandas.DataFrame
+    """
+    from triphase.core.artefacts import read_table
+
+    config, folder = prepare_listeners(config, folder), Path(folder)
+
+    def at(name):
+        return str(folder / name)
 
     words = read_table(at("words.parquet"))
     scores = {(name, "", 0): fit_reference(config, folder, name, words) for name in (LATENTS, ONE_HOT)}
@@ -109,13 +126,13 @@ def run_scripts(config, folder, hub):
 
 
 def extract(config, folder, hub, model, checkpoint):
-    """Activations of one checkpoint, by the workflow's scripts; their path."""
+    """Activations of one checkpoint, by the workflow's scripts: the path of a file whose neighbour is the manifest."""
     import extract_activations
     import fetch_checkpoint
 
-    stem = folder / f"{model['name']}-{checkpoint['name']}"
+    stem = Path(folder) / f"{model['name']}-{checkpoint['name']}"
     paths = SimpleNamespace(
-        checkpoint=f"{stem}.json", words=str(folder / "words.parquet"), activations=f"{stem}.zarr.zip"
+        checkpoint=f"{stem}.json", words=str(Path(folder) / "words.parquet"), activations=f"{stem}.zarr.zip"
     )
     source = {"repository": model["repository"], "revision": checkpoint["revision"], "cache_dir": str(hub)}
     run(fetch_checkpoint, paths, source=source)
@@ -123,8 +140,8 @@ def extract(config, folder, hub, model, checkpoint):
     return paths.activations
 
 
-def fit(config, folder, activations, layer):
-    """Encoding scores of one layer, by the workflow's script."""
+def fit(config, folder, activations, layer, written="encoding.zarr.zip"):
+    """Encoding scores of one layer, by the workflow's script, which writes them to `folder`/`written`."""
     import fit_encoding
 
     from triphase.core.artefacts import read_arrays
@@ -133,7 +150,7 @@ def fit(config, folder, activations, layer):
         shared=str(folder / "shared.zarr.zip"),
         words=str(folder / "words.parquet"),
         activations=activations,
-        encoding=str(folder / "encoding.zarr.zip"),
+        encoding=str(folder / written),
     )
     run(fit_encoding, paths, config=config, wildcards={"layer": layer})
     return read_arrays(paths.encoding)

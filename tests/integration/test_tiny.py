@@ -19,7 +19,8 @@ JOINS = [
 ]  # fmt: skip
 FIGURES = {"draw_figure": 9}  # those that read the trajectories or what follows from them
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", "setting",
-           "reference", "scaling", "delays", "nuisance", "normalised", "main", "value", "se", "n"]  # fmt: skip
+           "reference", "scaling", "delays", "nuisance", "trained_on", "normalised", "main", "value", "se",
+           "n"]  # fmt: skip
 
 
 def models_with(**checkpoint):
@@ -74,7 +75,7 @@ def test_the_checkpoint_file_holds_what_the_table_holds(run):
     table = read_table(run.results / "trajectories.parquet")
     alone = read_table(run.results / "checkpoints/neox/step16.parquet")
     keys = ["layer", "subject", "roi", "measure", "target", "setting", "reference", "scaling", "delays", "nuisance",
-            "normalised"]  # fmt: skip
+            "trained_on", "normalised"]  # fmt: skip
     both = alone.merge(table[table["checkpoint"] == "step16"], on=keys, suffixes=("", "_joined"))
     assert len(both) == len(alone)
     pd.testing.assert_series_equal(both["value"], both["value_joined"], check_names=False)

@@ -9,10 +9,11 @@ import xarray as xr
 
 from triphase.config.jobs import FitEncoding
 from triphase.core.errors import InputError
-from triphase.encoding.design import Alternative, Design, design_dataset, read_design
+from triphase.encoding.analyses import OF_FITS
+from triphase.encoding.design import Alternative, Design, Masks, design_dataset, read_design
 from triphase.encoding.features import delay
 from triphase.encoding.fitting import Engine, fit_layer
-from triphase.encoding.folds import make_splits
+from triphase.encoding.folds import TRAIN, UNUSED, make_splits
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
 from triphase.encoding.preparing import Alone
@@ -55,6 +56,11 @@ def study():
         inner=inner, bands={"nuisance": nuisance, "lexical": np.stack([nuisance[:, :2] ** 2])}, gap=4, lag=2,
         block_length=20, alternatives={"2-2": Alternative(OTHER, other)},
     )  # fmt: skip
+    part = np.where((outer == TRAIN) & (RUNS == "r2"), UNUSED, outer)
+    halves = [
+        np.where(part == TRAIN, np.where(np.arange(len(rows)) < N_RUN // 2, fold, 3 - fold), UNUSED) for fold in (1, 2)
+    ]
+    design = replace(design, fewer={"half": Masks(part, [np.vstack(halves).astype(np.int8)])})
     planted = delay(features, rows, DELAYS) @ generator.standard_normal((12, 8))
     y = planted / planted.std(0) + 0.5 * nuisance @ generator.standard_normal((3, 8))
     y += 0.7 * generator.standard_normal(y.shape)
@@ -78,11 +84,27 @@ def test_a_design_is_read_as_it_was_written(study):
         if field.name == "alternatives":
             assert ours["2-2"].delays == theirs["2-2"].delays == OTHER
             ours, theirs = ({name: entry.nuisance for name, entry in each.items()} for each in (ours, theirs))
+        if field.name == "fewer":
+            assert list(ours) == list(theirs) == ["half"]
+            ours, theirs = ([masks["half"].outer, *masks["half"].inner] for masks in (ours, theirs))
         if field.name in ("bands", "alternatives"):
             assert list(ours) == list(theirs)
             ours, theirs = list(ours.values()), list(theirs.values())
         for one, other in zip(ours, theirs, strict=True) if isinstance(ours, list) else [(ours, theirs)]:
             np.testing.assert_array_equal(one, other)
+
+
+def test_fewer_stimuli_train_as_if_the_others_were_not_there(study):
+    features, rows, shared, design, targets = study
+    found = fit_layer(*study, SETTINGS, ENGINE)
+    masks = design.fewer["half"]
+    alone = replace(design, outer=masks.outer, inner=masks.inner, fewer={}, alternatives={})
+    small = Alone(alone, np.zeros((1, len(rows), 0)), targets, SETTINGS)
+    small.add(shared["responses"].values)
+    own = xr.merge([design_dataset(alone), small.dataset()]).assign(responses=shared["responses"])
+    wanted = fit_layer(features, rows, own, alone, targets, SETTINGS, ENGINE)
+    np.testing.assert_allclose(found["gain"][-1], wanted["gain"][0], atol=1e-5)
+    np.testing.assert_allclose(found["boot_gain"][:, :, -1], wanted["boot_gain"][:, :, 0], atol=1e-5)
 
 
 def test_batches_change_nothing(study, monkeypatch):
@@ -108,11 +130,12 @@ def test_what_follows_the_features_is_found_and_a_constant_voxel_keeps_its_place
 
 def test_draws_of_regions_stand_around_their_means(study):
     found = fit_layer(*study, SETTINGS, ENGINE)
-    choices = zip(*(found[key].values.tolist() for key in ("scaling", "delays", "nuisance")), strict=True)
-    assert list(choices) == [("zscore", "headline", "N1"), ("zscore", "headline", "N2"), ("center", "headline", "N1"),
-                             ("zscore", "2-2 s", "N1")]  # fmt: skip
+    choices = zip(*(found[key].values.tolist() for key in OF_FITS), strict=True)
+    others = [("headline", "N1", ""), ("headline", "N2", ""), ("2-2 s", "N1", ""), ("headline", "N1", "half")]
+    zscore = [("zscore", *other) for other in others]
+    assert list(choices) == [*zscore[:2], ("center", *others[0]), *zscore[2:]]
     gains = found["boot_gain"].sel(listener="s1", region="A")
-    scores = {name: (found["gain"][name], gains[name]) for name in range(4)}
+    scores = {name: (found["gain"][name], gains[name]) for name in range(5)}
     scores["r"] = found["r"], found["boot_r"].sel(listener="s1", region="A")
     for name, (score, draws) in scores.items():
         assert abs(draws.mean() - score[:2].mean()) < 3 * draws.std() + 0.02, name

@@ -5,7 +5,9 @@ from triphase.core.errors import InputError
 from triphase.encoding.folds import (
     HELD_OUT,
     TRAIN,
+    UNUSED,
     check_masks,
+    fewer_stimuli,
     fold_units,
     held_out_segments,
     hold_out_blocks,
@@ -109,3 +111,24 @@ def test_a_single_group_is_split_by_stimulus():
         runs, runs, ["r3"], {"kind": "fixed", "folds": 5, "inner": 4}, gap=5, groups=np.array(["x"] * 120)
     )
     assert [set(runs[mask == HELD_OUT]) for mask in inner[0]] == [{"r1"}, {"r2"}]
+
+
+@pytest.mark.parametrize(("kind", "test_runs"), [("fixed", ["r9"]), ("outer_cv", [])])
+def test_fewer_stimuli_are_nested_parts_of_what_trains(kind, test_runs):
+    runs = np.repeat([f"r{n}" for n in range(10)], 40)
+    outer, _ = make_splits(runs, runs, test_runs, {"kind": kind, "folds": 5, "inner": 3}, gap=5)
+    (quarter, small), (half, _) = (fewer_stimuli(outer, runs, runs, n, n_folds=3, gap=5) for n in (1, 2))
+    for whole, few, more, inner in zip(outer, quarter, half, small, strict=True):
+        for mask in (few, more):
+            np.testing.assert_array_equal(mask == HELD_OUT, whole == HELD_OUT)
+        training = [set(runs[mask == TRAIN]) for mask in (few, more, whole)]
+        assert training[0] < training[1] < training[2]
+        shares = [len(names) / len(training[2]) for names in training[:2]]
+        np.testing.assert_allclose(shares, [0.25, 0.5], atol=0.13)
+        assert set(runs[(inner != UNUSED).any(0)]) == training[0], "inner folds know nothing else"
+
+
+def test_three_stimuli_have_no_quarter():
+    runs = np.repeat(["r1", "r2", "r3", "r4"], 40)
+    outer, _ = make_splits(runs, runs, ["r4"], {"kind": "fixed", "folds": 5, "inner": 3}, gap=5)
+    assert fewer_stimuli(outer, runs, runs, 1, n_folds=3, gap=5) is None

@@ -10,7 +10,7 @@ import xarray as xr
 from simulated_study import TOKENS_PER_STEP, course
 
 from triphase.core.artefacts import read_table, write_arrays, write_table
-from triphase.encoding.analyses import Analysis
+from triphase.encoding.analyses import OF_FITS, Analysis
 from triphase.phases.curves import average_subjects, subject_curves
 from triphase.phases.layers import LayerCurves, Rule, Source, layer_rules
 from triphase.phases.specification import Asked, Scores, Series, available, declaration, nearest, shares, tabulate
@@ -54,7 +54,7 @@ def layered(folder, steps=STEPS, scores=SCORES, best=lambda number: 2):
             path = folder / f"{step}_{layer}.zarr.zip"
             gains = [analysis for measure, analysis in scores if measure == "gain"]
             coords = {"listener": list(SUBJECTS), "region": list(ROIS)} | {
-                key: ("analysis", [getattr(one, key) for one in gains]) for key in ("scaling", "delays", "nuisance")
+                key: ("analysis", [getattr(one, key) or "" for one in gains]) for key in OF_FITS
             }
             boots = {"boot_r": (("listener", "region", "draw"), boot[:, :, 0]),
                      "boot_gain": (("listener", "region", "analysis", "draw"), boot[:, :, 1:]),

@@ -37,7 +37,8 @@ def fitted(tmp_path):
             {"boot_r": (("listener", "region", "draw"), 10.0 * place + np.arange(3.0)[None, None]),
              "boot_gain": (("listener", "region", "analysis", "draw"), place + np.arange(3.0)[None, None, None]),
              "freedom": 6.0},
-            coords={"listener": ["s"], "region": ["A"]} | {key: ("analysis", [value]) for key, value in MAIN.items()},
+            coords={"listener": ["s"], "region": ["A"], "trained_on": ("analysis", [""])}
+            | {key: ("analysis", [value]) for key, value in MAIN.items()},
         )  # fmt: skip
         files[key] = tmp_path / f"{step}.zarr.zip"
         write_arrays(files[key], boot)

@@ -44,6 +44,7 @@ def result():
             "scaling": ("analysis", ["zscore", "center"]),
             "delays": ("analysis", ["headline", "headline"]),
             "nuisance": ("analysis", ["N1", "N1"]),
+            "trained_on": ("analysis", ["", ""]),
         },
         attrs={
             "layer": 2,

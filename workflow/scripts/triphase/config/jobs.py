@@ -265,6 +265,7 @@ class PrepareEncoding(Told):
     alphas: list[float] = key("encoding/alphas")
     band_weights: list[float] = key("encoding/band_weights")
     gap_seconds: float = key("encoding/gap_seconds")
+    training_sizes: bool = key("encoding/training_sizes")
     boot_draws: int = key("encoding/boot_draws")
     generalise_to: str = key("encoding/generalise_to")
     seed: int = key("seed")

@@ -1,10 +1,13 @@
 """What varies an analysis of alignment: columns of the tidy table, so that no choice hides in a measure's name."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 # Delays of the headline (`encoding/delays`); others are named by their first and last seconds, such as "2-5 s".
 OWN_DELAYS = "headline"
 STEP0 = "step 0"
+# Fits to fewer of the training stimuli, in quarters: is a fall one of what is there, or of what can be learned?
+FEWER = {"quarter": 1, "half": 2}
 
 
 @dataclass(frozen=True)
@@ -17,12 +20,14 @@ class Analysis:
     delays : str, `OWN_DELAYS` or as "2-5 s"
     nuisance : str, the nuisance set that a gain is over: N1, or N2, which has word identity too
     reference : str, the checkpoint whose score is subtracted: `STEP0`
+    trained_on : str, the share of the training stimuli that was used, one of `FEWER`; None for all of them
     normalised : bool, whether the score is divided by the ceiling
     """
 
     scaling: str | None = None
     delays: str | None = None
     nuisance: str | None = None
+    trained_on: str | None = None
     reference: str | None = None
     normalised: bool = False
 
@@ -36,6 +41,7 @@ class Analysis:
             "scaling": self.scaling,
             "delays": f"delays {self.delays}",
             "nuisance": self.nuisance and f"over {self.nuisance}",
+            "trained_on": f"trained on a {self.trained_on} of the stimuli",
             "reference": f"over {self.reference}",
             "normalised": "normalised",
         }
@@ -43,3 +49,10 @@ class Analysis:
 
 
 CHOICES = [field.name for field in fields(Analysis)]
+# Those in which fits of one layer differ: coordinates of an encoding result, with empty text for None.
+OF_FITS = CHOICES[:4]
+
+
+def fitted_analyses(*coordinates: Iterable[str]) -> list[Analysis]:
+    """The analyses of an encoding result, from its coordinates in the order of `OF_FITS`."""
+    return [Analysis(*(str(value) or None for value in values)) for values in zip(*coordinates, strict=True)]

@@ -29,6 +29,20 @@ class Alternative:
 
 
 @dataclass(frozen=True)
+class Masks:
+    """Which scans train and which are held out, in codes of `triphase.encoding.folds`.
+
+    Attributes
+    ----------
+    outer : int8 array (n_splits, n_scans)
+    inner : list of int8 arrays (n_folds, n_scans), one per outer split
+    """
+
+    outer: np.ndarray
+    inner: list[np.ndarray]
+
+
+@dataclass(frozen=True)
 class Design:
     """One data set's design, the same for every layer, checkpoint and model.
 
@@ -53,6 +67,8 @@ class Design:
         Scans of a block that is permuted.
     alternatives : dict of str to Alternative
         By name, see `triphase.config.delays.alternative_delays`.
+    fewer : dict of str to Masks
+        Splits whose held-out scans are the same, with a share of the training stimuli, see `folds.fewer_stimuli`.
     """
 
     runs: np.ndarray
@@ -67,6 +83,12 @@ class Design:
     lag: int
     block_length: int
     alternatives: dict = field(default_factory=dict)
+    fewer: dict[str, Masks] = field(default_factory=dict)
+
+    @property
+    def masks(self) -> Masks:
+        """The splits of the study, with all that trains."""
+        return Masks(self.outer, self.inner)
 
     @cached_property
     def segments(self) -> list[np.ndarray]:
@@ -106,15 +128,16 @@ class Design:
 
 def design_dataset(design: Design) -> xr.Dataset:
     """A design as an xarray Dataset, from which `read_design` makes it again."""
-    folds = max(len(masks) for masks in design.inner)
-    inner = np.stack([np.pad(masks, ((0, folds - len(masks)), (0, 0))) for masks in design.inner])
     variables = {
-        "outer": (("split", "time"), design.outer),
-        "inner": (("split", "fold", "time"), inner),
         "block_stretch": ("block", np.repeat(np.arange(len(design.blocks)), design.block_sizes)),
         "block_scans": ("block", design.block_scans),
         "stretch_group": ("stretch", np.array(design.groups)),
     }
+    for name, masks in {"": design.masks, **design.fewer}.items():
+        folds = max(len(inner) for inner in masks.inner)
+        padded = [np.pad(inner, ((0, folds - len(inner)), (0, 0))) for inner in masks.inner]
+        variables[_named("outer", name)] = ("split", "time"), masks.outer
+        variables[_named("inner", name)] = ("split", _named("fold", name), "time"), np.stack(padded)
     for name, band in design.bands.items():
         dims = ("time", f"{name}_column") if band.ndim == 2 else ("split", "time", f"{name}_column")
         variables[f"band_{name}"] = dims, band.astype(np.float32)
@@ -133,6 +156,7 @@ def design_dataset(design: Design) -> xr.Dataset:
         "bands": list(design.bands),
         "train_scans": int((design.outer == TRAIN).sum(1).max()),
         "alternatives": {name: alternative.delays for name, alternative in design.alternatives.items()},
+        "fewer": list(design.fewer),
     }
     return xr.Dataset(variables, coords={name: ("time", values) for name, values in coords.items()}, attrs=attrs)
 
@@ -140,14 +164,20 @@ def design_dataset(design: Design) -> xr.Dataset:
 def read_design(dataset: xr.Dataset) -> Design:
     """The design that an opened `encoding/shared.zarr.zip` holds."""
     at = dataset.attrs
+
+    def masks(name):
+        inner = dataset[_named("inner", name)].values
+        return Masks(dataset[_named("outer", name)].values, [folds[(folds > 0).any(1)] for folds in inner])
+
+    own = masks("")
     return Design(
         runs=dataset["run"].values,
         times=dataset["time_s"].values,
         stimuli=dataset["stimulus"].values,
         tr=at["tr"],
         delays=at["delays_scans"],
-        outer=dataset["outer"].values,
-        inner=[masks[(masks > 0).any(1)] for masks in dataset["inner"].values],
+        outer=own.outer,
+        inner=own.inner,
         bands={name: dataset[f"band_{name}"].values for name in at["bands"]},
         gap=at["gap"],
         lag=at["lag"],
@@ -156,4 +186,9 @@ def read_design(dataset: xr.Dataset) -> Design:
             name: Alternative(delays, dataset[f"band_nuisance_{name}"].values)
             for name, delays in at["alternatives"].items()
         },
+        fewer={name: masks(name) for name in at["fewer"]},
     )
+
+
+def _named(variable, name):
+    return f"{variable}_{name}" if name else variable

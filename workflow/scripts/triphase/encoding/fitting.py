@@ -9,9 +9,9 @@ import xarray as xr
 
 from triphase.config.jobs import FitEncoding
 from triphase.core.batches import slices
-from triphase.encoding.analyses import OWN_DELAYS, Analysis
+from triphase.encoding.analyses import OF_FITS, OWN_DELAYS, Analysis
 from triphase.encoding.deletions import Resampling
-from triphase.encoding.design import Design
+from triphase.encoding.design import Design, Masks
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
@@ -56,18 +56,18 @@ def fit_layer(
     targets : DataFrame with subject and roi of every target
     settings : FitEncoding
         Of its scalings the first is the headline; the others are sensitivity analyses, as are the design's alternative
-        delays with the first scaling.
+        delays and its splits with fewer training stimuli, with the first scaling.
     engine : Engine
 
     Returns
     -------
     xarray.Dataset
         Scores (target), with r and its split over bands, p, q (FDR) and p_fwer (maximum statistic) per subject; `gain`
-        (analysis, target), with the coordinates scaling, delays and nuisance, the headline first; alpha and weight of
-        every split; `blocks`, sums from which `compare_alignment` draws, and `training`, the influence of each group
-        of training scans on r (of draws for new stimuli); `boot_r` (listener, region, draw) and
-        `boot_gain` (listener, region, analysis, draw); `freedom`, of these draws. Attributes: `kernels`, shapes of the
-        layer's kernel by scaling and delays; smallest p; voxels without a score; solver and backend.
+        (analysis, target), with the coordinates `OF_FITS`, the headline first; alpha and weight of every split;
+        `blocks`, sums from which `compare_alignment` draws, and `training`, the influence of each group of training
+        scans on r (of draws for new stimuli); `boot_r` (listener, region, draw) and `boot_gain` (listener, region,
+        analysis, draw); `freedom`, of these draws. Attributes: `kernels`, shapes of the layer's kernel by scaling and
+        delays; smallest p; voxels without a score; solver and backend.
     """
     subjects = list(dict.fromkeys(targets["subject"]))
     family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
@@ -84,23 +84,24 @@ def fit_layer(
             features,
             rows,
             variant.delays,
-            design.outer,
-            design.inner,
+            variant.masks.outer,
+            variant.masks.inner,
             backend=backend,
             scale=lambda values, training, how=variant.scaling: scaled(values, training, how, settings.components),
         )
         backend = spectra.backend  # what "auto" is on this machine
-        kernels.append({"scaling": variant.scaling, "delays": variant.name} | _shape(spectra))
+        if not variant.trained_on:
+            kernels.append({"scaling": variant.scaling, "delays": variant.name} | _shape(spectra))
         for nuisance, (bands, alone) in variant.fits.items():
             weights, r_alone = weight_grid(settings.band_weights, len(bands) + 1), shared[f"r_{alone}"].values
             search = Search(alphas, weights, engine.solver, names=["llm", *bands])
-            analysis, first = Analysis(variant.scaling, variant.name, nuisance), not below
+            analysis, first = Analysis(variant.scaling, variant.name, nuisance, variant.trained_on), not below
             below[analysis] = alone
             for batch in slices(len(targets), batch_size(len(rows), settings.boot_draws)):
                 y = shared["responses"][:, batch].values
                 deletions = resampling.deletions(y)
                 predicted, fit = fit_bands(
-                    spectra, list(bands.values()), y, design.outer, design.inner, search, deletions
+                    spectra, list(bands.values()), y, variant.masks.outer, variant.masks.inner, search, deletions
                 )
                 solvers |= fit["solvers"]
                 joint, split = correlate(predicted, y, design.segments)
@@ -158,7 +159,7 @@ def fit_layer(
             ),
         },
         coords={"band": ["llm", "nuisance"], "sum": ["x", "xx", "xy"], "listener": subjects, "region": means.regions}
-        | {key: ("analysis", [getattr(one, key) for one in below]) for key in ("scaling", "delays", "nuisance")},
+        | {key: ("analysis", [getattr(one, key) or "" for one in below]) for key in OF_FITS},
         attrs={
             "kernels": kernels,
             "smallest_p": 1 / (len(draws[0]) + 1),
@@ -181,29 +182,37 @@ class Variant:
     name : str, of its delays, see `triphase.encoding.analyses.Analysis`
     delays : list of int, scans
     fits : dict of nuisance set to (bands beside the layer by name, name of the fit without the layer)
+    masks : triphase.encoding.design.Masks
+    trained_on : str or None, see `triphase.encoding.analyses.Analysis`
     """
 
     scaling: str
     name: str
     delays: list
     fits: dict
+    masks: Masks
+    trained_on: str | None = None
 
 
 def _variants(design, scalings):
     """The headline, which has a gain over the nuisance band and over each further band that joins it; then the other
-    scalings, and the other delays.
+    scalings, the other delays, and fewer training stimuli.
     """
     names, nuisance = list(design.bands), {"nuisance": design.bands["nuisance"]}
     fits = {
         f"N{n}": ({name: design.bands[name] for name in names[:n]}, f"{names[n - 1]}_alone")
         for n in range(1, len(names) + 1)
     }
-    variants = [Variant(scalings[0], OWN_DELAYS, design.delays, fits)]
+    variants = [Variant(scalings[0], OWN_DELAYS, design.delays, fits, design.masks)]
     for scaling in scalings[1:]:
-        variants.append(Variant(scaling, OWN_DELAYS, design.delays, {"N1": (nuisance, "nuisance_alone")}))
+        fits = {"N1": (nuisance, "nuisance_alone")}
+        variants.append(Variant(scaling, OWN_DELAYS, design.delays, fits, design.masks))
     for name, other in design.alternatives.items():
         fits = {"N1": ({"nuisance": other.nuisance}, f"nuisance_alone_{name}")}
-        variants.append(Variant(scalings[0], f"{name} s", other.delays, fits))
+        variants.append(Variant(scalings[0], f"{name} s", other.delays, fits, design.masks))
+    for name, masks in design.fewer.items():
+        fits = {"N1": (nuisance, f"nuisance_alone_{name}")}
+        variants.append(Variant(scalings[0], OWN_DELAYS, design.delays, fits, masks, name))
     return variants
 
 

@@ -10,6 +10,7 @@ from triphase.core.types import Section
 from triphase.stats.autocorrelation import first_below
 
 TRAIN, HELD_OUT, UNUSED = 1, 2, 0
+QUARTERS = 4
 
 
 def make_splits(
@@ -149,6 +150,37 @@ def hold_out_blocks(runs: np.ndarray, available: np.ndarray, n_folds: int, gap: 
         mask[near & (mask == TRAIN)] = UNUSED
         mask[block] = HELD_OUT
     return masks
+
+
+def fewer_stimuli(
+    outer: np.ndarray, runs: np.ndarray, stimuli: np.ndarray, quarters: int, *, n_folds: int, gap: int
+) -> tuple[np.ndarray, list[np.ndarray]] | None:
+    """The outer splits with only so many quarters of their training stimuli, and inner splits of these.
+
+    What is held out stays the same. Stimuli are dealt into four parts of about equal length; one is a quarter, and the
+    half holds it.
+
+    Parameters
+    ----------
+    outer : int8 array (n_splits, n_scans)
+    quarters : int
+
+    Returns
+    -------
+    int8 array (n_splits, n_scans) and list of int8 arrays (n_folds, n_scans); None where a split trains on fewer than
+    four stimuli
+    """
+    masks, inner = outer.copy(), []
+    for mask in masks:
+        training = mask == TRAIN
+        if len(set(stimuli[training])) < QUARTERS:
+            return None
+        kept = (hold_out_stimuli(stimuli, training, QUARTERS)[:quarters] == HELD_OUT).any(0)
+        mask[training & ~kept] = UNUSED
+        inner.append(split_inner(mask, runs, stimuli, n_folds=n_folds, gap=gap))
+    for each in (masks, *inner):
+        check_masks(each, runs, stimuli, gap)
+    return masks, inner
 
 
 def check_masks(masks: np.ndarray, runs: np.ndarray, stimuli: np.ndarray, gap: int) -> None:

@@ -10,12 +10,13 @@ import xarray as xr
 
 from triphase.config.delays import alternative_delays, delays_in_scans
 from triphase.config.jobs import PrepareEncoding
+from triphase.encoding.analyses import FEWER
 from triphase.encoding.bands import nuisance_band
 from triphase.encoding.deletions import Resampling
-from triphase.encoding.design import Alternative, Design
+from triphase.encoding.design import Alternative, Design, Masks
 from triphase.encoding.features import Timeline, shared_reach
 from triphase.encoding.floor import floor_band
-from triphase.encoding.folds import make_splits, needed_gap
+from triphase.encoding.folds import fewer_stimuli, make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.encoding.word_rows import least_gap, row_seconds
@@ -64,6 +65,11 @@ def make_design(
     least = least_gap(cohort.attrs, settings.gap_seconds)
     gap = needed_gap(acf, scans, least, seconds, shared_reach(settings.downsampling))
     outer, inner = make_splits(labels, stimuli, test_runs, settings.split, gap=gap, groups=groups)
+    fewer = {
+        name: fewer_stimuli(outer, labels, stimuli, quarters, n_folds=settings.split["inner"], gap=gap)
+        for name, quarters in FEWER.items()
+        if settings.training_sizes
+    }
 
     def nuisance_with(delays):
         return nuisance_band(words, replace(timeline, delays=delays), settings.nuisance, sound)
@@ -87,6 +93,7 @@ def make_design(
         lag=decorrelation(acf, predicted),
         block_length=block_length(acf, predicted, MINIMUM_BLOCK),
         alternatives={name: Alternative(other, nuisance_with(other)) for name, other in others.items()},
+        fewer={name: Masks(*masks) for name, masks in fewer.items() if masks},
     )
     log.info("gap %d scans, %s blocks of %d scans per held-out stretch", gap, design.counts, design.block_length)
     return design, floor_band(labels, timeline.times, tr, outer, first_below(acf, 0.1))
@@ -106,7 +113,7 @@ class Alone:
     ----------
     fits : dict of name to the bands of each fit, by name
         `nuisance_alone`; `lexical_alone`, of both bands, where there is a lexical one; `nuisance_alone_2-5` of
-        every alternative; `floor`.
+        every alternative; `nuisance_alone_half` of fewer training stimuli; `floor`.
     """
 
     def __init__(self, design: Design, floor: np.ndarray, targets: pd.DataFrame, settings: PrepareEncoding):
@@ -115,6 +122,8 @@ class Alone:
         self.fits = {f"{name}_alone": {b: design.bands[b] for b in names[: n + 1]} for n, name in enumerate(names)}
         for name, alternative in design.alternatives.items():
             self.fits[f"nuisance_alone_{name}"] = {"nuisance": alternative.nuisance}
+        self.masks = {f"nuisance_alone_{name}": masks for name, masks in design.fewer.items()}
+        self.fits |= dict.fromkeys(self.masks, {"nuisance": design.bands["nuisance"]})
         self.fits["floor"] = {"floor": floor}
         alphas = penalties(settings.alphas)
         self.searches = {
@@ -134,8 +143,8 @@ class Alone:
                 found["r_floor"] = np.zeros(y.shape[1])
                 continue
             deletions = None if name == "floor" else self.resampling.deletions(y)
-            search = self.searches[name]
-            predicted, _ = fit_bands(None, list(bands.values()), y, design.outer, design.inner, search, deletions)
+            masks, search = self.masks.get(name, design.masks), self.searches[name]
+            predicted, _ = fit_bands(None, list(bands.values()), y, masks.outer, masks.inner, search, deletions)
             found[f"r_{name}"] = correlate(predicted, y, design.segments)[0]
             if name != "floor":
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.artefacts import read_variables
-from triphase.encoding.analyses import Analysis
+from triphase.encoding.analyses import OF_FITS, Analysis, fitted_analyses
 from triphase.phases.curves import Trajectory
 from triphase.table.selection import Selection
 
@@ -162,12 +162,10 @@ def read_draws(path: str, places: list[Place], n_draws: int) -> tuple[dict[Place
     dict of place to float32 array (draw,), without places that have none; float
     """
     freedom, r, gain, listeners, regions, *choices = read_variables(
-        path, "freedom", "boot_r", "boot_gain", "listener", "region", "scaling", "delays", "nuisance"
+        path, "freedom", "boot_r", "boot_gain", "listener", "region", *OF_FITS
     )
     subjects, rois = ({str(name): i for i, name in enumerate(axis)} for axis in (listeners, regions))
-    analyses = [
-        Analysis(str(scaling), str(delays), str(nuisance)) for scaling, delays, nuisance in zip(*choices, strict=True)
-    ]
+    analyses = fitted_analyses(*choices)
     boots = {("r", Analysis(analyses[0].scaling, analyses[0].delays)): r}
     boots |= {("gain", analysis): gain[:, :, i] for i, analysis in enumerate(analyses)}
     found = {}

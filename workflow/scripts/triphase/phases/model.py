@@ -16,6 +16,7 @@ from triphase.phases.curves import Undetermined, average_subjects, prepare, subj
 from triphase.phases.layers import PER_CHECKPOINT, layer_rules
 from triphase.phases.order import order
 from triphase.phases.people import changes_over, group_test
+from triphase.phases.training_size import training_size
 from triphase.phases.transitions import Curve, Settings, pattern
 from triphase.phases.verdict import Judged, undetermined, verdict_of
 from triphase.stats.intervals import LEVEL, RESAMPLED_SUBJECTS
@@ -70,10 +71,15 @@ def model_phases(
     number = f"{len(curves)} subject" + "s" * (len(curves) != 1)
     absent = "" if has_adherence(table, headline) else "; instruction adherence is absent"
     scaled = "; its fall is scale-dependent" if depends else ""
+    size = training_size(table, boot, headline["roi"], headline_analysis(table, headline["roi"]), judged, seed)
     elsewhere = layer_dependent(table, judged, headline["roi"])
+    if size["dependent"]:
+        scaled += "; its fall depends on the size of the training set"
+    elif judged and -1 in judged.signs and size["dependent"] is None:
+        scaled += "; whether its fall depends on the size of the training set was not assessed"
     scaled += "; its fall is layer-dependent: layers chosen anew at each checkpoint do not fall" if elsewhere else ""
-    if depends and result["verdict"] == "supported":
-        # What vanishes under another scaling of the same features is no loss of what they hold.
+    if (depends or size["dependent"]) and result["verdict"] == "supported":
+        # What vanishes under another scaling of the same features, or with more data, is no loss of what they hold.
         why = result["reason"].removeprefix("supported: ")
         result |= {"verdict": "undetermined", "reason": f"undetermined: {why}, but a fall that is supported is a loss"}
     counted = f"; {supported} of {number} supported when judged singly" if len(each) > 1 else ""
@@ -88,12 +94,19 @@ def model_phases(
         "group": None if fixed or judged is None else group_test(list(curves.values()), judged, rng),
         "sensitivity": sensitive,
         "scale_dependent": depends,
+        "training_size": size,
         "layer_dependent": elsewhere,
         "baseline": baseline(Selection(ALIGNMENT, roi=headline["roi"]).rows(table)),
         "behaviour": behaves,
         "breadth": breadth(table, boot, judged, rois, own_seed),
         "order": order(table, boot, headline, fits, settings, rng),
     }
+
+
+def headline_analysis(table: pd.DataFrame, roi: str) -> Analysis:
+    """The choices behind the headline's alignment."""
+    analyses = analyses_of(table[(table["measure"] == ALIGNMENT) & (table["roi"] == roi)])
+    return next((analysis for analysis, main in analyses.items() if main), Analysis())
 
 
 def sensitivity(
@@ -107,7 +120,7 @@ def sensitivity(
     where its curve cannot be fitted) and falls (whether a leg of it does)
     """
     analyses = analyses_of(table[(table["measure"] == ALIGNMENT) & (table["roi"] == roi)])
-    own = next((analysis for analysis, main in analyses.items() if main), Analysis())
+    own = headline_analysis(table, roi)
     others, found = {analysis.label(own): analysis for analysis, main in analyses.items() if not main}, []
     for label, analysis in sorted(others.items()):
         entry = {

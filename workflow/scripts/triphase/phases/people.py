@@ -19,15 +19,20 @@ from triphase.phases.verdict import Judged
 from triphase.stats.intervals import mean_half_width
 
 
-def changes_over(judged: Judged, values: np.ndarray) -> np.ndarray:
-    """Changes (phase, series) of series (n, series) over the phases of a fit, by its own weights."""
+def values_at_borders(judged: Judged, values: np.ndarray) -> np.ndarray:
+    """Fitted values (phase + 1, series) of series (n, series) where the phases of a fit meet, by its own weights."""
     fit, bank, phases = judged.curve.fit, judged.curve.bank, Phases.of(judged)
     design, weights = ramps(bank.t, fit.shape), np.linalg.inv(bank.noise(fit.tau))
     coefficients = np.linalg.solve(design.T @ weights @ design, design.T @ weights @ values)
     slopes = np.zeros((len(fit.shape.free), values.shape[1]))
     slopes[list(fit.shape.free)] = coefficients[1:]
     changes: np.ndarray = phases.weights @ (slopes * np.diff(phases.borders)[:, None])
-    return changes
+    return np.cumsum(np.vstack([coefficients[:1], changes]), axis=0)
+
+
+def changes_over(judged: Judged, values: np.ndarray) -> np.ndarray:
+    """Changes (phase, series) of series (n, series) over the phases of a fit, by its own weights."""
+    return np.diff(values_at_borders(judged, values), axis=0)
 
 
 def group_test(curves: Sequence[Trajectory], judged: Judged, rng: np.random.Generator) -> Entries:

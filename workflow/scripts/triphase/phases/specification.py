@@ -87,7 +87,9 @@ def available(rows: pd.DataFrame, has_step0: bool) -> dict[Scores, Source]:
     for measure in ("r", GAIN):
         analyses = analyses_of(rows[rows["measure"] == measure])
         main = next((analysis for analysis, own in analyses.items() if own), Analysis())
-        for analysis in sorted(analyses, key=lambda analysis: analysis.label(main)):
+        # Fits to fewer stimuli say of a fall what kind it is; nobody would choose them.
+        whole = [analysis for analysis in analyses if not analysis.trained_on]
+        for analysis in sorted(whole, key=lambda analysis: analysis.label(main)):
             delays, ceiling = analysis.delays, NORMALISED if analysis.normalised else RAW
             scores = Scores(analysis.scaling, analysis.nuisance or "none", delays, ceiling)
             found[scores] = Source(measure, analysis)

@@ -10,7 +10,7 @@ import xarray as xr
 from triphase.core.artefacts import open_arrays
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
-from triphase.encoding.analyses import CHOICES, STEP0
+from triphase.encoding.analyses import CHOICES, OF_FITS, STEP0, Analysis, fitted_analyses
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT, COLUMNS, item_draws
 from triphase.tasks.measures import item_scores
@@ -47,10 +47,10 @@ def alignment_series(table: pd.DataFrame, files: Mapping[tuple[str, str, int], s
             if origin not in starts:
                 starts[origin] = _draws(files[origin])["boot_r"]
             start = starts[origin]
-        analyses = list(zip(*(boot[key].values for key in CHOICES[:3]), strict=True))
+        analyses = fitted_analyses(*(boot[key].values for key in OF_FITS))
         for entry in group.to_dict("records"):
             of, where = (entry["subject"], entry["roi"]), {"listener": entry["subject"], "region": entry["roi"]}
-            place = analyses.index(tuple(entry[key] for key in CHOICES[:3]))
+            place = analyses.index(Analysis(*(None if pd.isna(entry[key]) else entry[key] for key in OF_FITS)))
             freedom = float(boot["freedom"])
             rows.append(_row(entry, entry["value"], boot["boot_gain"].sel(where)[place].values, freedom))
             if entry["main"] and start is not None:
@@ -141,7 +141,7 @@ def draws_dataset(drawn: Entries, study: str, seed: int) -> xr.Dataset:
     xarray.Dataset with boot (series, draw), value and freedom (series), the draws' degrees of freedom; coordinates of
     the series: keys of a tidy row, empty text for null
     """
-    text = ["model", "checkpoint", "subject", "roi", "measure", "target", *CHOICES[:4]]
+    text = ["model", "checkpoint", "subject", "roi", "measure", "target", *CHOICES[:-1]]
     coords = {key: np.array(["" if pd.isna(row.get(key)) else row[key] for row in drawn], dtype=str) for key in text}
     coords |= {key: np.array([bool(row.get(key)) for row in drawn]) for key in ("normalised", "main")}
     coords |= {key: np.array([row[key] for row in drawn], dtype=np.int64) for key in ("step", "tokens")}

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from triphase.core.types import Entries, Section
-from triphase.encoding.analyses import CHOICES, OWN_DELAYS, Analysis
+from triphase.encoding.analyses import CHOICES, OF_FITS, OWN_DELAYS, Analysis, fitted_analyses
 from triphase.responses.targets import region_masks
 
 # docs/reference/measures.md says what each is.
@@ -29,6 +29,7 @@ COLUMNS = [
     "scaling",
     "delays",
     "nuisance",
+    "trained_on",
     "normalised",
     "main",
     "value",
@@ -47,6 +48,7 @@ TEXT = [
     "scaling",
     "delays",
     "nuisance",
+    "trained_on",
 ]
 AVERAGED = ["r", "r_llm", "r_nuisance", "r_nuisance_alone", "cv_score"]
 SIGNIFICANT = 0.05
@@ -81,8 +83,7 @@ def encoding_rows(dataset: xr.Dataset, rois: Entries, ceiling: pd.DataFrame) -> 
     normalised r: the mean r over the mean ceiling of the voxels whose ceiling is at least 0.2. Measures of the layer's
     kernel have neither subject nor roi.
     """
-    choices = zip(*(dataset[key].values for key in CHOICES[:3]), strict=True)
-    gains = [Analysis(str(scaling), str(delays), str(nuisance)) for scaling, delays, nuisance in choices]
+    gains = fitted_analyses(*(dataset[key].values for key in OF_FITS))
     own = Analysis(gains[0].scaling, OWN_DELAYS)
     scores = [(name, own, dataset[name].values) for name in AVERAGED]
     scores += [(GAIN, analysis, values) for analysis, values in zip(gains, dataset["gain"].values, strict=True)]

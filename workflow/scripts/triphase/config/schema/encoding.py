@@ -236,4 +236,13 @@ class Encoding(Section):
         "at frozen weights draws give 0.7 of the spread of a difference under outer_cv, 0.9 under a fixed split",
         mark=OURS,
     )
+    training_sizes: bool = key(
+        True,
+        "Whether every layer is also fitted to a quarter and to half of the training stimuli. A fall of alignment that "
+        "shrinks the more stimuli train, and of which nothing may be left with ever more of them, is said to depend on "
+        "the size of the training set: what is there may be as decodable as before, and only harder to learn from few "
+        "scans. Needs four training stimuli; with fewer this is not assessed.",
+        "a fall is a loss only where more data would not undo it",
+        mark=OURS,
+    )
     boot_draws: Draws = key(1000, "Draws of the block bootstrap.", "bounds of a 99 % interval rest on five draws each")

@@ -92,6 +92,7 @@ def _remarks(sources, model, table):
         remarks.subjects(phases),
         remarks.analyses(sources.specifications[model]),
         remarks.scale(phases),
+        remarks.training_size(phases),
         *remarks.behaviour(phases),
         remarks.stagnation(phases),
         remarks.order(phases),

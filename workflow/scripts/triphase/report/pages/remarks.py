@@ -139,6 +139,23 @@ def scale(phases: dict) -> str:
     return f"**Scale of features** [ours]: the fall {kept}.{listed}"
 
 
+def training_size(phases: dict) -> str:
+    """Whether a fall hangs on how much data the fits were trained on."""
+    entry = phases["training_size"]
+    text = "**Size of the training set** [ours]: "
+    if not entry["shares"]:
+        return f"{text}{entry['reason']}."
+    shares = [
+        f"{percent(of['share'], of['interval'])} with {'all' if name == 'all' else f'a {name}'} of the stimuli"
+        for name, of in entry["shares"].items()
+    ]
+    left = percent(entry["limit"]["share"], entry["limit"]["interval"])
+    kept = (
+        "so it may be no loss of what the layer holds" if entry["dependent"] else "so too little data is not its cause"
+    )
+    return f"{text}of the gain the fall takes {', '.join(shares)}; {left} with ever more of them, {kept}."
+
+
 def power(phases: dict, table: pd.DataFrame) -> str | None:
     """Beside a verdict that is not positive: which fall and which lag this study could have found."""
     if phases["verdict"] == "supported":
