@@ -482,3 +482,74 @@ def test_kind_provenance_checkpoints_with_different_templates_are_no_curve():
     tables[1].attrs["chat_template_hash"] = "1"
     with pytest.raises(InputError, match="models/m/chat_template: b has another chat template than a"):
         task_series(series, tables, [], 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "lines", "told"),
+    [
+        ("mcc", "", r"metric 'mcc' of 'one' gives item 0 \(0, "),
+        ("brier_score", "", r"metric 'brier_score' of 'one' gives item 0 \("),
+        ("perplexity", "output_type: loglikelihood\ndoc_to_target: ' dog'\n", "gives item 0 -1"),
+        ("word_perplexity", "output_type: loglikelihood_rolling\ndoc_to_target: cat ?\n", r"gives item 0 \("),
+        ("bleu", "output_type: generate_until\ndoc_to_target: dog\n", "gives item 0"),
+    ],
+)
+def test_kind_chance_a_metric_that_is_no_share_of_right_items_is_refused(folder, tokenizer, metric, lines, told):
+    data = f"dataset_kwargs: {{data_files: {{test: {folder}/questions.json}}}}"
+    choice = "output_type: multiple_choice\ndoc_to_choice: choices\ndoc_to_target: answer\n"
+    (folder / "own.yaml").write_text(
+        f"task: own\ndataset_path: json\ntest_split: test\n{data}\ndoc_to_text: '{{{{question}}}}'\n"
+        f"{lines or choice}metric_list: [{{metric: {metric}}}]\n"
+        + ("generation_kwargs: {max_gen_toks: 2, until: ['?']}\n" if metric == "bleu" else "")
+    )
+    jobs = plan([{"name": "one", "task": "own", "metric": metric}], [], [folder], None)
+    with pytest.raises(InputError, match=told + ".*a mean over items of numbers from 0"):
+        run(jobs, bigram(**{"?_dog": 2.0})[0], tokenizer)
+
+
+def test_kind_chance_several_right_answers_as_text_are_refused_before_the_model_runs(folder):
+    rows = [{"question": "cat ?", "choices": ["cat", "dog", "see"], "answer": ["cat", "dog"]}]
+    (folder / "questions.json").write_text(json.dumps(rows))
+    with pytest.raises(InputError, match=r"item 0 of 'one' has the answers \['cat', 'dog'\]; .* numbers of choices"):
+        load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
+
+
+def stopped_by_hand(model, tokenizer, prompt, stops, most):
+    """Greedy answer token by token, cut before the first stop in the text so far: what `generate_until` has to give."""
+    ids = tokenizer(prompt)["input_ids"]
+    answer = []
+    for _ in range(most):
+        with torch.no_grad():
+            answer.append(int(model(torch.tensor([ids + answer])).logits[0, -1].argmax()))
+        text = tokenizer.decode(answer, skip_special_tokens=True)
+        if answer[-1] == tokenizer.eos_token_id or any(stop in text for stop in stops):
+            break
+    for stop in stops:
+        text = text.split(stop)[0]
+    return text
+
+
+@pytest.mark.parametrize("stops", [["ee"], ["t d"], ["og", "s s"], ["xyz"], ["\n", "c"]])
+def test_a_stop_in_the_middle_of_a_token_cuts_there(folder, stops):
+    words = ["<end>", "<unknown>", "cat", "dog", "sees", "see", "?", "digit", "letter", " "]
+    inner = Tokenizer(
+        models.BPE({w: i for i, w in enumerate(dict.fromkeys([*words, *"catdogsepilr"]))}, [], unk_token="<unknown>")
+    )
+    inner.add_tokens(words[2:])
+    told = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<end>", bos_token="<end>", unk_token="<unknown>")
+    torch.manual_seed(1)
+    config = GPTNeoXConfig(
+        vocab_size=len(told), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=64, initializer_range=0.4,
+    )  # fmt: skip
+    model = GPTNeoXForCausalLM(config).eval()
+    base = (folder / "base_ask").read_text()
+    base = base.replace("until: ['\\n'], max_gen_toks: 3", f"until: {json.dumps(stops)}, max_gen_toks: 12")
+    (folder / "base_ask").write_text(base)
+    jobs = plan([], [{"name": "world", "variants": VARIANTS}], [folder], None)
+    tasks = load_tasks(jobs)
+    items, _ = evaluate(jobs, tasks, model, told, batch_size=4, seed=0)
+    for name, frame in items.groupby("variant"):
+        prompts = [instance.args[0] for instance in tasks[f"world.{name}"].instances]
+        expected = [stopped_by_hand(model, told, prompt, stops, 12) for prompt in prompts]
+        assert frame["response"].tolist() == expected

@@ -60,6 +60,11 @@ def check_items(job: Section, task: Any) -> None:
                     raise InputError(f"tasks: {same}; the right one could not be told from the other")
                 # Some published sets have such items, and nobody here can put them right.
                 logging.warning("tasks: %s", same)
+            if isinstance(target, list) and not all(isinstance(answer, int) for answer in target):
+                raise InputError(
+                    f"tasks: item {index} of {job['id']!r} has the answers {target}; the harness takes several right "
+                    f"answers as numbers of choices only, 0 to {len(choices) - 1}"
+                )
             for answer in target if isinstance(target, list) else [target]:
                 if target_index(answer, choices) is None:
                     raise InputError(

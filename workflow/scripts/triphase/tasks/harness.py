@@ -224,7 +224,7 @@ def _accuracy_rows(job, task, samples):
     commonest = Counter(answer for own in right for answer in own).most_common(1)[0][0]
     for sample, options, target, answers in zip(samples, choices, targets, right, strict=True):
         row = {
-            "correct": float(sample[job["metric"]]),
+            "correct": _share_right(job, sample),
             "correct_norm": sample.get("acc_norm"),
             "chance": 0.0,
             "majority": float(commonest in answers),
@@ -244,6 +244,17 @@ def _accuracy_rows(job, task, samples):
         else:
             row["response"] = str(sample["filtered_resps"][0])
         yield row
+
+
+def _share_right(job, sample):
+    """How right an item is by the metric of its job, 0 to 1: accuracy is the mean over items."""
+    value = sample[job["metric"]]
+    if isinstance(value, (bool, int, float, np.number)) and not np.isnan(value) and 0 <= value <= 1:
+        return float(value)
+    raise InputError(
+        f"tasks: metric {job['metric']!r} of {job['name']!r} gives item {sample['doc_id']} {str(value)[:60]}; an "
+        "accuracy is a mean over items of numbers from 0 (wrong) to 1 (right): choose a metric such as acc or exact_match"
+    )
 
 
 def _right(gold, options):
