@@ -25,6 +25,7 @@ ORDER = [
     "planning",
     "report",
     "demo",
+    "synthesis",
     "api",
     "command",
 ]

@@ -2,27 +2,16 @@
 import re
 import time
 from operator import attrgetter
-from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
-from triphase.config.merging import as_values
-from triphase.config.places import Sources
 from triphase.config.readers import READERS
-from triphase.core.errors import InputError
-from triphase.planning.naming import complete_rules
 from triphase.planning.needs import Needs
 from triphase.planning.records import study_jobs
 from triphase.planning.study import Study
 from triphase.report.figures.drawings import drawings, files_of
 from triphase.report.figures.table import on_surface
 
-SOURCES = Sources(
-    files=workflow.overwrite_configfiles or ["config/config.yaml"],
-    arguments=as_values(workflow.config_settings.config),
-)
 try:
     STUDY = Study.load(config, workflow.basedir, SOURCES)
     DRAWINGS = drawings(STUDY.config)

@@ -3,6 +3,7 @@
 # Writes: checkpoints/{model}/{checkpoint}.parquet   tidy, one checkpoint alone
 #         trajectories.parquet                       tidy, the whole study, with the headline layer
 #         bootstrap.zarr.zip                         draws paired over checkpoints
+#         definition.json                            what the study's alignment is, for a synthesis over studies
 #         maps/{model}.zarr.zip                      gain per voxel over checkpoints, where voxels have coordinates
 
 TABLES = {"trajectories": f"{OUT}/trajectories.parquet", "bootstrap": f"{OUT}/bootstrap.zarr.zip"}
@@ -48,3 +49,15 @@ rule join_trajectories:
         settings=settings("join_trajectories", series=SERIES, pairs=PAIRS),
     script:
         "../scripts/join_trajectories.py"
+
+
+rule write_definition:
+    output:
+        definition=f"{OUT}/definition.json",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=settings("write_definition", models=STUDY.runs_by_seed()),
+    script:
+        "../scripts/write_definition.py"

@@ -11,13 +11,13 @@ from project import ROOT
 
 from triphase.config.generate import files
 from triphase.config.resolve import resolve_config
-from triphase.config.schema import Study
+from triphase.config.schema import Study, Synthesis
 from triphase.config.schema.base import Device
 from triphase.config.schema.overlay import defaults, described, editor_schema, json_schema, keys, node_at
 from triphase.core.digest import _closure
 
 SCHEMA = json_schema(Study)
-STUDIES = sorted((ROOT / "config").glob("**/*.yaml"))
+SHIPPED = sorted((ROOT / "config").glob("**/*.yaml"))
 # What a study has to say.
 LEAST = {
     "study": "mine",
@@ -36,8 +36,9 @@ def leaves(node, path=()):
     return [("/".join(path), node)]
 
 
-def test_every_key_explains_itself():
-    for path, node, leaf in keys(SCHEMA):
+@pytest.mark.parametrize("kind", [Study, Synthesis])
+def test_every_key_explains_itself(kind):
+    for path, node, leaf in keys(json_schema(kind)):
         if leaf:
             assert node["description"].endswith((".", ":", "…")), path
             assert node.get("why") or "default" not in node, f"{path}: no reason of its default"
@@ -80,12 +81,13 @@ def test_the_least_overlay_is_a_study_without_a_value_of_the_demo():
     assert "embedded" not in json.dumps({key: config[key] for key in config if key != "dataset"})
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: str(path.relative_to(ROOT / "config")))
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT / "config")))
 def test_editors_find_the_schema_of_every_shipped_file_and_accept_it(path):
     first, content = path.read_text().splitlines()[0], yaml.safe_load(path.read_text())
     assert first.startswith("# yaml-language-server: $schema=")
     found = (path.parent / first.partition("=")[2]).resolve()
-    assert found == ROOT / "workflow/schemas/config.schema.json"
+    kind = "synthesis" if path.parent.name == "syntheses" else "config"
+    assert found == ROOT / f"workflow/schemas/{kind}.schema.json"
     jsonschema.Draft7Validator(json.loads(found.read_text())).validate(content)
 
 

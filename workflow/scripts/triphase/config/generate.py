@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from triphase.config.schema import Study
+from pydantic import BaseModel
+
+from triphase.config.schema import Study, Synthesis
 from triphase.config.schema.overlay import Node, described, editor_schema, json_schema, keys
 from triphase.core.folders import PROJECT
 
@@ -22,21 +24,31 @@ A study gives what has no default (the words beside a default of null say what s
 this project's own and not a published paper's are marked **[ours]**. In paths, `[]` stands for each entry of a list.
 """
 
+SYNTHESIS_HEAD = """# Reference of a synthesis
+
+Made from `workflow/scripts/triphase/config/schema/synthesis.py` by `make reference`: edit that, not this page.
+A synthesis joins finished studies: `snakemake --cores 1 synthesis --configfile config/syntheses/triple.yaml`.
+"""
+
 
 def files() -> dict[Path, str]:
     """Every generated file of the project, with its text."""
-    schema = json.dumps(editor_schema(Study), indent=1, ensure_ascii=False) + "\n"
-    return {
-        PROJECT / "workflow/schemas/config.schema.json": schema,
-        PROJECT / "docs/reference/config.md": reference(),
-    }
+    found = {}
+    for kind, name, head in (
+        (Study, "config", HEAD + "\n## The study"),
+        (Synthesis, "synthesis", SYNTHESIS_HEAD),
+    ):
+        text = json.dumps(editor_schema(kind), indent=1, ensure_ascii=False) + "\n"
+        found[PROJECT / f"workflow/schemas/{name}.schema.json"] = text
+        found[PROJECT / f"docs/reference/{name}.md"] = reference(kind, head)
+    return found
 
 
-def reference() -> str:
+def reference(kind: type[BaseModel], head: str) -> str:
     """The page that explains every key."""
-    schema = json_schema(Study)
+    schema = json_schema(kind)
     told = [(path, node) for path, node, _ in keys(schema) if "description" in node]
-    parts = [HEAD, "## The study", _table(schema, [(path, node) for path, node in told if "/" not in path], "")]
+    parts = [head, _table(schema, [(path, node) for path, node in told if "/" not in path], "")]
     for name, node in schema["properties"].items():
         reference = node.get("$ref") or node.get("items", {}).get("$ref")
         if reference:

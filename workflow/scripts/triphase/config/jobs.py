@@ -415,6 +415,31 @@ class PlanStudy(Told):
     activations: Section = key("activations", "context", "dtype", "storage")
 
 
+class WriteDefinition(Told):
+    models: Section
+    study: str = key("study")
+    dataset: Section = key("dataset", "name")
+    language: str = key("dataset/words/language")
+    headline: Section = key("phases/headline")
+    smallest_fall: float = key("phases/smallest_fall")
+    activations: Section = key("activations", "context", "pool")
+    encoding: Section = key("encoding", "delays", "downsampling", "nuisance", "scalings", "components", "generalise_to")
+
+
+# ---- several studies
+
+
+class JoinStudies(Told):
+    synthesis: str = key("synthesis")
+    bound: float = key("bound")
+    language: Section = key("language")
+    seed: int = key("seed")
+
+
+class WriteSynthesis(Told):
+    caption: str
+
+
 def rule_name(settings: type) -> str:
     """The rule of a class: fit_encoding of FitEncoding."""
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in settings.__name__).lstrip("_")

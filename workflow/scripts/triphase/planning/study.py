@@ -45,6 +45,20 @@ JobValue = Callable[[Any], Any]
 MOST_UNREAD = 5
 
 
+def job_settings(
+    project: str, config: Section, plugins: list[Path], rule: str, calls: JobValue | None, given: Section
+) -> JobValue:
+    """Param function of a rule, see `Study.settings`."""
+    script = Path(project, "workflow/scripts", f"{rule}.py")
+    fixed = settings_values(rule, config, **given)
+    changing = {name: value for name, value in given.items() if callable(value)}
+    if calls:
+        changing["code"] = lambda wildcards: script_digest(script, plugins, calls(wildcards))
+    else:
+        fixed["code"] = script_digest(script, plugins)
+    return lambda wildcards: fixed | {name: value(wildcards) for name, value in changing.items()}
+
+
 @dataclass(frozen=True)
 class Study:
     """A resolved config with its lock applied.
@@ -115,14 +129,7 @@ class Study:
         given : what the config does not say, as values or as functions of the wildcards
             `asked`, the time, makes a rule run whenever it is asked for.
         """
-        script = Path(self.project, "workflow/scripts", f"{rule}.py")
-        fixed = settings_values(rule, self.config, **given)
-        changing = {name: value for name, value in given.items() if callable(value)}
-        if calls:
-            changing["code"] = lambda wildcards: script_digest(script, self.plugins, calls(wildcards))
-        else:
-            fixed["code"] = script_digest(script, self.plugins)
-        return lambda wildcards: fixed | {name: value(wildcards) for name, value in changing.items()}
+        return job_settings(self.project, self.config, self.plugins, rule, calls, given)
 
     # ---- the data set
 

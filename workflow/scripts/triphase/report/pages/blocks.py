@@ -86,10 +86,10 @@ class Picture:
 Block = Heading | Text | Items | Table | Picture
 
 
-def to_html(blocks: Sequence[Block]) -> str:
-    """The blocks as one self-contained page, whose tables a click sorts."""
+def to_html(blocks: Sequence[Block], alone: bool = False) -> str:
+    """The blocks as one self-contained page, whose tables a click sorts; `alone`: it is no further page of a study."""
     title = next(block.text for block in blocks if isinstance(block, Heading))
-    return render("page.html", title=title, blocks=blocks)
+    return render("page.html", title=title, blocks=blocks, alone=alone)
 
 
 def to_markdown(blocks: Sequence[Block]) -> str:
