@@ -3,8 +3,8 @@
 # Writes: synthesis.json          courses side by side, agreement, summaries over data sets, language, verdict over all
 #         figures/synthesis.png, .svg
 #         index.html, summary.md  the same to read
-from triphase.planning.synthesis import Synthesis
 from triphase.synthesis.drawing import SYNTHESIS_FIGURE as DRAWING
+from triphase.synthesis.planned import Synthesis
 
 try:
     SYNTHESIS = Synthesis.load(config, workflow.basedir, SOURCES)
@@ -14,14 +14,6 @@ config.update(SYNTHESIS.config)
 
 OUT = f"results/syntheses/{config['synthesis']}"
 settings = SYNTHESIS.settings
-
-
-rule synthesis:
-    default_target: True
-    input:
-        f"{OUT}/index.html",
-        f"{OUT}/summary.md",
-        f"{OUT}/figures/synthesis.svg",
 
 
 rule join_studies:
@@ -63,7 +55,9 @@ rule write_synthesis:
         joined=rules.join_studies.output.joined,
         picture=f"{OUT}/figures/synthesis.png",
     output:
-        page=report(f"{OUT}/index.html", "../report/summary.rst", "Synthesis", labels={"figure": "findings on one page"}),
+        page=report(
+            f"{OUT}/index.html", "../report/summary.rst", "Synthesis", labels={"figure": "findings on one page"}
+        ),
         markdown=f"{OUT}/summary.md",
     conda:
         "../../envs/analysis.yaml"

@@ -6,7 +6,7 @@ from triphase.config.jobs import JoinStudies
 from triphase.core.artefacts import write_json
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
-from triphase.planning.synthesis import FILES
+from triphase.synthesis.files import FILES
 from triphase.synthesis.join import join
 from triphase.synthesis.studies import read_studies
 

@@ -6,11 +6,12 @@ import pytest
 from joined_studies import TRIPLES, finished, write_study
 
 from triphase.core.errors import InputError
-from triphase.planning.synthesis import FILES, refuse_unfinished
 from triphase.report.pages.blocks import to_html, to_markdown
 from triphase.synthesis.figure import draw_synthesis
+from triphase.synthesis.files import FILES
 from triphase.synthesis.join import join, verdict
 from triphase.synthesis.page import synthesis_page
+from triphase.synthesis.planned import refuse_unfinished
 from triphase.synthesis.studies import read_studies
 
 LANGUAGE = {"size": 0.5, "place": 1.0}

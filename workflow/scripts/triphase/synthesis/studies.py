@@ -12,7 +12,7 @@ import xarray as xr
 from triphase.core.artefacts import read_arrays, read_json, read_table
 from triphase.core.errors import InputError
 from triphase.core.types import Section
-from triphase.planning.synthesis import FILES
+from triphase.synthesis.files import FILES
 
 
 @dataclass(frozen=True)

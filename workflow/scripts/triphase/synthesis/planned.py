@@ -15,14 +15,7 @@ from triphase.config.validation import problems_of
 from triphase.core.errors import InputError
 from triphase.core.types import Section
 from triphase.planning.study import JobValue, job_settings
-
-# What a synthesis reads of a study's folder.
-FILES = {
-    "definition": "definition.json",
-    "phases": "phases.json",
-    "trajectories": "trajectories.parquet",
-    "bootstrap": "bootstrap.zarr.zip",
-}
+from triphase.synthesis.files import FILES
 
 
 @dataclass(frozen=True)
