@@ -53,7 +53,9 @@ class Headline(Section):
 
 
 class Specification(Section):
-    """Other choices that the headline's question is asked with, in the specification table (`docs/concepts/inference.md`).
+    """Other choices that the headline's question is asked with, in the specification table.
+
+    What is in it: `docs/concepts/inference.md`.
 
     Each has 40 simulations in place of `phases/simulations`, since there are hundreds; with r of them the smallest p is
     1 / (r + 1), and twice that where simulation stops early.
