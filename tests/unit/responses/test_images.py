@@ -168,9 +168,33 @@ def test_kind_nan_and_its_like_interpolated_images_are_refused(folder):
     refused(lambda: opened(folder, "nifti", rois="rois.nii.gz"), "rois.nii.gz", "whole numbers", "nearest neighbours")
     save(folder / "rois.nii.gz", np.full(SHAPE, np.inf, np.float32))
     refused(lambda: opened(folder, "nifti", rois="rois.nii.gz"), "rois.nii.gz", "inf")
+    # Smooth interpolation overshoots.
+    refused(lambda: inside_of(np.array([-0.02, 0.0, 0.4, 1.03]), "mask.nii.gz"), "mask.nii.gz", "threshold")
+    np.testing.assert_array_equal(inside_of(np.array([-3.1, 0.0, 2.4]), "a"), [True, False, True])
     # What scaling leaves of a whole number is one, and an image of intensities is a mask of all that is not zero.
     np.testing.assert_array_equal(whole_labels(np.array([2.9999998, 0.0]), "a"), [3, 0])
     np.testing.assert_array_equal(inside_of(np.array([0.0, 103.7, 0.2]), "a"), [False, True, True])
+
+
+@pytest.mark.parametrize(("unit", "size"), [("meter", 0.001), ("micron", 1000.0), ("meter", 1.0)])
+def test_kind_place_assumed_units_of_a_header_become_millimetres(folder, unit, size):
+    """A header that names a unit its numbers cannot be in (voxels of 6 m) is taken to mean millimetres."""
+    expected = opened(folder, "nifti", mask="mask.nii.gz").table
+    image = nib.load(folder / "mask.nii.gz")
+    scaled = nib.Nifti1Image(np.asarray(image.dataobj), np.diag([size] * 3 + [1]) @ RAS)
+    scaled.set_sform(scaled.affine, 2)
+    scaled.header.set_xyzt_units(unit)
+    nib.save(scaled, folder / "other.nii.gz")
+    found = opened(folder, "nifti", mask="other.nii.gz")
+    np.testing.assert_allclose(found.table[["x", "y", "z"]], expected[["x", "y", "z"]], atol=1e-3)
+    assert found.open([str(folder / "bold.nii.gz")], {"name": "a", "stimulus": "a"}).volumes == 12
+
+
+def test_kind_types_assumed_complex_responses_are_refused(folder):
+    save(folder / "complex.nii.gz", np.ones((*SHAPE, 12), np.complex64))
+    reader = opened(folder, "nifti", mask="mask.nii.gz")
+    run = {"name": "a", "stimulus": "a"}
+    refused(lambda: reader.open([str(folder / "complex.nii.gz")], run), "complex.nii.gz", "complex64", "magnitude")
 
 
 def surface(path, values, names=None, side=None):

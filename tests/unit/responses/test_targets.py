@@ -34,7 +34,7 @@ def subject(tmp_path):
                 "valid": ("voxel", list(valid)),
                 **{axis: ("voxel", np.zeros(len(valid))) for axis in "xyz"},
             },
-            attrs={"subject": name},
+            attrs={"subject": name, "tr": 2.0},
         )
         write_arrays(tmp_path / f"{name}.zarr.zip", dataset)
         return tmp_path / f"{name}.zarr.zip"
@@ -52,6 +52,11 @@ def test_subjects_are_one_matrix_without_their_invalid_voxels(subject, monkeypat
         batches = list(cohort.batches())
     assert [batch.shape[1] for batch in batches] == [2, 2, 1], "small ones come together"
     np.testing.assert_array_equal(np.concatenate(batches, axis=1)[5], [5, 205, 5, 105, 205])
+
+
+def test_kind_advice_onsets_that_differ_by_part_of_a_scan_say_so(subject):
+    with pytest.raises(InputError, match="'s2' begin 0.7 s after those of 's1', .* part of a scan"):
+        Cohort([subject("s1", [True]), subject("s2", [True], clock=0.7)])
 
 
 def test_subjects_are_cut_to_the_scans_that_all_have(subject):

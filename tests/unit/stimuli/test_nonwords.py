@@ -99,6 +99,16 @@ def test_kind_missing_n_a_is_no_word(tmp_path, name):
         read_transcript(table(tmp_path, ["once", "n/a"], name), TABLE)
 
 
+@pytest.mark.parametrize("word", ["\u200b", "\ufeff", "\u200e \u2060"])
+def test_kind_missing_a_word_that_cannot_be_seen_is_none(tmp_path, word):
+    with pytest.raises(InputError, match="row 3: the word is empty"):
+        read_transcript(table(tmp_path, ["once", word]), TABLE)
+
+
+def test_kind_dialect_suffixes_in_capitals(tmp_path):
+    assert read_transcript(table(tmp_path, ["once"], "A.TSV"), TABLE)[0]["word"].tolist() == ["once"]
+
+
 def test_kind_text_identity_words_are_composed_in_every_format(tmp_path):
     apart = unicodedata.normalize("NFD", "über")
     (tmp_path / "a.txt").write_text(f"[0]{apart}\n", encoding="utf-8")

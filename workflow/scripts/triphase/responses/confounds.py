@@ -57,7 +57,7 @@ def read_confounds(path: str | Path, patterns: Sequence[str] | Literal[True] = T
 
 def _read(path):
     """All columns, those of numbers as floats, any other as text."""
-    if Path(path).suffix not in (".tsv", ".csv"):
+    if Path(path).suffix.lower() not in (".tsv", ".csv"):
         values = read_numbers(path)
         return pd.DataFrame(values, columns=[str(number + 1) for number in range(values.shape[1])])
     table = read_cells(path)

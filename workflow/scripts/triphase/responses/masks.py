@@ -39,24 +39,25 @@ def brain_mask(path: str | Path, kind: str, space: str = "mni") -> tuple[np.ndar
     if len(image.shape) != 4:
         raise InputError(f"{path}: {len(image.shape)} dimensions; a run's image has 4 (x, y, z, time)")
     if kind == "computed":
-        return _computed(image, path), image.affine
+        return _computed(image, path), grid_of(image, path).affine
     if space != "mni":
         raise InputError(
             f"dataset.brain: {kind!r} is in MNI space, but the source's space is {space!r}; give the source a mask, or "
             "set dataset.brain to computed"
         )
-    check_placed(grid_of(image, path), space)
-    return _template(image, kind), image.affine
+    grid = grid_of(image, path)
+    check_placed(grid, space)
+    return _template(grid, kind), grid.affine
 
 
-def _template(image, kind):
+def _template(grid, kind):
     import nibabel as nib
     from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_mask
     from nilearn.image import resample_to_img
 
     template = load_mni152_gm_mask(threshold=GRAY_MATTER) if kind == "gray_matter" else load_mni152_brain_mask()
-    grid = nib.Nifti1Image(np.zeros(image.shape[:3], np.uint8), image.affine)
-    mask = resample_to_img(template, grid, interpolation="nearest", copy_header=True, force_resample=True)
+    target = nib.Nifti1Image(np.zeros(grid.shape, np.uint8), grid.affine)
+    mask = resample_to_img(template, target, interpolation="nearest", copy_header=True, force_resample=True)
     return np.asarray(mask.dataobj) != 0
 
 
@@ -71,7 +72,7 @@ def _computed(image, path):
         total += read_part(image, path, (..., slice(start, start + step))).sum(axis=3, dtype=float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MaskWarning)
-        mask = compute_epi_mask(nib.Nifti1Image(total / image.shape[3], image.affine))
+        mask = compute_epi_mask(nib.Nifti1Image(total / image.shape[3], grid_of(image, path).affine))
     inside = np.asarray(mask.dataobj) != 0
     if not inside.any():
         raise InputError(f"{path}: no brain can be told from its background; give the source a mask")

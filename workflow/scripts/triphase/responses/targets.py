@@ -139,6 +139,7 @@ def common_scans(datasets: Sequence["xr.Dataset"]) -> list[np.ndarray]:
     for data, own in zip(datasets, scans, strict=True):
         for run, number in Counter(run for run, _ in own).items():
             if left[run] < (1 - SHORTER) * number:
+                _refuse_phases(datasets, run)
                 others = [d.attrs["subject"] for d, s in zip(datasets, scans, strict=True) if not set(s) >= set(own)]
                 raise InputError(
                     f"dataset/subjects: {data.attrs['subject']!r} has {number} scans of run {str(run)!r}, but only "
@@ -148,6 +149,21 @@ def common_scans(datasets: Sequence["xr.Dataset"]) -> list[np.ndarray]:
     if len(common) < max(map(len, scans)):
         log.info("%d of %d scans are there for all subjects", len(common), max(map(len, scans)))
     return [np.flatnonzero([scan in common for scan in own]) for own in scans]
+
+
+def _refuse_phases(datasets, run):
+    """InputError where subjects have other times within a TR, as by onsets of their own that are no whole scans."""
+    first, tr = datasets[0], datasets[0].attrs["tr"]
+    starts = [data["time_s"].values[data["run"].values == run] for data in datasets]
+    for data, start in zip(datasets, starts, strict=True):
+        apart = float(start[0] - starts[0][0]) % tr if len(start) and len(starts[0]) else 0.0
+        if min(apart, tr - apart) > 1e-3:
+            raise InputError(
+                f"dataset/events: scans of run {str(run)!r} of {data.attrs['subject']!r} begin {apart:g} s after those "
+                f"of {first.attrs['subject']!r}, counted from what is heard, no whole number of TRs ({tr:g} s); their "
+                "onsets differ by part of a scan, and a study has the same scans for all; study them one by one "
+                "(dataset/subjects), or set events/applied to false and dropped_volumes to whole scans"
+            )
 
 
 def check_layer(layer: int, activations: "xr.Dataset") -> None:

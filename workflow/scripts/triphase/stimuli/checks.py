@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 from triphase.core.errors import InputError
@@ -13,6 +14,11 @@ OVERLAP_TOLERANCE = 0.001
 ANNOTATION_TOLERANCE = 5.0
 
 
+def said_at_all(word: str) -> bool:
+    """Whether a word has a character that can be seen; white space and marks of layout, as U+200B, have none."""
+    return any(unicodedata.category(character)[0] not in "ZC" for character in word)
+
+
 def check_words(words: pd.DataFrame, where: str | Path, overlapping: bool = False) -> None:
     """InputError unless words have text, end after they begin and, unless they may overlap, follow each other.
 
@@ -21,7 +27,7 @@ def check_words(words: pd.DataFrame, where: str | Path, overlapping: bool = Fals
     words : DataFrame with word, onset, offset; its index is named as the row
     where : str, for the message
     """
-    empty = words.index[words["word"] == ""]
+    empty = words.index[[not said_at_all(word) for word in words["word"]]]
     if len(empty):
         raise InputError(
             f"{where}, row {empty[0]}: the word is empty, or n/a, which says the same; remove the row or write the word"

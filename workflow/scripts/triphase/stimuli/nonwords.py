@@ -10,8 +10,8 @@ from triphase.core.messages import listed
 from triphase.core.texts import composed
 from triphase.core.types import Section
 
-# What aligners (MFA, Kaldi, P2FA, WebMAUS) write between words, and marks of sentences; [ours].
-CODES = ("sil", "sp", "spn", "nsn", "sentence_start", "sentence_end")
+# What aligners (MFA, Kaldi, HTK, P2FA, WebMAUS) write between words, and marks of sentences; [ours].
+CODES = ("sil", "!sil", "sp", "spn", "nsn", "sentence_start", "sentence_end", "!enter", "!exit")
 # Labels in these are remarks of an aligner or annotator: <unk>, <p:>, [laughter], {BR}; [ours].
 BRACKETS = {"<": ">", "[": "]", "{": "}"}
 # Of labels that a remark names.

@@ -253,7 +253,8 @@ def _share_right(job, sample):
         return float(value)
     raise InputError(
         f"tasks: metric {job['metric']!r} of {job['name']!r} gives item {sample['doc_id']} {str(value)[:60]}; an "
-        "accuracy is a mean over items of numbers from 0 (wrong) to 1 (right): choose a metric such as acc or exact_match"
+        "accuracy is a mean over items of numbers from 0 (wrong) to 1 (right): choose a metric such as acc or "
+        "exact_match"
     )
 
 

@@ -17,6 +17,12 @@ WHOLE = 1e-3
 LARGEST_LABEL = 2**31
 # mm³; what is smaller has no place that could be told from another.
 SMALLEST_VOXEL = 1e-9
+# Millimetres of the other units that a NIfTI header may give places in, by the code of its xyzt_units.
+MILLIMETRES = {1: 1000.0, 3: 0.001}
+# mm; edges of voxels of a brain image. A header may name a unit that its numbers are not in.
+EDGES = 0.05, 50.0
+# Values of a mask between which interpolation leaves them: smooth ones overshoot 0 and 1.
+OVERSHOOT = 0.5
 
 
 def open_image(path: str | Path, kind: str = "NIfTI image") -> Any:
@@ -62,9 +68,14 @@ class Grid(NamedTuple):
 
 
 def grid_of(image: Any, path: str | Path) -> Grid:
-    """The grid of an image of nibabel."""
+    """The grid of an image of nibabel, in millimetres whatever unit its header has."""
     codes = [image.header[key] for key in ("sform_code", "qform_code") if key in image.header]
-    return Grid(tuple(image.shape[:3]), image.affine, str(path), any(codes) if codes else True)
+    affine, unit = image.affine, int(image.header["xyzt_units"]) & 7 if "xyzt_units" in image.header else 0
+    if unit in MILLIMETRES:
+        edges = np.linalg.norm(affine[:3, :3], axis=0) * MILLIMETRES[unit]
+        if edges.min() >= EDGES[0] and edges.max() <= EDGES[1]:
+            affine = np.diag([MILLIMETRES[unit]] * 3 + [1.0]) @ affine
+    return Grid(tuple(image.shape[:3]), affine, str(path), any(codes) if codes else True)
 
 
 def check_placed(grid: Grid, space: str | None) -> None:
@@ -98,11 +109,12 @@ def inside_of(values: np.ndarray, path: str | Path) -> np.ndarray:
     values = _numbers(values, path)
     inside = np.isfinite(values) & (values != 0)
     found = values[inside]
-    if found.size and found.dtype.kind == "f" and found.min() > 0 and found.max() <= 1:
+    near = found.size and found.min() > -OVERSHOOT and found.max() < 1 + OVERSHOOT
+    if near and found.dtype.kind == "f":
         between = found[np.abs(found - np.rint(found)) > WHOLE]
         if between.size:
             raise InputError(
-                f"{path}: a mask with values from 0 to 1, such as {between[0]:.3g}: a probability, or interpolated; "
+                f"{path}: a mask with values around 0 and 1, such as {between[0]:.3g}: a probability, or interpolated; "
                 "set the threshold yourself (FSL: fslmaths IN -thr 0.5 -bin OUT)"
             )
     return inside

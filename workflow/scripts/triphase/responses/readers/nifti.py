@@ -77,6 +77,11 @@ class NiftiReader:
         image = open_image(path)
         if len(image.shape) != 4:
             raise InputError(f"{path}: {len(image.shape)} dimensions; a run's image has 4 (x, y, z, time)")
+        if (kind := image.get_data_dtype()).kind not in "biuf":
+            raise InputError(
+                f"{path}: values of type {kind}; a response is one number a voxel and volume: of complex ones, take "
+                "the magnitude"
+            )
         grid = grid_of(image, path)
         check_comparable(grid, self.grid)
         same_grid(grid, self.grid)

@@ -125,7 +125,7 @@ def read_table(path: str | Path, header: Sequence[str] | None = None) -> pd.Data
 
     `header` : names of the columns of a file without a header
     """
-    if Path(path).suffix not in (".tsv", ".csv"):
+    if Path(path).suffix.lower() not in (".tsv", ".csv"):
         raise InputError(f"{path}: a table of words is a .tsv or .csv file")
     table = read_cells(path, header)
     if table.empty:
