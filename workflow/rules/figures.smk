@@ -1,12 +1,12 @@
 # Figures, each a row of the table in triphase/report/figures/table.py, all in the report.
 # Reads:  what the row names
-# Writes: figures/{figure}.{png,svg} or, for a page, figures/{figure}.html, where {figure} is a name of DRAWINGS: that of
+# Writes: figures/{figure}.{png,svg,pdf} or, for a page, figures/{figure}.html, where {figure} is a name of DRAWINGS: that of
 #         the row, and of the model where there is one of each model
 rule draw_figure:
     input:
         unpack(figure_named("inputs")),
     output:
-        files=[figure_file("png"), f"{OUT}/figures/{{figure}}.svg"],
+        files=[figure_file("png"), *expand(f"{OUT}/figures/{{{{figure}}}}.{{suffix}}", suffix=["svg", "pdf"])],
     wildcard_constraints:
         figure=one_of(name for name, drawing in DRAWINGS.items() if not drawing.figure.page),
     conda:

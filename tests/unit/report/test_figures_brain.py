@@ -11,6 +11,7 @@ import xarray as xr
 from figure_checks import caption, off_page, overlapping, words
 from simulated_study import STEPS, TOKENS_PER_STEP, course
 
+from triphase.core.artefacts import write_arrays
 from triphase.report.figures.brain import draw_brain, draw_changes
 from triphase.report.figures.glass import to_image
 from triphase.report.figures.phase_maps import Map, colour_limit, fitted_levels, measured, phase_maps, places
@@ -36,13 +37,26 @@ TRIPLE = {"segments": SEGMENTS, "knots": TURNS[1:3].tolist()}
 NO_FIT = {"segments": [], "knots": []}
 
 
-def maps_of(xyz, gain, tokens=TOKENS, subjects=("sub-01",)):
+def maps_of(xyz, gain, tokens=TOKENS, subjects=("sub-01",), q=0.0):
     names = np.repeat(subjects, -(-len(xyz) // len(subjects)))[: len(xyz)]
     return xr.Dataset(
-        {"gain": (("checkpoint", "target"), gain)},
+        {"gain": (("checkpoint", "target"), gain), "q": (("checkpoint", "target"), np.full(gain.shape, q))},
         coords={name: ("target", xyz[:, i]) for i, name in enumerate("xyz")}
         | {"subject": ("target", names), "tokens": ("checkpoint", tokens)},
+        attrs={"model": "m"},
     )
+
+
+def a_map(values):
+    return Map("", "", values, np.ones(len(values), bool))
+
+
+def of_study(folder, *models):
+    """Paths of the maps of all models, and their phases, as a figure of the study is given them."""
+    paths = [str(folder / f"{maps.attrs['model']}.zarr.zip") for maps in models]
+    for path, maps in zip(paths, models, strict=True):
+        write_arrays(path, maps)
+    return paths, {maps.attrs["model"]: TRIPLE for maps in models}
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +111,15 @@ def test_voxels_without_a_place_or_a_gain_and_checkpoints_without_any_are_left_o
 
 def test_the_scale_is_symmetric_and_ends_where_one_in_a_hundred_values_lies_beyond():
     values = np.linspace(-1, 0.5, 1001)
-    assert colour_limit([Map("", "", values), Map("", "", values / 2)]) == pytest.approx(0.97, abs=0.01)
-    assert colour_limit([Map("", "", np.zeros(5))]) > 0
+    assert colour_limit([a_map(values), a_map(values / 2)]) == pytest.approx(0.97, abs=0.01)
+    assert colour_limit([a_map(np.zeros(5))]) > 0 and colour_limit([]) > 0
+    assert colour_limit([a_map(np.full(9, 0.1234))]) == 0.13  # two digits, upwards
 
 
 def test_a_volume_lands_on_the_vertices_inside_it_and_keeps_its_size_at_the_border(volume):
     xyz = places(volume)
     front = xyz[xyz[:, 1] > 0]
-    found = on_surface([Map("", "", front[:, 0])], front, "mni")[0]
+    found = on_surface([front[:, 0]], front, "mni")[0]
     for side in HEMISPHERES:
         vertices, values = mesh("pial", side)[0], found[side]
         inside = np.isfinite(values)
@@ -140,10 +155,10 @@ def test_a_picture_has_no_holes_and_its_front_where_it_belongs(view):
 
 def test_colours_of_a_picture_are_those_of_the_scale():
     values = np.full(len(mesh("infl", "left")[0]), 0.05)
-    image = picture("left, lateral", values, 0.1)
+    image = picture("left, lateral", values, np.ones(len(values), bool), 0.1)
     expected = plt.get_cmap("RdBu_r")(0.75)
     np.testing.assert_allclose(image[image[..., 3] > 0], np.broadcast_to(expected, (int(image[..., 3].sum()), 4)))
-    unknown = picture("left, lateral", np.full_like(values, np.nan), 0.1)
+    unknown = picture("left, lateral", np.full_like(values, np.nan), np.ones(len(values), bool), 0.1)
     assert np.ptp(unknown[..., :3], axis=-1).max() < 1e-9  # the folds are grey
 
 
@@ -152,10 +167,11 @@ def test_maps_say_n_units_phases_and_how_far_colours_go(volume, space, tmp_path)
     if space == "fsaverage5":
         xyz = np.concatenate([mesh("pial", side)[0] for side in HEMISPHERES])
         volume = maps_of(xyz, 0.1 * np.r_[0, course("triple", 9)][:, None] * (xyz[:, 0] < 0), subjects=("a", "b"))
-    figure = draw_changes(volume, TRIPLE, space, "m")
+    figure = draw_changes(volume, TRIPLE, *of_study(tmp_path, volume), space, "m")
     said = words(figure)
     n = "n = 1 subject;" if space == "mni" else "n = 2 subjects;"
-    for text in (n, "change of gain in r", "2 detachment", "33 k → 130 k tokens", "not thresholded", "left, lateral"):
+    for text in (n, "change of gain in r", "2 detachment", "33 k → 130 k tokens", "faded: q of r > 0.05",
+                 "left, lateral", "same scale for all models"):  # fmt: skip
         assert text in said
     assert ("glass brain" in said) == (space == "mni")
     assert not off_page(figure)
@@ -166,22 +182,22 @@ def test_maps_say_n_units_phases_and_how_far_colours_go(volume, space, tmp_path)
     assert (tmp_path / "a.svg").stat().st_size < 4e6
 
 
-def test_nothing_to_map_is_said_in_words(volume):
+def test_nothing_to_map_is_said_in_words(volume, tmp_path):
     one = volume.isel(checkpoint=[0])
     assert phase_maps(measured(one), NO_FIT) == ([], [])
     nowhere = measured(maps_of(np.full((4, 3), np.nan), np.ones((10, 4))))
     assert phase_maps(nowhere, TRIPLE) == ([], [])
-    figure = draw_brain(nowhere, TRIPLE, "mni", "m")
+    figure = draw_brain(nowhere, TRIPLE, *of_study(tmp_path, nowhere), "mni", "m")
     assert "nothing to map" in words(figure)
-    assert "nothing to map" in draw_surface(nowhere, TRIPLE, "mni", "m")
+    assert "nothing to map" in draw_surface(nowhere, TRIPLE, *of_study(tmp_path, nowhere), "mni", "m")
 
 
 def unpacked(page):
     return json.loads(gzip.decompress(base64.b64decode(re.search(r'unpack\("([^"]+)"\)', page)[1])))
 
 
-def test_the_page_has_a_view_of_each_map_and_asks_for_nothing(volume):
-    page = draw_surface(volume, TRIPLE, "mni", "m <1>")
+def test_the_page_has_a_view_of_each_map_and_asks_for_nothing(volume, tmp_path):
+    page = draw_surface(volume, TRIPLE, *of_study(tmp_path, volume), "mni", "m <1>")
     assert "m &lt;1&gt;" in page and "n = 1 subject" in page
     assert re.findall(r"<button>(.+?)</button>", page)[1] == "2 detachment (33 k → 130 k tokens)"
     head, tail, middles = unpacked(page)
@@ -189,6 +205,22 @@ def test_the_page_has_a_view_of_each_map_and_asks_for_nothing(volume):
     for text in (page, head + middles[2] + tail):
         assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)\s*=\s*['\"]?http", text)
     assert "Plotly" in head + middles[2] + tail
+    # The first rise is the largest change; colours carry no shadow.
+    assert "show(0)" in page and "ambient: 1" in head + middles[2] + tail
+
+
+def test_models_share_their_scale_and_what_is_not_predicted_is_faded(volume, tmp_path):
+    larger = volume.assign(gain=3 * volume["gain"]).assign_attrs(model="large")
+    study = of_study(tmp_path, volume, larger)
+    limits = {draw_changes(maps, TRIPLE, *study, "mni", "x").axes[-1].get_xlim() for maps in (volume, larger)}
+    assert limits == {(-colour_limit(phase_maps(larger, TRIPLE)[1]), colour_limit(phase_maps(larger, TRIPLE)[1]))}
+    unsure = volume.assign(q=volume["q"].where(volume["x"] > -40, 0.5))
+    for each in sum(phase_maps(unsure, TRIPLE), []):
+        np.testing.assert_array_equal(each.predicted, volume["x"] > -40)
+    values = np.full(len(mesh("infl", "left")[0]), 0.1)
+    sure, faded = (picture("left, lateral", values, np.full(len(values), known), 0.1) for known in (True, False))
+    brain = sure[..., 3] > 0
+    assert (faded[brain][:, 1] > sure[brain][:, 1]).all()  # dark red, mixed with grey
 
 
 def test_the_page_stays_below_what_browsers_take_of_a_data_address():

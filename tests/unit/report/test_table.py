@@ -126,7 +126,7 @@ def test_a_users_figure_is_drawn_like_any_other(plugin, tmp_path):
         paths = SimpleNamespace(trajectories=str(tmp_path / "t.parquet"), files=[str(tmp_path / "a.png")])
         told = {"function": own.figure.reference, "inputs": list(own.inputs), "arguments": own.arguments}
         run(draw_figure, paths, **told)
-    assert matplotlib.image.imread(tmp_path / "a.png").shape[:2] == (160, 320)
+    assert matplotlib.image.imread(tmp_path / "a.png").shape[:2] == (300, 600)
     assert "own" not in FIGURES
 
 

@@ -162,23 +162,25 @@ def gain_maps(
     layers: Mapping[tuple[str, str], int],
     coordinates: xr.Dataset,
 ) -> xr.Dataset:
-    """Gain per voxel over one model's checkpoints, each subject at its headline layer.
+    """Gain per voxel over one model's checkpoints, each subject at its headline layer, and the q of its r.
 
     Returns
     -------
-    xarray.Dataset with `gain` (checkpoint, target), NaN for a subject without a headline layer; coordinates
-    subject, roi, x, y, z (target), checkpoint, tokens (checkpoint)
+    xarray.Dataset with `gain` and `q` (checkpoint, target), NaN for a subject without a headline layer; `q` is of r > 0
+    (Benjamini and Hochberg over the voxels of a fit). Coordinates subject, roi, x, y, z (target), checkpoint, tokens
+    (checkpoint)
     """
     model = series[0]["model"]
     subject = coordinates["subject"].values
-    gain = np.full((len(series), len(subject)), np.nan, dtype=np.float32)
+    gain, q = np.full((2, len(series), len(subject)), np.nan, dtype=np.float32)
     for row, entry in enumerate(series):
         for layer in {layer for (of, _), layer in layers.items() if of == model}:
             mine = np.isin(subject, [name for name in set(subject) if layers.get((model, name)) == layer])
             with open_arrays(files[model, entry["checkpoint"], layer]) as result:
                 gain[row, mine] = result["gain"].values[0, mine]
+                q[row, mine] = result["q"].values[mine]
     return xr.Dataset(
-        {"gain": (("checkpoint", "target"), gain)},
+        {"gain": (("checkpoint", "target"), gain), "q": (("checkpoint", "target"), q)},
         coords={name: ("target", coordinates[name].values) for name in ("subject", "roi", "x", "y", "z")}
         | {
             "checkpoint": [entry["checkpoint"] for entry in series],

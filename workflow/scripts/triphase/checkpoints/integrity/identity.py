@@ -92,7 +92,7 @@ def _right(series, places, tensors, outside, proven, untrained, shards):
         nearest = {at: outside[int(np.argmin(distance[at]))] for at in open_}
         open_ = [at for at in open_ if nearest[at] in _beside(at, outside)]
     if len(open_) > 1 and _fills_files(series.marks[open_[0]], tensors):
-        jumps = sorted((shards[at][2], at) for at in open_ if shards[at][0] != "not checked")
+        jumps = sorted((shards[at][2], at) for at in open_ if shards[at][0] in ("ok", "fault"))
         if len(jumps) == len(open_) and jumps[1][0] > max(2 * jumps[0][0], FITS):
             open_ = [jumps[0][1]]
     return open_[0] if len(open_) == 1 else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from triphase.core.types import Section
 
-# What a rule says of a checkpoint, "ok", "fault" or "not checked", and the detail; and of the checkpoints of a series.
+# What a rule says of a checkpoint, "ok", "fault", "not checked" or "not applicable", and the detail; and of a series.
 Finding = tuple[str, str]
 Findings = dict[str, Finding]
 

@@ -72,10 +72,10 @@ class Shards:
         """
         files = np.array(self.series.marks[at].files)
         if len(set(files[self.used])) < 2:
-            return "not checked", "all layers lie in one file", 0.0
+            return "not applicable", "all layers lie in one file", 0.0
         views = [view for ranks in VIEWS if (view := self._view(at, set(avoid) | {at}, ranks, files)) is not None]
         if not views:
-            return "not checked", "nothing to compare with on both sides of a border between files", 0.0
+            return "not applicable", "nothing to compare with on both sides of a border between files", 0.0
         jump, usual, alike, odd, other, beside = min(views, key=lambda view: view[0])
         if all(view[0] > max(JUMP, TIMES * view[1]) and view[2] and view[3] == odd for view in views):
             text = (

@@ -60,7 +60,8 @@ def check_series(
     Returns
     -------
     DataFrame
-        model, checkpoint, step, rule, verdict (ok, fault or not checked), detail; one row per checkpoint and rule.
+        model, checkpoint, step, rule, verdict (ok, fault, not checked or not applicable) and detail, one row per
+        checkpoint and rule.
     """
     steps = {entry["name"]: entry["step"] for entry in entries}
     marks = {entry["name"]: marks[entry["name"]] for entry in entries if entry["name"] in marks}
@@ -115,7 +116,7 @@ def _weigh(series, schedule, initialisation):
 
     untrained = next((at for at in places if at not in wrong and _untrained(series, at)), None)
     equals = judge_equals(series, groups, wrong, untrained, split)
-    found["weights differ"] = equals if len(series) > 1 else {0: ("not checked", "the only checkpoint")}
+    found["weights differ"] = equals if len(series) > 1 else {0: ("not applicable", "the only checkpoint")}
     wrong |= {at for at, finding in equals.items() if finding[0] == "fault"}
     found["optimiser's bound"] = _bounded(series, bound, start, early, wrong)
     return found
@@ -125,7 +126,7 @@ def _beginnings(series, start):
     found = {}
     for at, mark in enumerate(series.marks):
         if series.steps[at] > 0:
-            found[at] = ("not checked", "only step 0 holds the initialisation")
+            found[at] = ("not applicable", "only step 0 holds the initialisation")
         elif start is None:
             found[at] = ("not checked", "the initialisation of this family is not known")
         else:
@@ -150,7 +151,7 @@ def _bounded(series, bound, start, early, wrong):
         return {at: ("not checked", "the schedule of the learning rate is not known") for at in range(len(series))}
     found = {at: ("ok", "") for at in range(len(series))}
     if len(series) == 1 and start is None:
-        found[0] = ("not checked", "nothing to compare with")
+        found[0] = ("not applicable", "nothing to compare with")
     for at in wrong - set(early):
         found[at] = ("not checked", "another rule has found it wrong")
     for at, (excess, detail) in early.items():

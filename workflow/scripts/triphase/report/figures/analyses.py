@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triphase.phases.transitions import Settings
-from triphase.report.figures.style import BLACK, BLUE, GREY, VERMILION, headline, nothing_drawn, plt, say_empty
+from triphase.report.figures.style import BLACK, BLUE, GREY, VERMILION, WIDTH, headline, nothing_drawn, plt, say_empty
 
 VERDICTS = {"supported": (BLUE, "o"), "undetermined": (GREY, "^"), "not supported": (VERMILION, "s")}
 FACTORS = {
@@ -29,7 +29,10 @@ def sorted_analyses(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def choices(table: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
-    """Rows of the lower panel: factor, level and which analyses have it; many single layers are one row."""
+    """Rows of the lower panel: factor, level and which analyses have it.
+
+    Many single layers are one row; a factor that is the same in all analyses has none (see `unvaried`).
+    """
     rules = table["layer_rule"].astype(str)
     single = [rule for rule in dict.fromkeys(rules) if rule.startswith("layer ")]
     if len(single) > MOST_LAYERS:
@@ -39,8 +42,15 @@ def choices(table: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
     return [
         (factor, level, (table[factor] == level).to_numpy())
         for factor in FACTORS
+        if table[factor].nunique(dropna=False) > 1
         for level in dict.fromkeys(table[factor].dropna())
     ]
+
+
+def unvaried(table: pd.DataFrame) -> str:
+    """What all analyses have in common, in words; empty where every factor varies."""
+    same = [factor for factor in FACTORS if table[factor].nunique(dropna=False) == 1 and table[factor].notna().all()]
+    return ", ".join(f"{FACTORS[factor]} {str(table[factor].iloc[0]).removeprefix('layer ')}" for factor in same)
 
 
 def draw_analyses(specifications: pd.DataFrame, model: str) -> Figure:
@@ -51,13 +61,13 @@ def draw_analyses(specifications: pd.DataFrame, model: str) -> Figure:
         return nothing_drawn(title, "no analysis could be made")
     table = sorted_analyses(specifications)
     rows = choices(table)
-    heights = [1.9, 1.0, 0.17 * len(rows) + 0.2]
+    heights = [1.5, 0.9, 0.14 * len(rows) + 0.2]
     figure, (top, middle, below) = plt.subplots(
-        3, 1, figsize=(9.5, 0.8 + sum(heights)), sharex=True, layout="constrained", height_ratios=heights
+        3, 1, figsize=(WIDTH, 0.7 + sum(heights)), sharex=True, layout="constrained", height_ratios=heights
     )
     counts = {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
     shares = ", ".join(f"{count / len(table):.0%} {verdict}" for verdict, count in counts.items())
-    headline(figure, f"{title}: {shares}", fontsize=10.5)
+    headline(figure, f"{title}: {shares}")
     draw_tests(top, table, counts)
     draw_power_of(middle, table)
     draw_choices(below, table, rows)
@@ -69,6 +79,12 @@ def draw_analyses(specifications: pd.DataFrame, model: str) -> Figure:
     return figure
 
 
+def label_line(panel: Axes, height: float, text: str) -> None:
+    """A dashed line across a panel, with what it means at its right."""
+    panel.axhline(height, color=BLACK, linewidth=0.8, linestyle="--")
+    panel.text(1.01, height, text, transform=panel.get_yaxis_transform(), va="center", fontsize=6)
+
+
 def draw_tests(panel: Axes, table: pd.DataFrame, counts: dict) -> None:
     """Largest p over the rivals; below the line every rival is rejected."""
     tested = table["p"].notna()
@@ -76,7 +92,7 @@ def draw_tests(panel: Axes, table: pd.DataFrame, counts: dict) -> None:
         at, label = np.flatnonzero(table["verdict"] == verdict), f"{verdict} (n = {counts[verdict]})"
         p = table["p"].where(tested, NO_TEST)[at]
         panel.plot(at, p, marker, color=colour, markersize=marker_size(len(table)), label=label)
-    panel.axhline(Settings.significance, color=BLACK, linewidth=0.8, linestyle="--")
+    label_line(panel, Settings.significance, f"rejected below {Settings.significance:g}")
     panel.set_yscale("log")
     least = min(table["p"].min(skipna=True), Settings.significance / 5) if tested.any() else Settings.significance / 5
     panel.set_ylim(least / 1.8, NO_TEST * 1.5)
@@ -97,7 +113,7 @@ def draw_power_of(panel: Axes, table: pd.DataFrame) -> None:
     """Power for the smallest fall declared, of analyses that found no triple."""
     panel.set_ylabel("power for the\ndeclared fall")
     panel.set_ylim(-0.05, 1.05)
-    panel.axhline(Settings.needed_power, color=BLACK, linewidth=0.8, linestyle="--")
+    label_line(panel, Settings.needed_power, f"needed: {Settings.needed_power:g}")
     known = table["power"].notna()
     for verdict, (colour, marker) in VERDICTS.items():
         at = np.flatnonzero(known & (table["verdict"] == verdict))
@@ -114,19 +130,20 @@ def draw_choices(panel: Axes, table: pd.DataFrame, rows: list) -> None:
     for row, (_, _, chosen) in enumerate(rows):
         for verdict, (colour, _) in VERDICTS.items():
             at = np.flatnonzero(chosen & (table["verdict"] == verdict).to_numpy())
-            panel.plot(at, np.full(len(at), row), "|", color=colour, markersize=7, markeredgewidth=size * 0.45)
+            panel.plot(at, np.full(len(at), row), "|", color=colour, markersize=5, markeredgewidth=size * 0.45)
         supported = int((chosen & (table["verdict"] == "supported").to_numpy()).sum())
-        panel.text(1.01, row, f"{supported} of {chosen.sum()}", transform=beside, va="center", fontsize=7)
-    panel.text(1.01, -0.75, "supported", transform=beside, va="bottom", fontsize=7, color=GREY)
+        panel.text(1.01, row, f"{supported} of {chosen.sum()}", transform=beside, va="center", fontsize=6)
+    panel.text(1.01, -0.75, "supported", transform=beside, va="bottom", fontsize=6, color=GREY)
     names = [f"{FACTORS[factor]}: {level.removeprefix('layer ')}" for factor, level, _ in rows]
-    panel.set_yticks(range(len(rows)), names, fontsize=7)
+    panel.set_yticks(range(len(rows)), names, fontsize=6)
     for row in range(1, len(rows)):
         if rows[row][0] != rows[row - 1][0]:
             panel.axhline(row - 0.5, color="#BBBBBB", linewidth=0.8)
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)
     panel.set_xticks([])
-    panel.set_xlabel("analyses, sorted by verdict and p")
+    common = unvaried(table)
+    panel.set_xlabel("analyses, sorted by verdict and p" + (f"\nin all of them: {common}" if common else ""))
 
 
 def marker_size(n: int) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from triphase.report.ceilings import KINDS
-from triphase.report.figures.style import BLUE, GREY, VERMILION, headline, plt, say_empty
+from triphase.report.figures.style import BLUE, GREY, VERMILION, WIDTH, headline, plt, say_empty
 from triphase.report.numbers import counted
 from triphase.responses.ceiling import GROUP
 
@@ -23,7 +23,9 @@ def draw_ceilings(description: dict) -> Figure:
     if len(regions) > MOST_REGIONS:
         others = sorted(others, key=lambda region: -mean[region]["ceiling"])[: MOST_REGIONS - len(summaries)]
     regions = others + summaries
-    figure, panel = plt.subplots(figsize=(float(np.clip(0.75 * len(regions) + 2, 6.5, 12)), 3.6), layout="constrained")
+    figure, panel = plt.subplots(
+        figsize=(float(np.clip(0.6 * len(regions) + 1.6, 4.5, WIDTH)), 2.6), layout="constrained"
+    )
     kind = rows[0]["kind"] if rows else "isc"
     if not regions:
         say_empty(panel, "not known: no stimulus was repeated,\nand fewer than two subjects can be compared")
@@ -39,7 +41,7 @@ def draw_ceilings(description: dict) -> Figure:
         for shift, row in zip(spread, each, strict=True):
             if number <= 10 and row["low"] is not None:
                 panel.vlines(place + shift, row["low"], row["high"], color=BLUE, alpha=0.4, linewidth=1)
-            panel.plot(place + shift, row["ceiling"], "o", color=BLUE, alpha=0.5, markersize=3)
+            panel.plot(place + shift, row["ceiling"], "o", color=BLUE, alpha=0.5, markersize=2.5)
         if number > 1:
             row = mean[region]
             panel.hlines(row["ceiling"], place - 0.32, place + 0.32, color=VERMILION, linewidth=2)
@@ -49,5 +51,5 @@ def draw_ceilings(description: dict) -> Figure:
     panel.set_xticks(range(len(regions)), regions, rotation=30 if len(regions) > 8 else 0)
     one, several = "n = 1 subject, with", f"dots: n = {counted(number, 'single subject')}; red: mean with"
     # Over the whole figure: a panel of one region is narrower than its title.
-    headline(figure, f"Ceiling by region ({several if number > 1 else one} 95 % interval)", fontsize=10)
+    headline(figure, f"Ceiling by region ({several if number > 1 else one} 95 % interval)")
     return figure

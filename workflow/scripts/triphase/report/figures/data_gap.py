@@ -23,7 +23,7 @@ def draw_gap(gap: dict) -> Figure:
         summaries = [region for region in regions if region in ("language", "all")]
         regions = [r for r in regions if r not in summaries][: MOST_PANELS - len(summaries)] + summaries
     columns = min(3, len(regions))
-    figure, panels = panel_grid(len(regions), columns, (3.0, 2.2), 1.3)
+    figure, panels = panel_grid(len(regions), columns, 1.7, 1.0)
     single = False
     for number, (panel, region) in enumerate(zip(panels, regions, strict=True)):
         panel.axhline(0, color=GREY, linewidth=0.7)
@@ -33,7 +33,7 @@ def draw_gap(gap: dict) -> Figure:
             if len(values) > 1:
                 panel.plot(gap["gaps"], values.T, color=color, alpha=0.15, linewidth=0.6)
                 single = True
-            panel.plot(gap["gaps"], values.mean(0), linewidth=1.8, **style)
+            panel.plot(gap["gaps"], values.mean(0), linewidth=1.5, **style)
             # Nothing that trains was near enough: r is 0 by definition and not by measurement.
             silent = np.array(gap["gaps"])[~values.any(0)]
             panel.plot(silent, 0 * silent, linestyle="none", marker=style["marker"], color=color, mfc="white", zorder=3)
@@ -56,5 +56,5 @@ def draw_gap(gap: dict) -> Figure:
         f"n = {counted(subjects, 'subject')}, {counted(gap['folds'], 'block')} held out in turn, each predicted from "
         f"{gap['train_seconds'] / 60:.1f} minutes"
     )
-    headline(figure, f"Score against gap ({note})", fontsize=10)
+    headline(figure, f"Score against gap ({note})")
     return figure

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triphase.report.figures.style import GREY, SEQUENTIAL, headline, plt, write_cell
+from triphase.report.figures.style import GREY, SEQUENTIAL, WIDTH, headline, nothing_drawn, plt, write_cell
 from triphase.report.numbers import counted
 from triphase.responses.motion import MUCH_MOTION
 
@@ -33,12 +33,21 @@ def draw_runs(description: dict) -> Figure:
     ]
     known = np.isfinite(tables["motion"]).any()
     named = named if known else named[:2]
+    # What is the same in every run is said in words.
+    same = [(label, form.format(np.nanmin(tables[name]))) for name, label, form, _ in named if constant(tables[name])]
+    named = [row for row in named if not constant(tables[row[0]])]
+    said = [f"{label}: {value} in every run" for label, value in same]
+    said += [] if known else ["motion: no confounds that tell it"]
     across, down = (runs, subjects) if len(runs) >= len(subjects) else (subjects, runs)
-    width = float(np.clip(0.34 * len(across) + 2.2, 6.5, 12))
-    heights = [0.26 * max(len(down), 2) + 0.45] * len(named)
+    width = float(np.clip(0.3 * len(across) + 2, 4.5, WIDTH))
+    heights = [0.2 * max(len(down), 2) + 0.4] * len(named)
     crowded = len(across) > 8 or sum(map(len, across)) > 60
     # Names that stand upright take room from the tables.
-    room = 0.9 + (0.06 * max(map(len, across)) if crowded else 0)
+    room = 0.6 + 0.14 * len(said) + (0.05 * max(map(len, across)) if crowded else 0)
+    name = description["dataset"]["name"]
+    title = f"{name}: {counted(len(subjects), 'subject')}, {counted(len(runs), 'run')}"
+    if not named:
+        return nothing_drawn(title, "\n".join(said))
     figure, panels = plt.subplots(
         len(named), 1, figsize=(width, sum(heights) + room), sharex=True, squeeze=False, layout="constrained"
     )
@@ -46,12 +55,17 @@ def draw_runs(description: dict) -> Figure:
         values = tables[name] if across is runs else tables[name].T
         _table(panel, values, label, form, least)
         panel.set_yticks(range(len(down)), down)
-        panel.set_xticks(range(len(across)), across, rotation=90 if crowded else 0, fontsize=7)
-    if not known:
-        panels.flat[-1].set_xlabel("motion: no confounds that tell it", color=GREY, style="italic")
-    name = description["dataset"]["name"]
-    headline(figure, f"{name}: {counted(len(subjects), 'subject')}, {counted(len(runs), 'run')}")
+        panel.set_xticks(range(len(across)), across, rotation=90 if crowded else 0)
+    if said:
+        panels.flat[-1].set_xlabel("\n".join(said), color=GREY, style="italic")
+    headline(figure, title)
     return figure
+
+
+def constant(values: np.ndarray) -> bool:
+    """Whether every run has the same value: a map of it would show one colour."""
+    known = values[np.isfinite(values)]
+    return len(known) == values.size and bool(np.ptp(known) == 0)
 
 
 def _table(panel: Axes, values: np.ndarray, label: str, form: str, least: float) -> None:
@@ -66,8 +80,7 @@ def _table(panel: Axes, values: np.ndarray, label: str, form: str, least: float)
         )
     if columns <= MOST_NUMBERS:
         for row, column in np.argwhere(np.isfinite(values)):
-            bright = (values[row, column] - low) / (high - low) > 0.6
-            write_cell(panel, column, row, form.format(values[row, column]), bright)
+            write_cell(panel, column, row, form.format(values[row, column]), values[row, column])
     panel.set_title(label)
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)

@@ -17,7 +17,7 @@ def draw_timing(description: dict) -> Figure:
     timing, unit, tr = description["timing"], description["unit"], description["dataset"]["tr"]
     group, lags = panels_of(timing), np.array(timing["lags"])
     columns = min(3, max(len(group), 1))
-    figure, panels = panel_grid(max(len(group), 1), columns, (3.3, 2.3), 1.2)
+    figure, panels = panel_grid(max(len(group), 1), columns, 1.7, 0.95)
     if not group:
         say_empty(panels[0], timing["reason"])
     for number, (panel, entry) in enumerate(zip(panels, group, strict=False)):
@@ -28,10 +28,17 @@ def draw_timing(description: dict) -> Figure:
             panel.plot(lags, _floats(each["curve"]), color=VERMILION, alpha=0.18, linewidth=0.6)
         panel.plot(lags, _floats(entry["raw"]["curve"]), color=BLUE, linestyle="--", label=f"{unit} rate")
         label = f"{unit} rate convolved with the haemodynamic response"
-        panel.plot(lags, _floats(entry["convolved"]["curve"]), color=VERMILION, linewidth=2, label=label)
+        panel.plot(lags, _floats(entry["convolved"]["curve"]), color=VERMILION, linewidth=1.6, label=label)
         if entry["convolved"]["lag"] is not None:
-            panel.plot(entry["convolved"]["lag"], entry["convolved"]["r"], "o", color=VERMILION, markersize=6)
-        panel.set_title(_title(entry, timing["decisive"]), fontsize=8.5)
+            panel.plot(
+                entry["convolved"]["lag"],
+                entry["convolved"]["r"],
+                "o",
+                color=VERMILION,
+                markersize=5,
+                mfc=VERMILION if entry["plausible"] is not None else "white",
+            )
+        panel.set_title(_title(entry, timing["decisive"]))
         if number % columns == 0:
             panel.set_ylabel("correlation (r)")
         if number + columns >= len(group):

@@ -88,6 +88,8 @@ def _path(figure, name, given, config):
     path = f"results/{config['study']}/{RESULTS[name]}"
     if "{subject}" in path:
         return [path.format(subject=subject["name"]) for subject in config["dataset"]["subjects"]]
+    if "{every_model}" in path:
+        return [path.format(every_model=model["name"]) for model in config["models"]]
     if "{model}" in path and not given:
         raise _error(figure, f"reads {name!r}, which there is for each model, and is itself one of the whole study")
     return path.format(**given)

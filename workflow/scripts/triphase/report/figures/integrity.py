@@ -7,9 +7,10 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from triphase.report.figures.style import BLACK, BLUE, CYCLE, VERMILION, headline, plt, say_empty
+from triphase.report.figures.style import BLACK, BLUE, CYCLE, VERMILION, WIDTH, headline, plt, say_empty
 
-VERDICTS = {"not checked": "#E3E3E3", "ok": "#A9CCE3", "fault": VERMILION}
+VERDICTS = {"not applicable": "#F4F4F4", "not checked": "#C4C4C4", "ok": "#A9CCE3", "fault": VERMILION}
+FAULT = list(VERDICTS).index("fault")
 MOST_LABELS = 30
 
 
@@ -19,10 +20,9 @@ def draw_integrity(model: str, integrity: pd.DataFrame, distances: pd.DataFrame)
     rules = integrity["rule"].drop_duplicates().tolist()
     number = integrity["verdict"].map({name: at for at, name in enumerate(VERDICTS)})
     grid = integrity.assign(number=number).pivot(index="rule", columns="checkpoint", values="number").loc[rules, order]
-    faulty = (grid == 2).any()
-    width = float(np.clip(4 + 0.07 * len(order), 7, 16))
+    faulty = (grid == FAULT).any()
     figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(width, 6.2), sharex=True, layout="constrained", height_ratios=[1, 1.1]
+        2, 1, figsize=(WIDTH, 4.8), sharex=True, layout="constrained", height_ratios=[1, 1.1]
     )
     headline(figure, f"{model}: {int(faulty.sum())} of {len(order)} checkpoints marked")
     draw_verdicts(top, grid)
@@ -39,8 +39,8 @@ def draw_verdicts(axis: Axes, grid: pd.DataFrame) -> None:
     """Rules downwards, checkpoints to the right; a fault also carries a mark, for readers who see no colour."""
     axis.set_title("a  Verdict of every rule")
     colours = ListedColormap(list(VERDICTS.values()))
-    axis.imshow(grid.to_numpy(), aspect="auto", cmap=colours, vmin=0, vmax=2, interpolation="nearest")
-    rows, columns = np.nonzero(grid.to_numpy() == 2)
+    axis.imshow(grid.to_numpy(), aspect="auto", cmap=colours, vmin=0, vmax=FAULT, interpolation="nearest")
+    rows, columns = np.nonzero(grid.to_numpy() == FAULT)
     axis.plot(columns, rows, "x", color=BLACK, markersize=float(np.clip(250 / grid.shape[1], 1.5, 5)), linewidth=0)
     axis.set_yticks(range(len(grid)), grid.index)
     axis.set_yticks(np.arange(0.5, len(grid) - 1), minor=True)
@@ -48,7 +48,7 @@ def draw_verdicts(axis: Axes, grid: pd.DataFrame) -> None:
     axis.tick_params(which="both", length=0)
     axis.spines[:].set_visible(False)
     handles = [Patch(facecolor=color, label=name) for name, color in VERDICTS.items()]
-    axis.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.2)
+    axis.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2)
 
 
 def draw_distances(axis: Axes, distances: pd.DataFrame, order: list[str], faulty: np.ndarray) -> None:

@@ -4,8 +4,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from triphase.core.measures import Measure
-from triphase.report.figures.panels import draw_map
-from triphase.report.figures.style import headline, plt
+from triphase.report.figures.panels import draw_map, signed_scale
+from triphase.report.figures.style import WIDTH, headline, plt
 from triphase.report.numbers import counted
 from triphase.table.measures import MEASURES
 
@@ -16,12 +16,14 @@ def draw_layers(trajectories: pd.DataFrame, roi: str, model: str) -> Figure:
     """A heat map of every measure of layers that the table of measures gives a panel."""
     drawn = [measure for measure in MEASURES.values() if measure.per_layer and measure.panel is not None]
     n_rows = -(-len(drawn) // COLUMNS)
-    figure, axes = plt.subplots(n_rows, COLUMNS, figsize=(10.5, 3.3 * n_rows), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(
+        n_rows, COLUMNS, figsize=(WIDTH, 2.2 * n_rows + 0.3), layout="constrained", squeeze=False
+    )
     tokens, subjects = sorted(trajectories["tokens"].dropna().unique()), {}
     for letter, axis, measure in zip("abcdefghijklmnopqrstuvwxyz", axes.flat, drawn, strict=False):
         rows, note = panel_rows(trajectories, measure, roi)
         axis.set_title(f"{letter}  {measure.title}{note}")
-        draw_map(axis, rows, tokens, measure.text)
+        draw_map(axis, rows, tokens, measure.text, **(signed_scale(rows["value"]) if signed(rows["value"]) else {}))
         if n := rows["subject"].nunique():
             subjects[letter] = n
     for axis in axes.flat[len(drawn) :]:
@@ -29,6 +31,11 @@ def draw_layers(trajectories: pd.DataFrame, roi: str, model: str) -> Figure:
     means = "; ".join(f"{letter}: mean of n = {counted(n, 'subject')}" for letter, n in subjects.items())
     headline(figure, f"{model}: layers over training" + (f" ({means})" if means else ""))
     return figure
+
+
+def signed(values: pd.Series) -> bool:
+    """Whether values lie on both sides of zero by more than noise about it."""
+    return bool(values.min() < -0.1 * values.max())
 
 
 def panel_rows(table: pd.DataFrame, measure: Measure, roi: str) -> tuple[pd.DataFrame, str]:

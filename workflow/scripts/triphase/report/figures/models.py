@@ -18,6 +18,7 @@ from triphase.report.figures.style import (
     GREY,
     MARKERS,
     SHADES,
+    WIDTH,
     TokenAxis,
     headline,
     note,
@@ -31,7 +32,7 @@ from triphase.table.tidy import ALIGNMENT
 
 EVENTS = {"onset": "onset\nof the rise", "peak": "peak before\nthe fall", "trough": "trough before\nthe return"}
 CHANGES = ("rise", "fall", "return")
-MEAN: dict[str, Any] = {"color": BLACK, "marker": "|", "markersize": 11, "markeredgewidth": 2}
+MEAN: dict[str, Any] = {"color": BLACK, "marker": "|", "markersize": 8, "markeredgewidth": 2}
 SIGNS = {"rise": (SHADES["rise"], "//"), "fall": (SHADES["fall"], "\\\\"), "none": ("white", "")}
 SPREAD = 0.24  # rows of one event lie closer to each other than this share of its height
 
@@ -57,23 +58,36 @@ def draw_models(trajectories: pd.DataFrame, bootstrap: xr.Dataset, all_phases: d
     if worth:
         compute = np.concatenate([worth[name] * tokens[name] for name in worth])
         scales.append(Scale("compute", worth, TokenAxis(compute, "training compute (FLOP)", power_of_ten)))
-    middle = max(1.9, 0.13 * len(EVENTS) * (len(names) + 2) + 0.8)
-    legend = 0.2 * -(-len(names) // 2) + 0.35
-    figure = plt.figure(figsize=(11, 3.6 + middle + 2.3 + legend), layout="constrained")
-    cells = figure.add_gridspec(3, 2, height_ratios=[3.4, middle, 2.1])
+    # What compares models needs two of them.
+    turns = [event for event in EVENTS if across["positions"][event]["tokens"]["n"] > 1]
+    sizes = [change for change in CHANGES if across["changes"][change]["n"] > 1]
+    legs = [leg for leg in across["legs"] if leg["n"] > 1]
+    per_row, legend = 0.1 * (len(names) + 2), 0.15 * -(-len(names) // 2) + 0.3
+    heights = [2.4] + [max(0.9, per_row * len(turns) + 0.6)] * bool(turns)
+    heights += [max(1.2, per_row * len(sizes) + 0.6)] * bool(sizes or legs)
+    figure = plt.figure(figsize=(WIDTH, sum(heights) + legend + 0.3), layout="constrained")
+    cells, letters = figure.add_gridspec(len(heights), 2, height_ratios=heights), iter("abcdef")
     first = None
     for column, scale in enumerate(scales):
         first = figure.add_subplot(cells[0, column], sharey=first)
         draw_curves(first, scale, trajectories, bootstrap, all_phases, looks)
-        draw_positions(figure.add_subplot(cells[1, column]), scale, across, looks)
-        first.set_title(f"{'ab'[column]}  Alignment over {scale.name}")
-        figure.axes[-1].set_title(f"{'cd'[column]}  Turns on {scale.name}, 95 % intervals")
+        first.set_title(f"{next(letters)}  Alignment over {scale.name}")
     if not worth:
-        panel = figure.add_subplot(cells[0:2, 1])
+        panel = figure.add_subplot(cells[0, 1])
         panel.set_axis_off()
         say_empty(panel, "the number of parameters is not known:\nno compute")
-    draw_changes(figure.add_subplot(cells[2, 0]), across, looks)
-    draw_signs(figure.add_subplot(cells[2, 1]), across)
+    for column, scale in enumerate(scales if turns else []):
+        panel = figure.add_subplot(cells[1, column])
+        draw_positions(panel, scale, across, turns, looks)
+        panel.set_title(f"{next(letters)}  Turns on {scale.name}, 95 % intervals")
+    if sizes:
+        panel = figure.add_subplot(cells[-1, 0])
+        draw_changes(panel, across, sizes, looks)
+        panel.set_title(f"{next(letters)}  Size of the changes")
+    if legs:
+        panel = figure.add_subplot(cells[-1, 1])
+        draw_signs(panel, legs)
+        panel.set_title(f"{next(letters)}  Legs in their place (n = {counted(legs[0]['n'], 'model')})")
     handles = [
         plt.Line2D([], [], color=looks[name][0], marker=looks[name][1], label=described(name, all_phases, across))
         for name in names
@@ -121,32 +135,31 @@ def draw_curves(panel: Axes, scale: Scale, table: pd.DataFrame, boot: xr.Dataset
         note(panel, f"parameters not known: {', '.join(missing)}")
 
 
-def draw_positions(panel: Axes, scale: Scale, across: dict, looks: dict) -> None:
+def draw_positions(panel: Axes, scale: Scale, across: dict, events: list[str], looks: dict) -> None:
     """Where each model's turns lie with their intervals, and below them the mean of models with its own."""
     rows = []
-    for event, name in EVENTS.items():
+    for event in events:
         turns = {model: across["models"][model]["events"].get(event) for model in scale.worth}
         estimates = {
             model: (at["tokens"] * scale.worth[model], np.array(at["interval"]) * scale.worth[model])
             for model, at in turns.items()
             if at and not at["censored"]
         }
-        rows.append((name, estimates, across["positions"][event][scale.name]))
+        rows.append((EVENTS[event], estimates, across["positions"][event][scale.name]))
     draw_estimates(panel, rows, looks, scale.axis.place)
     scale.axis.apply(panel)
 
 
-def draw_changes(panel: Axes, across: dict, looks: dict) -> None:
+def draw_changes(panel: Axes, across: dict, changes: list[str], looks: dict) -> None:
     """Sizes of the first rise, the fall and the return of each model, and the mean of models."""
-    panel.set_title("e  Size of the changes, intervals of the legs and 95 % of the mean")
     panel.axvline(0, color=GREY, linewidth=0.7)
     rows = []
-    for change in CHANGES:
+    for change in changes:
         sizes = {model: facts["changes"].get(change) for model, facts in across["models"].items()}
         estimates = {model: (size["change"], size["interval"]) for model, size in sizes.items() if size}
         rows.append((change, estimates, across["changes"][change]))
     draw_estimates(panel, rows, looks, np.asarray)
-    panel.set_xlabel("change of alignment (gain in r)")
+    panel.set_xlabel("change of alignment (gain in r; 99 %, of the mean 95 %)")
 
 
 def draw_estimates(panel: Axes, rows: list[tuple[str, dict, dict]], looks: dict, place: Callable) -> None:
@@ -177,14 +190,8 @@ def draw_estimates(panel: Axes, rows: list[tuple[str, dict, dict]], looks: dict,
         panel.axhline(line - 0.5, color="#DDDDDD", linewidth=0.8)
 
 
-def draw_signs(panel: Axes, across: dict) -> None:
+def draw_signs(panel: Axes, legs: list[dict]) -> None:
     """How many models have each leg of the triple in its place."""
-    panel.set_title("f  Legs in their place (n = models whose curve was fitted)")
-    legs = [leg for leg in across["legs"] if leg["n"]]
-    if not legs:
-        panel.set_axis_off()
-        say_empty(panel, "no model's curve was fitted")
-        return
     for row, leg in enumerate(legs):
         left = 0
         for kind, (colour, hatch) in SIGNS.items():
@@ -192,10 +199,10 @@ def draw_signs(panel: Axes, across: dict) -> None:
             panel.barh(row, count, left=left, color=colour, edgecolor=GREY, hatch=hatch, linewidth=0.8, height=0.6)
             if count:
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
-                panel.text(left + count / 2, row, f"{count} {kind}", ha="center", va="center", fontsize=8, bbox=box)
+                panel.text(left + count / 2, row, f"{count} {kind}", ha="center", va="center", fontsize=6, bbox=box)
             left += count
         low, high = leg["interval"]
-        panel.text(left * 1.02, row, f"{leg['consistent']:.0%} alike\n[{low:.0%}, {high:.0%}]", va="center", fontsize=8)
+        panel.text(left * 1.02, row, f"{leg['consistent']:.0%} alike\n[{low:.0%}, {high:.0%}]", va="center", fontsize=6)
     panel.set_yticks(range(len(legs)), [f"leg {leg['place']}\n(triple: {leg['expected']})" for leg in legs])
     panel.set_ylim(len(legs) - 0.5, -0.5)
     panel.set_xlim(0, legs[0]["n"] * 1.3)

@@ -8,10 +8,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from triphase.report.figures.curves import tidy_curve
-from triphase.report.figures.style import GREY, SEQUENTIAL, SHADES, TokenAxis, say_empty, short_tokens, write_cell
+from triphase.report.figures.style import (
+    DIVERGING,
+    GREY,
+    SEQUENTIAL,
+    SHADES,
+    TokenAxis,
+    say_empty,
+    short_tokens,
+    write_cell,
+)
 from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 
+# What a map of half the page bears: letters across, and rows.
+MOST_LETTERS, MOST_LINES = 56, 14
 PHASE_NAMES = ("1 alignment", "2 detachment", "3 realignment")
 
 
@@ -95,8 +106,7 @@ def draw_map(
     grid = rows.pivot_table(index="layer", columns="tokens", values="value", aggfunc="mean").reindex(columns=tokens)
     values = grid.to_numpy(float)
     axis.set_facecolor("#DDDDDD")
-    colours = {"cmap": SEQUENTIAL} | colours
-    image = axis.imshow(values, origin="lower", aspect="auto", **colours)
+    image = axis.imshow(values, origin="lower", aspect="auto", **{"cmap": SEQUENTIAL} | colours)
     if label:
         axis.figure.colorbar(image, ax=axis, label=label, shrink=0.9)
     if grid.columns[0] == 0:
@@ -111,9 +121,21 @@ def draw_map(
     axis.set_xlabel("training tokens (one column per checkpoint)")
     axis.set_ylabel("layer (0 = embedding)")
     axis.spines[:].set_visible(False)
-    if not small and values.size <= 60:
-        middle = (np.nanmin(values) + np.nanmax(values)) / 2
-        decimals = int(np.clip(1 - np.floor(np.log10(max(np.nanmax(values) - np.nanmin(values), 1e-9) / 2)), 1, 4))
-        for (row, column), value in np.ndenumerate(values):
-            if np.isfinite(value):
-                write_cell(axis, column, row, f"{value:.{decimals}f}", bright=value > middle)
+    texts = {} if small else cell_texts(values)
+    if texts and values.shape[1] * max(map(len, texts.values())) <= MOST_LETTERS and values.shape[0] <= MOST_LINES:
+        for (row, column), text in texts.items():
+            write_cell(axis, column, row, text, values[row, column])
+
+
+def cell_texts(values: np.ndarray) -> dict[tuple[int, int], str]:
+    """Texts of the cells of a map with a value: as many decimals as tell them apart, and no minus before nothing."""
+    spread = max(np.nanmax(values) - np.nanmin(values), 1e-9)
+    decimals = int(np.clip(1 - np.floor(np.log10(spread / 2)), 0, 4))
+    cells = ((place, value) for place, value in np.ndenumerate(values) if np.isfinite(value))
+    return {place: f"{value:z.{decimals}f}" for place, value in cells}
+
+
+def signed_scale(values: pd.Series) -> dict[str, Any]:
+    """Colours of values about zero: none at 0, and as strong to either side."""
+    limit = max(values.abs().max(), 1e-6)
+    return {"cmap": DIVERGING, "vmin": -limit, "vmax": limit}

@@ -10,19 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from triphase.core.artefacts import read_arrays
 from triphase.report.figures.panels import phase_names
 from triphase.report.figures.style import short_tokens
 
+LARGEST_Q = 0.05
 NOTHING = "no voxel has a gain at two checkpoints: there is nothing to map"
 
 
 @dataclass(frozen=True)
 class Map:
-    """Values (target,) with what they are."""
+    """Values (target,) with what they are, and which are of voxels that the model predicts (q of r at most 0.05)."""
 
     name: str
     detail: str
     values: np.ndarray
+    predicted: np.ndarray
 
 
 def fitted_levels(tokens: np.ndarray, gain: np.ndarray, knots: list[float], edges: list[float]) -> np.ndarray:
@@ -55,34 +58,45 @@ def phase_maps(maps: xr.Dataset, phases: dict) -> tuple[list[Map], list[Map]]:
 
     Parameters
     ----------
-    maps : `gain` (checkpoint, target), finite (see `measured`); coordinate `tokens` (checkpoint)
+    maps : `gain` (checkpoint, target), finite (see `measured`), and `q`; coordinate `tokens` (checkpoint)
     phases : phases/{model}.json
 
     Returns
     -------
     Levels and changes: without a fit those of the first and the last checkpoint as measured; none with one checkpoint
-    or no voxels.
+    or no voxels. A voxel is predicted in a level where q is small at its checkpoint, in a change where it is at either
+    end.
     """
     tokens, gain = maps["tokens"].values.astype(float), maps["gain"].values.astype(float)
-    segments = phases["segments"]
+    segments, predicted = phases["segments"], maps["q"].values <= LARGEST_Q
     if len(tokens) < 2 or not gain.shape[1]:
         return [], []
     if not segments:
         ends = {"first checkpoint": int(tokens.argmin()), "last checkpoint": int(tokens.argmax())}
         first, last = ends.values()
-        levels = [Map(name, f"{short_tokens(tokens[at])} tokens", gain[at]) for name, at in ends.items()]
-        return levels, [Map("last − first", span(tokens[first], tokens[last]), gain[last] - gain[first])]
+        levels = [Map(name, f"{short_tokens(tokens[at])} tokens", gain[at], predicted[at]) for name, at in ends.items()]
+        change = gain[last] - gain[first]
+        return levels, [Map("last − first", span(tokens[first], tokens[last]), change, predicted[[first, last]].any(0))]
     edges = [segments[0]["from"], *(segment["to"] for segment in segments)]
     values = fitted_levels(tokens, gain, phases["knots"], edges)
+    sure = predicted[[int(np.abs(tokens - edge).argmin()) for edge in edges]]
     names = phase_names(segments)
     levels = [
-        Map(name, f"{short_tokens(edge)} tokens", level)
-        for name, edge, level in zip(["start", *(f"after {name}" for name in names)], edges, values, strict=True)
+        Map(name, f"{short_tokens(edge)} tokens", level, known)
+        for name, edge, level, known in zip(
+            ["start", *(f"after {name}" for name in names)], edges, values, sure, strict=True
+        )
     ]
-    changes = [Map(name, span(*edges[i : i + 2]), values[i + 1] - values[i]) for i, name in enumerate(names)]
-    if len(segments) > 2:
-        changes.append(Map(f"end − after {names[0]}", span(edges[1], edges[-1]), values[-1] - values[1]))
+    ends = [(name, i, i + 1) for i, name in enumerate(names)]
+    ends += [(f"end − after {names[0]}", 1, len(edges) - 1)] if len(segments) > 2 else []
+    changes = [Map(name, span(edges[a], edges[b]), values[b] - values[a], sure[a] | sure[b]) for name, a, b in ends]
     return levels, changes
+
+
+def shared_limit(paths: list[str], all_phases: dict[str, dict], which: int) -> float:
+    """Limit of the colours of all models of a study, the largest of theirs; `which`: 0 of levels, 1 of changes."""
+    of_each = (measured(read_arrays(path)) for path in paths)
+    return max(colour_limit(phase_maps(maps, all_phases[maps.attrs["model"]])[which]) for maps in of_each)
 
 
 def span(first: float, last: float) -> str:
@@ -91,8 +105,10 @@ def span(first: float, last: float) -> str:
 
 
 def colour_limit(maps: list[Map]) -> float:
-    """One symmetric limit for several maps: 99 % of all absolute values lie below it."""
-    return max(float(np.quantile(np.abs([each.values for each in maps]), 0.99)), 1e-6)
+    """One symmetric limit for several maps, of two digits: 99 % of all absolute values lie below it."""
+    limit = max(float(np.quantile(np.abs(np.concatenate([each.values for each in maps])), 0.99)) if maps else 0, 1e-6)
+    digit = 10 ** (np.floor(np.log10(limit)) - 1)
+    return float(f"{np.ceil(limit / digit) * digit:.2g}")
 
 
 def measured(maps: xr.Dataset) -> xr.Dataset:

@@ -20,7 +20,7 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
     regions += [("all", "all regions" if rois else "all voxels")]
     columns = 4 if len(regions) > 6 else min(3, len(regions))
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
-    figure, panels = panel_grid(len(regions), columns, (3.1, 2.4), 0.9)
+    figure, panels = panel_grid(len(regions), columns, 1.75, 0.7)
     n_subjects, colour = 0, MEASURES[ALIGNMENT].colour
     for number, (panel, (region, name)) in enumerate(zip(panels, regions, strict=True)):
         shade(panel, axis, phases["segments"])
@@ -41,7 +41,7 @@ def draw_rois(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, r
         for curve in curves.values() if len(curves) > 1 else []:
             axis.curve(panel, curve.tokens, curve.values, color=GREY, alpha=0.4, linewidth=0.7, marker="")
         axis.band(panel, mean.tokens, mean.values - found.half, mean.values + found.half, colour)
-        axis.curve(panel, mean.tokens, mean.values, color=colour, marker="o", linewidth=2)
+        axis.curve(panel, mean.tokens, mean.values, color=colour, marker="o", linewidth=1.6)
     note = f"thin: n = {n_subjects} single subjects; thick: mean, " if n_subjects > 1 else "n = 1 subject, "
     headline(figure, f"{model}: alignment by region ({note}95 % interval)")
     return figure

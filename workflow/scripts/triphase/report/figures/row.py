@@ -53,7 +53,7 @@ class Figure:
     @property
     def suffixes(self) -> tuple[str, ...]:
         """Those of its files."""
-        return ("html",) if self.page else ("png", "svg")
+        return ("html",) if self.page else ("png", "svg", "pdf")
 
     @property
     def reference(self) -> str:

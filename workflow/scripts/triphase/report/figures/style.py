@@ -1,4 +1,6 @@
-"""One style for all figures: colours for colour-blind readers too, and a token axis with step 0 left of a break."""
+"""One style for all figures: as wide as a journal's page, in letters that stay legible there, in colours for
+colour-blind readers too, and over a token axis with step 0 left of a break.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,29 +30,39 @@ SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
 MOST_TICKS = 8
 MOST_PANELS = 12
+WIDTH = 183 / 25.4  # inches: the text width of most journals' pages
+PER_INCH = 300  # pixels of a PNG, which is what journals ask for
 
 plt.rcParams.update(
     {
         "figure.dpi": 100,
-        "savefig.dpi": 160,
+        "savefig.dpi": PER_INCH,
         "svg.fonttype": "none",
+        "pdf.fonttype": 42,  # letters stay letters, to be edited
         "svg.hashsalt": "triphase",
         "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans"],
-        "font.size": 9,
-        "axes.titlesize": 9.5,
+        "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
+        "mathtext.fontset": "custom",  # powers in the same letters
+        "mathtext.cal": "sans",
+        "font.size": 7,
+        "axes.titlesize": 7.5,
         "axes.titlelocation": "left",
-        "axes.labelsize": 9,
+        "axes.labelsize": 7,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.linewidth": 0.8,
+        "axes.linewidth": 0.6,
         "axes.axisbelow": True,
-        "legend.fontsize": 8,
+        "figure.titlesize": 8.5,
+        "legend.fontsize": 6.5,
         "legend.frameon": False,
-        "lines.linewidth": 1.6,
-        "lines.markersize": 4,
-        "xtick.labelsize": 8,
-        "ytick.labelsize": 8,
+        "lines.linewidth": 1.3,
+        "lines.markersize": 3.2,
+        "patch.linewidth": 0.6,
+        "xtick.labelsize": 6.5,
+        "ytick.labelsize": 6.5,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.minor.width": 0.4,
     }
 )
 
@@ -63,8 +75,10 @@ def save(figure: Figure | str, *paths: str) -> None:
                 temporary.write_text(figure, encoding="utf-8")
         return
     for path in paths:
-        # The title is how a reader knows the file for the one that its path says.
-        metadata = {"Date": None} if str(path).endswith(".svg") else {"Title": place_of(path)}
+        # The title is how a reader knows a picture for the one that its path says.
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(
+            str(path).rpartition(".")[2], {"Title": place_of(path)}
+        )
         with replacing(path) as temporary:
             figure.savefig(temporary, metadata=metadata)
         # The layout is settled by the first drawing and would only cost its time again.
@@ -79,17 +93,17 @@ def headline(figure: Figure, text: str, **style: Any) -> None:
 
 def nothing_drawn(title: str, reason: str) -> Figure:
     """A figure of which words are all: there is nothing to draw."""
-    figure, panel = plt.subplots(figsize=(8.2, 1.6))
+    figure, panel = plt.subplots(figsize=(WIDTH, 1.3))
     headline(figure, title)
     panel.set_axis_off()
     say_empty(panel, reason)
     return figure
 
 
-def panel_grid(number: int, columns: int, size: tuple[float, float], beside: float) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels that share their axes: each of a size in inches, with so much height beside them."""
+def panel_grid(number: int, columns: int, height: float, beside: float) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels that share their axes: each of a height in inches, with so much height beside them."""
     rows = -(-number // columns)
-    figsize = (max(size[0] * columns + 0.6, 6.5), size[1] * rows + beside)
+    figsize = (WIDTH * min(1, 0.28 + 0.36 * columns), height * rows + beside)
     figure, panels = plt.subplots(
         rows, columns, figsize=figsize, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
@@ -98,14 +112,17 @@ def panel_grid(number: int, columns: int, size: tuple[float, float], beside: flo
     return figure, list(panels.flat[:number])
 
 
-def write_cell(panel: Axes, column: int, row: int, text: str, bright: bool) -> None:
-    """The number of a cell of a heat map, in a colour that is read on it."""
-    panel.text(column, row, text, ha="center", va="center", fontsize=6.5, color="black" if bright else "white")
+def write_cell(panel: Axes, column: int, row: int, text: str, value: float) -> None:
+    """The number of a cell of a panel's heat map, black or white, whichever is read on the colour of its value."""
+    image = panel.images[0]
+    red, green, blue, _ = image.cmap(image.norm(value))
+    colour = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+    panel.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
 
 
 def note(panel: Axes, text: str, **style: Any) -> None:
     """A remark in the upper left corner of a panel."""
-    panel.text(0.01, 0.98, text, transform=panel.transAxes, va="top", fontsize=7.5, color=GREY, **style)
+    panel.text(0.01, 0.98, text, transform=panel.transAxes, va="top", fontsize=6.5, color=GREY, **style)
 
 
 def short_tokens(tokens: float) -> str:
@@ -183,10 +200,10 @@ class TokenAxis:
                 "va": "center",
             }
             axis.text(
-                self.gap, 0, "//", fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, **box
+                self.gap, 0, "//", fontsize=6.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, **box
             )
         if label:
-            untrained = "; 0 = untrained, left of the break" * self.has_zero
+            untrained = "; 0 = untrained" * self.has_zero
             axis.set_xlabel(f"{self.label} (log scale{untrained})")
 
     def curve(self, axis: Axes, tokens: np.ndarray, values: np.ndarray, **style: Any) -> Line2D:

@@ -12,7 +12,6 @@ import numpy as np
 from nibabel import Nifti1Image
 
 from triphase.report.figures.glass import to_image
-from triphase.report.figures.phase_maps import Map
 from triphase.report.figures.style import DIVERGING, plt
 
 HEMISPHERES = ("left", "right")
@@ -28,6 +27,7 @@ PIXELS_PER_MM = 1.5
 SUBDIVISIONS = 8
 # A vertex has a value where at least this share of what lies between white matter and pial surface was measured.
 LEAST_COVERED = 0.25
+FADED = 0.35  # what is left of a colour
 
 
 @cache
@@ -140,13 +140,14 @@ def projection(view: str) -> tuple[tuple[int, int], np.ndarray, np.ndarray, np.n
     return shape, flat[shown], faces[shown // len(weights)], weights[shown % len(weights)]
 
 
-def picture(view: str, values: np.ndarray, limit: float) -> np.ndarray:
+def picture(view: str, values: np.ndarray, sure: np.ndarray, limit: float) -> np.ndarray:
     """One map as it looks from one side: colours (row, column, 4), transparent outside the brain.
 
     Parameters
     ----------
     view : str, of VIEWS
     values : float array (vertex,) of that hemisphere; where it is NaN the folds are drawn in grey
+    sure : bool array (vertex,); the colours of all others are faded
     limit : float, end of the symmetric colour scale
     """
     shape, pixels, corners, weights = projection(view)
@@ -154,23 +155,25 @@ def picture(view: str, values: np.ndarray, limit: float) -> np.ndarray:
     grey = (folds(VIEWS[view][0])[corners] * weights).sum(axis=1)
     colours = np.column_stack([grey, grey, grey, np.ones_like(grey)])
     known = np.isfinite(seen)
-    colours[known] = plt.get_cmap(DIVERGING)((seen[known] / limit + 1) / 2)
+    strength = np.where(sure[corners[np.arange(len(corners)), weights.argmax(1)]], 1, FADED)[known, None]
+    colour = plt.get_cmap(DIVERGING)((seen[known] / limit + 1) / 2)
+    colours[known] = strength * colour + (1 - strength) * colours[known]
     image = np.zeros((shape[0] * shape[1], 4))
     image[pixels] = colours
     return image.reshape(*shape, 4)
 
 
-def on_surface(maps: list[Map], xyz: np.ndarray, space: str) -> list[dict[str, np.ndarray]]:
+def on_surface(maps: Sequence[np.ndarray], xyz: np.ndarray, space: str) -> list[dict[str, np.ndarray]]:
     """Maps on the vertices of fsaverage5: a list of dict of hemisphere to float array (vertex,).
 
     Parameters
     ----------
-    maps
+    maps : float arrays (target,)
     xyz : float array (target, 3), mm
     space : mni or fsaverage5
     """
     if not maps:
         return []
     if space == "fsaverage5":
-        return vertices_on_surface([each.values for each in maps], xyz)
-    return volumes_on_surface([to_image(each.values, xyz) for each in maps], to_image(np.ones(len(xyz)), xyz))
+        return vertices_on_surface(maps, xyz)
+    return volumes_on_surface([to_image(each, xyz) for each in maps], to_image(np.ones(len(xyz)), xyz))

@@ -12,27 +12,39 @@ import os
 import numpy as np
 import xarray as xr
 
-from triphase.report.figures.phase_maps import NOTHING, colour_limit, measured, phase_maps, places
+from triphase.report.figures.phase_maps import NOTHING, measured, phase_maps, places, shared_limit
 from triphase.report.figures.style import DIVERGING
 from triphase.report.figures.surface import HEMISPHERES, folds, mesh, on_surface
 from triphase.report.numbers import counted
 from triphase.report.templates import render
 
+LIT = 'info["lighting"] = getLighting();'
+UNLIT = 'info["lighting"] = {ambient: 1, diffuse: 0, specular: 0, fresnel: 0};'
 
-def draw_surface(maps: xr.Dataset, phases: dict, space: str, model: str) -> str:
-    """Page of the changes between the phases of one model."""
+
+def draw_surface(maps: xr.Dataset, phases: dict, all_maps: list[str], all_phases: dict, space: str, model: str) -> str:
+    """Page of the changes between the phases of one model, which opens on the largest."""
     maps = measured(maps)
     _, changes = phase_maps(maps, phases)
-    surfaces = on_surface(changes, places(maps), space)
-    # All views share their colour scale; without a map there is none.
-    limit = colour_limit(changes) if changes else 0.0
+    limit, xyz = shared_limit(all_maps, all_phases, 1), places(maps)
+    surfaces = on_surface([each.values for each in changes], xyz, space)
+    predicted = on_surface([each.predicted.astype(float) for each in changes], xyz, space)
+    shown = [
+        {side: np.where(sure[side] >= 0.5, values[side], np.nan) for side in HEMISPHERES}
+        for values, sure in zip(surfaces, predicted, strict=True)
+    ]
+    sizes = [float(np.abs(each.values * each.predicted).sum()) for each in changes]
     n = counted(len(set(maps["subject"].values)), "subject")
     return render(
         "surface.html",
         title=f"{model}: changes from phase to phase",
-        caption=f"Change of gain in r on fsaverage5, n = {n}; not thresholded" if changes else NOTHING,
+        caption=f"Change of gain in r on fsaverage5, n = {n}; grey: not measured, or q of r > 0.05 at both ends. "
+        "Colours end at the same value for all models, and carry no shadow."
+        if changes
+        else NOTHING,
+        first=int(np.argmax(sizes)) if sizes else 0,
         names=[f"{each.name} ({each.detail})" for each in changes],
-        packed=packed([view(values, limit) for values in surfaces]),
+        packed=packed([view(values, limit) for values in shown]),
     )
 
 
@@ -46,7 +58,10 @@ def view(values: dict[str, np.ndarray], limit: float | None) -> str:
     # In nilearn's background 0 is white.
     greys = SurfaceImage(both, {side: 1 - folds(side) for side in HEMISPHERES})
     shown, look = SurfaceImage(both, values), {"cmap": DIVERGING, "colorbar_fontsize": 14}
-    return view_surf(surf_map=shown, bg_map=greys, hemi="both", vmax=limit, **look).html
+    html = view_surf(surf_map=shown, bg_map=greys, hemi="both", vmax=limit, **look).html
+    # Shadows would make colours others than those of the bar.
+    assert html.count(LIT) == 1, "nilearn's page is lit in another way"
+    return html.replace(LIT, UNLIT)
 
 
 def packed(pages: list[str]) -> str:

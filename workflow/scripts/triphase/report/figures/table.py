@@ -21,7 +21,8 @@ RESULTS = {
     "trajectories": "trajectories.parquet",  # the tidy table
     "bootstrap": "bootstrap.zarr.zip",  # its paired draws
     "changes": "changes.parquet",  # of alignment between checkpoints, in regions
-    "maps": "maps/{model}.zarr.zip",  # gain (checkpoint, target), with places and tokens
+    "maps": "maps/{model}.zarr.zip",  # gain and q (checkpoint, target), with places and tokens
+    "all_maps": "maps/{every_model}.zarr.zip",  # paths, in the order of the models
     "phases": "phases/{model}.json",
     "all_phases": "phases.json",
     "across": "across_models.json",
@@ -71,12 +72,13 @@ FIGURES.add(
     **All models of {study} on tokens and on compute.** (a, b) Brain alignment as in the figure of each model: mean over
     subjects (n in the legend), bands: 95 % interval of the paired bootstrap. Compute is 6 x parameters x tokens, in
     FLOP (Kaplan et al. 2020); a model whose number of parameters is not known is missing there. The untrained model
-    stands left of the axis break. (c, d) Where the curves turn, with the 95 % intervals of the breakpoints; black:
-    random-effects mean of the models with its 95 % interval, n models in the labels. A turn that is under way at the
-    first checkpoint, or absent, has no place. (e) Change of alignment over the first rise, the fall and the return,
-    with the interval of a leg (99 %) and the mean of models. (f) How many of n models have a rise, a
-    fall or nothing as their first, second and third leg; in brackets the exact 95 % interval of the share that agrees
-    with the triple. Models share stimuli and listeners: what is particular to these is in all of them.
+    stands left of the axis break. Then, each only where at least two models have it: where the curves turn, with the 95
+    % intervals of the breakpoints; black: random-effects mean of the models with its 95 % interval, n models in the
+    labels (a turn that is under way at the first checkpoint, or absent, has no place); change of alignment over the
+    first rise, the fall and the return, with the interval of a leg (99 %) and the mean of models; how many of n models
+    have a rise, a fall or nothing as their first, second and third leg, in brackets the exact 95 % interval of the
+    share that agrees with the triple. Models share stimuli and listeners: what is particular to these is in all of
+    them.
     """,
 )
 FIGURES.add(
@@ -91,13 +93,14 @@ FIGURES.add(
     ({phases[headline][roi]}), at the layer that training cross-validation chose for each subject. Thin: single
     subjects; thick: their mean; band: 95 % interval of a paired bootstrap over blocks of held-out time (with ten and
     more subjects these are resampled too). Dashed: continuous piecewise-linear fit by generalised least squares on
-    log10 tokens; bars at the foot: 95 % intervals of its breakpoints, no finer than one grid step. (b–d) Internal
-    states: surprisal of the stories, intrinsic dimension per layer, balanced accuracy of linear probes minus a control
-    task with random labels per word type (each concept at the layer with its highest mean). (e) Accuracy rescaled to 0
-    = chance and 1 = perfect, and instruction adherence, P(label asked for | instruction) minus P(same label | other
-    instruction or none); n items as named; bands: 95 % intervals. Shaded: rise (blue), fall (orange) and plateau (grey)
-    of the fit in (a). The untrained model stands left of the axis break and is not in the fit. The verdict holds for
-    this training run. Definitions are this project's own.
+    log10 tokens, which may run beside its points where the errors of checkpoints go together; bars at the foot: 95 %
+    intervals of its breakpoints, no finer than one grid step. (b–d) Internal states: surprisal of the stories,
+    intrinsic dimension per layer, balanced accuracy of linear probes minus a control task with random labels per word
+    type (each concept at the layer with its highest mean). (e) Accuracy rescaled to 0 = chance and 1 = perfect, and
+    instruction adherence, P(label asked for | instruction) minus P(same label | other instruction or none); n items as
+    named; bands: 95 % intervals. Shaded: rise (blue), fall (orange) and plateau (grey) of the fit in (a). The untrained
+    model stands left of the axis break and is not in the fit. The verdict holds for this training run. Definitions are
+    this project's own.
     """,
 )
 FIGURES.add(
@@ -112,9 +115,9 @@ FIGURES.add(
     that is hardest to reject, by parametric bootstrap under that rival; below the dashed line it is rejected. For a
     curve that is no triple, p is that of its nearest rival. Middle: power for the fall declared beforehand
     ({phases[smallest_fall]} of the first rise) where no triple was found; dashed: what *not supported* needs. Below:
-    the choices of each analysis; at the right how many of those with a choice support three phases. Dotted: the
-    headline, declared before the run. Analyses share the same data: their number is no sample size, and shares have no
-    interval.
+    the choices of each analysis, of what was varied; at the right how many of those with a choice support three phases.
+    Dotted: the headline, declared before the run. Analyses share the same data: their number is no sample size, and
+    shares have no interval.
     """,
 )
 FIGURES.add(
@@ -150,7 +153,7 @@ FIGURES.add(
 FIGURES.add(
     name="brain",
     function=named("triphase.report.figures.brain", "draw_brain"),
-    inputs=("maps", "phases"),
+    inputs=("maps", "phases", "all_maps", "all_phases"),
     settings=("dataset/source/space",),
     when=on_surface,
     category="Brain",
@@ -161,15 +164,17 @@ FIGURES.add(
     between white matter and pial surface, grey was not measured). Every voxel's course is fitted as continuous
     piecewise-linear over log10 tokens with the breakpoints of the headline, so that a map rests on all checkpoints;
     without such a fit the first and the last checkpoint are drawn. n subjects in the figure; voxels that share a place
-    are averaged. Not thresholded; on the glass brain each point shows the value that is largest in size along the line
-    of sight. One symmetric colour scale: 99 % of absolute values lie within it. Maps carry no interval: those of
-    regions are in the figure of regions, those of parcels with their false coverage rate in phases.json (breadth).
+    are averaged. Faded, and left out of the glass brain: voxels that the model does not predict there (q of r > 0.05,
+    Benjamini and Hochberg over the voxels of a fit). On the glass brain each point shows the value that is largest in
+    size along the line of sight. One symmetric colour scale for all models and phases: 99 % of absolute values lie
+    within it. Maps carry no interval: those of regions are in the figure of regions, those of parcels with their false
+    coverage rate in phases.json (breadth).
     """,
 )
 FIGURES.add(
     name="changes",
     function=named("triphase.report.figures.brain", "draw_changes"),
-    inputs=("maps", "phases"),
+    inputs=("maps", "phases", "all_maps", "all_phases"),
     settings=("dataset/source/space",),
     when=on_surface,
     category="Brain",
@@ -177,15 +182,15 @@ FIGURES.add(
     caption="""
     **Changes between the phases of {model}.** Gain in r at the end of a phase minus that at its beginning; the last row
     is the end minus the end of the first phase: whether what came back is what had gone. Fitted, drawn and averaged
-    over n subjects as the maps of the phases, on one symmetric colour scale of their own (99 % of absolute values). Not
-    thresholded, and without an interval for single voxels: whether regions change is judged with the intervals of
-    parcels in phases.json (breadth).
+    over n subjects as the maps of the phases, on one symmetric colour scale of their own (99 % of absolute values of
+    all models). Faded: q of r > 0.05 at both ends. Without an interval for single voxels: whether regions change is
+    judged with the intervals of parcels in phases.json (breadth).
     """,
 )
 FIGURES.add(
     name="surface",
     function=named("triphase.report.figures.surface_page", "draw_surface"),
-    inputs=("maps", "phases"),
+    inputs=("maps", "phases", "all_maps", "all_phases"),
     settings=("dataset/source/space",),
     page=True,
     when=on_surface,
@@ -193,8 +198,9 @@ FIGURES.add(
     label="changes on a surface to turn",
     caption="""
     **Changes between the phases of {model}, to turn by hand.** The maps of the figure of changes on the inflated
-    surface of fsaverage5 (nilearn), one button per phase; n subjects as named there. All share one symmetric colour
-    scale, and voxels carry no interval. The page holds all that it shows and requests nothing.
+    surface of fsaverage5 (nilearn), one button per phase; n subjects as named there. Grey: not measured, or q of r >
+    0.05 at both ends. The page opens on the largest change. All models share one symmetric colour scale, and voxels
+    carry no interval. The page holds all that it shows and requests nothing.
     """,
 )
 FIGURES.add(
@@ -208,8 +214,9 @@ FIGURES.add(
     **Layers over training, {model}.** One column per checkpoint, one row per layer (0 is the embedding). (a) Gain in r
     over the nuisance bands in the headline regions ({phases[headline][roi]}), mean over subjects (n in the title). (b)
     Intrinsic dimension (TwoNN). (c) Probe selectivity: balanced accuracy minus that of a control task, mean over
-    concepts. (d) Linear centred kernel alignment with the first checkpoint. Behind these, measures that the study adds
-    (plugins). Point estimates; their standard errors are in trajectories.parquet.
+    concepts. White is 0 where colours are red and blue. (d) Linear centred kernel alignment with the first checkpoint.
+    Behind these, measures that the study adds (plugins). Point estimates; their standard errors are in
+    trajectories.parquet.
     """,
 )
 FIGURES.add(
@@ -221,12 +228,12 @@ FIGURES.add(
     caption="""
     **Probes by concept, {model}.** Linear classifiers on hidden states, sentences held out; n words of the stimulus in
     the legend. (a) Selectivity: balanced accuracy minus the mean of control tasks with random labels per word type
-    (Hewitt and Liang 2019). (b) Balanced accuracy; dashed: word types held out too; dotted: the same probe on word
-    identity, without a model. Both at the layer where the concept's selectivity is highest on average over checkpoints,
-    chosen on the same data. Bands: 95 % interval, standard errors clustered by sentence and widened for training words
-    that folds share. (c) Selectivity at every layer and checkpoint on one symmetric colour scale (white: no better than
-    the control task); point estimates. Shaded: phases of brain alignment. The untrained model stands left of the axis
-    break.
+    (Hewitt and Liang 2019). (b) Balanced accuracy; triangles at the right: the same probe on word identity, without a
+    model. (c) Balanced accuracy with word types held out too. All at the layer where the concept's selectivity is
+    highest on average over checkpoints, chosen on the same data; of more than seven concepts the first seven. Bands: 95
+    % interval, standard errors clustered by sentence and widened for training words that folds share. (d) Selectivity
+    at every layer and checkpoint on one symmetric colour scale (white: no better than the control task); point
+    estimates. Shaded: phases of brain alignment. The untrained model stands left of the axis break.
     """,
 )
 FIGURES.add(
@@ -237,9 +244,9 @@ FIGURES.add(
     label="tasks",
     caption="""
     **Tasks over training, {model}.** Accuracy with each task's chance (dotted); instruction adherence with the strict
-    (solid) and the lenient parser (dashed); share of answers that are one of the labels asked for, and probability mass
-    on them; entropy of the answers, and share of the commonest answer, which tell a constant responder. n = items per
-    task; bands: 95 % intervals. Shaded: phases of brain alignment.
+    (solid) and the lenient parser (dashed); share of answers that are one of the labels asked for (solid), and
+    probability mass on them (dashed); entropy of the answers, and share of the commonest answer, which tell a constant
+    responder. n = items per task; bands: 95 % intervals. Shaded: phases of brain alignment.
     """,
 )
 FIGURES.add(
@@ -250,10 +257,11 @@ FIGURES.add(
     label="integrity",
     caption="""
     **Whether the checkpoints of {model} are what their names say**: every rule on every checkpoint, and how far each
-    lies from the one before it. Weights and files alone decide; loss, accuracy and alignment are not looked at. Grey
-    cells were not checked, because the family's schedule or initialisation is not known or the rule does not apply at
-    that step. A checkpoint is marked where a rule found a fault; `integrity: exclude` leaves out the marked ones. Of
-    equal checkpoints only the right one is not marked, and where weights do not tell which that is, all are.
+    lies from the one before it. Weights and files alone decide; loss, accuracy and alignment are not looked at. Dark
+    grey: not checked, because the family's schedule, its initialisation or a file is not known; light grey: the rule
+    does not apply, as that of the initialisation at a later step. A checkpoint is marked where a rule found a fault;
+    `integrity: exclude` leaves out the marked ones. Of equal checkpoints only the right one is not marked, and where
+    weights do not tell which that is, all are.
     """,
 )
 FIGURES.add(
@@ -267,6 +275,7 @@ FIGURES.add(
     **Subjects and runs.** Length of every run; share of voxels with a value that is not finite or that never change, in
     percent; mean framewise displacement (Power et al. 2012: absolute differences of the six motion parameters from
     volume to volume, rotations as arcs on a sphere of 50 mm). Hatched: the run is missing, or its motion is not known.
+    What is the same in every run is said in words.
     """,
 )
 FIGURES.add(
@@ -281,7 +290,8 @@ FIGURES.add(
     over subjects after standardising each run) with the rate of words or annotations (dashed) and with that rate
     convolved with SPM's canonical haemodynamic response (solid), as a function of a further lag; within runs, averaged
     by Fisher z. Thin: single subjects. The convolved rate should peak within one TR of 0 s (grey) in the regions marked
-    with an asterisk. p: the highest r over all lags against circular shifts of the response by 30 s and more.
+    with an asterisk; an open circle marks a peak that is not above chance. p: the highest r over all lags against
+    circular shifts of the response by 30 s and more.
     """,
 )
 FIGURES.add(

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from triphase.report.figures.curves import targets_of, tidy_curve
 from triphase.report.figures.panels import beside, draw_rows, items, shade
-from triphase.report.figures.style import CYCLE, GREY, MARKERS, TokenAxis, headline, plt, say_empty
+from triphase.report.figures.style import CYCLE, GREY, MARKERS, WIDTH, TokenAxis, headline, plt, say_empty
 from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 
@@ -15,17 +15,18 @@ PANELS = (
     ("Accuracy (dotted: chance)", ("accuracy",)),
     ("Instruction adherence (dashed: lenient parser)", ("adherence", "adherence_lenient")),
     ("Answers that are one of the labels asked for (dashed: probability mass on them)", ("validity", "label_mass")),
-    ("Entropy of the answers (dashed: share of the commonest)", ("answer_entropy", "commonest_answer")),
+    ("Entropy of the answers", ("answer_entropy",)),
+    ("Share of the commonest answer", ("commonest_answer",)),
 )
 
 
 def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
-    """Four panels over training tokens: accuracy, adherence, validity, spread of answers, with 95 % intervals."""
+    """Panels over training tokens: accuracy, adherence, validity, spread of answers, with 95 % intervals."""
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
     drawn = [panel for panel in PANELS if targets_of(trajectories, panel[1][0])] or PANELS[:1]
-    # A legend entry takes up to four lines beside its panel.
-    heights = [max(2.2, 0.5 * len(targets_of(trajectories, panel[1][0]))) for panel in drawn]
-    size = (8.2, sum(heights) + 0.9)
+    # A legend entry takes up to two lines beside its panel.
+    heights = [max(1.45, 0.27 * len(targets_of(trajectories, panel[1][0]))) for panel in drawn]
+    size = (WIDTH, sum(heights) + 0.6)
     figure, panels = plt.subplots(
         len(drawn), figsize=size, sharex=True, squeeze=False, layout="constrained", height_ratios=heights
     )
@@ -33,8 +34,8 @@ def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     headline(figure, f"{model}: tasks over training{missing}")
     for number, (panel, (title, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
         shade(panel, axis, phases["segments"])
-        panel.set_title(f"{'abcd'[number]}  {title}")
-        panel.set_ylabel(",\n".join(dict.fromkeys(MEASURES[measure].unit for measure in measures)))
+        panel.set_title(f"{'abcde'[number]}  {title}")
+        panel.set_ylabel(MEASURES[measures[0]].unit)
         panel.axhline(0, color=GREY, linewidth=0.7)
         draw_pair(panel, axis, trajectories, measures)
         axis.apply(panel, label=number == len(drawn) - 1)

@@ -8,31 +8,32 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from triphase.core.measures import Measure
 from triphase.report.figures.curves import alignment_curves, targets_of, tidy_curve
 from triphase.report.figures.panels import beside, best_layer, draw_rows, items, label_of, phase_names, shade
-from triphase.report.figures.style import BLACK, CYCLE, GREY, MARKERS, TokenAxis, note, plt, say_empty
+from triphase.report.figures.style import BLACK, CYCLE, GREY, MARKERS, WIDTH, TokenAxis, note, plt, say_empty
 from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
 
 NAMED_TASKS = 3  # more curves than these are drawn thin, with their mean
 NAMED_LAYERS = 6  # about so many of many layers are in the legend
+LARGE_FACTOR = 5
 
 
 def draw_triple(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict, model: str) -> Figure:
     """Five panels: brain alignment; surprisal, intrinsic dimension, probe selectivity; tasks and adherence."""
     axis = TokenAxis(trajectories["tokens"].dropna().unique())
-    reason = textwrap.wrap(because(phases), 118)
+    reason = textwrap.wrap(because(phases), 128)
     # A long reason makes the page longer; it must not run into the first panel.
-    head = 0.75 + 0.125 * len(reason)
-    height = 9.95 + head
+    head = 0.34 + 0.115 * len(reason)
+    height = 8.2 + head
     figure, panels = plt.subplots(
-        5, 1, figsize=(8.2, height), sharex=True, gridspec_kw={"height_ratios": [1.7, 1, 1, 1, 1.5], "hspace": 0.28}
+        5, 1, figsize=(WIDTH, height), sharex=True, layout="constrained", height_ratios=[1.6, 1, 1.15, 1.15, 1.4]
     )
-    figure.subplots_adjust(left=0.1, right=0.77, top=1 - head / height, bottom=0.6 / height)
-    title = f"{model}: three phases – {phases['verdict']}"
-    figure.text(0.1, 1 - 0.15 / height, title, fontsize=12, weight="bold", va="top")
-    figure.text(0.1, 1 - 0.4 / height, "\n".join(reason), fontsize=7.5, color=GREY, va="top")
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - head / height))
+    figure.text(0.01, 1 - 0.08 / height, f"{model}: {found(phases)}", fontsize=9, weight="bold", va="top")
+    figure.text(0.01, 1 - 0.27 / height, "\n".join(reason), fontsize=6.5, color=GREY, va="top")
     for panel in panels:
         shade(panel, axis, phases["segments"])
     label_phases(panels[0], axis, phases)
@@ -49,6 +50,12 @@ def draw_triple(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict,
     return figure
 
 
+def found(phases: dict) -> str:
+    """The verdict in words that follow a model's name."""
+    verdict = phases["verdict"]
+    return "undetermined whether there are three phases" if verdict == "undetermined" else f"three phases {verdict}"
+
+
 def because(phases: dict) -> str:
     """The reason of a verdict as a sentence, without the verdict that the title gives."""
     reason = phases["reason"].removeprefix(f"{phases['verdict']}: ")
@@ -62,38 +69,38 @@ def label_phases(panel: Axes, axis: TokenAxis, phases: dict) -> None:
     across = panel.get_xaxis_transform()
     for segment, name in zip(phases["segments"], phase_names(phases["segments"]), strict=True):
         middle = axis.place([segment["from"], segment["to"]]).mean()
-        panel.text(middle, 0.985, name, transform=across, ha="center", va="top", fontsize=8, color=GREY)
+        panel.text(middle, 0.985, name, transform=across, ha="center", va="top", fontsize=6.5, color=GREY)
 
 
 def draw_alignment(panel: Axes, axis: TokenAxis, table: pd.DataFrame, boot: xr.Dataset, phases: dict) -> None:
     """Alignment of every subject (thin), their mean with its interval, the fit and the intervals of its breakpoints."""
     headline = phases["headline"]
-    found = alignment_curves(table, boot, headline["roi"])
+    drawn = alignment_curves(table, boot, headline["roi"])
     panel.set_title(f"a  Brain: gain over nuisance, {headline['roi']} regions", pad=4)
     panel.set_ylabel(label_of(ALIGNMENT))
-    if found is None:
+    if drawn is None:
         say_empty(panel, f"no alignment for {headline['roi']}")
         return
-    mean, curves = found.mean, found.subjects
+    mean, curves = drawn.mean, drawn.subjects
     several = list(curves.values()) if len(curves) > 1 else []
     for number, curve in enumerate(several):
         label = f"single subjects (n = {len(curves)})" if number == 0 else None
         axis.curve(panel, curve.tokens, curve.values, color=GREY, alpha=0.4, linewidth=0.7, marker="", label=label)
     name = "mean, 95 % interval" if several else "n = 1 subject,\n95 % interval"
     colour = MEASURES[ALIGNMENT].colour
-    axis.band(panel, mean.tokens, mean.values - found.half, mean.values + found.half, colour)
-    axis.curve(panel, mean.tokens, mean.values, color=colour, marker="o", linewidth=2.2, label=name)
+    axis.band(panel, mean.tokens, mean.values - drawn.half, mean.values + drawn.half, colour)
+    axis.curve(panel, mean.tokens, mean.values, color=colour, marker="o", linewidth=1.8, label=name)
     if phases["fitted"]:
         tokens, values = np.array(phases["fitted"]).T
         axis.curve(panel, tokens, values, color=BLACK, linestyle="--", linewidth=1.1, label="piecewise-linear fit")
     (low, high), across = panel.get_ylim(), panel.get_xaxis_transform()
-    panel.set_ylim(low - 0.08 * (high - low), high + 0.14 * (high - low))
+    panel.set_ylim(low - 0.12 * (high - low), high + 0.14 * (high - low))
     for number, (point, interval) in enumerate(zip(phases["breakpoints"], phases["intervals"], strict=True)):
         span = axis.place([*interval, point])
         foot = 0.03 + 0.03 * (number % 2)  # two levels, for neighbours may overlap
         label = "breakpoint, 95 % interval" if number == 0 else None
         panel.plot(span[:2], [foot, foot], transform=across, color=BLACK, linewidth=1.4, label=label)
-        panel.plot(span[2], foot, "|", transform=across, color=BLACK, markersize=9)
+        panel.plot(span[2], foot, "|", transform=across, color=BLACK, markersize=7)
     panel.axhline(0, color=GREY, linewidth=0.7)
     beside(panel)
 
@@ -113,7 +120,18 @@ def draw_measure(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measure: str
     for colour, layer in zip(colours, layers, strict=bool(layers)):
         label = f"layer {layer}" if layer in named else None
         draw_rows(panel, axis, rows[rows["layer"] == layer], colour, "o", label)
+    spread_out(panel, rows["value"], MEASURES[measure])
     beside(panel)
+
+
+def spread_out(panel: Axes, values: pd.Series, measure: Measure) -> None:
+    """A logarithmic axis where values that cannot be negative differ by a large factor: one layer hides no others."""
+    values = values.dropna()
+    if measure.bounds[0] == 0 and len(values) and values.min() > 0 and values.max() > LARGE_FACTOR * values.min():
+        panel.set_yscale("log")
+        panel.yaxis.set_major_locator(plt.LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter(plt.FuncFormatter(lambda value, _: f"{value:g}"))
+        panel.yaxis.set_minor_formatter(plt.NullFormatter())
 
 
 def draw_selectivity(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
@@ -149,7 +167,7 @@ def draw_tasks(panel: Axes, axis: TokenAxis, table: pd.DataFrame) -> None:
             draw_rows(panel, axis, rows, CYCLE[number % 7], MARKERS[number % 7], label)
     if len(tasks) > NAMED_TASKS:
         rows = Selection("accuracy_rescaled").rows(table)
-        draw_rows(panel, axis, rows, CYCLE[0], MARKERS[0], "accuracy: their mean", linewidth=2.2)
+        draw_rows(panel, axis, rows, CYCLE[0], MARKERS[0], "accuracy: their mean", linewidth=1.8)
     for number, name in enumerate(adherence):
         rows = Selection("adherence", (name,)).rows(table)
         colour, marker = CYCLE[(number + len(tasks)) % 7], MARKERS[-1 - number % 7]

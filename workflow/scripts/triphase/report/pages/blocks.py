@@ -11,7 +11,8 @@ from typing import ClassVar
 from triphase.core.seals import check_png
 from triphase.report.templates import render
 
-PIXELS = 96 / 160  # of a page, for each pixel of a figure: all are shown at one scale, so that their text has one size
+# Of a page, for each pixel of a figure (300 an inch): all are shown at one scale, so that their text has one size.
+PIXELS = 1.25 * 96 / 300
 
 
 @dataclass(frozen=True)
