@@ -3,7 +3,7 @@
     study = triphase.open("results/embedded")
     study.curve("steady")
 
-Nothing is written, and nothing is computed that the workflow has not: the numbers are those of the files.
+Nothing is computed that the workflow has not: the numbers are those of the files. Nothing is written but by `export`.
 """
 
 from __future__ import annotations
@@ -249,6 +249,32 @@ class Study:
         draw_alignment(ax, axis, table, self._draws_of(model), self.phases[model])
         axis.apply(ax, label=True)
         return ax
+
+    def export(self, folder: str | Path) -> list[Path]:
+        """Write pages, figures, tables (CSV) and maps (NIfTI or GIFTI, in BIDS names) into a new folder, an RO-Crate.
+
+        Returns
+        -------
+        list of the files' paths
+
+        Raises
+        ------
+        InputError : the folder is not empty
+        """
+        from triphase.api.export import export
+
+        return export(self, folder)
+
+    def push(self, repository: str, private: bool = True) -> str:
+        """Push the tables to a data set of the Hugging Face hub, `owner/name`, made where there is none.
+
+        Returns
+        -------
+        address of the commit
+        """
+        from triphase.api.hub import push
+
+        return push(self, repository, private)
 
     def _trajectory(self, model, measure, roi, subject, targets, layer):
         table, boot = self.table[self.table["model"] == self._model(model)], self._draws_of(model)

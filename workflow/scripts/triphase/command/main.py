@@ -1,4 +1,4 @@
-"""`triphase init|check|run|report|open`: the first writes a study, the others are thin over Snakemake."""
+"""`triphase init|check|run|report|open|export`: init writes a study, export takes it out; others run Snakemake."""
 
 import argparse
 import os
@@ -33,13 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("study", type=Path, nargs="?", help="the study's YAML; the embedded study where not given")
         if name in ("run", "check", "report"):
             command.add_argument("--cores", default=str(os.cpu_count()))
+    out = commands.add_parser(
+        "export", help="write a finished study as CSV, BIDS maps and RO-Crate, or push its tables"
+    )
+    out.add_argument("study", type=Path, nargs="?", help="the study's YAML; the embedded study where not given")
+    out.add_argument("--to", type=Path, help="folder to make; <study>-export where not given")
+    out.add_argument("--push", metavar="OWNER/NAME", help="push the tables to this data set of the Hugging Face hub")
+    out.add_argument("--public", action="store_true", help="a data set that is made there is public")
     given, more = parser.parse_known_args(arguments)
     if more and given.command not in ("run", "check"):
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     try:
         if not Path("Snakefile").is_file():
             raise InputError(f"{Path.cwd()}: no Snakefile here; run `triphase` in the project's folder")
-        return {"init": _init, "open": _open}.get(given.command, _snakemake)(given, more)
+        return {"init": _init, "open": _open, "export": _export}.get(given.command, _snakemake)(given, more)
     except InputError as error:
         print(f"triphase: {error}", file=sys.stderr)
         return 1
@@ -79,6 +86,18 @@ def _open(given, _):
         raise InputError(f"{page}: not there yet; `triphase run` makes it")
     print(page)
     webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def _export(given, _):
+    from triphase.api.study import open_study
+
+    study = open_study(_results(given.study))
+    if given.push:
+        print(study.push(given.push, private=not given.public))
+        return 0
+    folder = given.to or Path(f"{study.folder.name}-export")
+    print(f"{len(study.export(folder))} files in {folder}")
     return 0
 
 
