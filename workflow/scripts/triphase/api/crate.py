@@ -10,10 +10,9 @@ import mimetypes
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from triphase.api.study import Study
+from triphase.api.finished import Finished
 
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
 PROFILES = {
@@ -26,7 +25,7 @@ CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
 MIT = "https://spdx.org/licenses/MIT"
 
 
-def crate(study: Study, folder: Path, files: list[Path]) -> dict[str, Any]:
+def crate(study: Finished, folder: Path, files: list[Path]) -> dict[str, Any]:
     """The metadata file of an exported study.
 
     Parameters

@@ -14,18 +14,15 @@ import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from triphase.api.crate import crate
+from triphase.api.finished import Finished
 from triphase.api.images import images
 from triphase.core.artefacts import read_arrays, read_table
 from triphase.core.errors import InputError
 from triphase.core.folders import PROJECT
-
-if TYPE_CHECKING:
-    from triphase.api.study import Study
 
 # What a reader opens, taken over as it is where the study has it.
 PAGES = (
@@ -41,13 +38,16 @@ PAGES = (
     "trajectories.parquet",
     "changes.parquet",
 )
-PARTS = {"volume": ("space-MNI", "nii.gz"), "left": ("hemi-L_space-fsaverage5", "func.gii"),
-         "right": ("hemi-R_space-fsaverage5", "func.gii")}  # fmt: skip
+PARTS = {
+    "volume": ("space-MNI", "nii.gz"),
+    "left": ("hemi-L_space-fsaverage5", "func.gii"),
+    "right": ("hemi-R_space-fsaverage5", "func.gii"),
+}
 SPACES = {"mni": "MNI152 template, mm", "fsaverage5": "fsaverage5, one value for each vertex"}
 BIDS = "1.10.0"
 
 
-def export(study: Study, folder: str | Path) -> list[Path]:
+def export(study: Finished, folder: str | Path) -> list[Path]:
     """Write a study's pages, figures, tables and maps into a new folder, which is an RO-Crate.
 
     Parameters
@@ -72,7 +72,7 @@ def export(study: Study, folder: str | Path) -> list[Path]:
     return [*files, metadata]
 
 
-def copies(study: Study, folder: Path) -> Iterator[Path]:
+def copies(study: Finished, folder: Path) -> Iterator[Path]:
     """Copy the study's pages and figures, and the workflow that made them."""
     sources = {study.folder / name: folder / name for name in PAGES}
     sources |= {path: folder / "figures" / path.name for path in sorted((study.folder / "figures").glob("*.*"))}
@@ -83,7 +83,7 @@ def copies(study: Study, folder: Path) -> Iterator[Path]:
             yield Path(shutil.copyfile(source, target))
 
 
-def study_tables(study: Study) -> dict[str, pd.DataFrame]:
+def study_tables(study: Finished) -> dict[str, pd.DataFrame]:
     """The study's tables by name; those that it lacks are left out."""
     found = {"trajectories": study.table, "verdicts": study.verdicts.rename_axis("model").reset_index()}
     if (path := study.folder / "changes.parquet").is_file():
@@ -94,7 +94,7 @@ def study_tables(study: Study) -> dict[str, pd.DataFrame]:
     return found
 
 
-def tables(study: Study, folder: Path) -> Iterator[Path]:
+def tables(study: Finished, folder: Path) -> Iterator[Path]:
     """Write the study's tables as CSV: UTF-8, a missing value is an empty cell."""
     folder.mkdir()
     for name, table in study_tables(study).items():
@@ -102,7 +102,7 @@ def tables(study: Study, folder: Path) -> Iterator[Path]:
         yield folder / f"{name}.csv"
 
 
-def maps(study: Study, folder: Path) -> Iterator[Path]:
+def maps(study: Finished, folder: Path) -> Iterator[Path]:
     """Write the gain of every subject, model and checkpoint as BIDS derivatives; none where voxels have no place."""
     sources = {model: study.folder / "maps" / f"{model}.zarr.zip" for model in study.models}
     sources = {model: path for model, path in sources.items() if path.is_file()}

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triphase.api.export import study_tables
+from triphase.api.finished import Finished
 from triphase.core.errors import InputError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
-
-    from triphase.api.study import Study
 
 CARD = """---
 license: cc0-1.0
@@ -33,7 +32,7 @@ the workflow's own.
 """
 
 
-def write_tables(study: Study, folder: str | Path) -> list[str]:
+def write_tables(study: Finished, folder: str | Path) -> list[str]:
     """Write what is pushed, a Parquet file for each table and the card, into a folder; returns the files' names."""
     folder, names = Path(folder), list[str]()
     for name, table in study_tables(study).items():
@@ -57,7 +56,7 @@ def write_tables(study: Study, folder: str | Path) -> list[str]:
     return ["README.md", *(f"{name}.parquet" for name in names)]
 
 
-def push(study: Study, repository: str, private: bool = True, api: HfApi | None = None) -> str:
+def push(study: Finished, repository: str, private: bool = True, api: HfApi | None = None) -> str:
     """Push a study's tables to a data set of the hub, which is made where there is none.
 
     Parameters
