@@ -65,6 +65,7 @@ rule write_index:
         settings=settings(
             "write_index",
             models=list(MODELS),
+            gaps=STUDY.gaps(),
             figures=files_of(DRAWINGS),
             captions=[DRAWINGS[f"triple_{model}"].caption for model in MODELS],
         ),

@@ -19,6 +19,7 @@ def main(job: Job[WriteIndex]) -> None:
         specifications=dict(zip(settings.models, map(read_table, paths.specifications), strict=True)),
         figures=[(path, label, category) for path, label, category in settings.figures],
         pictures=dict(zip(settings.models, pictures, strict=True)),
+        gaps=settings.gaps,
     )
     with replacing(paths.page) as temporary:
         temporary.write_text(index_page(found), encoding="utf-8")

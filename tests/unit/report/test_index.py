@@ -41,6 +41,7 @@ def page(tmp_path_factory):
         specifications=dict.fromkeys(models, analyses),
         figures=[("figures/triple_one.png", "three perspectives", "Phases")],
         pictures={model: (picture, f"**Perspectives on {model}.** What is drawn.") for model in models},
+        gaps=["models/one: the grid of checkpoints is thin between 1e+09 and 4e+10 (40 x) tokens"],
     )
     return index_page(found)
 
@@ -106,3 +107,8 @@ def test_a_long_table_is_searched_and_taken_away(tmp_path):
         lines = browser.run("kept.text()").splitlines()
     # A word is looked for anywhere: 1, 10 and 11. `text` takes off the mark that says UTF-8.
     assert lines == ["model,verdict", *(f'model {number},"not, ""quite"""' for number in (1, 10, 11))]
+
+
+def test_where_the_grid_is_thin_is_said(page):
+    assert "What to know about the checkpoints" in page
+    assert "models/one: the grid of checkpoints is thin between 1e+09 and 4e+10 (40 x) tokens" in page

@@ -375,6 +375,7 @@ class WriteSummary(Told):
 
 class WriteIndex(Told):
     models: list[str]
+    gaps: list[str]
     figures: list[list[str]]
     captions: list[str]
     study: str = key("study")

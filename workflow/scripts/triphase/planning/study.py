@@ -321,6 +321,10 @@ class Study:
             for name, model in self.models.items()
         }
 
+    def gaps(self) -> list[str]:
+        """Where checkpoints are missing, and where the grid of a model is thin: a curve is blind there."""
+        return missing_lines(self.models.values()) + thin_lines(self.models.values())
+
     def remarks(self) -> list[str]:
         """What the user should know before the first job: what is unverified, missing or too little for a verdict."""
         models, config = self.models.values(), self.config
@@ -330,5 +334,5 @@ class Study:
         more = len(dataset["unread"]) - MOST_UNREAD
         unread += [f"local_data: and {more} more that were not read; the data report names them"] if more > 0 else []
         lines = dataset["found"] + unread + unverified
-        lines += missing_lines(models) + shared_lines(models) + thin_lines(models)
+        lines += self.gaps() + shared_lines(models)
         return lines + absent_concepts(config) + shortages(config)

@@ -69,6 +69,7 @@ class Found:
     specifications: Mapping[str, pd.DataFrame]
     figures: Sequence[tuple[str, str, str]]
     pictures: Mapping[str, tuple[Path, str]]
+    gaps: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class _Page:
     cards: Sequence[Card]
     meanings: Sequence[tuple[str, str]]
     data: Sequence[str]
+    gaps: Sequence[str]
     links: dict[str, list[Link]]
 
 
@@ -87,7 +89,7 @@ def index_page(found: Found) -> str:
     Parameters
     ----------
     found : `figures` are (path from the page, label, category); `pictures` the triple figure of each model, as a PNG
-        with its caption
+        with its caption; `gaps` where the checkpoints leave something unseen
     """
     dataset = found.description["dataset"]
     page = _Page(
@@ -96,6 +98,7 @@ def index_page(found: Found) -> str:
         cards=[_card(found, model) for model in found.phases],
         meanings=MEANINGS,
         data=found.description["findings"] or ["Nothing to remark: runs, voxels and clocks are as they should be."],
+        gaps=found.gaps,
         links=_links(found.figures),
     )
     return render("index.html", title=f"Study {found.study}", page=page)
