@@ -18,13 +18,14 @@ from reporting import figure, report  # noqa: E402
 from states_geometry import states_figures  # noqa: E402
 from states_mechanism import mechanism_figures  # noqa: E402
 from tasks_harness import task_figures  # noqa: E402
+from tasks_of_harness import harness_figures  # noqa: E402
 
 LIBRARIES = ["torch", "transformers", "lm_eval", "datasets", "numpy", "scikit-learn"]
 
 
 def main():
     """Measure all; exit status 1 when a figure falls short."""
-    rows = [*task_figures(), *states_figures(), *mechanism_figures()]
+    rows = [*task_figures(), *harness_figures(), *states_figures(), *mechanism_figures()]
     rows.append(figure("gpu: figures of this part", "nothing here runs on a GPU alone", "", None))
     return report("states", rows, LIBRARIES, load=os.getloadavg())
 

@@ -1,7 +1,7 @@
 """Ask the hub what every checkpoint of the study is, say so, and write the lock that pins it."""
 
 from triphase.checkpoints.integrity.files import hub_findings
-from triphase.checkpoints.pinning import filled, make_lock, moved, renamed, replaced, weight_hashes
+from triphase.checkpoints.pinning import filled, lent, make_lock, moved, renamed, replaced, weight_hashes
 from triphase.config.jobs import LockCheckpoints
 from triphase.config.lockfile import apply_lock, read_lock
 from triphase.config.selection import distances, thin_lines
@@ -28,7 +28,7 @@ def main(job: Job[LockCheckpoints]) -> None:
             for name, entry in locked["checkpoints"].items():
                 if name not in there:
                     job.terminal.write(f"{model['name']}/{name}: missing: {entry['missing']}\n")
-            for line in renamed(model, locked):
+            for line in renamed(model, locked) + lent(model, locked):
                 job.terminal.write(f"{line}\n")
             # Before anything is downloaded, the hub's own hashes tell files that stand under several steps.
             for name, (verdict, detail) in hub_findings(weight_hashes(model, locked)).items():

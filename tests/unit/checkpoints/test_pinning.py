@@ -10,8 +10,9 @@ from jobs import run
 from project import ROOT
 
 from triphase.checkpoints import hub
+from triphase.checkpoints.fetching import ensure_weights
 from triphase.checkpoints.find import find_checkpoint
-from triphase.checkpoints.pinning import filled, make_lock, moved, replaced
+from triphase.checkpoints.pinning import filled, lent, make_lock, moved, replaced
 from triphase.config.families import load_families, resolve_models
 from triphase.config.lockfile import apply_lock, lock_path, missing_lines, read_lock
 from triphase.config.selection import thin_lines
@@ -230,6 +231,25 @@ def test_kind_facts_stated_twice_tokens_of_a_name_in_any_unit(name, tokens, fits
     resolve_models([model | {"checkpoints": [checkpoint | {"tokens": round(tokens)}]}], {})
 
 
+def test_a_tokenizer_that_lies_on_main_alone_is_taken_from_there_and_told(families, served):
+    whole = small_models.stand_in(7)
+    bare = {name: content for name, content in whole.items() if "tokenizer" not in name}
+    served.repositories["org/name"] |= {"a": ("d" * 40, bare), "main": ("e" * 40, small_models.stand_in(8))}
+    models = study(families)
+    with pytest.raises(InputError, match="lacks a tokenizer.*lock_checkpoints takes that of main"):
+        find_checkpoint("org/name", "a")
+    lock = make_lock("mine", models, "error")
+    assert lock["models"]["own"]["checkpoints"]["a"]["tokenizer_commit"] == "e" * 40
+    assert lent(models[1], lock["models"]["own"]) == ["own: no tokenizer of their own, so that of main is taken: a"]
+    (entry,) = apply_lock(models, lock, "error")[1]["checkpoints"]
+    found = find_checkpoint("org/name", "a", None, entry["commit"], tokenizer_commit=entry["tokenizer_commit"])
+    assert found["tokenizer_commit"] == "e" * 40 and found["commit"] == "d" * 40
+    assert found["tokenizer_hash"] == sha(small_models.stand_in(8)["tokenizer.json"])
+    with ensure_weights(found) as held:
+        assert (held.folder / "tokenizer.json").read_bytes() == whole["tokenizer.json"]
+    assert "tokenizer_commit" not in lock["models"]["olmo"]["checkpoints"]["step0"]
+
+
 def series(count):
     """A model with that many checkpoints, and the repository that has them."""
     listed = [{"name": f"step{k}", "revision": f"step{k}", "step": k} for k in range(count)]
@@ -317,6 +337,8 @@ def _lock_of(**entry):
         _lock_of(commit="A" * 40),
         _lock_of(commit=["a"] * 40),
         _lock_of(commit="a" * 40, files=[{"bytes": 3}]),
+        _lock_of(commit="a" * 40, tokenizer_commit="main"),
+        _lock_of(),
     ],
 )
 def test_a_broken_lock_is_refused(tmp_path, content):

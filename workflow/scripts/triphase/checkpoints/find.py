@@ -33,6 +33,7 @@ def find_checkpoint(
     commit: str | None = None,
     *,
     folder: str | Path | None = None,
+    tokenizer_commit: str | None = None,
     trust_remote_code: bool = False,
     execution: Section | None = None,
 ) -> Manifest:
@@ -48,6 +49,8 @@ def find_checkpoint(
     commit : str, optional, the 40-digit commit that `revision` must resolve to
     folder : path, optional
         Folder of the checkpoint itself, with config.json, tokenizer and weights; nothing else is searched then.
+    tokenizer_commit : str, optional
+        The commit of the repository's main branch, where the lock says that the revision has no tokenizer and main has
     trust_remote_code : bool, whether the repository's own code may run
     execution : dict with transfers and retries, optional
 
@@ -55,7 +58,7 @@ def find_checkpoint(
     -------
     dict with repository, revision, commit, cache_dir, files (name to bytes and sha256), weights (names), fingerprint
     (of the weights), tokenizer_hash, architecture, layers (number of hidden layers, without the embedding),
-    hidden_size; folder, downloaded and trust_remote_code where they apply
+    hidden_size; folder, downloaded, tokenizer_commit and trust_remote_code where they apply
 
     Raises
     ------
@@ -82,7 +85,9 @@ def find_checkpoint(
             f"models: revision {revision!r} of {repository!r} is not in {cache_dir}; there are: "
             f"{', '.join(_revisions(cache, repository)) or 'none'}"
         )
-    return {**named, **_from_hub(repository, revision, commit, trust_remote_code, execution or {})}
+    if tokenizer_commit:
+        named["tokenizer_commit"] = tokenizer_commit
+    return {**named, **_from_hub(named, commit, execution or {})}
 
 
 def _described(folder, named):
@@ -97,18 +102,22 @@ def _described(folder, named):
         raise InputError(f"models: {checkpoint_label(named)} is not whole in {folder}: {error!r}") from error
 
 
-def _from_hub(repository, revision, commit, code, execution):
+def _from_hub(named, commit, execution):
     """The part of a manifest that the hub's listing determines; small files are downloaded, weights are not."""
+    repository, revision, code = named["repository"], named["revision"], named.get("trust_remote_code", False)
     listing = _listing(repository, revision, commit)
     commit, files = listing["commit"], listing["files"]
     downloads = cache_folder(repository, commit)
     folder, small = snapshot_folder(downloads, repository, commit), snapshots.small_files(files, code)
+    bounds = {key: value for key, value in execution.items() if key in ("transfers", "retries")}
     if not all((folder / name).is_file() for name in small):
-        bounds = {key: value for key, value in execution.items() if key in ("transfers", "retries")}
         hub.download(repository, commit, small, downloads, revision=revision, **bounds)
+    if lender := named.get("tokenizer_commit"):
+        lent = _borrow(repository, lender, folder, downloads, bounds)
+        files, small = {**lent, **files}, sorted({*lent, *small})
     try:
         if lacks := snapshots.lacking_of(files, index := lambda name: read_json_object(folder / name)):
-            raise InputError(f"it lacks {lacks} on the hub")
+            raise InputError(f"it lacks {lacks} on the hub{_remedy(lacks)}")
         # What small files decide is checked before anything large is fetched.
         size = dimensions(read_json_object(folder / "config.json"))
         check_vocabulary(folder / "tokenizer.json", size.vocabulary)
@@ -130,6 +139,24 @@ def _from_hub(repository, revision, commit, code, execution):
             for name in chosen:
                 described[name] = {"bytes": files[name]["bytes"], "sha256": file_sha256(folder / name)}
     return {**manifest, **snapshots.described({**held, **described}, chosen, folder)}
+
+
+def _remedy(lacks):
+    return "; snakemake lock_checkpoints takes that of main where main has one" if "tokenizer" in lacks else ""
+
+
+def _borrow(repository, commit, folder, downloads, bounds):
+    """Put the tokenizer of another commit beside a checkpoint's files; what the hub says of it, by name."""
+    listing = _listing(repository, "main", commit)
+    parts = snapshots.tokenizer_parts(listing["files"])
+    source = snapshot_folder(downloads, repository, commit)
+    if not all((source / name).is_file() for name in parts):
+        hub.download(repository, commit, parts, downloads, revision="main", **bounds)
+    for name in parts:
+        if not (folder / name).exists():
+            (folder / name).symlink_to(os.path.relpath(source / name, folder))
+    record_listing(repository, listing, "main")
+    return {name: listing["files"][name] for name in parts}
 
 
 def _listing(repository, revision, commit):

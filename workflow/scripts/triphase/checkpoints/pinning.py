@@ -5,7 +5,7 @@ from functools import cache
 
 from triphase.checkpoints import hub
 from triphase.checkpoints.cache import record_listing, recorded_listings
-from triphase.checkpoints.snapshots import lacking_of, weight_files
+from triphase.checkpoints.snapshots import lacking_of, tokenizer_parts, weight_files
 from triphase.config.lockfile import lockable
 from triphase.config.selection import check_tokens, near_misses, refill, same_step
 from triphase.core.errors import InputError
@@ -26,7 +26,8 @@ def make_lock(study: str, models: Entries, integrity: str) -> Section:
     dict
         study, and models: by name, repository and checkpoints: by name, revision, commit, files (list of dict with
         name, bytes and sha256, or oid where the hub has no sha256); of a missing one, for which there is no branch or
-        none with weights, revision and `missing`, a text that says what there is. In the order of the study.
+        none with weights, revision and `missing`, a text that says what there is; of one without a tokenizer where main
+        has one, `tokenizer_commit`, that of main. In the order of the study.
 
     Raises
     ------
@@ -97,10 +98,15 @@ def _locked(model, entry, branches):
         if not own:
             raise
         return {**gone, "missing": f"no repository {repository!r} ({str(error).removeprefix('models: ')})"}
-    if lacks := lacking_of(found["files"]):
+    names, lent = set(found["files"]), {}
+    if not tokenizer_parts(names) and known.get("main") not in (None, found["commit"]):
+        # Some repositories have their tokenizer on main alone.
+        if parts := tokenizer_parts(_listing(repository, "main", known["main"])["files"]):
+            names, lent = names.union(parts), {"tokenizer_commit": known["main"]}
+    if lacks := lacking_of(names):
         return {**gone, "missing": f"no checkpoint at {asked!r}, which lacks {lacks}"}
     files = [{"name": name, **facts} for name, facts in sorted(found["files"].items())]
-    return {**own, "revision": revision, "commit": found["commit"], "files": files}
+    return {**own, "revision": revision, "commit": found["commit"], **lent, "files": files}
 
 
 def _listing(repository, revision, commit):
@@ -132,6 +138,14 @@ def replaced(model: Section, asked: Section) -> list[str]:
     return [
         f"{model['name']}: the hub lacks branches of the series: {', '.join(new) or 'nothing'} for {', '.join(gone)}"
     ]
+
+
+def lent(model: Section, locked: Section) -> list[str]:
+    """A line that names the checkpoints of a locked model which have no tokenizer, so that main's is taken."""
+    names = [name for name, entry in locked["checkpoints"].items() if "tokenizer_commit" in entry]
+    return (
+        [f"{model['name']}: no tokenizer of their own, so that of main is taken: {', '.join(names)}"] if names else []
+    )
 
 
 def renamed(model: Section, locked: Section) -> list[str]:

@@ -11,13 +11,14 @@ import re
 import struct
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 
 from triphase.checkpoints.dimensions import check_vocabulary, dimensions, read_json_object
 from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError
-from triphase.core.formats import has_tokenizer, tokenizer_files
+from triphase.core.formats import TOKENIZERS, has_tokenizer, tokenizer_files
 from triphase.core.hashing import file_sha256
 from triphase.core.types import Section
 
@@ -29,6 +30,7 @@ NAMES = (
 )
 SMALL = (".json", ".model", ".txt", ".jinja")
 SENTENCEPIECE = "tokenizer.model"
+TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja")
 NUMBERS = ("F64", "F32", "F16", "BF16")
 
 
@@ -68,6 +70,12 @@ def small_files(names: Iterable[str], code: bool = False) -> list[str]:
     """Names of the other files that a checkpoint needs: config, tokenizer, index; Python files where `code` is true."""
     suffixes = (*SMALL, ".py") if code else SMALL
     return sorted(name for name in names if "/" not in name and name.endswith(suffixes))
+
+
+def tokenizer_parts(names: Iterable[str]) -> list[str]:
+    """Names of the files that a tokenizer is made of, among the names of a checkpoint's files; none where it is not."""
+    names = set(names)
+    return sorted(names & {*chain(*TOKENIZERS), *TOKENIZER_SETTINGS}) if has_tokenizer(names) else []
 
 
 def lacking(folder: str | Path) -> str | None:

@@ -34,7 +34,10 @@ def read_lock(path: str | Path) -> Section | None:
         lock: Section = json.loads(Path(path).read_text(encoding="utf-8"))
         for model in lock["models"].values():
             for entry in model["checkpoints"].values():
-                if "missing" not in entry and not (COMMIT.fullmatch(entry["commit"]) and _are_files(entry["files"])):
+                commits = [entry[key] for key in ("commit", "tokenizer_commit") if key in entry]
+                if "missing" not in entry and not (
+                    commits and all(map(COMMIT.fullmatch, commits)) and _are_files(entry["files"])
+                ):
                     raise ValueError(f"{entry['revision']} has no commit of 40 digits 0-9 a-f, or no files with names")
     except FileNotFoundError:
         return None
@@ -109,7 +112,10 @@ def _pinned(model: Section, lock: Section, integrity: str) -> Section:
         elsewhere = held is not None and held.get("repository") != entry.get("repository")
         if held and not elsewhere and not entry.get("commit") and same_step(entry["revision"], [held["revision"]]):
             check_tokens(model, entry, held["revision"])
-            entry = {**entry, **{key: held[key] for key in ("revision", "commit", "missing") if key in held}}
+            entry = {
+                **entry,
+                **{key: held[key] for key in ("revision", "commit", "tokenizer_commit", "missing") if key in held},
+            }
         checkpoints.append(entry)
     if integrity == "error" or all("missing" in entry for entry in checkpoints):
         checkpoints = [{key: entry[key] for key in entry if key != "missing"} for entry in checkpoints]

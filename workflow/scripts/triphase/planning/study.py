@@ -304,6 +304,7 @@ class Study:
             "repository": entry.get("repository", about["repository"]),
             "revision": entry.get("revision"),
             "commit": entry.get("commit"),
+            "tokenizer_commit": entry.get("tokenizer_commit"),
             # A model that is trained here lies in the study's own repository alone.
             "cache_dir": f"results/{self.config['study']}/demo/hub" if about.get("train") else about.get("cache_dir"),
             "folder": entry.get("folder"),
