@@ -17,7 +17,7 @@ from project import ROOT
 from triphase.checkpoints import cache, fetching, hub
 from triphase.checkpoints.cache import release_checkpoint, weights_on_disk
 from triphase.checkpoints.fetching import ensure_weights
-from triphase.checkpoints.find import find_checkpoint
+from triphase.checkpoints.find import Pin, find_checkpoint
 from triphase.core.artefacts import write_json
 from triphase.core.errors import InputError
 
@@ -156,7 +156,7 @@ def test_a_users_own_files_that_have_gone_are_named_with_the_remedy(served, tmp_
     (ours,) = manifests(0)
     ensure_weights(ours).release()
     monkeypatch.setenv("HF_HUB_CACHE", ours["cache_dir"])
-    manifest = find_checkpoint("org/m", "step0", commit=ours["commit"])
+    manifest = find_checkpoint("org/m", "step0", pin=Pin(ours["commit"]))
     assert "downloaded" not in manifest
     path = cache.checkpoint_folder(manifest) / "model.safetensors"
     path.unlink()
@@ -241,7 +241,7 @@ def test_a_full_disk_is_one_clear_error(served, monkeypatch):
 
 INSIDE = """
 import sys
-from triphase.checkpoints.find import find_checkpoint
+from triphase.checkpoints.find import Pin, find_checkpoint
 from triphase.checkpoints.fetching import ensure_weights
 ensure_weights(find_checkpoint("org/m", "step0"))
 from huggingface_hub.utils._xet import get_xet_session

@@ -9,7 +9,7 @@ import small_models
 from fake_hub import sha
 
 from triphase.checkpoints import find as checkpoints
-from triphase.checkpoints.find import find_checkpoint
+from triphase.checkpoints.find import Pin, find_checkpoint
 from triphase.checkpoints.loading import load_model, load_tokenizer, memory_limits
 from triphase.core.errors import InputError
 
@@ -80,12 +80,12 @@ def test_sharded_weights_are_whole_with_all_shards_index_tokenizer_and_config(tm
 
 def test_a_pin_that_does_not_hold_is_refused(cache):
     with pytest.raises(InputError, match=f"is commit {'0' * 40}, the study pins {'c' * 40}"):
-        find_checkpoint("org/name", "step0", cache, commit="c" * 40)
+        find_checkpoint("org/name", "step0", cache, pin=Pin("c" * 40))
 
 
 def test_a_pinned_commit_is_found_though_the_branch_has_moved(cache):
     (cache / "models--org--name/refs/step0").write_text("b" * 40)
-    assert find_checkpoint("org/name", "step0", cache, commit="0" * 40)["commit"] == "0" * 40
+    assert find_checkpoint("org/name", "step0", cache, pin=Pin("0" * 40))["commit"] == "0" * 40
 
 
 def test_the_users_cache_is_searched_before_any_download(cache, monkeypatch):

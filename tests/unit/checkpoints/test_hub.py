@@ -8,7 +8,7 @@ from fake_hub import FakeHub, sha
 
 from triphase.checkpoints import hub
 from triphase.checkpoints.cache import checkpoint_folder
-from triphase.checkpoints.find import find_checkpoint
+from triphase.checkpoints.find import Pin, find_checkpoint
 from triphase.checkpoints.loading import devices_of, load_model, load_tokenizer
 from triphase.core.errors import InputError
 
@@ -67,7 +67,7 @@ def test_offline_the_commit_and_what_was_fetched_suffice(served, monkeypatch):
     load_model(manifest)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     server.requests.clear()
-    assert find_checkpoint("org/m", "step0", commit=manifest["commit"]) == manifest
+    assert find_checkpoint("org/m", "step0", pin=Pin(manifest["commit"])) == manifest
     assert find_checkpoint("org/m", "step0") == manifest
     load_model(manifest)
     assert server.requests == []
@@ -84,7 +84,7 @@ def test_a_branch_that_moved_is_told_by_its_commit(served):
     moved = small_models.stand_in(1)
     server.repositories["org/m"]["step0"] = ("e" * 40, moved)
     assert find_checkpoint("org/m", "step0")["commit"] == "e" * 40
-    assert find_checkpoint("org/m", "step0", commit=before["commit"]) == before
+    assert find_checkpoint("org/m", "step0", pin=Pin(before["commit"])) == before
 
 
 def test_what_the_hub_does_not_have_is_named(served):

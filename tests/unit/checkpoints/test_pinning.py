@@ -11,7 +11,7 @@ from project import ROOT
 
 from triphase.checkpoints import hub
 from triphase.checkpoints.fetching import ensure_weights
-from triphase.checkpoints.find import find_checkpoint
+from triphase.checkpoints.find import Pin, find_checkpoint
 from triphase.checkpoints.pinning import filled, lent, make_lock, moved, replaced
 from triphase.config.families import load_families, resolve_models
 from triphase.config.lockfile import apply_lock, lock_path, missing_lines, read_lock
@@ -242,7 +242,7 @@ def test_a_tokenizer_that_lies_on_main_alone_is_taken_from_there_and_told(famili
     assert lock["models"]["own"]["checkpoints"]["a"]["tokenizer_commit"] == "e" * 40
     assert lent(models[1], lock["models"]["own"]) == ["own: no tokenizer of their own, so that of main is taken: a"]
     (entry,) = apply_lock(models, lock, "error")[1]["checkpoints"]
-    found = find_checkpoint("org/name", "a", None, entry["commit"], tokenizer_commit=entry["tokenizer_commit"])
+    found = find_checkpoint("org/name", "a", pin=Pin(entry["commit"], entry["tokenizer_commit"]))
     assert found["tokenizer_commit"] == "e" * 40 and found["commit"] == "d" * 40
     assert found["tokenizer_hash"] == sha(small_models.stand_in(8)["tokenizer.json"])
     with ensure_weights(found) as held:
@@ -297,12 +297,12 @@ def test_a_commit_that_is_gone_says_where_its_branch_has_moved(served, families)
     models = study(families, commit="b" * 40)
     now = served.commit("org/name", "a")
     with pytest.raises(InputError, match=f"commit {'b' * 40} of 'org/name' is gone; the branch 'a' has moved to {now}"):
-        find_checkpoint("org/name", "a", commit="b" * 40)
+        find_checkpoint("org/name", "a", pin=Pin("b" * 40))
     with pytest.raises(InputError, match=f"models/own/checkpoints/a: .*the branch 'a' has moved to {now}"):
         make_lock("mine", models, "error")
     del served.repositories["org/name"]["a"]
     with pytest.raises(InputError, match="is gone; there is no branch 'a' either"):
-        find_checkpoint("org/name", "a", commit="b" * 40)
+        find_checkpoint("org/name", "a", pin=Pin("b" * 40))
 
 
 def test_a_pull_requests_revision_is_locked(served, families):

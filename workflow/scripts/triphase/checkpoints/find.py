@@ -7,6 +7,7 @@ or `resources/models`, where this workflow downloads to (`triphase.checkpoints.f
 import logging
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from triphase.checkpoints import hub, snapshots
 from triphase.checkpoints.cache import (
@@ -26,14 +27,27 @@ from triphase.core.types import Section
 log = logging.getLogger(__name__)
 
 
+class Pin(NamedTuple):
+    """The 40-digit commit that a revision has to be, by the lock or the config; None: whatever it is now.
+
+    `tokenizer` : the commit of the repository's main branch, where the lock says that the revision has no tokenizer and
+    main has one
+    """
+
+    commit: str | None = None
+    tokenizer: str | None = None
+
+
+UNPINNED = Pin()
+
+
 def find_checkpoint(
     repository: str,
     revision: str,
     cache_dir: str | Path | None = None,
-    commit: str | None = None,
+    pin: Pin = UNPINNED,
     *,
     folder: str | Path | None = None,
-    tokenizer_commit: str | None = None,
     trust_remote_code: bool = False,
     execution: Section | None = None,
 ) -> Manifest:
@@ -46,11 +60,9 @@ def find_checkpoint(
     repository, revision : str, Hugging Face repository id and branch, tag or commit
     cache_dir : path, optional
         A folder in the cache layout that alone is searched; nothing is downloaded then.
-    commit : str, optional, the 40-digit commit that `revision` must resolve to
+    pin : Pin, what `revision` must resolve to
     folder : path, optional
         Folder of the checkpoint itself, with config.json, tokenizer and weights; nothing else is searched then.
-    tokenizer_commit : str, optional
-        The commit of the repository's main branch, where the lock says that the revision has no tokenizer and main has
     trust_remote_code : bool, whether the repository's own code may run
     execution : dict with transfers and retries, optional
 
@@ -71,7 +83,7 @@ def find_checkpoint(
     if folder:
         return {**named, "commit": None, "cache_dir": None, "folder": str(folder), **_described(Path(folder), named)}
     cache = Path(cache_dir) if cache_dir else _user_cache()
-    found = _local_commit(cache, repository, revision, commit)
+    commit, found = pin.commit, _local_commit(cache, repository, revision, pin.commit)
     if found and found == (commit or found):
         about = {**named, "commit": found, "cache_dir": str(cache)}
         return {**about, **_described(snapshot_folder(cache, repository, found), named)}
@@ -85,8 +97,8 @@ def find_checkpoint(
             f"models: revision {revision!r} of {repository!r} is not in {cache_dir}; there are: "
             f"{', '.join(_revisions(cache, repository)) or 'none'}"
         )
-    if tokenizer_commit:
-        named["tokenizer_commit"] = tokenizer_commit
+    if pin.tokenizer:
+        named["tokenizer_commit"] = pin.tokenizer
     return {**named, **_from_hub(named, commit, execution or {})}
 
 
