@@ -28,6 +28,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
         "prepare_encoding",
         "join_changes",
         "join_trajectories",
+        "write_definition",
         "compare_models",
         "write_summary",
         "write_methods",

@@ -29,7 +29,8 @@ def main(job: Job[FitEncoding]) -> None:
     with open_arrays(paths.shared) as shared:
         words, _ = on_rows(words, None, shared.attrs["row"])
         design, targets = read_design(shared), pd.DataFrame({name: shared[name].values for name in COORDINATES})
-        timeline = Timeline(design.runs, design.times, design.tr, design.delays, shared.attrs["downsampling"])
+        how = shared.attrs["downsampling"], design.averaged
+        timeline = Timeline(design.runs, design.times, design.tr, design.delays, *how)
         features, rows = word_scans(picked["activations"].values, words, heard, timeline)
         engine = Engine(job.execution["solver"], backend_for(job.execution["device"]))
         dataset = fit_layer(features, rows, shared, design, targets, settings, engine)

@@ -42,7 +42,7 @@ def main(job: Job[MeasureGap]) -> None:
         left_out = [gap * seconds for gap in wanted if gap not in gaps]
         if left_out:
             log.warning("gaps of %s s leave a fold nothing to train on", left_out)
-        timeline = Timeline(runs, times, settings.tr, scans, settings.downsampling)
+        timeline = Timeline(runs, times, settings.tr, scans, settings.downsampling, settings.delays_as == "mean")
         band = nuisance_band(words, timeline, settings.nuisance, sound)
         alphas = penalties(settings.alphas)
         scores, training = gap_curve(

@@ -1,5 +1,7 @@
 """Bands as they enter a fit: what was heard, on the scanner's clock, each run for itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +40,19 @@ def test_a_repeated_stimulus_takes_the_same_activations_at_each_runs_own_times()
 def test_delays_stay_inside_runs():
     band = delayed(VALUES, words(), HEARD, RUNS, TIMES, 2.0, [1, 3])
     np.testing.assert_array_equal(band.T, [[0, 5, 0, 1, 0, 0, 0, 5, 0, 1], [0, 0, 0, 5, 0, 0, 0, 0, 0, 5]])
+
+
+def test_the_mean_over_delays_is_that_of_their_columns():
+    """Of word vectors, of nuisance features, of word identity alike; nothing reaches over from the run before."""
+    averaged = replace(TIMELINE, delays=[1, 3], averaged=True)
+    assert averaged.column_delays == [0] and TIMELINE.column_delays == [1, 2]
+    features, rows = word_scans(VALUES, words(), HEARD, averaged)
+    columns = delayed(VALUES, words(), HEARD, RUNS, TIMES, 2.0, [1, 3])
+    np.testing.assert_allclose(delay(features, rows, averaged.column_delays)[:, 0], columns.mean(axis=1))
+    names = ["word_rate", "word_length"]
+    each = nuisance_band(words(), replace(averaged, averaged=False), names).reshape(10, 2, 2)
+    np.testing.assert_allclose(nuisance_band(words(), averaged, names), each.mean(axis=1))
+    assert nuisance_band(words(), averaged, [*names, "position"]).shape == (10, 5)
 
 
 def test_position_is_not_delayed():

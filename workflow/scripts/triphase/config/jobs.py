@@ -202,6 +202,7 @@ class MeasureGap(Told):
     rois: Entries = key("dataset/rois")
     tr: float = key("dataset/tr")
     delays: list[float] = key("encoding/delays")
+    delays_as: str = key("encoding/delays_as", default="columns")
     downsampling: str = key("encoding/downsampling")
     nuisance: list[str] = key("encoding/nuisance")
     split: Section = key("encoding/split")
@@ -257,6 +258,7 @@ class PrepareEncoding(Told):
     rois: Entries = key("dataset/rois")
     tr: float = key("dataset/tr")
     delays: list[float] = key("encoding/delays")
+    delays_as: str = key("encoding/delays_as", default="columns")
     delay_alternatives: list[list[float]] = key("encoding/delay_alternatives")
     downsampling: str = key("encoding/downsampling")
     nuisance: list[str] = key("encoding/nuisance")
@@ -416,6 +418,10 @@ class PlanStudy(Told):
     activations: Section = key("activations", "context", "dtype", "storage")
 
 
+# Keys by which an encoding model's scores mean what they do.
+DEFINING = ("delays", "delays_as", "downsampling", "nuisance", "scalings", "components", "generalise_to")
+
+
 class WriteDefinition(Told):
     models: Section
     study: str = key("study")
@@ -424,7 +430,7 @@ class WriteDefinition(Told):
     headline: Section = key("phases/headline")
     smallest_fall: float = key("phases/smallest_fall")
     activations: Section = key("activations", "context", "pool")
-    encoding: Section = key("encoding", "delays", "downsampling", "nuisance", "scalings", "components", "generalise_to")
+    encoding: Section = key("encoding", *DEFINING)
 
 
 # ---- several studies

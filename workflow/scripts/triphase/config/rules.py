@@ -158,6 +158,11 @@ def check_context(config: Section) -> None:
 def check_encoding(config: Section) -> None:
     """Delays fall on scans of their own, simulated runs are long enough for them, penalties are a grid."""
     tr, scans = config["dataset"]["tr"], delays_in_scans(config["encoding"]["delays"], config["dataset"]["tr"])
+    if config["encoding"]["delays_as"] == "mean" and config["encoding"]["delay_alternatives"]:
+        raise InputError(
+            f"encoding/delay_alternatives: {config['encoding']['delay_alternatives']} s have no columns of their "
+            "own where encoding/delays_as is mean; leave the key out, or set delays_as: columns"
+        )
     alternative_delays(config["encoding"]["delay_alternatives"], config["encoding"]["delays"], tr)
     simulate = config["dataset"]["simulate"]
     if simulate and simulate["volumes"] < 10 * (max(scans) + 1):

@@ -49,7 +49,7 @@ def nuisance_band(
             mine = sound[sound["stimulus"].isin(heard["stimulus"])]
             check_sound(mine, heard, run)
         features = nuisance_of_run(heard, grid, tr, delayable, mine, timeline.downsampling)
-        band = delay(features, rows, timeline.delays)
+        band = delay(timeline.blended(features), rows, timeline.column_delays)
         position = position_basis(len(grid) - lead)[rows - lead]
         bands.append(np.column_stack([band, position]) if "position" in names else band)
     return np.concatenate(bands)
@@ -60,8 +60,9 @@ def word_scans(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Word vectors on the scanner's clock, not delayed yet: every run's grid of scans, one run after the other.
 
-    A delay of d scans takes the rows `rows - d`. Each run's grid begins as many scans before its first row as the
-    longest delay is long (`scan_grid`), so that no delay reaches into the run before.
+    A mean over delays is taken here (`Timeline.blended`). Of others, a delay of d scans takes the rows `rows - d`. Each
+    run's grid begins as many scans before its first row as the longest delay is long (`scan_grid`), so that no delay
+    reaches into the run before.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def word_scans(
         picked = values[[places[key] for key in zip(heard["stimulus"], heard["index"], strict=True)]]
         grid, on_grid = scan_grid(timeline.times[here], timeline.tr, max(timeline.delays))
         sampling = words_to_scans(heard["onset"], heard["offset"], grid, timeline.tr, timeline.downsampling)
-        features.append(sampling.astype(np.float32) @ picked)
+        features.append(timeline.blended(sampling.astype(np.float32) @ picked))
         rows[here] = begin + on_grid
         begin += len(grid)
     return np.concatenate(features), rows

@@ -65,6 +65,8 @@ class Design:
         Scans after which response and prediction are no longer alike.
     block_length : int
         Scans of a block that is permuted.
+    averaged : bool
+        Whether features are the mean over the delays.
     alternatives : dict of str to Alternative
         By name, see `triphase.config.delays.alternative_delays`.
     fewer : dict of str to Masks
@@ -82,8 +84,14 @@ class Design:
     gap: int
     lag: int
     block_length: int
+    averaged: bool = False
     alternatives: dict = field(default_factory=dict)
     fewer: dict[str, Masks] = field(default_factory=dict)
+
+    @property
+    def column_delays(self) -> list[int]:
+        """Delays that have columns of their own: none but 0 where features are averaged over delays."""
+        return [0] if self.averaged else self.delays
 
     @property
     def masks(self) -> Masks:
@@ -148,6 +156,7 @@ def design_dataset(design: Design) -> xr.Dataset:
     attrs = {
         "tr": design.tr,
         "delays_scans": design.delays,
+        "delays_averaged": design.averaged,
         "gap": design.gap,
         "lag": design.lag,
         "block_length": design.block_length,
@@ -182,6 +191,7 @@ def read_design(dataset: xr.Dataset) -> Design:
         gap=at["gap"],
         lag=at["lag"],
         block_length=at["block_length"],
+        averaged=at["delays_averaged"],
         alternatives={
             name: Alternative(delays, dataset[f"band_nuisance_{name}"].values)
             for name, delays in at["alternatives"].items()

@@ -90,6 +90,7 @@ class Timeline:
     tr : float, s
     delays : list of int, scans
     downsampling : str, see `words_to_scans`
+    averaged : bool, whether features are the mean over the delays, in place of columns for each
     """
 
     runs: np.ndarray
@@ -97,6 +98,23 @@ class Timeline:
     tr: float
     delays: list[int]
     downsampling: str = "mean"
+    averaged: bool = False
+
+    @property
+    def column_delays(self) -> list[int]:
+        """Delays that have columns of their own, of features that `blended` has made."""
+        return [0] if self.averaged else self.delays
+
+    def blended(self, features: np.ndarray) -> np.ndarray:
+        """Features of a run's grid (n_scans, n_columns): the mean over the delays where they are averaged, else as they
+        are. Scans before the longest delay, which no row of the responses is, are zeros then.
+        """
+        if not self.averaged:
+            return features
+        lead, n = max(self.delays), len(features)
+        found = np.zeros_like(features)
+        found[lead:] = np.mean([features[lead - lag : n - lag] for lag in self.delays], axis=0)
+        return found
 
 
 def shared_reach(how: str) -> int:

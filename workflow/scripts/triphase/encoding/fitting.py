@@ -203,16 +203,16 @@ def _variants(design, scalings):
         f"N{n}": ({name: design.bands[name] for name in names[:n]}, f"{names[n - 1]}_alone")
         for n in range(1, len(names) + 1)
     }
-    variants = [Variant(scalings[0], OWN_DELAYS, design.delays, fits, design.masks)]
+    variants = [Variant(scalings[0], OWN_DELAYS, design.column_delays, fits, design.masks)]
     for scaling in scalings[1:]:
         fits = {"N1": (nuisance, "nuisance_alone")}
-        variants.append(Variant(scaling, OWN_DELAYS, design.delays, fits, design.masks))
+        variants.append(Variant(scaling, OWN_DELAYS, design.column_delays, fits, design.masks))
     for name, other in design.alternatives.items():
         fits = {"N1": ({"nuisance": other.nuisance}, f"nuisance_alone_{name}")}
         variants.append(Variant(scalings[0], f"{name} s", other.delays, fits, design.masks))
     for name, masks in design.fewer.items():
         fits = {"N1": (nuisance, f"nuisance_alone_{name}")}
-        variants.append(Variant(scalings[0], OWN_DELAYS, design.delays, fits, masks, name))
+        variants.append(Variant(scalings[0], OWN_DELAYS, design.column_delays, fits, masks, name))
     return variants
 
 

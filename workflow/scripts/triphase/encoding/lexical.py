@@ -55,7 +55,7 @@ def lexical_band(
     values = np.stack([vectors[text] for text in texts])
     features, rows = word_scans(values, words, words, timeline)
     reduced = (reduce_columns(features, rows[mask == TRAIN], size["components"]) for mask in outer)
-    return np.stack([delay(columns, rows, timeline.delays) for columns in reduced])
+    return np.stack([delay(columns, rows, timeline.column_delays) for columns in reduced])
 
 
 @cache

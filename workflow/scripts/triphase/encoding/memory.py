@@ -47,7 +47,7 @@ def fit_megabytes(shared: str | Path, activations: str | Path, *, n_alphas: int,
     # Or those of an earlier version, which are made again first; what is damaged the job itself names.
     except (FileNotFoundError, KeyError, DamagedError):
         return UNKNOWN
-    n_columns = n_features * max(map(len, delays))
+    n_columns = n_features * (1 if attributes["delays_averaged"] else max(map(len, delays)))
     floats = spectra_floats(n_scans, n_train, n_splits, n_folds, n_columns, n_narrow, n_alphas)
     # The layer's vectors, on the scanner's clock, and scaled.
     floats += n_features * (n_words + 4 * n_scans)

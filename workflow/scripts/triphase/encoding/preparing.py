@@ -51,7 +51,8 @@ def make_design(
     floor : float32 array (n_splits, n_scans, n_columns), see `triphase.encoding.floor.floor_band`
     """
     tr, scans = settings.tr, delays_in_scans(settings.delays, settings.tr)
-    timeline = Timeline(cohort.runs, cohort.times, tr, scans, settings.downsampling)
+    averaged = settings.delays_as == "mean"
+    timeline = Timeline(cohort.runs, cohort.times, tr, scans, settings.downsampling, averaged)
     labels = timeline.runs
     check_lengths(labels, scans, tr)
     entry = {run["name"]: run for run in settings.runs}
@@ -92,6 +93,7 @@ def make_design(
         gap=gap,
         lag=decorrelation(acf, predicted),
         block_length=block_length(acf, predicted, MINIMUM_BLOCK),
+        averaged=averaged,
         alternatives={name: Alternative(other, nuisance_with(other)) for name, other in others.items()},
         fewer={name: Masks(*masks) for name, masks in fewer.items() if masks},
     )

@@ -148,6 +148,13 @@ class Encoding(Section):
         unit="s",
         mark="Huth et al. 2016",
     )
+    delays_as: Literal["columns", "mean"] = key(
+        "columns",
+        "Whether every delay has columns of its own, with weights of their own, or features are the mean over the "
+        "delays. `mean` has fewer weights and no shape of the response to fit; delays 8, 9 and 10 s so are the practice "
+        "of the group behind the paper. No `delay_alternatives` then.",
+        "a response that differs between voxels is fitted",
+    )
     delay_alternatives: list[Annotated[list[Delay], Field(min_length=2, max_length=2)]] = key(
         [],
         "Other delays that an analysis could have taken, as [first, last], each with every scan from the first to the "
