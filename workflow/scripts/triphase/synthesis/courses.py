@@ -68,25 +68,53 @@ def course_of(curves: Sequence[Trajectory], settings: Settings, seed: int) -> Co
     mean = average_subjects(list(curves), np.random.default_rng(seed))
     judged = Judged(mean, settings, np.random.default_rng([seed, 1]))
     # Of ten and more people the draws are resampled already.
-    people = own_changes(curves, judged) if 1 < len(curves) < RESAMPLED_SUBJECTS else None
+    people = People.of(curves, judged) if 1 < len(curves) < RESAMPLED_SUBJECTS else None
     return describe(judged, people, np.random.default_rng([seed, 2]))
 
 
-def own_changes(curves: Sequence[Trajectory], judged: Judged) -> np.ndarray:
-    """Changes (phase, person) of each person over the phases of the mean curve's fit, by its own weights."""
-    shared, _ = on_shared_grid(list(curves), "checkpoint", "subjects")
-    picked, _ = usable(shared[0])
-    picked = picked[shared[0].tokens[picked] > 0]
-    return changes_over(judged, np.array([curve.values[picked] for curve in shared]).T)
+@dataclass(frozen=True)
+class People:
+    """Changes of the people of a study over the phases of their mean curve's fit, by its own weights.
+
+    Attributes
+    ----------
+    changes : array (phase, person)
+    draws : array (phase, person, draw), or None where there are none
+    """
+
+    changes: np.ndarray
+    draws: np.ndarray | None
+
+    @classmethod
+    def of(cls, curves: Sequence[Trajectory], judged: Judged) -> "People":
+        """Those of people's curves."""
+        shared, _ = on_shared_grid(list(curves), "checkpoint", "subjects")
+        picked, _ = usable(shared[0])
+        picked = picked[shared[0].tokens[picked] > 0]
+        changes = changes_over(judged, np.array([curve.values[picked] for curve in shared]).T)
+        drawn = [changes_over(judged, curve.draws[picked]) for curve in shared if curve.draws is not None]
+        return cls(changes, np.stack(drawn, axis=1) if len(drawn) == len(shared) else None)
+
+    def between(self, weights: np.ndarray) -> float:
+        """Variance of the mean over people of their weighted changes, (phase,), beyond what sampling makes of it.
+
+        Each one's own sampling noise is in the draws of the mean already: what the draws say of it is taken off.
+        """
+        values, n = weights @ self.changes, self.changes.shape[1]
+        variance = values.var(ddof=1)
+        if self.draws is not None:
+            sampled = np.cov(np.einsum("p,psd->sd", weights, self.draws))
+            variance -= (np.trace(sampled) - (sampled.sum() - np.trace(sampled)) / (n - 1)) / n
+        return max(float(variance), 0.0) / n
 
 
-def describe(judged: Judged, people: np.ndarray | None, rng: np.random.Generator) -> Course:
+def describe(judged: Judged, people: People | None, rng: np.random.Generator) -> Course:
     """The course of a fit.
 
     Parameters
     ----------
     judged : verdict.Judged
-    people : array (phase, person) of each person's changes, or None where draws hold the people already
+    people : People, or None where draws hold them already
     rng : numpy.random.Generator
     """
     curve, t = judged.curve, judged.t
@@ -105,21 +133,24 @@ def describe(judged: Judged, people: np.ndarray | None, rng: np.random.Generator
     ends = [0, *curve.fit.shape.knots, len(t) - 1]
     borders = [end for i, end in enumerate(ends) if i in (0, len(ends) - 1) or signs[i - 1] != signs[i]]
     found: dict[str, Quantity] = {}
-    size, sizes, place = np.nan, np.empty(0), 0
+    size, sizes, place, rising = np.nan, np.empty(0), 0, 0
     for leg, sign in LEGS.items():
         if sign not in kinds[place:]:
             break
         place = kinds.index(sign, place)
         first, last = borders[place], borders[place + 1]
         value, own = fitted[last] - fitted[first], courses[:, last] - courses[:, first]
-        between = None if people is None else people[place]
+        weights = np.zeros(len(kinds))
+        weights[place] = 1.0
         if leg == "rise":
-            size, sizes, people_rise = value, own, between
+            size, sizes, rising = value, own, place
         else:
             # People's part in a ratio of means: how each one's change differs from the ratio of all.
-            between = None if between is None else (between - value / size * people_rise) / size
             value, own = value / size, own / sizes
-        found[leg] = Quantity(float(value), widened(own, between), own)
+            weights[rising] -= value
+            weights /= size
+        between = 0.0 if people is None else people.between(weights)
+        found[leg] = Quantity(float(value), float(np.sqrt(spread(own) ** 2 + between)), own)
     events = Events(judged)
     for event in events.points:
         if events.censored(event):
@@ -132,12 +163,6 @@ def describe(judged: Judged, people: np.ndarray | None, rng: np.random.Generator
             found[event] = Quantity(float(t[place]), float(np.hypot(spread(own), step / np.sqrt(12))), own)
     lacking = {name: why for name, why in lacking.items() if name not in found}
     return Course(t, fitted / size, courses / sizes[:, None], found, lacking)
-
-
-def widened(draws: np.ndarray, people: np.ndarray | None) -> float:
-    """Standard error of the draws and, beside it, of a mean over people."""
-    between = 0.0 if people is None else people.var(ddof=1) / len(people)
-    return float(np.sqrt(spread(draws) ** 2 + between))
 
 
 def spread(draws: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import nct
+from scipy.stats import chi2, norm
 from scipy.stats import t as student
 
 from triphase.core.types import Section
@@ -18,14 +18,19 @@ from triphase.stats.intervals import LEVEL, half_width
 from triphase.synthesis.courses import Quantity
 
 Place = tuple[str, str]  # model, study
+QUANTILES = 500  # of the scatter that a power is taken over
 
 
 @dataclass(frozen=True)
 class Regression:
-    """Generalised least squares of values on models, studies and shares: the interaction, its error, its freedom."""
+    """Generalised least squares of values on models, studies and shares: the interaction, its error, its freedom.
+
+    `least` is the error that follows from the values' own errors; `error` is larger where they scatter more than that.
+    """
 
     slope: float
     error: float
+    least: float
     freedom: int
 
 
@@ -84,7 +89,8 @@ def fitted(places: list[Place], found: Mapping[Place, Quantity], shares: Mapping
     coefficients = inverse @ (white @ design).T @ (white @ values)
     rest = ((white @ (values - design @ coefficients)) ** 2).sum() / freedom
     # Never narrower than the errors alone would have it, as in Hartung and Knapp's interval of a mean.
-    return Regression(float(coefficients[-1]), float(np.sqrt(inverse[-1, -1] * max(rest, 1.0))), freedom)
+    least = float(np.sqrt(inverse[-1, -1]))
+    return Regression(float(coefficients[-1]), least * float(np.sqrt(max(rest, 1.0))), least, freedom)
 
 
 def covariance_of(places: list[Place], found: Mapping[Place, Quantity]) -> np.ndarray:
@@ -103,6 +109,11 @@ def covariance_of(places: list[Place], found: Mapping[Place, Quantity]) -> np.nd
 
 
 def power(size: float, fit: Regression) -> float:
-    """Probability that an interaction of a size is told from none, two-sided at 5 %, with the error that was found."""
-    limit, shift = student.ppf((1 + LEVEL) / 2, fit.freedom), abs(size) / fit.error
-    return float(nct.sf(limit, fit.freedom, shift) + nct.cdf(-limit, fit.freedom, shift))
+    """Probability that an interaction of a size is told from none, two-sided at 5 %, with the error that was found.
+
+    Over what the scatter of another such synthesis may be, whose error is never taken to be below `least`.
+    """
+    scatter = np.sqrt(chi2.ppf((np.arange(QUANTILES) + 0.5) / QUANTILES, fit.freedom) / fit.freedom)
+    limit = student.ppf((1 + LEVEL) / 2, fit.freedom) * np.maximum(scatter, fit.least / fit.error)
+    shift = abs(size) / fit.error
+    return float((norm.sf(limit - shift) + norm.cdf(-limit - shift)).mean())

@@ -151,8 +151,8 @@ class Encoding(Section):
     delays_as: Literal["columns", "mean"] = key(
         "columns",
         "Whether every delay has columns of its own, with weights of their own, or features are the mean over the "
-        "delays. `mean` has fewer weights and no shape of the response to fit; delays 8, 9 and 10 s so are the practice "
-        "of the group behind the paper. No `delay_alternatives` then.",
+        "delays. `mean` has fewer weights and no shape of the response to fit; delays 8, 9 and 10 s so are the "
+        "practice of the group behind the paper. No `delay_alternatives` then.",
         "a response that differs between voxels is fitted",
     )
     delay_alternatives: list[Annotated[list[Delay], Field(min_length=2, max_length=2)]] = key(
