@@ -161,7 +161,7 @@ def at(config, path):
         ((*STEADY, "train", "corpus"), {"mixture": dict.fromkeys(["stories", "facts", "questions", "instructions"], 0)},
          "mixture: every share is 0"),
         ((*SHIFTED, "interlude"), {"mixture": {"scrambled": 0}}, "shifted/train/interlude/mixture: every share is 0"),
-        ((*SHIFTED, "interlude"), {"to": 400}, "shifted/train/interlude: from 400 to 400 must be steps .* with 1200"),
+        ((*SHIFTED, "interlude"), {"to": 400}, "shifted/train/interlude: from 400 to 400 must be steps .* with 1600"),
         ((*SHIFTED, "interlude"), {"to": 1201}, "shifted/train/interlude: from 400 to 1201 must be steps"),
         ((*STEADY, "train"), {"warmup": 60.0}, "train/warmup: 60.0 must be an integer >= 0"),
         (("activations", "context"), {"min": 49}, "context/min: 49 must be at most activations/context/max, 48"),
