@@ -11,7 +11,7 @@ from project import ROOT, Project
 from recorded_run import record_run
 
 EMBEDDED = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-MODELS, CHECKPOINTS, LAYERS = 2, 15, 2
+MODELS, CHECKPOINTS, LAYERS = 2, 16, 2
 SERIES = MODELS * CHECKPOINTS
 # Each checkpoint with the first.
 PAIRS = MODELS * (CHECKPOINTS - 1)
@@ -65,7 +65,7 @@ def test_nothing_changed(made_study):
 @pytest.mark.parametrize(
     ("overlay", "expected"),
     [
-        (series_with(96), JOINS | dict.fromkeys(OWN, 1) | {
+        (series_with(640), JOINS | dict.fromkeys(OWN, 1) | {
             "fit_encoding": LAYERS, "compare_checkpoints": 1, "compare_alignment": 1, "join_changes": 1,
         } | GATE),
         (model_with(layers=[1, 2, 3]), JOINS | {

@@ -10,13 +10,16 @@ import xarray as xr
 from phase_curves import HEADLINE, QUICK, curve_of, judged, phases_of
 from simulated_study import STEPS, TOKENS_PER_STEP, course, study
 
+from triphase.phases.covariance import Noise
 from triphase.phases.curves import Undetermined
 from triphase.phases.model import layer_dependent, model_phases
 from triphase.phases.power import simulate_power
 from triphase.phases.specification import brief_verdict
 from triphase.phases.transitions import (
     CLASSES,
+    Curve,
     class_of,
+    first_rise,
     grid_interval,
     is_triple,
     legs,
@@ -127,6 +130,18 @@ def test_without_power_a_rival_stays_undetermined_and_the_power_is_said():
     assert result["verdict"] == "undetermined"
     assert "power" in result["reason"]
     assert result["power"] < 0.8
+
+
+@pytest.mark.parametrize(
+    ("heights", "size", "end"),
+    [([0, 1, 1, 2, 2], 2, 12), ([0, 1, 0.4, 1.4, 1.4], 1, 4), ([0, 1, 1, 0.4, 1.4], 1, 4)],
+    ids=["a plateau within", "up to the fall", "a plateau before the fall"],
+)
+def test_the_first_rise_is_a_leg_which_a_plateau_does_not_end(heights, size, end):
+    t = np.arange(17.0)
+    curve = Curve(t, np.interp(t, [0, 4, 8, 12, 16], heights), Noise(1e-6 * np.eye(17)), QUICK)
+    found = first_rise(curve.fit, curve.signs)
+    assert found[0] == pytest.approx(size, abs=0.01) and found[1] == end
 
 
 def test_flat_has_no_first_rise_to_measure_a_fall_by():

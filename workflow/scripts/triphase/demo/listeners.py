@@ -20,7 +20,7 @@ from triphase.demo.stories import random_state
 
 RESOLUTION = 0.1  # s, of the latent time courses
 HELD = 0.8  # s that a word's latents last at most before the next word
-SHARES = {"topic": 0.4, "number": 0.25, "depth": 0.1, "role": 0.25}  # of the signal's variance, per group of latents
+SHARES = {"topic": 0.6, "number": 0.15, "depth": 0.1, "role": 0.15}  # of the signal's variance, per group of latents
 SIGNAL = {"language": 0.7, "sensory": 0.5, "control": 0.0}  # share of a voxel's variance (without drift and motion)
 AUTOCORRELATION = (0.2, 0.5)
 DRIFT, MOTION = 0.6, 0.3  # standard deviations relative to the noise's

@@ -290,15 +290,18 @@ def threshold(simulated: np.ndarray, settings: Settings) -> float:
 
 
 def first_rise(fit: Fit, signs: Signs) -> tuple[float | None, float | None]:
-    """Size of the first rise and grid index of its end; (None, None) where there is none."""
+    """Size of the first rise and grid index of its end; (None, None) where there is none.
+
+    As everywhere, rises that only plateaus lie between are one leg.
+    """
     edges = [*fit.shape.knots, len(fit.fitted) - 1]
+    falls = [i for i, sign in enumerate(signs) if sign < 0]
     rising = [i for i, sign in enumerate(signs) if sign > 0]
     if not rising:
         return None, None
-    last = rising[0]
-    while last + 1 < len(signs) and signs[last + 1] > 0:
-        last += 1
-    return float(fit.changes[rising[0] : last + 1].sum()), edges[last]
+    until = next((i for i in falls if i > rising[0]), len(signs))
+    leg = [i for i in rising if i < until]
+    return float(fit.changes[leg].sum()), edges[leg[-1]]
 
 
 class Power(NamedTuple):
