@@ -1,11 +1,14 @@
 """`triphase.open` gives what the files of a finished study hold, and says what is not there."""
 
+import json
+import re
 import subprocess
 import sys
 
 import nibabel
 import numpy as np
 import pytest
+from project import ROOT
 
 import triphase
 from triphase.core.artefacts import read_arrays, read_json, read_table
@@ -114,3 +117,32 @@ def test_a_folder_without_results_is_refused(tmp_path):
 def test_the_import_brings_nothing_along():
     code = "import sys, triphase; print([name for name in ('numpy', 'pandas', 'matplotlib') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+# What the pages call the embedded study's things, and what they are in `tiny`.
+IN_TINY = {'"results/embedded"': "FOLDER", '"steady"': '"neox"', "step1200": "step64"}
+
+
+def code_of(page):
+    """The Python of a page or notebook that opens a study, one block after the other."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    if page.endswith(".ipynb"):
+        blocks = ["".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    else:
+        blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+        blocks = [block for block in blocks if "triphase.open" in block]
+    for name, here in IN_TINY.items():
+        blocks = [block.replace(name, here) for block in blocks]
+    return blocks
+
+
+@pytest.mark.parametrize(
+    "page", ["explore.ipynb", "reference/api.md", "how_to/take_out.md", "tutorial.md", "../README.md"]
+)
+def test_code_in_the_docs_runs(page, results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks, names = code_of(page), {"FOLDER": str(results)}
+    assert blocks
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+    assert names["study"].verdicts.loc[MODEL, "verdict"] == "undetermined"

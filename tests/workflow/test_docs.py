@@ -3,8 +3,10 @@
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
+import yaml
 from project import ROOT
 
 PAGES = sorted(
@@ -38,3 +40,11 @@ def test_the_site_builds_without_a_warning(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site/how_to/own_data.html").is_file()
+
+
+def test_the_release_has_one_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    head = re.search(r"^## (.+), (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.M)
+    assert citation["version"] == version == head[1]
+    assert head[2] in (str(citation["date-released"]), "unreleased")
