@@ -1,9 +1,10 @@
-"""Bad input: 2,000 seeded mistakes over every key of the config, both registries and whole files, and what is said.
+"""Bad input: 2,000 seeded mistakes over every key of the config, registries and files of many kinds, and what is said.
 
 Prints one line per figure, writes `benchmarks/results/hostile.json`, and ends with status 1 when a figure falls short.
 A mistake is put into a shipped study (or its registry), which is then read as Snakemake reads it at every start,
 without running it. An answer is judged on three patterns: it names the key or the file, the value, and what would be
-right. Of what is accepted, the value must be one that its key has room for by its own schema. `python
+right. Of what is accepted, the value must be one that its key has room for by its own schema. Files beside the config
+(locks, tasks, models, transcripts, addresses, names of one's own files) are those of `hostile_files.py`. `python
 benchmarks/bench_hostile.py 200` takes so many; a second number is another seed. A sample of 100 answers is kept, to be
 read by eye.
 """
@@ -22,11 +23,13 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from snakemake.common.configfile import load_configfile
+from snakemake.common import configfile
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow/scripts")]
+import hostile_files  # noqa: E402
+import snakemake_logger_plugin_triphase  # noqa: E402, F401  its messages of config files are put in at its import
 from reporting import figure, report  # noqa: E402
 
 from triphase.config import resolve  # noqa: E402
@@ -60,15 +63,20 @@ BROKEN = [
     b"study: no\n", b"study: 2024-01-01\n", b"on: 1\n", b"seed: 1\nseed: 2\n",
     b"encoding: {alphas: [1, 2, 3]}\nencoding: {boot_draws: 299}\n", b"study: >\n  a\n  b\n",
 ]  # fmt: skip
+# Of ten mistakes in the config six are values of its keys; and as many again are in files of other kinds.
+KINDS = (
+    "value", "value", "value", "value", "value", "value", "unknown", "removed", "entry", "registry", "families", "file",
+    "lock", "task", "task", "model", "transcript", "transcript", "address", "names",
+)  # fmt: skip
 
 
 def mistake(number, chosen):
     """One bad config: kind, the key that it is about (or None), the value, and the overlay as bytes."""
-    kind = ("value", "value", "value", "value", "unknown", "removed", "entry", "registry", "families", "file")[
-        number % 10
-    ]
+    kind = KINDS[number % len(KINDS)]
+    if kind in hostile_files.KINDS:
+        return kind, None, None, None
     if kind == "file":
-        return kind, None, None, chosen.choice(BROKEN)
+        return kind, None, None, BROKEN[number // len(KINDS) % len(BROKEN)]
     study = chosen.choice(STUDIES)
     config = yaml.safe_load((ROOT / study).read_text())
     if kind in ("registry", "families"):
@@ -144,7 +152,7 @@ def answer(kind, made, folder):
     try:
         config = {}
         for file in files:
-            config = merged(config, load_configfile(str(file)))
+            config = merged(config, configfile.load_configfile(str(file)))
         study = Study.load(config, str(ROOT), Sources(files))
         drawings(study.config)
         assert len(study.turns) >= len(study.last) and study.pairs is not None
@@ -155,6 +163,19 @@ def answer(kind, made, folder):
         return "told", str(error)
     except Exception as error:
         return "traceback", f"{type(error).__name__}: {error}"
+
+
+def file_answer(kind, chosen, folder):
+    """The same of a file beside the config: (path in it, value, outcome, text)."""
+    try:
+        path, value, *text = hostile_files.KINDS[kind](chosen, folder, ODD, spoil)
+        return path, value, "told" if text else "accepted", "".join(text)
+    except InputError as error:
+        return None, None, "told", str(error)
+    except AssertionError as error:
+        return None, None, "silent", str(error)
+    except Exception as error:
+        return None, None, "traceback", f"{type(error).__name__}: {error}"
 
 
 def families_answer(folder):
@@ -172,7 +193,10 @@ def families_answer(folder):
 def judged(kind, path, value, text):
     """Which of the three patterns an answer shows: the key or file, the value, the remedy."""
     parts = [part for part in (path or "").split("/") if part and not part.isdigit()]
-    where = any(part in text for part in parts[-2:]) or ".yaml" in text
+    where = any(part in text for part in parts[-2:]) or re.search(
+        r"\.\w*(yaml|json|tsv|TextGrid|npy|safetensors)", text
+    )
+    where = where or (kind in hostile_files.KINDS and re.match(r"\w+/\w+|\w+:", text))
     shown = {
         json.dumps(value, ensure_ascii=False, default=str)[:60].strip('"'),
         repr(value)[:60].strip("'"),
@@ -184,12 +208,15 @@ def judged(kind, path, value, text):
         or kind == "removed"
     )
     what = what or value == "" or "here" in text
+    what = what or "***" in text  # what is secret is not said again
     right = re.search(
-        r"must|there are|did you mean|put |give|choose|take |keep|leave|set |write |quotes|needs|not YAML|has to", text
+        r"must|there (?:are|is)|did you mean|put |give|choose|take |keep|leave|set |write |quotes|needs|has to|at most"
+        r"|at least|delete|double|get the|name |save |indent |remove|make |mend|bracket",
+        text,
     )
     return {
-        "key or file": where,
-        "value": bool(what) or kind in ("file", "registry", "families"),
+        "key or file": bool(where),
+        "value": bool(what) or kind in ("file", "registry", "families", *hostile_files.KINDS),
         "remedy": bool(right),
     }
 
@@ -235,7 +262,10 @@ def main(wanted):
     with tempfile.TemporaryDirectory() as name:
         for place in range(number):
             kind, path, value, made = mistake(place, chosen)
-            outcome, text = answer(kind, made, Path(name))
+            if kind in hostile_files.KINDS:
+                path, value, outcome, text = file_answer(kind, chosen, Path(name))
+            else:
+                outcome, text = answer(kind, made, Path(name))
             row = {
                 "number": place,
                 "kind": kind,
@@ -253,22 +283,22 @@ def main(wanted):
     told = [row for row in rows if row["outcome"] == "told"]
     well = [row for row in told if all(row["patterns"].values())]
     crashed = [row for row in rows if row["outcome"] == "traceback"]
-    silent = [row for row in rows if row.get("allowed") is False]
+    silent = [row for row in rows if row.get("allowed") is False or row["outcome"] == "silent"]
     share = round(100 * len(well) / max(len(told), 1), 1)
     ill = [row for row in told if row not in well]
     figures = [
         figure(
-            "config: mistakes that end in a traceback", len(crashed), "0", not crashed, of=number, found=crashed[:50]
+            "bad input: mistakes that end in a traceback", len(crashed), "0", not crashed, of=number, found=crashed[:50]
         ),
         figure(
-            "config: values beyond their key's bounds that are accepted",
+            "bad input: accepted beyond a key's bounds, or in silence",
             len(silent),
             "0",
             not silent,
             found=silent[:50],
         ),
         figure(
-            "config: answers with key or file, value and remedy, %",
+            "bad input: answers with key or file, value and remedy, %",
             share,
             ">= 95",
             share >= 95,
@@ -276,8 +306,8 @@ def main(wanted):
             not_so=ill[:50],
         ),
         figure(
-            "config: accepted, since they are right or make no difference",
-            len(rows) - len(told) - len(crashed),
+            "bad input: accepted, since they are right or make no difference",
+            len(rows) - len(told) - len(crashed) - len(silent),
             "none",
             True,
         ),

@@ -11,9 +11,10 @@ import multiprocessing
 import os
 import runpy
 import shutil
+import signal
 import sys
 import traceback
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,19 +47,25 @@ def captured_jobs(folder):
     ]
 
 
-def run_captured(job, folder, output):
-    """Run a job in a project's folder; its exit status, and what it said, which also lies in the file `output`."""
+def run_captured(job, folder, output, *, custom="", seconds=SECONDS):
+    """Run a job in a project's folder; its exit status, and what it said, which also lies in the file `output`.
+
+    `custom` is Python that its process runs first; after `seconds` it is killed, with all that it has started.
+    """
     FORKS.set_forkserver_preload(LIBRARIES)
-    process = FORKS.Process(target=_be_script, args=(job.script, str(folder), str(output)))
+    process = FORKS.Process(target=_be_script, args=(job.script, str(folder), str(output), custom))
     process.start()
-    process.join(SECONDS)
+    process.join(seconds)
     if process.exitcode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.join()
     return process.exitcode, Path(output).read_text(errors="replace")
 
 
-def _be_script(script, folder, output):
+def _be_script(script, folder, output, custom=""):
+    os.setsid()
     said = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(said, stream)
@@ -68,6 +75,7 @@ def _be_script(script, folder, output):
     for name in [name for name in sys.modules if name.split(".")[0] == "triphase"]:
         del sys.modules[name]
     sys.path.insert(0, str(Path(folder, "workflow/scripts")))
+    exec(custom, {})
     try:
         runpy.run_path(script, run_name="__main__")
     except SystemExit:

@@ -77,7 +77,8 @@ def _content(folder, name):
 
 
 def _equal(one, two):
+    # The last bits of a sum depend on where its numbers lie in memory.
     if one.dtype.kind in "fc":
-        return np.array_equal(one, two, equal_nan=True)
+        return one.shape == two.shape and np.allclose(one, two, rtol=1e-12, atol=1e-14, equal_nan=True)
     # Tables mix text and missing values, which are equal to nothing but themselves.
     return one.shape == two.shape and list(map(repr, one.flat)) == list(map(repr, two.flat))

@@ -65,8 +65,8 @@ class Project:
 
     def environment(self):
         """Environment in which this copy's own library is imported, and not the working tree's, which is installed."""
-        library = str(self.folder / "workflow/scripts")
-        return {**os.environ, "TRIPHASE_TEST_DATA": str(TEST_DATA.resolve()), "PYTHONPATH": library}
+        data = {"TRIPHASE_TEST_DATA": str(TEST_DATA.resolve())} if TEST_DATA.is_dir() else {}
+        return {**os.environ, **data, "PYTHONPATH": str(self.folder / "workflow/scripts")}
 
     def planned(self, *arguments, **keywords):
         """Jobs that a dry run plans, by rule."""

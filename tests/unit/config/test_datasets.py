@@ -90,7 +90,11 @@ def test_overrides_merge_mappings_and_replace_lists():
     ("name", "choices", "message"),
     [
         ("ds1", {}, "dataset/name: 'ds1' is not in the registry; there are: embedded, ds002322"),
-        ("ds002322", {"source": "surface"}, "source: 'surface' is not among the sources: roi, roi_10mm, voxels"),
+        (
+            "ds002322",
+            {"source": "surface"},
+            "source: 'surface' is not among the sources; there are: roi, roi_10mm, voxels",
+        ),
         ("ds002322", {"transcript": "srt"}, "dataset/transcript: 'srt' is not a transcript; there are: annotations"),
         (
             "ds002322",
@@ -99,7 +103,11 @@ def test_overrides_merge_mappings_and_replace_lists():
         ),
         ("ds002322", {"source": "voxels", "subjects": ["s33"]}, "'s33' has no responses of source 'voxels'"),
         ("ds002322", {"runs": ["run-2"]}, "dataset/runs: 'run-2' is not a run of ds002322; there are: run-1"),
-        ("ds002322", {"test_runs": ["run-2"]}, "dataset/test_runs: 'run-2' is not among the study's runs: run-1"),
+        (
+            "ds002322",
+            {"test_runs": ["run-2"]},
+            "dataset/test_runs: 'run-2' is not among the study's runs",
+        ),
         ("ds002322", {"atlas": "schaefer400"}, "source 'roi' is in space 'none'"),
         ("ds002322", {"atlas": "aal"}, "dataset/atlas: 'aal' is not in the registry; there are: schaefer400"),
         ("ds002322", {"overrides": {"tr": "2 s"}}, 'dataset/overrides/tr: "2 s" must be a number > 0 or null'),

@@ -126,7 +126,10 @@ def broken(change):
         (lambda c: c["dataset"].update(test_runs=["run-3"]), "run-5: stimulus 'festival' is marked test: False here"),
         (lambda c: c["dataset"].update(test_runs=[]), "'fixed' needs test runs"),
         (lambda c: c["phases"]["headline"].update(roi="V1"), "phases/headline/roi: 'V1' is not a region"),
-        (lambda c: c["dataset"].update(source="surface"), "dataset/source: 'surface' is not among the sources: voxels"),
+        (
+            lambda c: c["dataset"].update(source="surface"),
+            "source: 'surface' is not among the sources; there",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_value_and_what_would_be_right(change, message):

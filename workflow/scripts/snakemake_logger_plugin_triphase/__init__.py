@@ -15,8 +15,12 @@ from rich.table import Table
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from snakemake_logger_plugin_triphase.configfiles import tell_of_configfiles
 from snakemake_logger_plugin_triphase.tally import Tally
 from triphase.planning.records import measured_seconds
+
+# Snakemake imports its plugins before it reads the files of `--configfile`, and the Snakefile only then.
+tell_of_configfiles()
 
 EVERY = 30  # seconds between two lines where there is no terminal
 ERRORS = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR)

@@ -112,5 +112,5 @@ def check_vocabulary(tokenizer: Path, vocabulary: int | None) -> None:
     if vocabulary is not None and largest >= vocabulary:
         raise InputError(
             f"{tokenizer}: it has ids up to {largest}, the model's vocabulary has {vocabulary} (config.json): it is "
-            "another model's tokenizer"
+            "another model's tokenizer; put the model's own there"
         )

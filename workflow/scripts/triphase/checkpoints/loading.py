@@ -68,7 +68,7 @@ def load_tokenizer(manifest: Manifest) -> Any:
             local_files_only=True,
             trust_remote_code=manifest.get("trust_remote_code", False),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # each format of tokenizers and configs has its own class
         raise InputError(f"models: {label}: its tokenizer cannot be loaded{_remedy(manifest, error)}") from error
     if not tokenizer.is_fast:
         raise InputError(
@@ -183,4 +183,8 @@ def _remedy(manifest, error):
             ": it needs code of the repository; name the repository in trust_remote_code if you have read that code "
             "and trust it"
         )
-    return f" ({type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]})"
+    reason = (str(error).strip().splitlines() or [""])[0]
+    return (
+        f" ({type(error).__name__}: {reason}); take another revision, or delete the files to have them fetched again "
+        "from the hub"
+    )

@@ -181,7 +181,7 @@ def check_numbers(folder: str | Path, config: Section) -> None:
     if (layers := dimensions(config).layers) > len(tensors):
         raise InputError(
             f"{folder / 'config.json'} says {layers:,} layers, the weights have {len(tensors)} tensors: the config is "
-            "another model's"
+            "another model's; put the model's own there"
         )
     for tensor, (name, about) in tensors.items():
         if tensor.endswith("weight") and about["dtype"] not in NUMBERS and not config.get("quantization_config"):

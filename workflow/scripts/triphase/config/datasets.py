@@ -93,7 +93,9 @@ def resolve_dataset(
         if problems := problems_of(entry, RegisteredDataset, ("dataset", "overrides")):
             raise Mistakes(problems)
         check_entry(entry, "dataset/overrides")
-    source = dict(_chosen(entry["sources"], selection["source"], "dataset/source", "is not among the sources"))
+    source = dict(
+        _chosen(entry["sources"], selection["source"], "dataset/source", "is not among the sources; there are")
+    )
     what = "is not a transcript; there are"
     words = _chosen(entry["transcripts"], selection["transcript"], "dataset/transcript", what)
     written = TRANSCRIPTS[words["format"]]
@@ -245,7 +247,7 @@ def _subjects_and_runs(
             "all subjects that have them"
         )
     tests = selection["test_runs"]
-    require_known("dataset/test_runs", tests or [], common, "is not among the study's runs")
+    require_known("dataset/test_runs", tests or [], common, "is not among the study's runs; there are")
     described = []
     for run in runs:
         if run["name"] in common:

@@ -45,7 +45,7 @@ def find_names(source: Section, folder: str | Path | None, choice: Section | Non
             names = match.groupdict()
             found.setdefault(names.get("subject", ONLY_SUBJECT), set()).add(names.get("run", ONLY_RUN))
         else:
-            unread.append(f"{path} (names are letters, numbers, dots, underscores and hyphens)")
+            unread.append(f"{path} (a name must be letters, numbers, dots, underscores and hyphens)")
     if not found:
         seen = f"; not read: {unread[0]}" if unread else ""
         raise InputError(

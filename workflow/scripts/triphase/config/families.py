@@ -200,7 +200,7 @@ def local_checkpoints(template: str, tokens_per_step: int, where: str) -> Entrie
     parent, below = Path(*parts[: levels[0]]), parts[levels[0] + 1 :]
     before, after = (re.escape(text) for text in parts[levels[0]].split("{step}"))
     if not parent.is_dir():
-        raise InputError(f"{where}/local_folder: there is no folder {parent}")
+        raise InputError(f"{where}/local_folder: there is no folder {parent}; name one that is there")
     found: dict[int, Section] = {}
     for path in sorted(parent.iterdir()):
         match = re.fullmatch(f"{before}(\\d+){after}", path.name)
@@ -212,7 +212,7 @@ def local_checkpoints(template: str, tokens_per_step: int, where: str) -> Entrie
             names = {"name": f"step{step}", "revision": path.name, "folder": str(folder)}
             found[step] = {**names, "step": step, "tokens": step * tokens_per_step}
     if not found:
-        raise InputError(f"{where}/local_folder: no folder is like {template}")
+        raise InputError(f"{where}/local_folder: no folder is like {template}; put the number where {{step}} stands")
     return [found[step] for step in sorted(found)]
 
 
@@ -240,7 +240,9 @@ def _listed(entry: Section, model: Section, available: Entries, where: str) -> S
         raise InputError(f"{where}/{entry['name']}: {model['local_folder']} has no step {entry['step']}; it has {near}")
     if "revision" not in entry and not match:
         source = "not in the family" if available else "not known without a family"
-        raise InputError(f"{where}/{entry['name']}: key 'revision' is missing, and step {entry['step']} is {source}")
+        raise InputError(
+            f"{where}/{entry['name']}: key 'revision' is missing, and step {entry['step']} is {source}; give it"
+        )
     entry = {**{key: match[key] for key in ("repository", "revision", "folder") if key in match}, **entry}
     if "tokens" not in entry:
         # The family's stages may have batches of their own.
@@ -280,5 +282,6 @@ def _layers(model: Section, facts: Section | None, where: str) -> list[int]:
                 f"{where}/layers/relative: {asked['relative']} are layers {layers} of {depth}; they must differ"
             )
     if depth is not None and facts and max(layers) > depth:
-        raise InputError(f"{where}/layers: {max(layers)} is beyond the {depth} layers of {model['repository']}")
+        name = model["repository"]
+        raise InputError(f"{where}/layers: {max(layers)} is beyond the {depth} layers of {name}; give 0 to {depth}")
     return layers

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from triphase.config.selection import check_tokens, same_step
 from triphase.core.errors import InputError
@@ -32,16 +33,13 @@ def read_lock(path: str | Path) -> Section | None:
     """A lock as a dict with study and models, or None where there is no file; InputError when it is not a lock."""
     try:
         lock: Section = json.loads(Path(path).read_text(encoding="utf-8"))
-        for model in lock["models"].values():
-            for entry in model["checkpoints"].values():
-                commits = [entry[key] for key in ("commit", "tokenizer_commit") if key in entry]
-                if "missing" not in entry and not (
-                    commits and all(map(COMMIT.fullmatch, commits)) and _are_files(entry["files"])
-                ):
-                    raise ValueError(f"{entry['revision']} has no commit of 40 digits 0-9 a-f, or no files with names")
+        for name, model in lock["models"].items():
+            _check_text(model["repository"], f"the repository of {name}")
+            for place, entry in model["checkpoints"].items():
+                _check_checkpoint(entry, f"{name}/{place}")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"lock: {path} is not a lock ({type(error).__name__}: {error}); delete it and make it anew: snakemake "
             "lock_checkpoints"
@@ -51,6 +49,22 @@ def read_lock(path: str | Path) -> Section | None:
 
 def _are_files(files):
     return isinstance(files, list) and all(isinstance(file["name"], str) for file in files)
+
+
+def _check_checkpoint(entry: Section, where: str) -> None:
+    """ValueError, or what Python raises, where a checkpoint of a lock lacks what pins it."""
+    _check_text(entry["revision"], f"the revision of {where}")
+    if "missing" in entry:
+        _check_text(entry["missing"], f"what is missing of {where}")
+        return
+    commits = [entry[key] for key in ("commit", "tokenizer_commit") if key in entry]
+    if not (commits and all(map(COMMIT.fullmatch, commits)) and _are_files(entry["files"])):
+        raise ValueError(f"{entry['revision']} has no commit of 40 digits 0-9 a-f, or no files with names")
+
+
+def _check_text(value: Any, what: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{what} is no text: {json.dumps(value)[:80]}")
 
 
 def apply_lock(models: Entries, lock: Section | None, integrity: str) -> Entries:

@@ -47,9 +47,9 @@ class Sources:
         found = [(_depth(self.arguments, path), len(self.files), 0, "--config")]
         for rank, file in enumerate(self.files):
             depth, line = _line(_composed(file), path)
-            found.append((depth, rank, line, f"{_short(file)}, line {line}"))
+            found.append((depth, rank, line, f"{short_path(file)}, line {line}"))
         depth, rank, line, text = max(found)
-        only = str(_short(self.files[0])) if len(self.files) == 1 else ""
+        only = str(short_path(self.files[0])) if len(self.files) == 1 else ""
         return (rank, line, text) if depth else (len(self.files), 0, only)
 
     def surprises(self) -> Problems:
@@ -83,7 +83,7 @@ def _composed(file: Path) -> Any:
         return None
 
 
-def _short(file: Path) -> Path:
+def short_path(file: str | Path) -> Path:
     """A path as the user would type it."""
     file = Path(file)
     return file.relative_to(Path.cwd()) if file.is_absolute() and file.is_relative_to(Path.cwd()) else file
@@ -154,7 +154,7 @@ def _child(node: Any, part: str | int) -> Any:
     """Mark and node of one part below a node."""
     if node.id == "mapping":
         for key, value in node.value:
-            if key.value == str(part):
+            if key.value == str(part) or (not isinstance(part, str) and _read(key) == part):
                 return key.start_mark, value
         for key, value in node.value:  # what an anchor brings along
             if key.tag == MERGE:
@@ -167,6 +167,13 @@ def _child(node: Any, part: str | int) -> Any:
             if number == part or (name and name[1].value == part):
                 return entry.start_mark, entry
     return None
+
+
+def _read(key: Any) -> Any:
+    """What a plain key that is no text is read as: on as true."""
+    import yaml
+
+    return yaml.safe_load(key.value) if key.id == "scalar" and not key.tag.endswith(":str") else None
 
 
 def _repeated(node: Any, path: Place) -> Iterator[tuple[Place, str]]:

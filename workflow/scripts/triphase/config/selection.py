@@ -110,7 +110,7 @@ def _steps(steps: list[int], available: Entries, where: str) -> Entries:
 
 def _log_spaced(number: int, available: Entries, where: str) -> Entries:
     if number > len(available):
-        raise InputError(f"{where}: {number} checkpoints are asked for, and the series has {len(available)}")
+        raise InputError(f"{where}: {number} checkpoints are asked for, and the series has at most {len(available)}")
     trained = [entry for entry in available if entry["tokens"] > 0]
     start = [entry for entry in available if entry["tokens"] == 0]
     wanted = number - len(start)

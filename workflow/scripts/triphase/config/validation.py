@@ -112,6 +112,8 @@ def _said(schema: dict[str, Any], path: Place, value: Any, detail: Mapping[str, 
         known = keys_at(schema, path[:-1])
         hint = _suggested(schema, path, known)
         return f"no such key (here {_text(value)}); {hint}there are {', '.join(sorted(known))}"
+    if detail["type"] == "invalid_key":
+        return f"no such key (here {_text(value)}); keys are text: put it in quotes if YAML reads it as something else"
     if path[-1:] == ("[key]",):
         names = (node_at(schema, path[:-2]) or {}).get("propertyNames", {})
         return f"no such key; it must be {described(schema, names)}"
@@ -155,7 +157,7 @@ def read_yaml(path: str | Path, key: str = "") -> Any:
     try:
         return yaml.load(Path(path).read_bytes().decode("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
-        raise InputError(f"{where} cannot be read ({error.strerror or error})") from None
+        raise InputError(f"{where} cannot be read ({error.strerror or error}); name a file that is there") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"{where} is not YAML in UTF-8 ({' '.join(str(error).split())})") from None
 

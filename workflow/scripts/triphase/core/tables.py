@@ -174,7 +174,7 @@ def need_column(path: str | Path, table: pd.DataFrame, column: str, key: str) ->
             f"{path}: no column {column!r} ({key}); its first line is {there}: it seems to have no header; put a line "
             "with the names of its columns before it"
         )
-    raise InputError(f"{path}: no column {column!r} ({key}); the table has {there}")
+    raise InputError(f"{path}: no column {column!r} ({key}); the table has {there}; name one of these there")
 
 
 def to_number(text: str) -> float:

@@ -3,7 +3,6 @@
 Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from triphase.config.files import check_extent
 from triphase.config.jobs import settings_values
 from triphase.config.lockfile import apply_lock, missing_lines, read_lock
 from triphase.config.merging import merged
@@ -20,7 +20,6 @@ from triphase.config.resolve import in_order, resolve_config
 from triphase.config.rules import absent_concepts, shortages, tokens_seen
 from triphase.config.selection import shared_lines, thin_lines
 from triphase.core.digest import script_digest
-from triphase.core.errors import InputError
 from triphase.core.folders import placed
 from triphase.core.plugins import find_plugins, load_plugins
 from triphase.core.types import Entries, Section
@@ -84,12 +83,7 @@ class Study:
         ------
         InputError : a plugin, the config, the lock or the user's own folder is not what it should be
         """
-        try:
-            json.dumps(config, default=str, skipkeys=True)
-        except ValueError:
-            raise InputError(
-                "config: a value holds itself, by an anchor like `a: &x [*x]`; take the anchor out"
-            ) from None
+        check_extent(config, "config")
         config = merged(config, sources.arguments)
         lock_is_named = bool(config.get("lock"))
         load_plugins(config.get("plugins", []))  # first, because what they add may be named in the config

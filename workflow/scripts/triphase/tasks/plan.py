@@ -81,7 +81,7 @@ def plan(
         if local := known.find(entry["task"]):
             yaml, content = local
             _check_metric(job, yaml, content)
-            job |= {"yaml": str(yaml), "data": _data_files(entry, content, local_data)}
+            job |= {"yaml": str(yaml), "data": _data_files(entry, yaml, content, local_data)}
         else:
             job |= {"yaml": None, "data": _fetched(hub, entry["task"], job["shots"])}
         jobs.append(job)
@@ -197,7 +197,7 @@ class LocalTasks:
             return self.names[task][0], _whole(self.names[task][0])
         for path, reason in self.broken.items():
             if path.stem == task:
-                raise InputError(f"tasks: {task!r}: {path} cannot be read: {reason}")
+                raise InputError(f"tasks: {task!r}: {path} cannot be read: {reason}; mend it, or give another task")
         if absent := [folder for folder in self.folders if not folder.is_dir()]:
             raise InputError(f"tasks/include_path: there is no folder {absent[0]}, where {task!r} is looked for")
         return None
@@ -212,6 +212,8 @@ def _whole(path, above=()):
     content = _read_yaml(path)
     included = content.pop("include", [])
     base = {}
+    if not isinstance(included, str | list):
+        raise InputError(f"{path}: include must be a path or a list of paths; here {included!r}")
     for name in [included] if isinstance(included, str) else included:
         other = (path.parent / str(name)).resolve()
         if other in (*above, path.resolve()):
@@ -259,19 +261,25 @@ def _harness_names():
 
 
 def _check_metric(job, yaml, content):
-    listed = [entry.get("metric") for entry in content.get("metric_list") or []]
+    entries = content.get("metric_list") or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "metric" in entry for entry in entries):
+        raise InputError(f"tasks: {yaml}: metric_list must be a list like [{{metric: acc}}]; here {entries!r}")
+    listed = [entry["metric"] for entry in entries]
     metrics = listed or DEFAULT_METRICS.get(content.get("output_type"), [])
     # The normalised accuracy is made of the same likelihoods as the plain one.
     metrics = [*metrics, "acc_norm"] if "acc" in metrics and "acc_norm" not in metrics else metrics
     if job["kind"] == "accuracy" and job["metric"] not in metrics:
         raise InputError(
             f"tasks: metric {job['metric']!r} of {job['name']!r} is not computed by task {job['task']!r} ({yaml}); "
-            f"it computes: {', '.join(map(str, metrics))}"
+            f"it computes: {', '.join(map(str, metrics)) or 'none'}; give the entry one of these as `metric`"
         )
 
 
-def _data_files(entry, content, local_data):
+def _data_files(entry, yaml, content, local_data):
     split = content.get("test_split") or content.get("validation_split") or "test"
+    kwargs = content.get("dataset_kwargs") or {}
+    if not isinstance(split, str) or not isinstance(kwargs, dict):
+        raise InputError(f"tasks: {yaml}: test_split must be text and dataset_kwargs a mapping of keys")
     if entry.get("data"):
         if below_local_data(entry["data"]) and not local_data:
             raise InputError(
@@ -279,14 +287,20 @@ def _data_files(entry, content, local_data):
                 "set the config key local_data to the folder that holds it"
             )
         return {split: [whole_path(entry["data"], local_data)]}
-    files = (content.get("dataset_kwargs") or {}).get("data_files")
+    files = kwargs.get("data_files")
     if not files:
         raise InputError(
             f"tasks: task {entry['task']!r} names no data; give the entry `data`, "
             "or the YAML dataset_kwargs: data_files"
         )
     files = files if isinstance(files, dict) else {split: files}
-    listed = {name: [paths] if isinstance(paths, str) else list(paths) for name, paths in files.items()}
+    listed = {name: [paths] if isinstance(paths, str) else paths for name, paths in files.items()}
+    paths_of = [path for paths in listed.values() for path in (paths if isinstance(paths, list) else [paths])]
+    if not all(isinstance(path, str) and path for path in paths_of):
+        raise InputError(
+            f"tasks: {yaml}: data_files must be paths, or lists of paths by split, like {{test: items.jsonl}}; here "
+            f"{files!r}"
+        )
     return {name: [str(placed(path)) for path in paths] for name, paths in listed.items()}
 
 

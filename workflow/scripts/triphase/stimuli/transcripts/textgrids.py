@@ -171,7 +171,8 @@ class Values:
             if kind == "quote":
                 self.line = self.line_of(match.start())
                 self.refuse(
-                    'a quote that does not close: the file is cut short, or a quote inside a label is not doubled ("")'
+                    "a quote that does not close: the file is cut short (get it again), or one inside a label is not "
+                    'doubled ("")'
                 )
             if kind == "number":
                 self.found.append((float(raw), match.start()))
@@ -229,7 +230,9 @@ class Values:
         if self.left():
             value, position = self.found[self.at]
             self.line = self.line_of(position)
-            self.refuse(f"{value!r} follows the last tier: the sizes in the file do not fit what it holds")
+            self.refuse(
+                f"{value!r} follows the last tier: the sizes in the file do not fit what it holds; get the file again"
+            )
 
 
 class Flag(str):
