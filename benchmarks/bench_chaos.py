@@ -346,7 +346,7 @@ def cost(case, whole):
 
 def all_jobs(whole, custom):
     """Run all jobs of the study in a project in which nothing has run, and compare."""
-    project = new_project("jobs")
+    project = unrun_copy(whole)
     for job in captured_jobs(FOLDER / "captured"):
         for name in job.outputs:
             (project.folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -354,6 +354,16 @@ def all_jobs(whole, custom):
         if status:
             return {"rule": job.rule, "outcome": "FAILED", "said": said[-1000:]}
     return compared(project, whole, "tiny")
+
+
+def unrun_copy(whole):
+    """The project that the captured jobs are of, in which nothing has run."""
+    made = {whole / name for name in ("results", ".snakemake", "resources/datasets", "resources/models")}
+    project = Project.__new__(Project)
+    project.folder = FOLDER / "jobs"
+    shutil.rmtree(project.folder, ignore_errors=True)
+    shutil.copytree(whole, project.folder, ignore=lambda at, names: [name for name in names if Path(at, name) in made])
+    return project
 
 
 def again(job, whole, *, back=True):
