@@ -120,7 +120,7 @@ def test_the_import_brings_nothing_along():
 
 
 # What the pages call the embedded study's things, and what they are in `tiny`.
-IN_TINY = {'"results/embedded"': "FOLDER", '"steady"': '"neox"', "step1200": "step64"}
+IN_TINY = {'"results/embedded"': "FOLDER", '"steady"': '"neox"', r'"step\d+"': '"step64"'}
 
 
 def code_of(page):
@@ -132,7 +132,7 @@ def code_of(page):
         blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
         blocks = [block for block in blocks if "triphase.open" in block]
     for name, here in IN_TINY.items():
-        blocks = [block.replace(name, here) for block in blocks]
+        blocks = [re.sub(name, here, block) for block in blocks]
     return blocks
 
 
