@@ -64,6 +64,20 @@ def test_another_definition_ends_in_one_line(joins, project):
     assert done.returncode != 0 and "encoding/delays: [4, 6, 8] in first, [2]" in done.stdout, done.stdout
 
 
+def test_a_study_writes_what_its_alignment_is(project):
+    """Without any other job, so that a finished study of before is soon ready to be joined."""
+    done = project.snakemake("results/tiny/definition.json", study="tiny")
+    assert done.returncode == 0, done.stdout
+    about = json.loads((project.folder / "results/tiny/definition.json").read_text())
+    assert (about["study"], about["language"], about["models"]["neox"]["language_share"]) == ("tiny", "en", None)
+    definition, tiny = about["definition"], yaml.safe_load((ROOT / "config/studies/tiny.yaml").read_text())
+    assert definition["phases/headline/measure"] == "alignment"
+    assert definition["phases/headline/roi"] == tiny["phases"]["headline"]["roi"]
+    assert definition["encoding/delays"] == [2, 4, 6, 8]  # the default
+    assert definition["encoding/scalings"] == tiny["encoding"]["scalings"][0] == "zscore"
+    assert definition["encoding/delays_as"] == "columns" and definition["version"]
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "config/syntheses").glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_syntheses_join_studies_that_ship(path):
     for folder in yaml.safe_load(path.read_text())["studies"]:
