@@ -215,6 +215,7 @@ def test_tokens_in_a_name_are_compared_with_those_that_are_computed(families, se
         ("step1000-tokens2T", 0.9e12, False),
         ("step1000-tokens500M", 2.1e9, False),
         ("step1000-token-3B", 2.1e9, True),
+        ("step1000-tokens840b", 419e9, False),
         ("step1000", 2.1e9, True),
         ("step1000-tokens3Bert", 1e12, True),
     ],
@@ -229,6 +230,19 @@ def test_kind_facts_stated_twice_tokens_of_a_name_in_any_unit(name, tokens, fits
         resolve_models([model | {"checkpoints": [checkpoint]}], {})
     # Tokens of one's own are the way past.
     resolve_models([model | {"checkpoints": [checkpoint | {"tokens": round(tokens)}]}], {})
+
+
+@pytest.mark.parametrize("name", ["step3000", "stage1-step3000-tokens5B", "step_03000"])
+def test_kind_facts_stated_twice_a_step_and_that_of_the_revision(name):
+    checkpoint = {"name": "a", "revision": name, "step": 1000}
+    model = {"name": "m", "repository": "org/m", "layers": [1], "tokens_per_step": 4_000_000}
+    with pytest.raises(
+        InputError, match=f"models/m/checkpoints/a: the revision {name!r} says step 3000, and `step` 1000"
+    ):
+        resolve_models([model | {"checkpoints": [checkpoint]}], {})
+    # Steps that restart: later stages by their name, others by tokens of one's own.
+    for other in (checkpoint | {"tokens": 5}, checkpoint | {"revision": "stage2-ingredient1-step3000"}):
+        assert resolve_models([model | {"checkpoints": [other]}], {})[0]["checkpoints"][0]["step"] == 1000
 
 
 def test_a_tokenizer_that_lies_on_main_alone_is_taken_from_there_and_told(families, served):

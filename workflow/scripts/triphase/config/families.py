@@ -247,14 +247,20 @@ def _listed(entry: Section, model: Section, available: Entries, where: str) -> S
     if "tokens" not in entry:
         # The family's stages may have batches of their own.
         entry["tokens"] = match["tokens"] if match else entry["step"] * model["tokens_per_step"]
-        _check_said(entry, where)
+        if not model.get("train"):  # whose revisions have a rule of their own
+            _check_said(entry, where)
     return entry
 
 
 def _check_said(entry: Section, where: str) -> None:
-    """InputError where a name of the user's says other tokens for its step than are computed, beyond rounding."""
+    """InputError where a name of the user's says another step, or other tokens than are computed, beyond rounding."""
     name = entry.get("revision") or ""
     step, said = re.search(r"step[-_]?0*(\d+)", name), tokens_said(name)
+    if step and int(step[1]) != entry["step"] and re.fullmatch(r"(stage1-)?step[-_]?\d+(-tokens.*)?", name):
+        raise InputError(
+            f"{where}/{entry['name']}: the revision {name!r} says step {int(step[1])}, and `step` {entry['step']}; "
+            "correct one of them, or, where the steps of a repository restart, give the checkpoint's `tokens`"
+        )
     if step and said and int(step[1]) == entry["step"] and abs(said[0] - entry["tokens"]) > said[1]:
         raise InputError(
             f"{where}/{entry['name']}: the revision {name!r} says {said[0] / 1e9:.12g} billion tokens, and "

@@ -14,7 +14,7 @@ from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
 # As in step1000-tokens5B, token-840B, tokens1.5T; a name rounds them up, down or to the nearest.
-TOKENS = re.compile(r"(?:(?<=tokens)|(?<=tokens[-_])|(?<=token-))\d+(?:\.\d+)?(?=[KMBT](?![A-Za-z]))")
+TOKENS = re.compile(r"(?:(?<=tokens)|(?<=tokens[-_])|(?<=token-))\d+(?:\.\d+)?(?=[KMBTkmbt](?![A-Za-z]))")
 UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 STAGE = re.compile(r"^stage1-(?=step)")
 
@@ -46,7 +46,7 @@ def tokens_said(name: str) -> tuple[float, float] | None:
     """Tokens that a name says, and what its last digit is worth: (5e9, 1e9) of step1000-tokens5B; None without them."""
     if not (found := TOKENS.search(name)):
         return None
-    unit = UNITS[name[found.end()]]
+    unit = UNITS[name[found.end()].upper()]
     return float(found[0]) * unit, unit / 10 ** len(found[0].partition(".")[2])
 
 
