@@ -1,7 +1,8 @@
-"""Recovery of the embedded study's planted truth for five simulator seeds (`make bench-embedded`).
+"""The embedded study: recovery of its planted truth, and its verdicts for other seeds (`make bench-embedded`).
 
-Trains both models of the study once (their seeds are their own), then simulates listeners with each seed and sends them
-through the workflow's scripts. Prints one line per figure, writes `benchmarks/results/embedded.json`, and ends with
+`embedded`: trains both models of the study once (their seeds are their own), then simulates listeners with five seeds
+and sends them through the workflow's scripts. `embedded pairs`: see `embedded_pairs.py`. With names of parts as
+arguments only those are measured. Prints one line per figure, writes `benchmarks/results/embedded.json`, and ends with
 status 1 when a figure falls short. Figures are listed in `benchmarks/README.md`.
 """
 
@@ -20,9 +21,10 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests/helpers")]
 os.environ.update({"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "DATALAD_LOG_LEVEL": "warning"})
 warnings.simplefilter("ignore")
 
+import embedded_pairs  # noqa: E402
 import pandas as pd  # noqa: E402
 from embedded_truth import compare, load_config, run_scripts, train_models  # noqa: E402
-from reporting import figure, report  # noqa: E402
+from reporting import figure, measured, report  # noqa: E402
 
 LIBRARIES = ["numpy", "torch", "transformers", "himalaya", "datalad"]
 SEEDS = (1, 2, 3, 4, 5)
@@ -73,14 +75,21 @@ def measure(seeds):
     return pd.concat(tables, ignore_index=True), training
 
 
-def main():
-    """Measure, print, write; the exit status."""
+def truth_figures():
+    """Recovery of the truth, over all seeds."""
     table, training = measure(SEEDS)
-    kept = table[["seed", "model", "subject", "layer", "criterion", "value", "ok"]]
-    details = json.loads(kept.to_json(orient="records"))
-    about = {"seeds": list(SEEDS), "training_s": round(training, 1), "details": details}
-    return report("embedded", figures(table), LIBRARIES, **about)
+    details = table[["seed", "model", "subject", "layer", "criterion", "value", "ok"]].to_json(orient="records")
+    rows = figures(table)
+    return [rows[0] | {"training_s": round(training, 1), "details": json.loads(details)}, *rows[1:]]
+
+
+PARTS = {"embedded": truth_figures, "embedded pairs": embedded_pairs.figures}
+
+
+def main(wanted):
+    """Measure, print, write; the exit status."""
+    return report("embedded", measured("embedded", PARTS, wanted, LIBRARIES), LIBRARIES)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -106,7 +106,7 @@ def judge(config, study, table, files, items):
                 "accuracy_coincides": behaviour["accuracy"]["coincidence"]["coincides"],
                 "accuracy_stagnates": behaviour["stagnation"]["stagnates"],
                 "layers": sorted({layer for (model, _), layer in layers.items() if model == name}),
-                "curve": [[step, round(value, 4)] for step, value in mean_curve(rows, config)],
+                "curve": [[int(step), round(float(value), 4)] for step, value in mean_curve(rows, config)],
             }
         )
     return found
@@ -121,9 +121,10 @@ def mean_curve(rows, config):
     return curve.groupby("step")["value"].mean().items()
 
 
-def figures(found):
-    """A figure for each model's verdict, one for the opposite of it."""
-    table, n = pd.DataFrame(found), len(found) // len(WANTED)
+def figures(pairs=PAIRS):
+    """A figure for each model's verdict, one for the opposite of it; the first has all that was found."""
+    found = measure(pairs)
+    table, n = pd.DataFrame(found), len(pairs)
     rows = []
     for model, wanted in WANTED.items():
         verdicts = table[table["model"] == model]["verdict"]
@@ -133,10 +134,10 @@ def figures(found):
         opposite = next(verdict for name, verdict in WANTED.items() if name != model)
         wrong = int((verdicts == opposite).sum())
         rows.append(figure(f"embedded pairs: {model}, {opposite}", f"{wrong} of {n}", f"0 of {n}", wrong == 0))
-    return rows
+    return [rows[0] | {"pairs": found}, *rows[1:]]
 
 
-def measure(pairs=PAIRS, jobs=2):
+def measure(pairs, jobs=2):
     """Verdicts of all pairs: list of dict, as `judge_pair`."""
     found = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
@@ -148,8 +149,3 @@ def measure(pairs=PAIRS, jobs=2):
                     flush=True,
                 )
     return found
-
-
-if __name__ == "__main__":
-    for row in figures(measure()):
-        print(f"{row['figure']}: {row['value']} (goal {row['goal']})")

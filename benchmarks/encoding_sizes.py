@@ -104,7 +104,7 @@ def label(kind, seed):
     return None if any(share is None for share in found) else over_sizes(np.array(found), curves[0].freedom)
 
 
-def figures(realisations=REALISATIONS):
+def size_figures(realisations=REALISATIONS):
     """Share of the series that fall which get the label, of both kinds."""
     rows = []
     for kind, goal in KINDS.items():
@@ -129,5 +129,5 @@ def figures(realisations=REALISATIONS):
 
 
 if __name__ == "__main__":
-    for row in figures(int(sys.argv[1]) if len(sys.argv) > 1 else REALISATIONS):
+    for row in size_figures(int(sys.argv[1]) if len(sys.argv) > 1 else REALISATIONS):
         print(row)

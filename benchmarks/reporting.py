@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +42,25 @@ def kept(stage):
     """Figures of a stage as they were measured last, each with its date; none where it was never measured."""
     path = RESULTS / f"{stage}.json"
     return json.loads(path.read_text(encoding="utf-8"))["figures"] if path.is_file() else []
+
+
+def measured(stage, parts, wanted, libraries):
+    """Figures of the parts that are wanted, all where none is named; those of the others as they were measured last.
+
+    Ends the program where a part is not known, or where the others were measured on another machine or with other
+    versions. A part's figures begin with its name and a colon.
+    """
+    if unknown := set(wanted) - set(parts):
+        sys.exit(f"{', '.join(unknown)}: not a part; these are {', '.join(parts)}")
+    wanted, last = wanted or list(parts), {}
+    if left := [name for name in parts if name not in wanted]:
+        last = json.loads((RESULTS / f"{stage}.json").read_text(encoding="utf-8"))
+        if any(last[key] != value for key, value in surroundings(libraries).items()):
+            sys.exit(f"{', '.join(left)}: measured on another machine or with other versions; measure all parts")
+    rows = []
+    for name, figures in parts.items():
+        rows += figures() if name in wanted else [r for r in last["figures"] if r["figure"].startswith(f"{name}: ")]
+    return rows
 
 
 def surroundings(libraries):
