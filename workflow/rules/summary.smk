@@ -45,7 +45,10 @@ rule write_methods:
     params:
         settings=settings(
             "write_methods",
-            models=[{key: model[key] for key in ("name", "repository", "layers")} for model in MODELS.values()],
+            models=[
+                {key: model.get(key) for key in ("name", "repository", "layers", "chat_template")}
+                for model in MODELS.values()
+            ],
         ),
     script:
         "../scripts/write_methods.py"

@@ -20,7 +20,7 @@ class Methods:
     study : its name
     seed : of the study
     config : sections of the resolved config: responses, activations, encoding, states, tasks, phases
-    models : name, repository and layers of each model
+    models : name, repository, layers and chat_template of each model
     description : responses/description.json
     table : the tidy table, whose metadata hold the provenance of checkpoints
     phases : phases.json
