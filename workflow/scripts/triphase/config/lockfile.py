@@ -47,7 +47,7 @@ def read_lock(path: str | Path) -> Section | None:
     return lock
 
 
-def _are_files(files):
+def _are_files(files: Any) -> bool:
     return isinstance(files, list) and all(isinstance(file["name"], str) for file in files)
 
 

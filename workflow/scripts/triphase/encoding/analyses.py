@@ -55,4 +55,8 @@ OF_FITS = CHOICES[:4]
 
 def fitted_analyses(*coordinates: Iterable[str]) -> list[Analysis]:
     """The analyses of an encoding result, from its coordinates in the order of `OF_FITS`."""
-    return [Analysis(*(str(value) or None for value in values)) for values in zip(*coordinates, strict=True)]
+    found = []
+    for values in zip(*coordinates, strict=True):
+        scaling, delays, nuisance, trained_on = (str(value) or None for value in values)
+        found.append(Analysis(scaling, delays, nuisance, trained_on))
+    return found

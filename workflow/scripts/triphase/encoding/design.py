@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -136,7 +137,7 @@ class Design:
 
 def design_dataset(design: Design) -> xr.Dataset:
     """A design as an xarray Dataset, from which `read_design` makes it again."""
-    variables = {
+    variables: dict[str, Any] = {
         "block_stretch": ("block", np.repeat(np.arange(len(design.blocks)), design.block_sizes)),
         "block_scans": ("block", design.block_scans),
         "stretch_group": ("stretch", np.array(design.groups)),

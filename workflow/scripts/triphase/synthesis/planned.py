@@ -39,7 +39,7 @@ class Synthesis:
         refuse([*problems_of(config, Schema), *sources.surprises()], sources)
         config = in_order(Schema.model_validate(config).model_dump(mode="json"))
         refuse_unfinished(config["studies"])
-        return cls(project, config)
+        return cls(project, dict(config))
 
     @property
     def inputs(self) -> dict[str, list[str]]:

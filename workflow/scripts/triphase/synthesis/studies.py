@@ -59,11 +59,13 @@ def read_studies(files: Mapping[str, Sequence[str]]) -> list[Finished]:
     studies = []
     for definition, phases, table, boot in zip(*(files[name] for name in FILES), strict=True):
         about = read_json(definition)
-        known = ("dataset", "language", "definition", "models")
         studies.append(
             Finished(
                 about["study"],
-                *(about[key] for key in known),
+                about["dataset"],
+                about["language"],
+                about["definition"],
+                about["models"],
                 read_json(phases),
                 read_table(table),
                 read_arrays(boot),

@@ -10,7 +10,7 @@ import xarray as xr
 from triphase.core.artefacts import open_arrays
 from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
-from triphase.encoding.analyses import CHOICES, OF_FITS, STEP0, Analysis, fitted_analyses
+from triphase.encoding.analyses import CHOICES, OF_FITS, STEP0, fitted_analyses
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT, COLUMNS, item_draws
 from triphase.tasks.measures import item_scores
@@ -50,7 +50,8 @@ def alignment_series(table: pd.DataFrame, files: Mapping[tuple[str, str, int], s
         analyses = fitted_analyses(*(boot[key].values for key in OF_FITS))
         for entry in group.to_dict("records"):
             of, where = (entry["subject"], entry["roi"]), {"listener": entry["subject"], "region": entry["roi"]}
-            place = analyses.index(Analysis(*(None if pd.isna(entry[key]) else entry[key] for key in OF_FITS)))
+            (own,) = fitted_analyses(*([entry[key] if pd.notna(entry[key]) else ""] for key in OF_FITS))
+            place = analyses.index(own)
             freedom = float(boot["freedom"])
             rows.append(_row(entry, entry["value"], boot["boot_gain"].sel(where)[place].values, freedom))
             if entry["main"] and start is not None:
@@ -120,7 +121,7 @@ def task_series(series: Entries, items: list[pd.DataFrame], adherence: Entries, 
     return rows
 
 
-def _check_templates(series, items):
+def _check_templates(series: Entries, items: list[pd.DataFrame]) -> None:
     """One curve is asked in one way: another template would look like a change of the model."""
     first: dict[str, tuple[str, str]] = {}
     for entry, table in zip(series, items, strict=True):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lm_eval
 import lm_eval.tasks
@@ -215,16 +215,16 @@ class Scorer(HFLM):
     def use_template(self, template: str) -> None:
         """Write prompts with a chat template, in which today, where it says the date, is always the same day."""
         text = NOW.sub(lambda found: repr(DAY.strftime(found["format"])), template)
-        self.chat_template_args["chat_template"] = text
+        cast(dict[str, Any], self.chat_template_args)["chat_template"] = text
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The prompt of a conversation; what a template would leave out of it comes before the first question.
 
         A template may refuse the system's role, or pass over it in silence, and a task's description stands there.
         """
-        system, *others = chat_history if chat_history[0]["role"] == "system" else [None, *chat_history]
-        if system is None:
-            return super().apply_chat_template(others, add_generation_prompt)
+        if chat_history[0]["role"] != "system":
+            return super().apply_chat_template(chat_history, add_generation_prompt)
+        system, *others = chat_history
         before = system["content"].strip()
         try:
             prompt = self._render(chat_history, add_generation_prompt)

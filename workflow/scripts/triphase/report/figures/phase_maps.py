@@ -72,11 +72,15 @@ def phase_maps(maps: xr.Dataset, phases: dict) -> tuple[list[Map], list[Map]]:
     if len(tokens) < 2 or not gain.shape[1]:
         return [], []
     if not segments:
-        ends = {"first checkpoint": int(tokens.argmin()), "last checkpoint": int(tokens.argmax())}
-        first, last = ends.values()
-        levels = [Map(name, f"{short_tokens(tokens[at])} tokens", gain[at], predicted[at]) for name, at in ends.items()]
+        first, last = int(tokens.argmin()), int(tokens.argmax())
+        named = {"first checkpoint": first, "last checkpoint": last}
+        levels = [
+            Map(name, f"{short_tokens(tokens[at])} tokens", gain[at], predicted[at]) for name, at in named.items()
+        ]
         change = gain[last] - gain[first]
-        return levels, [Map("last − first", span(tokens[first], tokens[last]), change, predicted[[first, last]].any(0))]
+        return levels, [
+            Map("last − first", span(tokens[first], tokens[last]), change, predicted[first] | predicted[last])
+        ]
     edges = [segments[0]["from"], *(segment["to"] for segment in segments)]
     values = fitted_levels(tokens, gain, phases["knots"], edges)
     sure = predicted[[int(np.abs(tokens - edge).argmin()) for edge in edges]]

@@ -36,9 +36,9 @@ def draw_power(power: pd.DataFrame, smallest_fall: float, model: str) -> Figure:
             "needed ", (1, Settings.needed_power), xycoords=("axes fraction", "data"), ha="right", va="bottom"
         )
         if not len(rows):
-            why = power.attrs[quantity] or "the grid has no room for any"
+            lacking = power.attrs[quantity] or "the grid has no room for any"
             panel.set_xticks([])
-            say_empty(panel, textwrap.fill(f"not simulated: {why}", 44))
+            say_empty(panel, textwrap.fill(f"not simulated: {lacking}", 44))
             continue
         n = rows["n_simulations"].to_numpy(int)
         sizes = rows["size"].to_numpy(float) * (100 if quantity == "fall" else 1)

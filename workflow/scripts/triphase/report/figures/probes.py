@@ -1,6 +1,7 @@
 """Probes by concept: curves at each concept's best layer, and layer x checkpoint maps."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def draw_concepts(panels: Sequence[Axes], axis: TokenAxis, table: pd.DataFrame, 
     for number, concept in enumerate(concepts):
         identity = Selection("probe_identity", (concept,)).rows(table)["value"].dropna()
         if len(identity):
-            at = {"transform": panels[1].get_yaxis_transform(), "clip_on": False}
+            at: dict[str, Any] = {"transform": panels[1].get_yaxis_transform(), "clip_on": False}
             panels[1].plot(1.012, identity.iloc[0], "<", color=CYCLE[number], **at)
 
 

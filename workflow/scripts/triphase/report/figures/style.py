@@ -115,7 +115,7 @@ def panel_grid(number: int, columns: int, height: float, beside: float) -> tuple
 def write_cell(panel: Axes, column: int, row: int, text: str, value: float) -> None:
     """The number of a cell of a panel's heat map, black or white, whichever is read on the colour of its value."""
     image = panel.images[0]
-    red, green, blue, _ = image.cmap(image.norm(value))
+    red, green, blue, _ = image.to_rgba(np.array(value))
     colour = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
     panel.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
 

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from triphase.core.measures import Measure
 from triphase.report.figures.curves import alignment_curves, targets_of, tidy_curve
@@ -29,10 +30,8 @@ def draw_triple(trajectories: pd.DataFrame, bootstrap: xr.Dataset, phases: dict,
     # A long reason makes the page longer; it must not run into the first panel.
     head = 0.34 + 0.115 * len(reason)
     height = 8.2 + head
-    figure, panels = plt.subplots(
-        5, 1, figsize=(WIDTH, height), sharex=True, layout="constrained", height_ratios=[1.6, 1, 1.15, 1.15, 1.4]
-    )
-    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - head / height))
+    figure, panels = plt.subplots(5, 1, figsize=(WIDTH, height), sharex=True, height_ratios=[1.6, 1, 1.15, 1.15, 1.4])
+    figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - head / height)))
     figure.text(0.01, 1 - 0.08 / height, f"{model}: {found(phases)}", fontsize=9, weight="bold", va="top")
     figure.text(0.01, 1 - 0.27 / height, "\n".join(reason), fontsize=6.5, color=GREY, va="top")
     for panel in panels:
