@@ -22,6 +22,7 @@ from triphase.config.schema.overlay import defaults, json_schema
 from triphase.core.artefacts import read_arrays, read_json, read_table
 from triphase.core.errors import InputError
 from triphase.responses.description import describe_timing, subject_series
+from triphase.responses.run_timing import Expected
 from triphase.sources.clones import git
 from triphase.stimuli.transcripts import read_transcript
 
@@ -202,7 +203,8 @@ def test_a_transcript_on_another_clock_is_flagged(alice):
     courses = {name: each[0] for name, each in series.items()}
     for late in (-6, 8):
         moved = words.assign(onset=words["onset"] - late, offset=words["offset"] - late)
-        timing = describe_timing(moved, courses, times, names, DATASET["rois"], DATASET["tr"], 0)
+        expected = Expected.of_rows("scan", DATASET["tr"])
+        timing = describe_timing(moved, courses, times, names, DATASET["rois"], expected, 0)
         assert timing["plausible"] is False
         for entry in timing["group"]:
             assert entry["convolved"]["lag"] == pytest.approx(late, abs=DATASET["tr"])
