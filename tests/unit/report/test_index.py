@@ -36,7 +36,7 @@ def page(tmp_path_factory):
         description={"dataset": {"title": "A data set", "name": "ds1"}, "findings": ["sub-03 lacks run 2"]},
         phases={
             "one": PHASES,
-            "<two>": PHASES | {"verdict": "supported", "reason": "supported: it is so", "power": None},
+            "<two>": PHASES | {"verdict": "supported", "reason": "supported: it is so", "power": 0.04},
         },
         specifications=dict.fromkeys(models, analyses),
         figures=[("figures/triple_one.png", "three perspectives", "Phases")],
@@ -64,6 +64,7 @@ def test_every_number_is_that_of_the_results(page):
         "Three phases: not supported for one; supported for &lt;two&gt;.",
     ):
         assert said in text, said
+    assert text.count("power for a fall") == 1, "what was found needs no power to be found"
 
 
 def test_a_reason_is_one_sentence_without_its_verdict():

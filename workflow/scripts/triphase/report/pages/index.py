@@ -133,7 +133,8 @@ def _facts(phases, counts):
     for segment in phases["segments"]:
         facts.append((segment["kind"], f"{tokens(segment['from'])} to {tokens(segment['to'])} tokens"))
     facts.append(("checkpoints fitted", shown(phases["n_checkpoints"])))
-    if known(phases["power"]):
+    # What was found needs no power to be found.
+    if known(phases["power"]) and phases["verdict"] != "supported":
         smallest = percent(phases["provenance"]["settings"]["smallest_fall"])
         facts.append((f"power for a fall of {smallest} of the first rise", percent(phases["power"])))
     if phases["subjects"]:
