@@ -17,7 +17,13 @@ from triphase.core.seals import blank_seal, sealed, zip_seal
 
 # What rule files read of results to say how much memory a job needs.
 MANIFEST = {"files": {"model.safetensors": {"bytes": 10**9}}, "weights": ["model.safetensors"]}
-SHARED = {"delays_scans": [1, 2, 3, 4], "alternatives": {}, "bands": ["nuisance"], "train_scans": 600}
+SHARED = {
+    "delays_scans": [1, 2, 3, 4],
+    "delays_averaged": False,
+    "alternatives": {},
+    "bands": ["nuisance"],
+    "train_scans": 600,
+}
 SHAPES = {
     "responses": (900, 1000),
     "response_blocks": (1000, 30, 2),

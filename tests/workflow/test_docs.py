@@ -9,6 +9,8 @@ import pytest
 import yaml
 from project import ROOT
 
+from triphase.core.provenance import VERSION
+
 PAGES = sorted(
     path
     for path in [
@@ -46,5 +48,5 @@ def test_the_release_has_one_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     head = re.search(r"^## (.+), (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.M)
-    assert citation["version"] == version == head[1]
+    assert citation["version"] == version == head[1] == VERSION
     assert head[2] in (str(citation["date-released"]), "unreleased")

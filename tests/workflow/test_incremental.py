@@ -75,7 +75,7 @@ def test_nothing_changed(made_study):
         ({"encoding": {"alphas": [-2, 6, 12]}}, FITS | {"prepare_encoding": 1}),
         # Layers are drawn without phases.
         ({"phases": {"smallest_fall": 0.3}}, {key: n for key, n in JOINS.items() if key != "join_trajectories"}
-         | {"draw_figure": N_FIGURES - MODELS}),
+         | {"draw_figure": N_FIGURES - MODELS, "write_definition": 1}),
         ({"states": {"words": 500}},
          JOINS | {"measure_states": SERIES, "join_checkpoint": SERIES, "compare_checkpoints": PAIRS}),
         ({"execution": {"transfers": 8, "disk_gb": 100, "task_batch": 8, "solver": "himalaya"}}, {}),
@@ -95,8 +95,8 @@ def test_a_change_of_the_config_reruns_what_it_changes(made_study, overlay, expe
             "MOST_TICKS = 7",
             FIGURES | {"draw_figure": N_FIGURES + MODELS + DATA_FIGURES, "write_data_page": 1, "write_index": 1},
         ),
-        ("report/figures/power.py", "figsize=(9, 3.3)", "figsize=(9, 3.4)", {"draw_figure": MODELS}),
-        ("report/figures/surface_page.py", "not thresholded", "as it is", {"draw_page": MODELS}),
+        ("report/figures/power.py", "figsize=(WIDTH, 2.6)", "figsize=(WIDTH, 2.7)", {"draw_figure": MODELS}),
+        ("report/figures/surface_page.py", "fresnel: 0", "fresnel: 1", {"draw_page": MODELS}),
         ("report/templates/page.css", "62rem", "60rem", PAGES),
         ("encoding/folds.py", '"""', '"""Note. ', {}),
         (

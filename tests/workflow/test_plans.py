@@ -55,7 +55,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
 
 def test_embedded_plan(project):
     planned = project.planned()
-    assert planned == expected(2, 15, 2, 3, pairs=14) | {"simulate_dataset": 1}
+    assert planned == expected(2, 16, 2, 3, pairs=15) | {"simulate_dataset": 1}
 
 
 def test_every_job_has_a_log_and_a_record_of_its_own(project):

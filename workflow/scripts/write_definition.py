@@ -3,7 +3,7 @@
 from triphase.config.jobs import WriteDefinition
 from triphase.core.artefacts import write_json
 from triphase.core.job import Job, start
-from triphase.core.provenance import library_versions
+from triphase.core.provenance import VERSION
 
 
 def main(job: Job[WriteDefinition]) -> None:
@@ -16,7 +16,7 @@ def main(job: Job[WriteDefinition]) -> None:
     definition = {f"encoding/{key}": value for key, value in encoding.items()}
     definition |= {f"activations/{key}": value for key, value in told.activations.items()}
     definition |= {"phases/headline/measure": told.headline["measure"], "phases/headline/roi": told.headline["roi"]}
-    definition |= {"phases/smallest_fall": told.smallest_fall, "version": library_versions("triphase")["triphase"]}
+    definition |= {"phases/smallest_fall": told.smallest_fall, "version": VERSION}
     about = {"study": told.study, "dataset": told.dataset["name"], "language": told.language, "models": told.models}
     write_json(job.paths.definition, about | {"definition": definition})
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from triphase.api.finished import Finished
+from triphase.core.provenance import VERSION
 
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
 PROFILES = {
@@ -79,7 +80,7 @@ def crate(study: Finished, folder: Path, files: list[Path]) -> dict[str, Any]:
             "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
             "name": "triphase",
             "encodingFormat": "text/plain",
-            "version": version("triphase"),
+            "version": VERSION,
             "programmingLanguage": {"@id": LANGUAGE},
             "license": {"@id": MIT},
         },

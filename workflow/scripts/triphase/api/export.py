@@ -12,7 +12,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +22,7 @@ from triphase.api.images import images
 from triphase.core.artefacts import read_arrays, read_table
 from triphase.core.errors import InputError
 from triphase.core.folders import PROJECT
+from triphase.core.provenance import VERSION
 
 # What a reader opens, taken over as it is where the study has it.
 PAGES = (
@@ -114,7 +114,7 @@ def maps(study: Finished, folder: Path) -> Iterator[Path]:
         "Name": f"Gain in r over nuisance of the study {study.folder.name}",
         "BIDSVersion": BIDS,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "triphase", "Version": version("triphase")}],
+        "GeneratedBy": [{"Name": "triphase", "Version": VERSION}],
     }
     yield _json(folder / "dataset_description.json", about)
     for model, path in sources.items():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triphase.api.export import study_tables
 from triphase.api.finished import Finished
 from triphase.core.errors import InputError
+from triphase.core.provenance import VERSION
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -47,7 +47,7 @@ def write_tables(study: Finished, folder: str | Path) -> list[str]:
     card = CARD.format(
         configs=configs,
         study=study.folder.name,
-        version=version("triphase"),
+        version=VERSION,
         title=dataset["title"],
         dataset=dataset["name"],
         verdicts=verdicts,

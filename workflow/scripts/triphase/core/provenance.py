@@ -4,6 +4,9 @@ from importlib.metadata import version
 
 from triphase.core.types import Section
 
+# Not of the installed distribution: in an environment of its own a job has this library's files alone.
+VERSION = "0.2.0"
+
 
 def library_versions(*names: str) -> dict[str, str]:
     """Versions of the named distributions, as a dict."""

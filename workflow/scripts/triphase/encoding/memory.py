@@ -42,12 +42,13 @@ def fit_megabytes(shared: str | Path, activations: str | Path, *, n_alphas: int,
             n_splits, n_folds, _ = _shape(archive, "inner")
             n_narrow = sum(_shape(archive, f"band_{name}")[-1] for name in attributes["bands"])
         n_train, delays = attributes["train_scans"], (attributes["delays_scans"], *attributes["alternatives"].values())
+        n_delays = 1 if attributes["delays_averaged"] else max(map(len, delays))
         with open_zip(activations) as archive:
             _, n_words, n_features = _shape(archive, "activations")
     # Or those of an earlier version, which are made again first; what is damaged the job itself names.
     except (FileNotFoundError, KeyError, DamagedError):
         return UNKNOWN
-    n_columns = n_features * (1 if attributes["delays_averaged"] else max(map(len, delays)))
+    n_columns = n_features * n_delays
     floats = spectra_floats(n_scans, n_train, n_splits, n_folds, n_columns, n_narrow, n_alphas)
     # The layer's vectors, on the scanner's clock, and scaled.
     floats += n_features * (n_words + 4 * n_scans)
