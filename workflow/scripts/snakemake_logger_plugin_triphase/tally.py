@@ -30,11 +30,19 @@ STAGES = {
         "simulate_power",
         "compare_models",
     ),
-    "figures and pages": ("draw_figure", "draw_page", "write_summary", "write_methods", "write_index"),
+    "figures and pages": (
+        "draw_figure",
+        "draw_page",
+        "write_summary",
+        "write_methods",
+        "write_index",
+        "write_definition",
+    ),
+    "synthesis": ("join_studies", "write_synthesis"),
     "other": ("plan_study", "plan_download", "print_power"),
 }
 STAGE_OF = {rule: stage for stage, rules in STAGES.items() for rule in rules}
-TARGETS = ("all", "plan", "power", "total")  # what Snakemake counts beside jobs that run something
+TARGETS = ("all", "plan", "power", "synthesis", "total")  # what Snakemake counts beside jobs that run something
 
 
 @dataclass

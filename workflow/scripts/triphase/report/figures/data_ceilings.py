@@ -24,7 +24,7 @@ def draw_ceilings(description: dict) -> Figure:
         others = sorted(others, key=lambda region: -mean[region]["ceiling"])[: MOST_REGIONS - len(summaries)]
     regions = others + summaries
     figure, panel = plt.subplots(
-        figsize=(float(np.clip(0.6 * len(regions) + 1.6, 4.5, WIDTH)), 2.6), layout="constrained"
+        figsize=(float(np.clip(0.6 * len(regions) + 1.6, 5.4, WIDTH)), 2.6), layout="constrained"
     )
     kind = rows[0]["kind"] if rows else "isc"
     if not regions:
