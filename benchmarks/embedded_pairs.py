@@ -1,8 +1,8 @@
 """Verdicts of the embedded study for pairs of a simulator's and a training's seed that its design never saw.
 
-Part of the figures of the embedded study. Each pair is simulated, trained, extracted, asked and fitted by the scripts
-of the workflow, joined by its functions and judged as `fit_phases` does; states, maps and pages are left out, since no
-verdict reads them. The design used simulator seed 1 and training seed 101.
+Part of the figures of the embedded study. Each pair is simulated, trained, extracted and fitted by the scripts of the
+workflow, joined by its functions and judged as `fit_phases` does. States, tasks, word identity, maps and pages are left
+out, since no verdict reads them. The design used simulator seed 1 and training seed 101.
 """
 
 import os
@@ -13,13 +13,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from types import SimpleNamespace
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "workflow/scripts"), str(HERE.parent / "tests/helpers")]
 import pandas as pd  # noqa: E402
 from embedded_truth import extract, fit, load_config, prepare_listeners, train_one  # noqa: E402
-from jobs import run  # noqa: E402
 from reporting import figure  # noqa: E402
 
 PAIRS = tuple(zip(range(201, 211), range(301, 311), strict=True))
@@ -29,16 +27,14 @@ ENOUGH = 0.9  # of the pairs
 
 def judge_pair(seeds):
     """Verdict of both models for one pair of seeds: list of dict, one a model."""
-    import evaluate_tasks
-
     from triphase.core.artefacts import read_table
     from triphase.planning.study import Study
     from triphase.table.tidy import encoding_rows, tidy
-    from triphase.tasks.measures import summarise
 
     begin = time.perf_counter()
     simulator, training = seeds
     config = load_config(simulator)
+    config["encoding"]["lexical"] = None
     for model in config["models"]:
         model["train"] = model["train"] | {"seed": training}
     study = Study(str(HERE.parent), config, {model["name"]: model for model in config["models"]})
@@ -48,9 +44,9 @@ def judge_pair(seeds):
             train_one(model, folder)
         os.chdir(folder)  # data sets are cloned below the working directory
         config = prepare_listeners(config, folder)
-        os.chdir(HERE.parent)  # which the paths of tasks start from
+        os.chdir(HERE.parent)
         ceiling, rois = read_table(str(folder / "ceiling.parquet")), config["dataset"]["rois"]
-        tables, files, items = [], {}, []
+        tables, files = [], {}
         for entry in study.series:
             model, checkpoint = study.models[entry["model"]], study.checkpoints[entry["model"]][entry["checkpoint"]]
             activations = extract(config, folder, folder / "demo/hub", model, checkpoint)
@@ -59,34 +55,26 @@ def judge_pair(seeds):
                 written = f"{entry['model']}-{entry['checkpoint']}-{layer}.encoding.zarr.zip"
                 frames.append(encoding_rows(fit(config, folder, activations, layer, written), rois, ceiling))
                 files[entry["model"], entry["checkpoint"], layer] = str(folder / written)
-            manifest = activations.replace(".zarr.zip", ".json")
-            paths = SimpleNamespace(checkpoint=manifest, tasks=manifest.replace(".json", ".tasks.parquet"), sources=[])
-            run(evaluate_tasks, paths, config=config, jobs=study.task_jobs)
-            items.append(read_table(paths.tasks))
-            frames.append(summarise(items[-1], config["tasks"]["adherence"]))
             keys = {key: entry[key] for key in ("model", "checkpoint", "step", "tokens")}
             tables.append(tidy(frames, study=config["study"], **keys))
-        found = judge(config, study, pd.concat(tables, ignore_index=True), files, items)
+        found = judge(config, study, pd.concat(tables, ignore_index=True), files)
         for path, _, _ in os.walk(folder):
             os.chmod(path, stat.S_IRWXU)  # annexed files lie in write-protected folders
     about = {"simulator_seed": simulator, "training_seed": training, "seconds": round(time.perf_counter() - begin)}
     return [about | entry for entry in found]
 
 
-def judge(config, study, table, files, items):
+def judge(config, study, table, files):
     """Join the tables of all checkpoints and judge each model: list of dict."""
     from triphase.config.jobs import FitPhases, settings_values
     from triphase.phases.model import model_phases
     from triphase.phases.transitions import Settings
-    from triphase.table.draws import alignment_series, draws_dataset, task_series
+    from triphase.table.draws import alignment_series, draws_dataset
     from triphase.table.tidy import alignment_rows, choose_layers, typed
 
     layers = choose_layers(table, config["phases"]["headline"]["roi"])
     table = typed(pd.concat([table, alignment_rows(table, layers)], ignore_index=True))
-    drawn = alignment_series(table, files)
-    n_draws, adherence = drawn[0]["boot"].size, config["tasks"]["adherence"]
-    drawn += task_series(study.series, items, adherence, n_draws, config["seed"])
-    boot = draws_dataset(drawn, config["study"], config["seed"])
+    boot = draws_dataset(alignment_series(table, files), config["study"], config["seed"])
     found = []
     for name, model in study.models.items():
         told = FitPhases(**settings_values("fit_phases", config, floor_tokens=model["floor_tokens"]))
@@ -96,15 +84,12 @@ def judge(config, study, table, files, items):
             table[table["model"].isin([name]) | table["model"].isna()],
         )
         phases = model_phases(rows, mine, name, told.headline, settings, told.seed, told.rois)
-        behaviour = phases["behaviour"]
         found.append(
             {
                 "model": name,
                 **{key: phases[key] for key in ("verdict", "reason", "pattern", "power", "scale_dependent")},
                 "single": {subject: entry["verdict"] for subject, entry in phases["subjects"].items()},
-                "adherence_coincides": behaviour["adherence"]["coincidence"]["coincides"],
-                "accuracy_coincides": behaviour["accuracy"]["coincidence"]["coincides"],
-                "accuracy_stagnates": behaviour["stagnation"]["stagnates"],
+                "training_size": phases["training_size"]["dependent"],
                 "layers": sorted({layer for (model, _), layer in layers.items() if model == name}),
                 "curve": [[int(step), round(float(value), 4)] for step, value in mean_curve(rows, config)],
             }
