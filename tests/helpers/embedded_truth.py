@@ -135,6 +135,7 @@ def extract(config, folder, hub, model, checkpoint):
         checkpoint=f"{stem}.json", words=str(Path(folder) / "words.parquet"), activations=f"{stem}.zarr.zip"
     )
     source = {"repository": model["repository"], "revision": checkpoint["revision"], "cache_dir": str(hub)}
+    source |= {"commit": None, "tokenizer_commit": None, "folder": None, "trust_remote_code": False}
     run(fetch_checkpoint, paths, source=source)
     run(extract_activations, paths, config=config)
     return paths.activations
