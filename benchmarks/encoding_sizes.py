@@ -2,7 +2,7 @@
 
 Part of the figures of encoding. Features of 13 checkpoints are simulated and go through `fit_layer` with a quarter, a
 half and all of the training stimuli. In one kind of series latents stay perfectly decodable while their share of the
-features' variance goes from 0.5 to 0.02 and back; in the other half of the latents become noise, and return.
+features' variance goes from 0.5 to 0.05 and back; in the other half of the latents become noise, and return.
 """
 
 import sys
@@ -34,7 +34,7 @@ RUNS, TEST = (100,) * 12, (300, 300)
 LATENTS, OTHERS, COLUMNS, VOXELS = 4, 60, 100, 6
 # Knots of a course over the 13 checkpoints: little, much, little, much of what is planted.
 COURSE = np.interp(np.arange(13), [0, 4, 8, 12], [0, 1, 0, 1])
-SHARES = 0.02 * 25**COURSE  # of variance: from 0.02 to 0.5
+SHARES = 0.05 * 10**COURSE  # of variance: from 0.05 to 0.5
 SETTINGS = FitEncoding(
     rois=[{"name": "A", "language": True}], alphas=[np.log10(ALPHAS[0]), np.log10(ALPHAS[-1]), len(ALPHAS)],
     band_weights=[0, 0.5, 1], scalings=["zscore"], components=10, significance="blocks", permutations=99,
