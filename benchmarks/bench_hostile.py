@@ -273,7 +273,7 @@ def main(wanted):
                 "value": repr(value)[:80],
                 "outcome": outcome,
                 # What is kept says nothing of this machine's folders.
-                "text": text.replace(f"{name}/", "").replace(f"{ROOT}/", ""),
+                "text": text.replace(f"{name}/", "").replace(f"{ROOT}/", "").replace(str(ROOT), "."),
             }
             if outcome == "told":
                 row["patterns"] = judged(kind, path, value, text)

@@ -126,7 +126,7 @@ def run_scripts(config, folder, hub):
 
 
 def extract(config, folder, hub, model, checkpoint):
-    """Activations of one checkpoint, by the workflow's scripts: the path of a file whose neighbour is the manifest."""
+    """Activations of one checkpoint, by the workflow's scripts; their path."""
     import extract_activations
     import fetch_checkpoint
 

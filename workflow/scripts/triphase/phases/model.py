@@ -9,7 +9,6 @@ import pandas as pd
 import xarray as xr
 
 from triphase.core.types import Entries, Section
-from triphase.encoding.analyses import Analysis
 from triphase.phases.behaviour import behaviour, declared
 from triphase.phases.breadth import Phases, breadth
 from triphase.phases.curves import Undetermined, average_subjects, prepare, subject_curves
@@ -20,7 +19,7 @@ from triphase.phases.training_size import training_size
 from triphase.phases.transitions import Curve, Settings, pattern
 from triphase.phases.verdict import Judged, undetermined, verdict_of
 from triphase.stats.intervals import LEVEL, RESAMPLED_SUBJECTS
-from triphase.table.selection import Selection, analyses_of
+from triphase.table.selection import Selection, analyses_of, main_analysis
 from triphase.table.tidy import ALIGNMENT, GAIN
 
 
@@ -71,7 +70,7 @@ def model_phases(
     number = f"{len(curves)} subject" + "s" * (len(curves) != 1)
     absent = "" if has_adherence(table, headline) else "; instruction adherence is absent"
     scaled = "; its fall is scale-dependent" if depends else ""
-    size = training_size(table, boot, headline["roi"], headline_analysis(table, headline["roi"]), judged, seed)
+    size = training_size(table, boot, headline["roi"], judged, seed)
     elsewhere = layer_dependent(table, judged, headline["roi"])
     if size["dependent"]:
         scaled += "; its fall depends on the size of the training set"
@@ -103,12 +102,6 @@ def model_phases(
     }
 
 
-def headline_analysis(table: pd.DataFrame, roi: str) -> Analysis:
-    """The choices behind the headline's alignment."""
-    analyses = analyses_of(table[(table["measure"] == ALIGNMENT) & (table["roi"] == roi)])
-    return next((analysis for analysis, main in analyses.items() if main), Analysis())
-
-
 def sensitivity(
     table: pd.DataFrame, boot: xr.Dataset, roi: str, settings: Settings, rng: np.random.Generator
 ) -> Entries:
@@ -120,7 +113,7 @@ def sensitivity(
     where its curve cannot be fitted) and falls (whether a leg of it does)
     """
     analyses = analyses_of(table[(table["measure"] == ALIGNMENT) & (table["roi"] == roi)])
-    own = headline_analysis(table, roi)
+    own = main_analysis(analyses)
     others, found = {analysis.label(own): analysis for analysis, main in analyses.items() if not main}, []
     for label, analysis in sorted(others.items()):
         entry = {

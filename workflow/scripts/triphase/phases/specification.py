@@ -18,12 +18,12 @@ import pandas as pd
 
 from triphase.core.artefacts import finite_or_none
 from triphase.core.types import Entries, Section
-from triphase.encoding.analyses import OWN_DELAYS, STEP0, Analysis
+from triphase.encoding.analyses import OWN_DELAYS, STEP0
 from triphase.phases.curves import Trajectory, Undetermined, average_subjects
 from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Rule, Source, layer_rules
 from triphase.phases.transitions import SYMBOLS, Settings, legs, pattern
 from triphase.phases.verdict import VERDICTS, Judged, weigh
-from triphase.table.selection import analyses_of
+from triphase.table.selection import analyses_of, main_analysis
 from triphase.table.tidy import GAIN
 
 TEXT = [
@@ -86,7 +86,7 @@ def available(rows: pd.DataFrame, has_step0: bool) -> dict[Scores, Source]:
     found = {}
     for measure in ("r", GAIN):
         analyses = analyses_of(rows[rows["measure"] == measure])
-        main = next((analysis for analysis, own in analyses.items() if own), Analysis())
+        main = main_analysis(analyses)
         # Fits to fewer stimuli say of a fall what kind it is; nobody would choose them.
         whole = [analysis for analysis in analyses if not analysis.trained_on]
         for analysis in sorted(whole, key=lambda analysis: analysis.label(main)):

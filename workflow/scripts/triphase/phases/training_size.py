@@ -13,13 +13,15 @@ import pandas as pd
 import xarray as xr
 
 from triphase.core.types import Section
-from triphase.encoding.analyses import FEWER, Analysis
+from triphase.encoding.analyses import FEWER
 from triphase.encoding.folds import QUARTERS
 from triphase.phases.breadth import Phases
 from triphase.phases.curves import Trajectory, average_subjects, subject_curves, usable
 from triphase.phases.people import values_at_borders
 from triphase.phases.verdict import Judged
 from triphase.stats.intervals import LEVEL, half_width
+from triphase.table.selection import Selection, analyses_of, main_analysis
+from triphase.table.tidy import ALIGNMENT
 
 SIZES = (*FEWER, "all")
 # Inverse of the number of training stimuli, in units of that of all of them.
@@ -27,16 +29,13 @@ INVERSE = np.array([QUARTERS / quarters for quarters in FEWER.values()] + [1.0])
 ONE_SIDED = 2 * LEVEL - 1  # level of an interval whose lower end is a bound to one side at LEVEL
 
 
-def training_size(
-    table: pd.DataFrame, boot: xr.Dataset, roi: str, own: Analysis, judged: Judged | None, seed: int
-) -> Section:
+def training_size(table: pd.DataFrame, boot: xr.Dataset, roi: str, judged: Judged | None, seed: int) -> Section:
     """How the headline's first fall goes with the size of the training set.
 
     Parameters
     ----------
     table, boot : tidy rows and paired draws of one model
     roi : str
-    own : triphase.encoding.analyses.Analysis, the headline's
     judged : verdict.Judged or None, the headline's fit
     seed : int, resamples people alike for all sizes, where they are a sample
 
@@ -52,6 +51,7 @@ def training_size(
     """
     if judged is None or -1 not in judged.signs:
         return _without("nothing falls")
+    own = main_analysis(analyses_of(Selection(ALIGNMENT, roi=roi).rows(table)))
     curves = []
     for name in SIZES:
         analysis = replace(own, trained_on=None if name == "all" else name)

@@ -1,6 +1,6 @@
 """Which rows of the tidy table, and which of the paired draws, belong together: one measure under one analysis."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -73,3 +73,8 @@ def analyses_of(rows: pd.DataFrame) -> dict[Analysis, bool]:
         choices: dict[str, Any] = {key: None if pd.isna(row[key]) else row[key] for key in CHOICES}
         found[Analysis(**choices)] = bool(row["main"])
     return found
+
+
+def main_analysis(analyses: Mapping[Analysis, bool]) -> Analysis:
+    """The main one of what `analyses_of` gives; one without choices where there is none."""
+    return next((analysis for analysis, main in analyses.items() if main), Analysis())
