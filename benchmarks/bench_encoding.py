@@ -10,12 +10,21 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/helpers")]
 from encoding_calibration import cost_figures, discovery_figures, null_figures, paired_figures, shift_figure  # noqa: E402
 from encoding_recovery import recovery_figures  # noqa: E402
+from encoding_sides import side_figures  # noqa: E402
 from encoding_sizes import size_figures  # noqa: E402
 from encoding_speed import THREADS, speed_figures  # noqa: E402
 from reporting import report  # noqa: E402
 
 LIBRARIES = ["himalaya", "numpy", "scikit-learn", "scipy", "torch"]
-SIMULATIONS = (null_figures, paired_figures, discovery_figures, recovery_figures, shift_figure, size_figures)
+SIMULATIONS = (
+    null_figures,
+    paired_figures,
+    discovery_figures,
+    recovery_figures,
+    shift_figure,
+    size_figures,
+    side_figures,
+)
 
 
 def simulated_figures():

@@ -1,5 +1,7 @@
 """The study's tidy table, the headline layer, and bootstrap draws paired over checkpoints."""
 
+import logging
+
 import pandas as pd
 
 from triphase.checkpoints.integrity.verdict import enforce, faulty
@@ -7,6 +9,7 @@ from triphase.config.jobs import JoinTrajectories
 from triphase.core.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.core.job import Job, start
 from triphase.table.draws import alignment_series, draws_dataset, gain_maps, leave_out, step0_rows, task_series
+from triphase.table.lateralisation import lateralisation_rows, lateralisation_series
 from triphase.table.relation import surprisal_relation
 from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, floor_rows, identities, tidy, typed
 
@@ -35,12 +38,17 @@ def main(job: Job[JoinTrajectories]) -> None:
     of_study = [ceilings, floors, read_table(paths.identity).assign(study=settings.study)]
     table = typed(pd.concat([table, alignment_rows(table, layers), *of_study], ignore_index=True))
     drawn = alignment_series(table, files)
-    more = [step0_rows(drawn).assign(study=settings.study), surprisal_relation(table).assign(study=settings.study)]
-    table = typed(pd.concat([table, *more], ignore_index=True))
+    lateral, unpaired = lateralisation_series(table, files, settings.rois, settings.space)
+    if unpaired:
+        logging.info("lateralisation: without a partner on the other side, and left out: %s", ", ".join(unpaired))
+    more = [step0_rows(drawn), surprisal_relation(table), *([lateralisation_rows(lateral)] if lateral else [])]
+    table = typed(pd.concat([table, *(rows.assign(study=settings.study) for rows in more)], ignore_index=True))
+    drawn += lateral
     made_from = {f"{model}/{name}": t.attrs for (model, name), t in zip(entries, tables, strict=False)}
     chosen = [[*key, layer] for key, layer in layers.items()]
     left_out = [entry for entry in faulty(findings) if tuple(entry[:2]) in excluded]
-    write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from, excluded=left_out, lost_pairs=lost)
+    about = {"excluded": left_out, "lost_pairs": lost, "without_other_side": unpaired}
+    write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from, **about)
 
     n_draws = drawn[0]["boot"].size
     for items in tasks:

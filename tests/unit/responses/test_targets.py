@@ -104,8 +104,9 @@ def test_a_region_without_voxels_is_named_with_those_that_there_are():
 def test_draws_are_averaged_over_the_voxels_of_a_subject_and_region_that_have_them():
     rois = [{"name": "A", "language": True}, {"name": "B", "language": False}]
     targets = pd.DataFrame({"subject": ["s1", "s1", "s2", "s2"], "roi": ["A", "B", "A", "A"]})
-    assert region_masks(targets["roi"].to_numpy(str), rois)["language"].tolist() == [True, False, True, True]
-    means, draws = RegionMeans(targets, rois), np.arange(8.0).reshape(2, 4)
+    masks = region_masks(targets["roi"].to_numpy(str), rois)
+    assert masks["language"].tolist() == [True, False, True, True]
+    means, draws = RegionMeans(targets["subject"].to_numpy(str), masks), np.arange(8.0).reshape(2, 4)
     draws[1, 3] = np.nan
     for batch in (slice(0, 3), slice(3, 4)):
         means.add("r", batch, draws[:, batch])

@@ -255,6 +255,7 @@ class EvaluateTasks(Told):
 
 class PrepareEncoding(Told):
     runs: Entries = key("dataset/runs")
+    space: str = key("dataset/source/space", default="none")
     rois: Entries = key("dataset/rois")
     tr: float = key("dataset/tr")
     delays: list[float] = key("encoding/delays")
@@ -274,6 +275,7 @@ class PrepareEncoding(Told):
 
 
 class FitEncoding(Told):
+    space: str = key("dataset/source/space", default="none")
     rois: Entries = key("dataset/rois")
     alphas: list[float] = key("encoding/alphas")
     band_weights: list[float] = key("encoding/band_weights")
@@ -322,6 +324,7 @@ class JoinTrajectories(Told):
     pairs: Entries
     study: str = key("study")
     roi: str = key("phases/headline/roi")
+    space: str = key("dataset/source/space", default="none")
     rois: Entries = key("dataset/rois")
     adherence: Entries = key("tasks/adherence")
     integrity: str = key("integrity")

@@ -16,6 +16,7 @@ from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
+from triphase.responses.hemispheres import hemispheres
 from triphase.responses.targets import RegionMeans, check_scored
 from triphase.stats.bootstrap import freedom, prediction_sums, seams
 from triphase.stats.multiple_tests import benjamini_hochberg, family_wise_p
@@ -53,7 +54,7 @@ def fit_layer(
     shared : xarray.Dataset
         `encoding/shared.zarr.zip`, opened: its responses are read in batches.
     design : triphase.encoding.design.Design
-    targets : DataFrame with subject and roi of every target
+    targets : DataFrame with subject, roi, x, y, z of every target
     settings : FitEncoding
         Of its scalings the first is the headline; the others are sensitivity analyses, as are the design's alternative
         delays and its splits with fewer training stimuli, with the first scaling.
@@ -73,7 +74,9 @@ def fit_layer(
     family = targets["subject"].map({name: place for place, name in enumerate(subjects)}).to_numpy()
     test, draws = _null(design, settings)
     resampling = Resampling.of(design, settings.generalise_to, settings.boot_draws, settings.seed)
-    columns, means, largest = _Columns(len(targets)), RegionMeans(targets, settings.rois), np.array(-np.inf)
+    columns, largest = _Columns(len(targets)), np.array(-np.inf)
+    masks = hemispheres(targets, settings.rois, settings.space).masks
+    means = RegionMeans(targets["subject"].to_numpy(str), masks)
     kernels: list[dict[str, str | float]] = []
     solvers: set[str] = set()
     alphas, backend = penalties(settings.alphas), engine.backend

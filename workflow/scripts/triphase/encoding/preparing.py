@@ -20,6 +20,7 @@ from triphase.encoding.folds import fewer_stimuli, make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.encoding.word_rows import least_gap, row_seconds
+from triphase.responses.hemispheres import hemispheres
 from triphase.responses.targets import Cohort, RegionMeans, check_lengths, check_scored
 from triphase.stats.autocorrelation import autocorrelation, first_below
 from triphase.stats.bootstrap import prediction_sums, response_sums
@@ -108,7 +109,7 @@ class Alone:
     ----------
     design : triphase.encoding.design.Design
     floor : float32 array (n_splits, n_scans, n_columns)
-    targets : DataFrame with subject and roi of every target
+    targets : DataFrame with subject, roi, x, y, z of every target
     settings : PrepareEncoding
 
     Attributes
@@ -133,7 +134,8 @@ class Alone:
             for name, bands in self.fits.items()
         }
         self.resampling = Resampling.of(design, settings.generalise_to, settings.boot_draws, settings.seed)
-        self._subjects, self.means = targets["subject"], RegionMeans(targets, settings.rois)
+        masks = hemispheres(targets, settings.rois, settings.space).masks
+        self._subjects, self.means = targets["subject"], RegionMeans(targets["subject"].to_numpy(str), masks)
 
     def add(self, y: np.ndarray) -> None:
         """Fit the next batch of responses (n_scans, n_batch_targets)."""

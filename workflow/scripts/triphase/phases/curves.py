@@ -119,9 +119,13 @@ def subject_curves(
     analysis : triphase.encoding.analyses.Analysis, optional
         The main one where not given.
     """
-    whole = Selection(ALIGNMENT, roi=roi, analysis=analysis)
-    subjects = [str(name) for name in whole.rows(table)["subject"].dropna().unique()]
-    return {name: read_curve(table, boot, replace(whole, subject=name)) for name in subjects}
+    return selected_curves(table, boot, Selection(ALIGNMENT, roi=roi, analysis=analysis))
+
+
+def selected_curves(table: pd.DataFrame, boot: xr.Dataset, selection: Selection) -> dict[str, Trajectory]:
+    """A measure of subjects, one by one: dict of subject to curve."""
+    subjects = [str(name) for name in selection.rows(table)["subject"].dropna().unique()]
+    return {name: read_curve(table, boot, replace(selection, subject=name)) for name in subjects}
 
 
 def average_subjects(curves: list[Trajectory], rng: np.random.Generator) -> Trajectory:

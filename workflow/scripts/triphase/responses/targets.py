@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -238,12 +238,11 @@ class RegionMeans:
 
     Parameters
     ----------
-    targets : DataFrame with subject and roi
-    rois : list of dict
+    subject : str array (n_targets,)
+    regions : dict of name to bool array (n_targets,)
     """
 
-    def __init__(self, targets: pd.DataFrame, rois: Entries):
-        subject, regions = targets["subject"].to_numpy(str), region_masks(targets["roi"].to_numpy(str), rois)
+    def __init__(self, subject: np.ndarray, regions: Mapping[str, np.ndarray]):
         self.subjects, self.regions = list(dict.fromkeys(subject)), list(regions)
         names = np.array(self.subjects)[:, None] == subject
         self._masks = (names[:, None] & np.stack(list(regions.values()))).reshape(-1, len(subject))

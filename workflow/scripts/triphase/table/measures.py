@@ -48,6 +48,11 @@ brain("alignment", "alignment", "gain in r", (-2, 2))(
     "`gain` at the headline layer of the subject. With `reference` step 0: r minus r of the model's own step 0, "
     "at that layer."
 )
+brain("lateralisation", "left minus right", "gain in r", (-4, 4), target="right side")(
+    "`gain` of the left side minus that of the right, both means over voxels at the headline layer of the subject, "
+    "with paired draws. `roi` is the left one of two regions that are named alike (`lh.X` and `rh.X`, `X_left` and "
+    "`X_right`, `LX` and `RX`), or a region that is compared with its mirror image in MNI space."
+)
 brain("r_floor", "floor of r", "r", (-1, 1), per_layer=False, needs=RESPONSES)(
     "r of smoothed block identities (N3), blind to the text: what autocorrelation alone predicts."
 )

@@ -26,7 +26,7 @@ measures join the library's by a file that the config names under `plugins`; `tr
 | `layer` | 0 is the embedding; null for what has no layer. |
 | `subject`, `roi` | Listener and region, of the measures of alignment. |
 | `measure` | A name of this page. |
-| `target` | What the value is of: a concept, a task, an attention head. |
+| `target` | What the value is of: a concept, a task, an attention head, a right side. |
 | `setting` | Where the value lies on a curve over a setting of the measure. |
 | `reference` | What it is compared with: the `first`, `previous` or `last` checkpoint, or `step 0`. |
 | `scaling` | How the model's columns were scaled: `zscore`, `center`, `no_outliers` or `pca` (`encoding/scalings`). |

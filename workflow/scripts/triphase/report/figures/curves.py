@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from triphase.phases.curves import Trajectory, average_subjects, subject_curves
+from triphase.phases.curves import Trajectory, average_subjects, selected_curves
+from triphase.table.selection import Selection
+from triphase.table.tidy import ALIGNMENT
 
 Z = 1.959964
 
@@ -37,7 +39,12 @@ class Alignment:
 
 def alignment_curves(table: pd.DataFrame, boot: xr.Dataset, roi: str) -> Alignment | None:
     """Alignment in one region; None where no subject has it."""
-    curves = subject_curves(table, boot, roi)
+    return mean_curve(table, boot, Selection(ALIGNMENT, roi=roi))
+
+
+def mean_curve(table: pd.DataFrame, boot: xr.Dataset, selection: Selection) -> Alignment | None:
+    """A measure that subjects have; None where no subject has it."""
+    curves = selected_curves(table, boot, selection)
     if not curves:
         return None
     mean = average_subjects(list(curves.values()), np.random.default_rng(0))

@@ -146,8 +146,10 @@ FIGURES.add(
     **Brain alignment by region, {model}.** Gain in r over the nuisance bands at each subject's headline layer, mean
     over the voxels of a region (their number in each title; a range where subjects differ). Thin: single subjects;
     thick: their mean with the 95 % interval of the paired block bootstrap (with ten and more subjects these are
-    resampled too). Shaded: the phases of the headline curve, the same in every panel. The untrained model stands left
-    of the axis break.
+    resampled too). Orange, where there are two sides: gain of the left minus gain of the right, for regions that are
+    named alike or for voxels that mirror each other in MNI space, on draws that both sides share; above zero the left
+    is better aligned. Shaded: the phases of the headline curve, the same in every panel. The untrained model stands
+    left of the axis break.
     """,
 )
 FIGURES.add(
