@@ -29,10 +29,10 @@ LEFT, PLANTED, NUISANCE = 0.35, 0.10, 0.2  # r of the left, what the right lacks
 SHARED = 0.3  # share of the noise that all voxels have in common
 
 
-def sides(seed, planted, width=5):
+def sides(seed, planted, stories=10):
     """One data set: left minus right of every pair of regions, half of its interval, and what fresh data give."""
     rng = np.random.default_rng([40, seed])
-    data = Simulated(rng, train=(400, 400, 400), test=(300, 300, 4000), widths=(width,))
+    data = Simulated(rng, train=(400,) * stories, test=(300, 300, 4000), widths=(5,))
     n = PAIRS * 2 * VOXELS
     right = np.arange(n) // VOXELS % 2 == 1
     r = np.where(right, LEFT - planted, LEFT)
@@ -79,29 +79,19 @@ def difference(values):
 
 
 def side_figures():
-    """Bias of a planted asymmetry, coverage of its interval, and false positives of sides of equal strength."""
+    """Bias of a planted asymmetry, and false positives of sides of equal strength."""
     found = []
-    for planted in (0.0, PLANTED):
-        sets = np.array([sides(seed, planted) for seed in range(SETS)])
+    for stories, planted, barred in ((10, 0.0, True), (3, 0.0, False), (10, PLANTED, True)):
+        sets = np.array([sides(seed, planted, stories) for seed in range(SETS)])
         estimate, half, attained = sets.transpose(1, 0, 2)
-        error = estimate - attained
-        bias, se = error.mean(), error.mean(1).std(ddof=1) / np.sqrt(SETS)
-        details = {
-            "se": round(float(se), 4),
-            "attained": round(float(attained.mean()), 4),
-            "sets": SETS,
-            "pairs": PAIRS,
-        }
-        name = f"lateralisation: bias, {planted:g} planted, r"
-        found.append(figure(name, round(float(bias), 4), "< 0.005", abs(bias) < 0.005, **details))
-        missed = np.abs(estimate) > half
-        rate, spread = 100 * missed.mean(), 100 * missed.mean(1).std(ddof=1) / np.sqrt(SETS)
-        details = {"se": round(float(spread), 2), "standard error, r": round(float(error.std()), 4)}
-        if planted:
-            found.append(
-                figure("lateralisation: planted asymmetry found, %", round(float(rate), 1), "none", True, **details)
-            )
-        else:
-            fine = 4 <= rate <= 6
-            found.append(figure("lateralisation: false positives, %", round(float(rate), 2), "4 to 6", fine, **details))
+        error, missed, where = estimate - attained, np.abs(estimate) > half, f"{400 * stories} training TR"
+        bias, se = (round(float(value), 4) for value in (error.mean(), error.mean(1).std(ddof=1) / np.sqrt(SETS)))
+        details = {"se": se, "attained": round(float(attained.mean()), 4), "standard error": round(error.std(), 4)}
+        name = f"lateralisation: bias, {planted:g} planted, {where}, r"
+        found.append(figure(name, bias, "< 0.005", abs(bias) < 0.005, **details))
+        rate, spread = (100 * value for value in (missed.mean(), missed.mean(1).std(ddof=1) / np.sqrt(SETS)))
+        what = "planted asymmetry found" if planted else "false positives"
+        bar = ("4 to 6", 4 <= rate <= 6) if barred and not planted else ("none", True)
+        name = f"lateralisation: {what}, {where}, %"
+        found.append(figure(name, round(float(rate), 2), *bar, se=round(float(spread), 2)))
     return found

@@ -7,6 +7,7 @@ from triphase.config.jobs import FitPhases
 from triphase.core.artefacts import open_arrays, read_arrays, read_table, write_json
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
+from triphase.phases.competence import competence
 from triphase.phases.model import model_phases
 from triphase.phases.specification import declaration
 from triphase.phases.transitions import Settings
@@ -20,6 +21,7 @@ def main(job: Job[FitPhases]) -> None:
     mine = boot.isel(series=boot["model"].values == model)
     phases = model_phases(table, mine, model, told.headline, settings, told.seed, told.rois)
     phases["scope"] += f", for {told.generalise_to}"
+    phases["competence"] = competence(table, mine, told.headline["roi"], told.evaluations, settings, told.seed)
     with open_arrays(paths.fingerprint) as tensors:
         phases["parameters"] = int(tensors["count"].sum())
     left_out = [entry[1:] for entry in table.attrs["excluded"] if entry[0] == model]

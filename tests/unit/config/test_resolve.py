@@ -13,6 +13,7 @@ from triphase.config.rules import (
     SAMPLE_OF_PEOPLE,
     absent_concepts,
     shortages,
+    tasks_without_group,
     tokens_seen,
 )
 from triphase.core.errors import InputError
@@ -227,6 +228,19 @@ def test_a_concept_that_only_other_data_sets_have_is_warned_of_and_the_study_goe
     assert re.match("states/probes/concepts: 'lexical' is not a label of the transcript .*pos, number.* position", line)
     config["dataset"]["words"]["labels"] = [{"name": "pos", "column": "pos"}]
     assert ["'lexical'", "'position'"] == [line.split()[1] for line in absent_concepts(config)]
+
+
+def test_tasks_without_a_group_are_named_where_others_have_one_and_controls_are_no_headline():
+    config = resolve_config(copy.deepcopy(EMBEDDED), ROOT)
+    assert tasks_without_group(config) == []
+    first, second = config["tasks"]["evaluations"]
+    del first["group"]
+    (line,) = tasks_without_group(config)
+    assert line.startswith("tasks/evaluations: 'agreement' without a group") and "accuracy" in line
+    del second["group"]
+    assert tasks_without_group(config) == [], "a study without groups asks for no curves of them"
+    with pytest.raises(InputError, match="phases/headline/tasks: 'world' is of the group 'control'"):
+        resolve_config(broken(lambda config: config["tasks"]["evaluations"][1].update(group="control")), ROOT)
 
 
 def test_a_model_that_is_not_trained_here_has_free_revisions_and_repositories():

@@ -339,6 +339,7 @@ class FitPhases(Told):
     generalise_to: str = key("encoding/generalise_to")
     headline: Section = key("phases/headline")
     judgement: Section = key("phases", *JUDGEMENT)
+    evaluations: Entries = key("tasks/evaluations")
     rois: Entries = key("dataset/rois")
     seed: int = key("seed")
 

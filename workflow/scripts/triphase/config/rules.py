@@ -293,6 +293,24 @@ def check_headline(config: Section) -> None:
     for key, there in (("tasks", "evaluations"), ("adherence", "adherence")):
         known = [entry["name"] for entry in tasks[there]]
         require_known(f"phases/headline/{key}", headline[key], known, f"is not in tasks/{there}; there are")
+    controls = [entry["name"] for entry in tasks["evaluations"] if entry.get("group") == "control"]
+    if wrong := [name for name in headline["tasks"] if name in controls]:
+        raise InputError(
+            f"phases/headline/tasks: {wrong[0]!r} is of the group 'control' (tasks/evaluations), which is to show what "
+            "does not emerge; take it out of the headline, or give it another group"
+        )
+
+
+def tasks_without_group(config: Section) -> list[str]:
+    """A line for the user: tasks that are in no group where others are, and what goes on without one."""
+    entries = config["tasks"]["evaluations"]
+    without = [entry["name"] for entry in entries if not entry.get("group")]
+    if not without or len(without) == len(entries):
+        return []
+    return [
+        f"tasks/evaluations: {', '.join(map(repr, without))} without a group (formal, functional or control): in no "
+        "curve of competence; accuracy, the headline and the order of emergence have them all the same"
+    ]
 
 
 # Of a config with its data set and models put in.

@@ -6,7 +6,6 @@ grammar: half of them with nothing between subject and verb, the others with a n
 the nearest noun decide scores chance.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from triphase.core.types import Section
 from triphase.demo.grammar import DETERMINERS, LANGUAGE_SEED, PREPOSITIONS, TOPICS, Speaker, inflect
 from triphase.demo.world import LABELS, facts, instruction, options, question
+from triphase.tasks.controls import write_items
 
 COUNT = 120
 OTHER = {"singular": "plural", "plural": "singular"}
@@ -96,6 +96,4 @@ def data_files() -> dict[str, list[dict[str, Any]]]:
 
 def write_data(folder: str | Path) -> None:
     """Write every data file into a folder (`resources/tasks/embedded`)."""
-    for name, items in data_files().items():
-        lines = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
-        (Path(folder) / name).write_text(lines, encoding="utf-8")
+    write_items(folder, data_files())

@@ -17,7 +17,7 @@ from triphase.config.merging import merged
 from triphase.config.modality import modality_of
 from triphase.config.places import Sources
 from triphase.config.resolve import in_order, resolve_config
-from triphase.config.rules import absent_concepts, shortages, tokens_seen
+from triphase.config.rules import absent_concepts, shortages, tasks_without_group, tokens_seen
 from triphase.config.selection import shared_lines, thin_lines
 from triphase.core.digest import script_digest
 from triphase.core.folders import placed
@@ -330,4 +330,4 @@ class Study:
         unread += [f"local_data: and {more} more that were not read; the data report names them"] if more > 0 else []
         lines = dataset["found"] + unread + unverified
         lines += self.gaps() + shared_lines(models)
-        return lines + absent_concepts(config) + shortages(config)
+        return lines + absent_concepts(config) + tasks_without_group(config) + shortages(config)

@@ -131,6 +131,15 @@ class Evaluation(Entry):
         example="{local_data}/tasks/blimp/wh_island.jsonl",
     )
     limit: Count | None = key(None, "First so many items.", "all", example=200)
+    group: Literal["formal", "functional", "control"] | None = key(
+        None,
+        "What the task asks for: formal competence (the rules of a language), functional competence (knowledge and "
+        "reasoning; both after Mahowald et al. 2024), or neither (a negative control, which must not emerge together "
+        "with alignment). Each group has a curve of its own (`competence` in `phases.json`); a task without a group is "
+        "in none, and counts as accuracy all the same.",
+        "what a task asks for is for the study to say",
+        example="formal",
+    )
 
 
 class Variant(Entry):

@@ -18,6 +18,7 @@ PANELS = (
     ("Entropy of the answers", ("answer_entropy",)),
     ("Share of the commonest answer", ("commonest_answer",)),
 )
+GROUPS = ("Accuracy by group (vertical: onset of its first rise)", ("accuracy_rescaled",))
 
 
 def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
@@ -26,6 +27,9 @@ def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     drawn = [panel for panel in PANELS if targets_of(trajectories, panel[1][0])] or PANELS[:1]
     # A legend entry takes up to two lines beside its panel.
     heights = [max(1.45, 0.27 * len(targets_of(trajectories, panel[1][0]))) for panel in drawn]
+    groups = (phases.get("competence") or {}).get("groups", {})
+    if groups:
+        drawn, heights = [*drawn, GROUPS], [*heights, 1.45]
     size = (WIDTH, sum(heights) + 0.6)
     figure, panels = plt.subplots(
         len(drawn), figsize=size, sharex=True, squeeze=False, layout="constrained", height_ratios=heights
@@ -34,10 +38,13 @@ def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     headline(figure, f"{model}: tasks over training{missing}")
     for number, (panel, (title, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
         shade(panel, axis, phases["segments"])
-        panel.set_title(f"{'abcde'[number]}  {title}")
+        panel.set_title(f"{'abcdef'[number]}  {title}")
         panel.set_ylabel(MEASURES[measures[0]].unit)
         panel.axhline(0, color=GREY, linewidth=0.7)
-        draw_pair(panel, axis, trajectories, measures)
+        if title == GROUPS[0]:
+            draw_groups(panel, axis, trajectories, groups)
+        else:
+            draw_pair(panel, axis, trajectories, measures)
         axis.apply(panel, label=number == len(drawn) - 1)
     return figure
 
@@ -57,6 +64,21 @@ def draw_pair(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measures: tuple
             axis.curve(panel, tokens, values, color=colour, marker=marker, linestyle="--", linewidth=1.1)
         if measures[0] == "accuracy":
             panel.axhline(chance_level(table, name), color=colour, linestyle=":", linewidth=1.2)
+    beside(panel)
+
+
+def draw_groups(panel: Axes, axis: TokenAxis, table: pd.DataFrame, groups: dict) -> None:
+    """Mean accuracy of the tasks of each group, and where it begins to rise."""
+    for number, (group, entry) in enumerate(groups.items()):
+        rows = Selection(entry["measure"], tuple(entry["tasks"])).rows(table)
+        if not len(rows):
+            continue
+        colour, tasks = CYCLE[number], len(entry["tasks"])
+        label = f"{group}\nn = {tasks} task{'s' * (tasks > 1)}"
+        draw_rows(panel, axis, rows, colour, MARKERS[number], label)
+        rises = [segment["from"] for segment in entry["segments"] if segment["kind"] == "rise"]
+        if rises:
+            panel.axvline(float(axis.place(rises[0])), color=colour, linewidth=1, linestyle="--")
     beside(panel)
 
 

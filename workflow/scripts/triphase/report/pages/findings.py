@@ -95,6 +95,7 @@ def _remarks(sources, model, table):
         remarks.training_size(phases),
         *remarks.behaviour(phases),
         remarks.stagnation(phases),
+        *remarks.competence(phases),
         remarks.order(phases),
         remarks.breadth(phases),
         remarks.contamination(table),

@@ -91,6 +91,32 @@ def coincidence(onset: dict, kind: str) -> str:
     return f"{text} ({onset['reason']})."
 
 
+def competence(phases: dict) -> list[str]:
+    """Which groups of tasks emerge together with alignment, and whether the controls hold; none without groups."""
+    entry = phases.get("competence")
+    if not entry:
+        return []
+    words = {True: "emerges together with alignment", False: "does not emerge together with alignment"}
+    parts = []
+    for group, found in entry["groups"].items():
+        lag = found["coincidence"]
+        text = f"{group} ({', '.join(found['tasks'])}) {words.get(found['co_emerges'], 'is not decided')}"
+        if known(lag["lag_factor"]):
+            text += f", lag {factor(lag['lag_factor'], lag['lag_interval'])} {FACTOR}, {percent(LAG_LEVEL)} interval"
+        elif found["pattern"] is None:
+            text += f" ({'; '.join(found['remarks'])})"
+        else:
+            text += f" ({lag['reason']})"
+        parts.append(text)
+    text = f"**Competence** [ours], by groups of tasks: {'; '.join(parts)}."
+    if "control" in entry["groups"]:
+        held = {True: "hold", False: "**fail**: what emerges is not particular to language", None: "decide nothing"}
+        text += f" The negative controls {held[entry['controls_hold']]}."
+    if entry["ungrouped"]:
+        text += f" Without a group, and in no curve of these: {', '.join(entry['ungrouped'])}."
+    return [text]
+
+
 def stagnation(phases: dict) -> str:
     """Whether accuracy stands still while alignment falls."""
     entry = phases["behaviour"]["stagnation"]
