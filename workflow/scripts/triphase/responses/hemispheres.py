@@ -124,11 +124,13 @@ def hemispheres(targets: pd.DataFrame, rois: Entries, space: str) -> Hemispheres
         for name, wanted in {"language": marked, "all": set(names)}.items():
             chosen = {a: b for a, b in by_name.items() if {a, b} & wanted}
             if chosen:
-                rows = (np.flatnonzero(np.isin(roi_of_target, list(part))) for part in (chosen, chosen.values()))
-                sides[name] = *rows, HOMOLOGOUS
+                ours, theirs = (
+                    np.flatnonzero(np.isin(roi_of_target, list(part))) for part in (chosen, chosen.values())
+                )
+                sides[name] = ours, theirs, HOMOLOGOUS
     for name, (one, other, partner) in sides.items():
         pair = Pair(name, partner, f"left of {name}", f"right of {name}")
-        for key, rows in ((pair.left, one), (pair.right, other)):
-            masks[key] = np.isin(np.arange(len(targets)), rows)
+        for key, picked in ((pair.left, one), (pair.right, other)):
+            masks[key] = np.isin(np.arange(len(targets)), picked)
         pairs.append(pair)
     return Hemispheres(masks, pairs, unpaired)

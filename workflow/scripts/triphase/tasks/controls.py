@@ -32,7 +32,7 @@ def arithmetic_items(language: str, count: int = COUNT) -> list[dict[str, Any]]:
     All languages have the same numbers in the same order.
     """
     rng = np.random.default_rng([SEED, 1])
-    items = []
+    items: list[dict[str, Any]] = []
     for index in range(count):
         minus = index % 2
         a, b = sorted((int(number) for number in rng.integers(11, 90, 2)), reverse=True)
@@ -48,7 +48,7 @@ def arithmetic_items(language: str, count: int = COUNT) -> list[dict[str, Any]]:
 def bracket_items(language: str, count: int = COUNT) -> list[dict[str, Any]]:
     """Dyck words of four kinds of brackets that go on by closing one: which? Columns as of `arithmetic_items`."""
     rng = np.random.default_rng([SEED, 2])
-    items = []
+    items: list[dict[str, Any]] = []
     while len(items) < count:
         opened: list[int] = []
         written: list[str] = []
