@@ -17,7 +17,7 @@ JOINS = [
     "join_trajectories", "fit_phases", "tabulate_specifications", "compare_models", "simulate_power",
     "write_summary", "write_methods", "write_index", "draw_page",
 ]  # fmt: skip
-FIGURES = {"draw_figure": 9}  # those that read the trajectories or what follows from them
+FIGURES = {"draw_figure": 10}  # those that read the trajectories or what follows from them
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", "setting",
            "reference", "scaling", "delays", "nuisance", "trained_on", "normalised", "main", "value", "se",
            "n"]  # fmt: skip
@@ -104,7 +104,7 @@ def test_adding_a_checkpoint_runs_that_checkpoint_and_the_joins(run):
     planned = run.planned(study="tiny", overlay=overlay)
     one = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "fit_encoding", "measure_states",
            "compare_checkpoints", "compare_alignment", "evaluate_tasks", "join_checkpoint"]  # fmt: skip
-    assert planned == dict.fromkeys([*one, "check_integrity", "join_changes", *JOINS], 1) | {"draw_figure": 10}
+    assert planned == dict.fromkeys([*one, "check_integrity", "join_changes", *JOINS], 1) | {"draw_figure": 11}
 
 
 def test_adding_a_layer_runs_its_fits_and_the_joins(run):

@@ -17,8 +17,8 @@ SERIES = MODELS * CHECKPOINTS
 PAIRS = MODELS * (CHECKPOINTS - 1)
 OWN = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "measure_states", "measure_mechanism",
        "evaluate_tasks", "join_checkpoint"]  # fmt: skip
-# Of each model those that read the table, its phases or its power, and one of all models; the surface is a page.
-N_FIGURES = 9 * MODELS + 1
+# Of each model those that read the table, its phases or its power, and two of all models; the surface is a page.
+N_FIGURES = 9 * MODELS + 2
 FIGURES = {"draw_figure": N_FIGURES, "draw_page": MODELS}
 DATA_FIGURES = 4
 # What follows a new verdict of the integrity gate, beside the figures of the joins.

@@ -48,7 +48,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
             ["train_model", "fit_phases", "tabulate_specifications", "simulate_power"],
             models,
         )
-        | {"draw_figure": 8 * models + 3 + (models > 1) + brains * (2 * models + 1)}
+        | {"draw_figure": 8 * models + 4 + (models > 1) + brains * (2 * models + 1)}
         | ({"draw_page": models} if brains else {})
     )
 

@@ -8,6 +8,7 @@ from triphase.core.artefacts import open_arrays, read_arrays, read_table, write_
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
 from triphase.phases.competence import competence
+from triphase.phases.emergence import emergence
 from triphase.phases.model import model_phases
 from triphase.phases.specification import declaration
 from triphase.phases.transitions import Settings
@@ -22,6 +23,7 @@ def main(job: Job[FitPhases]) -> None:
     phases = model_phases(table, mine, model, told.headline, settings, told.seed, told.rois)
     phases["scope"] += f", for {told.generalise_to}"
     phases["competence"] = competence(table, mine, told.headline["roi"], told.evaluations, settings, told.seed)
+    phases["emergence"] = emergence(table, mine, settings, told.seed)
     with open_arrays(paths.fingerprint) as tensors:
         phases["parameters"] = int(tensors["count"].sum())
     left_out = [entry[1:] for entry in table.attrs["excluded"] if entry[0] == model]

@@ -30,18 +30,18 @@ def study(models=("a", "b"), space="mni", split="runs", runs=2):
 
 
 OF_MODEL = ["triple", "analyses", "power", "rois", "layers", "probes", "tasks", "integrity"]
-OF_DATA = ["data_runs", "data_timing", "data_ceilings"]
+OF_ALL = ["data_runs", "data_timing", "data_ceilings", "emergence"]
 ON_BRAIN = ["brain", "changes", "surface"]
 
 
 @pytest.mark.parametrize(
     ("config", "of_model", "others"),
     [
-        (study(), OF_MODEL + ON_BRAIN, [*OF_DATA, "models", "data_brain"]),
-        (study(["a"]), OF_MODEL + ON_BRAIN, [*OF_DATA, "data_brain"]),
-        (study(space="fsaverage5"), OF_MODEL + ON_BRAIN, [*OF_DATA, "models"]),
-        (study(["a"], "native", "outer_cv", runs=1), OF_MODEL, [*OF_DATA, "data_gap"]),
-        (study(["a"], "native", "outer_cv", runs=2), OF_MODEL, OF_DATA),
+        (study(), OF_MODEL + ON_BRAIN, [*OF_ALL, "models", "data_brain"]),
+        (study(["a"]), OF_MODEL + ON_BRAIN, [*OF_ALL, "data_brain"]),
+        (study(space="fsaverage5"), OF_MODEL + ON_BRAIN, [*OF_ALL, "models"]),
+        (study(["a"], "native", "outer_cv", runs=1), OF_MODEL, [*OF_ALL, "data_gap"]),
+        (study(["a"], "native", "outer_cv", runs=2), OF_MODEL, OF_ALL),
     ],
     ids=["volume", "one model", "surface", "single run", "several runs"],
 )

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from triphase.core.types import Entries, Section
 from triphase.core.units import TRAINING_FLOP
+from triphase.phases.emergence import agreement
 from triphase.phases.order import EVENTS, turning_points
 from triphase.phases.pooled import FEWEST_RUNS, interval_error, random_effects, sign_flips
 from triphase.phases.verdict import VERDICTS
@@ -59,6 +60,7 @@ def compare(
         "changes": {phase: change(fitted, phase) for phase in LEGS},
         "language_share": by_language(fitted, language, rng),
         "order": over_runs({name: phases[name]["order"] for name in fitted}, rng),
+        "emergence": agreement({name: entry.get("emergence", {}) for name, entry in phases.items()}, rng),
     }
 
 

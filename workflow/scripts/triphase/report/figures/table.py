@@ -82,6 +82,23 @@ FIGURES.add(
     """,
 )
 FIGURES.add(
+    name="emergence",
+    function=named("triphase.report.figures.emergence", "draw_emergence"),
+    inputs=("all_phases", "across"),
+    per_model=False,
+    category="Phases",
+    label="order of emergence",
+    caption="""
+    **Where tasks, instructions and concepts begin to rise, in {study}.** Onset of the first rise of each fitted curve:
+    accuracy of tasks above chance, instruction adherence, selectivity of probes at the headline's layer; the earliest
+    by mean rank over models on top, below these what cannot be ranked in every model. Bars: 95 % intervals of refits,
+    no finer than one grid step, of bootstrap draws of items for tasks and instructions and by standard errors for
+    concepts. Triangles at the left: the rise is under way at the first checkpoint; no mark: no rise. Kendall's W over
+    models is 1 where all have one order; by chance: 95 % of values where ranks are permuted within models. Models share
+    items and stimuli.
+    """,
+)
+FIGURES.add(
     name="triple",
     function=named("triphase.report.figures.triple", "draw_triple"),
     inputs=("trajectories", "bootstrap", "phases"),

@@ -36,7 +36,23 @@ def across_models(across: dict) -> list[Block]:
     relations = [_relation(entry) for entry in across["language_share"]["relations"] if known(entry["rho"])]
     if relations:
         blocks.append(Items([f"Share of the stimulus' language in training: {'; '.join(relations)}."]))
+    if order := _emergence(across.get("emergence")):
+        blocks.append(Items([order]))
     return blocks
+
+
+def _emergence(entry):
+    """Whether models agree on the order in which tasks and concepts emerge; None where that was not compared."""
+    if not entry or not known(entry["w"]):
+        return None
+    low, high = entry["chance"]
+    text = (
+        f"Order of emergence [ours], {counted(entry['n_models'], 'model')}, {shown(len(entry['things']))} tasks and "
+        f"concepts: Kendall's W = {shown(entry['w'])}, p = {shown(entry['p'])}; 95 % of permuted orders lie from "
+        f"{shown(low)} to {shown(high)}. From the first to the last: {', '.join(entry['things'])}"
+    )
+    left = f". Left out: {', '.join(entry['left_out'])}" if entry["left_out"] else ""
+    return f"{text}{left}."
 
 
 def _leg(leg):
