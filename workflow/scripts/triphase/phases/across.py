@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from triphase.core.types import Entries, Section
 from triphase.core.units import TRAINING_FLOP
-from triphase.phases.emergence import agreement
+from triphase.phases.emergence import PERMUTATIONS, agreement
 from triphase.phases.order import EVENTS, turning_points
 from triphase.phases.pooled import FEWEST_RUNS, interval_error, random_effects, sign_flips
 from triphase.phases.verdict import VERDICTS
@@ -21,7 +21,6 @@ from triphase.stats.proportions import clopper_pearson
 
 COMPUTE = "6 x parameters x tokens, in FLOP (Kaplan et al. 2020); all parameters in the files of a checkpoint count"
 LEGS = {"rise": "rise", "fall": "fall", "return": "rise"}  # of the triple, in their order, with their kinds
-PERMUTATIONS = 9999
 
 
 def compare(
