@@ -3,6 +3,7 @@
 import xarray as xr
 
 from triphase.config.jobs import CompareAlignment
+from triphase.core.allocation import keep_freed_memory
 from triphase.core.artefacts import open_arrays, write_arrays, write_table
 from triphase.core.job import Job, start
 from triphase.encoding.changes import change_rows, layer_changes, paired_draws
@@ -12,6 +13,7 @@ from triphase.encoding.design import read_design
 
 def main(job: Job[CompareAlignment]) -> None:
     """Write the maps of the changes, and a row for every region of them."""
+    keep_freed_memory()
     paths, settings = job.paths, job.settings
     with open_arrays(paths.shared) as stored:
         shared, design = stored[["response_blocks", "block_scans"]].load(), read_design(stored)

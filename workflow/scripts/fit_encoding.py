@@ -3,6 +3,7 @@
 import pandas as pd
 
 from triphase.config.jobs import FitEncoding
+from triphase.core.allocation import keep_freed_memory
 from triphase.core.artefacts import open_arrays, read_table, write_arrays
 from triphase.core.devices import device_slot
 from triphase.core.job import Job, start
@@ -20,6 +21,7 @@ ATTRIBUTES = ("block_length", "boot_length", "gap", "dataset", "dataset_commit")
 
 def main(job: Job[FitEncoding]) -> None:
     """Read one layer and write what `fit_layer` finds."""
+    keep_freed_memory()
     paths, settings, layer = job.paths, job.settings, int(job.wildcards.layer)
     words = read_table(paths.words)
     with open_arrays(paths.activations) as stored:

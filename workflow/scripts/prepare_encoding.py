@@ -5,6 +5,7 @@ import logging
 import xarray as xr
 
 from triphase.config.jobs import PrepareEncoding
+from triphase.core.allocation import keep_freed_memory
 from triphase.core.artefacts import ArraySpec, read_table, stream_arrays
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
@@ -19,6 +20,7 @@ VOXELS = 1024  # of a chunk, all scans of them: fits read batches of voxels
 
 def main(job: Job[PrepareEncoding]) -> None:
     """Write what every `fit_encoding` job of the study reads."""
+    keep_freed_memory()
     paths, settings = job.paths, job.settings
     words = read_table(paths.words)
     sound = read_table(*paths.sound) if paths.sound else None

@@ -23,7 +23,9 @@ def data():
 
 @pytest.mark.parametrize("model", [0, 1], ids=["fewer columns than rows", "more columns than rows"])
 @pytest.mark.parametrize("wide", [0.0, 0.7])
-def test_predictions_without_a_group_are_those_of_a_fit_without_it(data, model, wide):
+@pytest.mark.parametrize("at_a_time", [1, 400, 10**6], ids=["voxel by voxel", "few", "all voxels"])
+def test_predictions_without_a_group_are_those_of_a_fit_without_it(data, model, wide, at_a_time, monkeypatch):
+    monkeypatch.setattr("triphase.encoding.deletions.CELLS", at_a_time)
     y, alpha, narrow = data.noise(np.full(VOXELS, 0.5)), 3.0, 0.4
     design = data.design(y)
     spectra = decompose(
@@ -33,7 +35,7 @@ def test_predictions_without_a_group_are_those_of_a_fit_without_it(data, model, 
     band = standardise(data.nuisance, final.train)
     weight = np.tile([[wide], [narrow]], VOXELS)
     refit = Refit(numpy_arrays, final, [band], y, np.full(VOXELS, alpha), weight)
-    groups = [np.arange(30), np.arange(200, 290)]
+    groups = [np.arange(30), np.arange(200, 290), np.arange(300, 330)]
     scales = scaled(data.models[model].astype(float), data.rows[design.outer[0] == 1]) / np.sqrt(len(DELAYS))
     delayed = delay(scales, data.rows, DELAYS)
     kernel = wide * delayed @ delayed.T + narrow * band @ band.T
@@ -47,7 +49,10 @@ def test_predictions_without_a_group_are_those_of_a_fit_without_it(data, model, 
         return centre(ridge.predict(across))
 
     whole = predicted(final.train)
-    for rows, change in zip(groups, refit.changes(groups), strict=True):
+    changes = np.full((len(groups), len(final.other), VOXELS), np.nan)
+    for voxels, change in refit.changes(groups):
+        changes[:, :, voxels] = change
+    for rows, change in zip(groups, changes, strict=True):
         expected = predicted(np.delete(final.train, rows)) - whole
         np.testing.assert_allclose(centre(change), expected, atol=2e-3 * np.abs(expected).max())
         assert np.abs(expected).max() > 0.01

@@ -161,4 +161,9 @@ def test_numpy_arrays_are_himalayas():
         one, other = (getattr(library, name)(values) for library in (ours, theirs))
         np.testing.assert_array_equal(one, other)
         assert one.dtype == other.dtype
-    assert ours.eigh is theirs.eigh and ours.concatenate is theirs.concatenate and ours.name == theirs.name
+    square = np.cov(np.random.default_rng(0).standard_normal((30, 40))).astype(np.float32)
+    for (one, vectors), (other, _) in [(ours.eigh(square), theirs.eigh(square))]:
+        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(vectors * one @ vectors.T, square, atol=1e-5)
+        assert one.dtype == vectors.dtype == other.dtype
+    assert ours.concatenate is theirs.concatenate and ours.name == theirs.name

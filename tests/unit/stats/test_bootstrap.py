@@ -13,6 +13,7 @@ from triphase.stats.bootstrap import (
     response_sums,
     seams,
     stored_length,
+    whole_r,
 )
 from triphase.stats.resampling import normed, seam_factor
 from triphase.stats.scoring import correlate
@@ -41,6 +42,25 @@ def test_every_block_once_is_the_score_itself():
     once = bootstrap_r(x, y, blocks, every_block_once(counts))
     assert once.dtype == np.float32
     np.testing.assert_allclose(once[0], correlate(x[None], y, SEGMENTS)[0], atol=1e-6)
+
+
+def test_several_predictions_have_the_sums_of_each_and_their_correlations():
+    generator = np.random.default_rng(0)
+    segments = [np.arange(85), np.arange(85, 168)]  # blocks of 22 and 21 scans
+    x, y = generator.standard_normal((4, 168, 5)) + 3, generator.standard_normal((168, 5)) - 8
+    x[1, :85, 2], x[2, :, 0] = 1 / 3, 7.1  # constant in one stretch, and in both
+    blocks, _ = drawn(segments, APART, 20, 50)
+    sums, scans = prediction_sums(x, y, blocks), np.array([len(rows) for stretch in blocks for rows in stretch])
+    assert sums.shape == (4, 3, 8, 5) and not sums[1, :, :4, 2].any() and not sums[2, :, :, 0].any()
+    found = whole_r(sums, response_sums(y, blocks), scans, [4, 4])
+    for one, r in zip(x, found, strict=True):
+        np.testing.assert_allclose(r, correlate(one[None], y, segments)[0], atol=1e-6)
+        centred = one[22:43] - one[:85].mean(0)
+        expected = [centred.sum(0), (centred**2).sum(0), (centred * (y[22:43] - y[:85].mean(0))).sum(0)]
+        np.testing.assert_allclose(prediction_sums(one, y, blocks)[:, 1], expected, atol=1e-4)
+    np.testing.assert_array_equal(
+        prediction_sums(x.astype(np.float32), y, blocks)[3], prediction_sums(x[3].astype(np.float32), y, blocks)
+    )
 
 
 def test_a_draw_is_the_correlation_of_its_scans():

@@ -24,12 +24,12 @@ from triphase.encoding.design import Design
 from triphase.encoding.folds import HELD_OUT, TRAIN, hold_out_stimuli
 from triphase.encoding.kernels import Spectrum
 from triphase.encoding.lowrank import Solution
-from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, every_block_once, prediction_sums
+from triphase.stats.bootstrap import bootstrap_draws, bootstrap_sums, prediction_sums, whole_r
 from triphase.stats.resampling import group_sizes
 
 # Groups of training scans of a fixed split: each costs a prediction, and a variance of more is hardly better known.
 MOST_GROUPS, FEWEST_GROUPS = 16, 8
-CELLS = 2**24  # changed predictions that are held at a time
+CELLS = 2**22  # changed predictions that are held at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,53 +53,119 @@ class Refit:
     alpha: np.ndarray
     weight: np.ndarray
 
-    def changes(self, groups: list[np.ndarray]) -> np.ndarray:
+    def changes(self, groups: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """How predictions of the other rows change where one group of training rows is left out, up to a constant.
 
         Parameters
         ----------
         groups : list of int arrays, positions among the training rows
 
-        Returns
-        -------
-        float array (n_groups, m, n_targets)
+        Yields
+        ------
+        voxels : int array (n_voxels,), some of the targets at a time, all of one penalty
+        change : float array (n_groups, m, n_voxels)
         """
-        found = np.empty((len(groups), len(self.spectrum.other), self.responses.shape[1]), self.responses.dtype)
-        points, place = np.unique(np.vstack([self.alpha, self.weight]), axis=1, return_inverse=True)
-        for number, (alpha, wide, *narrow) in enumerate(points.T):
-            targets = np.flatnonzero(place.ravel() == number)
-            for group, change in enumerate(self._changes(groups, targets, alpha / (wide or 1), wide, narrow)):
-                found[group, :, targets] = change.T
-        return found
-
-    def _changes(self, groups, targets, penalty, wide, narrow) -> Iterator[np.ndarray]:
-        library, train = self.library, self.spectrum.train
-        spectrum = self.spectrum if wide else self.spectrum.empty()
+        library, dtype = self.library, str(self.responses.dtype)
         widths = [band.shape[1] for band in self.bands]
         low_rank = np.concatenate([np.zeros((len(self.responses), 0)), *self.bands], axis=1)
-        scales = np.repeat(np.array(narrow) / (wide or 1), widths)
-        low_rank = library.asarray(low_rank, dtype=str(self.responses.dtype))
-        solution = Solution(library, spectrum, low_rank, np.array([penalty]), scales[None])
-        inside = library.asarray(self.responses[train][:, targets])
-        inside = inside - library.mean_float64(inside, 0)
-        nowhere = np.zeros(len(targets), int)
-        coordinates, beta = solution.solve(inside, nowhere, nowhere)
-        vectors, damping = spectrum.vectors, solution.tensor(solution.damping[0])
-        weights = solution.array(solution.tensor(solution.weights[0, 0]))
-        dual, narrow_dual = vectors @ coordinates, vectors @ (damping[:, None] * solution.projected)
+        low_rank = library.asarray(low_rank, dtype=dtype)
+        for wide in np.unique(self.weight[0]):
+            targets = np.flatnonzero(self.weight[0] == wide)
+            scale = wide or 1
+            penalties, penalty = np.unique(self.alpha[targets] / scale, return_inverse=True)
+            scales, weighting = np.unique(self.weight[1:, targets] / scale, axis=1, return_inverse=True)
+            spectrum = self.spectrum if wide else self.spectrum.empty()
+            solution = Solution(library, spectrum, low_rank, penalties, np.repeat(scales.T, widths, axis=1))
+            for number in range(len(penalties)):
+                mine = np.flatnonzero(penalty == number)
+                removal = _Removal(solution, number, groups)
+                size = max(CELLS // (len(self.spectrum.other) * max(len(groups), 1)), 1)
+                removal.prepare(min(size, len(mine)))
+                for tile in slices(len(mine), size):
+                    voxels = targets[mine[tile]]
+                    inside = library.asarray(self.responses[np.ix_(spectrum.train, voxels)], dtype=dtype)
+                    inside = inside - library.mean_float64(inside, 0)
+                    yield voxels, removal.changes(inside, weighting[mine[tile]])
+
+
+class _Removal:
+    """Groups of training rows taken out of the solutions of one penalty.
+
+    Parameters
+    ----------
+    solution : triphase.encoding.lowrank.Solution
+    number : int, which of its penalties
+    groups : list of int arrays, positions among the training rows
+
+    With A = (K + penalty)^-1 and N = A Z, the dual weights of a weighting W are c = P y, with P = A - N W N' - 1 1' /
+    (penalty n): all but W is the same for all voxels of a penalty.
+    """
+
+    def __init__(self, solution: Solution, number: int, groups: list[np.ndarray]):
+        self.solution, self.number, self.groups = solution, number, groups
+        self.penalty = float(solution.penalties[number])
+        spectrum, vectors = solution.spectrum, solution.spectrum.vectors
+        damping = solution.damping[number]
+        # A = U diag(damping) U' where U is square, and 1 / penalty - U diag(lost) U' in any case.
+        self.lost = solution.tensor(np.maximum(spectrum.eigenvalues, 0) * damping / self.penalty)[:, None]
+        self.damping = solution.tensor(damping)[:, None]
+        damped = self.damping * solution.projected
+        if solution.thin:
+            self.narrow = solution.inside / self.penalty - vectors @ (self.lost * solution.projected)
+        else:
+            self.narrow = vectors @ damped
+        self.error, library = solution.across - spectrum.cross @ damped, solution.library
+        self.alike = []  # groups of one size are solved together
+        for size in dict.fromkeys(map(len, groups)):
+            places = [place for place, rows in enumerate(groups) if len(rows) == size]
+            rows = np.stack([groups[place] for place in places])
+            own, part = vectors[rows.ravel()].reshape(*rows.shape, -1), self.narrow[rows.ravel()]
+            if solution.thin:
+                block = np.eye(size) / self.penalty - solution.array((own * self.lost[:, 0]) @ own.swapaxes(1, 2))
+            else:
+                block = solution.array((own * self.damping[:, 0]) @ own.swapaxes(1, 2))
+            block -= 1 / (self.penalty * len(spectrum.train))
+            self.alike.append((places, rows, own, block, solution.array(part).reshape(*rows.shape, -1)))
+        self.cross = -spectrum.cross * self.damping[:, 0]
+        self.both = library.concatenate([self.cross, -self.error], 1)
+
+    def prepare(self, n_targets: int) -> None:
+        """Make K[other, train] A where that is cheaper for so many targets than to go through U for every group."""
+        n, rank = len(self.solution.spectrum.train), self.cross.shape[1]
+        if n_targets * (len(self.groups) * rank - n) > n * rank:
+            wide = self.cross @ self.solution.spectrum.vectors.T
+            self.both, self.cross = self.solution.library.concatenate([wide, -self.error], 1), None
+
+    def changes(self, inside: Any, weighting: np.ndarray) -> np.ndarray:
+        """Changes (n_groups, m, n_targets) of the predictions from responses (n, n_targets), centred."""
+        solution, library, vectors = self.solution, self.solution.library, self.solution.spectrum.vectors
+        coordinates, beta = solution.solve(inside, np.full(len(weighting), self.number), weighting)
         if solution.thin:
             rest = inside - solution.inside @ beta
-            dual = dual + (rest - vectors @ (vectors.T @ rest)) / penalty
-            narrow_dual = narrow_dual + (solution.inside - vectors @ solution.projected) / penalty
-        for rows in groups:
-            own, mine = vectors[rows], solution.array(narrow_dual[rows])
-            block = solution.array((own * damping) @ own.T) - mine @ weights @ mine.T - 1 / (penalty * len(train))
-            if solution.thin:
-                block += (np.eye(len(rows)) - solution.array(own @ own.T)) / penalty
-            taken = np.linalg.solve(block, solution.array(dual[rows]))
-            narrow_part, taken = solution.tensor(weights @ (mine.T @ taken)), solution.tensor(taken)
-            wide_part = damping[:, None] * (own.T @ taken - solution.projected @ narrow_part)
-            yield -library.to_numpy(spectrum.cross @ wide_part + solution.across @ narrow_part)
+            dual = rest / self.penalty - vectors @ (coordinates * (self.lost / self.damping))
+        else:
+            dual = vectors @ coordinates
+        dual = library.to_numpy(dual)
+        found = np.empty((len(self.groups), len(self.error), len(weighting)), dual.dtype)
+        points = [(np.flatnonzero(weighting == w), solution.weights_at(self.number, w)) for w in np.unique(weighting)]
+        for places, rows, own, block, mine in self.alike:
+            taken = np.empty((*rows.shape, len(weighting)), dual.dtype)
+            narrow = np.empty((len(rows), mine.shape[2], len(weighting)), dual.dtype)
+            for chosen, weights in points:
+                left = mine @ weights
+                removed = np.linalg.solve(block - left @ mine.swapaxes(1, 2), dual[rows[:, :, None], chosen])
+                taken[:, :, chosen], narrow[:, :, chosen] = removed, left.swapaxes(1, 2) @ removed
+            removed, narrow = library.asarray(taken), library.asarray(narrow)
+            if self.cross is not None:
+                made = self.both @ library.concatenate([own.swapaxes(1, 2) @ removed, narrow], 1)
+            else:
+                n = self.both.shape[1] - mine.shape[2]
+                made = library.stack([self.both[:, np.r_[one, n : self.both.shape[1]]] for one in rows])
+                made = made @ library.concatenate([removed, narrow], 1)
+            if len(self.alike) == 1:
+                return library.to_numpy(made)
+            found[places] = library.to_numpy(made)
+        return found
 
 
 def training_groups(design: Design) -> np.ndarray:
@@ -186,11 +252,10 @@ class Resampling:
             See `triphase.stats.bootstrap`.
         deletions : Deletions or None, after the fit
         """
-        scans = self.design.block_scans
-        drawn = bootstrap_sums(sums, measured, scans, self.counts)
+        drawn = bootstrap_sums(sums, measured, self.design.block_scans, self.counts)
         if deletions is None:
             return drawn, None
-        influence = deletions.influence(sums, measured, scans, every_block_once(self.counts))
+        influence = deletions.influence(sums, measured)
         return drawn + self.weights @ influence, influence
 
 
@@ -232,28 +297,18 @@ class Deletions:
         present = [group for group in np.unique(self.groups[train]) if group >= 0]
         rows = [np.flatnonzero(self.groups[train] == group) for group in present]
         y, voxels = self.responses[other][:, valid], np.arange(self.responses.shape[1])[valid]
-        for tile in slices(y.shape[1], max(CELLS // (len(other) * max(len(present), 1)), 1)):
-            part = Refit(
-                refit.library,
-                refit.spectrum,
-                refit.bands,
-                refit.responses[:, tile],
-                refit.alpha[tile],
-                refit.weight[:, tile],
-            )
-            for group, change in zip(present, part.changes(rows), strict=True):
-                without = prediction_sums(predicted[:, tile] + change, y[:, tile], stretches)
-                self.sums[group][:, blocks[:, None], voxels[tile]] = without
+        for tile, changed in refit.changes(rows):
+            changed += predicted[:, tile]
+            without = prediction_sums(changed, y[:, tile], stretches)
+            self.sums[np.ix_(np.array(present), np.arange(3), blocks, voxels[tile])] = without
 
-    def influence(
-        self, sums: np.ndarray, measured: np.ndarray, scans: np.ndarray, once: list[np.ndarray]
-    ) -> np.ndarray:
+    def influence(self, sums: np.ndarray, measured: np.ndarray) -> np.ndarray:
         """Each group's influence on r: the score less the one without the group, float32 array (n_groups, n_targets).
 
         Their mean, what any smaller training set costs, is taken away.
         """
-        whole = bootstrap_sums(sums, measured, scans, once)[0]
-        without = [np.where(np.isnan(part), sums, part) for part in self.sums]
-        found = whole - np.stack([bootstrap_sums(part, measured, scans, once)[0] for part in without])
+        scans, sizes = self.design.block_scans, self.design.block_sizes
+        np.copyto(self.sums, sums, where=np.isnan(self.sums))
+        found = whole_r(sums, measured, scans, sizes) - whole_r(self.sums, measured, scans, sizes)
         centred: np.ndarray = found - found.mean(0)
         return centred

@@ -107,6 +107,8 @@ def fit_layer(
                     spectra, list(bands.values()), y, variant.masks.outer, variant.masks.inner, search, deletions
                 )
                 solvers |= fit["solvers"]
+                if not first:
+                    predicted = predicted.sum(0, keepdims=True, dtype=np.float64)  # of no band is it read
                 joint, split = correlate(predicted, y, design.segments)
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)
                 drawn, influence = resampling.draws(sums, measured[..., batch], deletions)

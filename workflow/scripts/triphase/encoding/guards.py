@@ -6,7 +6,6 @@ other scalings of the features show whether the fall depends on theirs.
 """
 
 import numpy as np
-from scipy.linalg import eigh
 
 SCALINGS = ("zscore", "center", "no_outliers", "pca")
 # A column is an outlier when its deviation is this many times the median column's.
@@ -79,6 +78,8 @@ def reduce_columns(features: np.ndarray, training: np.ndarray, n_components: int
     train = features[training] - mean.astype(features.dtype)
     tall = len(train) >= train.shape[1]
     long = train if tall else train.T
+    from scipy.linalg import eigh  # whose import takes longer than a small fit; only this needs a few of all vectors
+
     gram = sum(np.matmul(part.T, part) for part in _chunks(long))
     kept = min(n_components, len(gram))
     values, vectors = eigh(gram, subset_by_index=[len(gram) - kept, len(gram) - 1])

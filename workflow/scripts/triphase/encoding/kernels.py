@@ -17,7 +17,7 @@ from triphase.core.devices import count_devices
 from triphase.core.errors import InputError
 from triphase.encoding import numpy_arrays
 from triphase.encoding.features import delay
-from triphase.encoding.folds import HELD_OUT, TRAIN
+from triphase.encoding.folds import HELD_OUT, TRAIN, UNUSED
 from triphase.encoding.guards import scaled
 from triphase.encoding.memory import PRIMAL
 
@@ -171,8 +171,14 @@ def decompose(
     def of_split(split):
         # The same order as everywhere in the field: columns are scaled first and delayed then.
         values = scale(features, rows[outer[split] == TRAIN]) / np.sqrt(len(delays))
-        values = values.astype(features.dtype, copy=False)
-        return spectrum_maker(library, values, rows, delays, (inner[split] == TRAIN).sum(1).min())
+        values, used = values.astype(features.dtype, copy=False), np.flatnonzero(outer[split] != UNUSED)
+        make = spectrum_maker(library, values, rows[used], delays, (inner[split] == TRAIN).sum(1).min())
+
+        def made(train, other, name):
+            places = (np.searchsorted(used, side) for side in (train, other))
+            return replace(make(*places, name), train=train, other=other)
+
+        return made
 
     finals, folds = _per_mask(of_split, outer, inner)
     return Spectra(finals, folds, library.name)
@@ -246,9 +252,11 @@ def eigen(library: ModuleType, matrix: Any, name: str) -> tuple[Any, Any]:
     """
     if not float(matrix.diagonal().sum()) > 0:
         raise InputError(f"encoding: {name}: the features do not vary over the training rows, or are not finite")
-    # LAPACK's divide and conquer takes a third of the time of scipy's own choice.
-    eigh = partial(library.eigh, driver="evd") if library.name == "numpy" else library.eigh
-    for how, solve in (("float32", eigh), ("float64", eigh), ("singular values", partial(_svd, library))):
+    for how, solve in (
+        ("float32", library.eigh),
+        ("float64", library.eigh),
+        ("singular values", partial(_svd, library)),
+    ):
         if how == "float32" != dtype_name(matrix):
             continue
         try:

@@ -17,6 +17,7 @@ Hyperparameters are chosen as himalaya's random search does it (Dupre la Tour et
 backends.
 """
 
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -52,7 +53,7 @@ class Solution:
     projected : array (rank, q), U' Z
     damping : float64 array (a, rank), 1 / (L + alpha)
     thin : bool, whether U does not span all training rows
-    weights : float64 array (a, w, q, q), W
+    gram : float64 array (a, q, q), G
     """
 
     def __init__(
@@ -68,9 +69,25 @@ class Solution:
         if self.thin:
             beyond = self.inside.T @ self.inside - self.projected.T @ self.projected
             gram = gram + self.array(beyond) / penalties[:, None, None]
-        root = np.sqrt(scales)
-        inverse = np.linalg.inv(np.eye(len(root.T)) + root[:, :, None] * gram[:, None] * root[:, None])
-        self.weights = root[:, :, None] * inverse * root[:, None]
+        self.gram, self._root = gram, np.sqrt(scales)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """W of every penalty and weighting: float64 array (a, w, q, q)."""
+        return self._inverse(self.gram[:, None], self._root)
+
+    def weights_at(self, penalty: int, weighting: int) -> np.ndarray:
+        """W of one penalty and weighting, by their positions: float64 array (q, q)."""
+        if "weights" in self.__dict__:
+            found: np.ndarray = self.weights[penalty, weighting]
+            return found
+        return self._inverse(self.gram[penalty], self._root[weighting])
+
+    @staticmethod
+    def _inverse(gram, root):
+        inside = root[..., :, None] * gram * root[..., None, :]
+        inside += np.eye(root.shape[-1])
+        return root[..., :, None] * np.linalg.inv(inside) * root[..., None, :]
 
     @property
     def damped(self) -> Any:
@@ -106,10 +123,10 @@ class Solution:
         if self.thin:
             beyond = self.inside.T @ responses - self.projected.T @ projected
             moments = moments + beyond / self.tensor(self.penalties[penalty])
-        beta, pairs = self.library.zeros_like(moments), penalty * self.weights.shape[1] + weighting
+        beta, pairs = self.library.zeros_like(moments), penalty * len(self._root) + weighting
         for pair in np.unique(pairs):
             chosen = np.flatnonzero(pairs == pair)
-            weights = self.weights[pair // self.weights.shape[1], pair % self.weights.shape[1]]
+            weights = self.weights_at(*divmod(pair, len(self._root)))
             beta[:, chosen] = self.tensor(weights) @ moments[:, chosen]
         return damping * (projected - self.projected @ beta), beta
 
@@ -135,7 +152,9 @@ class Scorer:
         self.error, weights = error.swapaxes(-1, -2), solution.weights
         squared = weights @ solution.array(self.error @ error)[:, None] @ weights
         a, w, q, _ = weights.shape
-        self.linear, self.square = (tensor(values.reshape(a, w * q, q)) for values in (weights, squared))
+        self.linear = tensor(weights.reshape(a, w * q, q)) if score == "correlation" else None
+        # One product for what is linear and what is quadratic in the weights of the low-rank bands.
+        self.forms = tensor(np.concatenate([2 * weights, -squared], axis=3).reshape(a, w * q, 2 * q))
         stacked = solution.library.concatenate([-spectrum.cross, solution.projected.T], 0)
         sizes = solution.array((stacked**2).sum(0))
         # Without a wide band one prediction, of zeros, serves all penalties.
@@ -184,26 +203,31 @@ class Scorer:
     def _score(self, part, predicted, moments, across, total):
         """Scores (a, w, n_targets) from -P (a, m, n_targets) and H (a, q, n_targets)."""
         error = self.error[part] if len(self.error) > 1 else self.error
-        linear, square = self.linear[part], self.square[part]
         if self.score == "r2":
             predicted += across
-            form = linear @ (error @ predicted)
-            form *= 2
-            form -= square @ moments
-            return 1 - ((predicted * predicted).sum(1)[:, None] - self._sum(form, moments)) / total
+            explained = self._sum(self._explained(part, error @ predicted, moments), moments)
+            return 1 - (self._squares(predicted)[:, None] - explained) / total
         predicted -= predicted.mean(1)[:, None]
-        form = square @ moments
-        form -= 2 * (linear @ (error @ predicted))
-        variance = (predicted * predicted).sum(1)[:, None] + self._sum(form, moments)
-        covariance = self._sum(linear @ (error @ across), moments) - (predicted * across).sum(1)[:, None]
+        variance = self._squares(predicted)[:, None]
+        variance = variance - self._sum(self._explained(part, error @ predicted, moments), moments)
+        covariance = self._sum(self.linear[part] @ (error @ across), moments) - (predicted * across).sum(1)[:, None]
         variance[variance <= 0] = float("inf")
         return covariance / (variance * total) ** 0.5
+
+    def _explained(self, part, linear, moments):
+        """2 W linear - W E'E W moments of every weighting: array (a, w * q, n_targets)."""
+        library = self.solution.library
+        if len(linear) < len(moments):  # without a wide band one serves all penalties
+            linear = linear + library.zeros_like(moments)
+        return self.forms[part] @ library.concatenate([linear, moments], 1)
 
     def _sum(self, form, moments):
         """Sum over q of moments times each weighting's form: array (a, w, n_targets)."""
         form = form.reshape(len(form), self.solution.weights.shape[1], *moments.shape[1:])
-        form *= moments[:, None]
-        return form.sum(2)
+        return self.solution.library.einsum("awqt,aqt->awt", form, moments)
+
+    def _squares(self, predicted):
+        return self.solution.library.einsum("amt,amt->at", predicted, predicted)
 
 
 def factorise(damping: Any, sizes: Any, dtype: Any) -> Any:

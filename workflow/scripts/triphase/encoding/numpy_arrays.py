@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh, svd
+from numpy.linalg import eigh, svd
 
 __all__ = [
     "asarray",
     "concatenate",
     "eigh",
+    "einsum",
     "exp",
     "flip",
     "mean_float64",
@@ -20,7 +21,8 @@ __all__ = [
 ]
 
 name = "numpy"
-concatenate, exp, flip, stack, zeros_like = np.concatenate, np.exp, np.flip, np.stack, np.zeros_like
+concatenate, einsum, exp, flip = np.concatenate, np.einsum, np.exp, np.flip
+stack, zeros_like = np.stack, np.zeros_like
 
 
 def asarray(values: Any, dtype: Any | None = None) -> np.ndarray:

@@ -3,11 +3,14 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
+
+from triphase.core.batches import slices
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +43,15 @@ def in_tiles(library: ModuleType, n_targets: int, size: int, work: Callable[[sli
     memory runs out tiles are halved, and work goes on.
     """
     if library.name == "numpy":
-        limits = ThreadpoolController()
+        limits = _threads()
         cores = max((entry["num_threads"] for entry in limits.info() if entry["user_api"] == "blas"), default=1)
         size = max(1, min(size, -(-n_targets // cores)))
+        if cores == 1:
+            for tile in slices(n_targets, size):
+                work(tile)
+            return
         with limits.limit(limits=1, user_api="blas"), ThreadPoolExecutor(cores) as pool:
-            list(pool.map(work, (slice(begin, begin + size) for begin in range(0, n_targets, size))))
+            list(pool.map(work, slices(n_targets, size)))
         return
     begin = 0
     while begin < n_targets:
@@ -61,3 +68,8 @@ def in_tiles(library: ModuleType, n_targets: int, size: int, work: Callable[[sli
             log.warning("out of memory with %d voxels at a time; going on with %d", 2 * size, size)
         else:
             begin += size
+
+
+@cache
+def _threads():
+    return ThreadpoolController()

@@ -6,13 +6,14 @@ need no predictions later.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from triphase.core.batches import slices, start_of_sum
 from triphase.stats.resampling import VOXEL_BATCH, Ints, group_sizes, normed, per_stretch, seam_factor
-from triphase.stats.scoring import centre, fisher_z
+from triphase.stats.scoring import CONSTANT, centre, fisher_z
 
 # Blocks that are stored, about: three numbers per voxel and block. More would make no interval better.
 MOST_BLOCKS = 64
@@ -81,17 +82,41 @@ def prediction_sums(predictions: np.ndarray, responses: np.ndarray, blocks: list
 
     Parameters
     ----------
-    predictions, responses : float arrays (n_scans, n_targets)
-        `predictions` summed over bands.
+    predictions : float array (…, n_scans, n_targets), summed over bands
+    responses : float array (n_scans, n_targets)
 
     Returns
     -------
-    float32 array (3, n_blocks, n_targets)
+    float32 array (…, 3, n_blocks, n_targets)
     """
     parts = []
-    for x, y in zip(_of_blocks(predictions, blocks), _of_blocks(responses, blocks), strict=True):
-        parts += [np.stack([a.sum(0), (a**2).sum(0), (a * b).sum(0)]) for a, b in zip(x, y, strict=True)]
-    return np.stack(parts, axis=1).astype(np.float32)
+    for stretch in blocks:
+        rows, sizes = np.concatenate(stretch), [len(part) for part in stretch]
+        x = predictions[..., rows, :]
+        y = centre(responses[rows]).astype(x.dtype)
+        # The mean is that of sums up to rounding, by which r does not change, since y is centred.
+        mean = x.mean(-2, keepdims=True)
+        x -= mean
+        found = np.stack([_block_sums(x, sizes), _block_sums(x, sizes, x), _block_sums(x, sizes, y)], axis=-3)
+        constant = found[..., 1, :, :].sum(-2) <= CONSTANT * len(rows) * mean[..., 0, :] ** 2
+        found[np.broadcast_to(constant[..., None, None, :], found.shape)] = 0
+        parts.append(found)
+    return np.concatenate(parts, axis=-2).astype(np.float32)
+
+
+def _block_sums(x: np.ndarray, sizes: Sequence[int], y: np.ndarray | None = None) -> np.ndarray:
+    """Sums of x, or of x times y, over consecutive blocks of rows: (…, n_rows, n) to (…, n_blocks, n)."""
+    found, begin = [], 0
+    for size, equal in groupby(sizes):
+        # Blocks of one size in one go, which takes a tenth of `np.add.reduceat`.
+        count = len(list(equal))
+        rows = slice(begin, begin + count * size)
+        a, *b = (
+            values[..., rows, :].reshape(*values.shape[:-2], count, size, -1) for values in (x, y) if values is not None
+        )
+        found.append(np.einsum("...st,...st->...t", a, b[0]) if b else a.sum(-2))
+        begin = rows.stop
+    return np.concatenate(found, axis=-2)
 
 
 def seams(predictions: np.ndarray, responses: np.ndarray, blocks: list[list[np.ndarray]]) -> np.ndarray:
@@ -153,6 +178,27 @@ def bootstrap_sums(x_sums: np.ndarray, y_sums: np.ndarray, scans: np.ndarray, co
     return r
 
 
+def whole_r(x_sums: np.ndarray, y_sums: np.ndarray, scans: np.ndarray, sizes: Ints) -> np.ndarray:
+    """The correlation itself, from the sums of all blocks of each stretch.
+
+    Parameters
+    ----------
+    x_sums, y_sums, scans
+        See `bootstrap_sums`; `x_sums` (…, 3, n_blocks, n_targets).
+    sizes : list of int, blocks of each stretch
+
+    Returns
+    -------
+    float32 array (…, n_targets)
+    """
+    borders = np.cumsum(sizes)[:-1]
+    stretches = []
+    for n, x, y in zip(*(np.split(part, borders, axis=-2) for part in (scans[:, None], x_sums, y_sums)), strict=True):
+        totals = [*np.moveaxis(x.sum(-2), -2, 0), *y.sum(-2)]
+        stretches.append((n.sum(), np.float32(n.sum()), *totals))
+    return average_r(stretches)
+
+
 def every_block_once(counts: list[np.ndarray]) -> list[np.ndarray]:
     """The draw that is the data itself, in the form of `bootstrap_draws`."""
     return [np.ones((1, count.shape[1]), dtype=np.float32) for count in counts]
@@ -173,8 +219,11 @@ def average_r(stretches: Sequence[tuple[Any, ...]]) -> np.ndarray:
     z, total = start_of_sum(), sum(weight for weight, *_ in stretches)
     for weight, n, x, xx, xy, y, yy in stretches:
         spread = np.sqrt(np.maximum(xx - x * x / n, 0) * np.maximum(yy - y * y / n, 0))
-        r = (xy - x * y / n) / np.where(spread > 0, spread, np.inf)
-        z = z + weight / total * fisher_z(np.where(yy > 0, r, np.nan))
+        # Assigned in place: `np.where` takes ten times as long where next to nothing is replaced.
+        spread[~(spread > 0)] = np.inf
+        r = (xy - x * y / n) / spread
+        r[~np.broadcast_to(yy > 0, r.shape)] = np.nan
+        z = z + weight / total * fisher_z(r)
     averaged: np.ndarray = np.tanh(z)
     return averaged
 

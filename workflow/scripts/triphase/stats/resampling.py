@@ -7,7 +7,6 @@ for every batch of voxels.
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import scipy.fft
 
 from triphase.core.batches import slices
 from triphase.stats.autocorrelation import first_below
@@ -142,9 +141,9 @@ def seam_factor(x: np.ndarray, y: np.ndarray, length: int) -> np.ndarray:
     float32 array (n_targets,), at least 1
     """
     n_scans, lags = x.shape[1], np.arange(1, length, dtype=np.float32)
-    size = scipy.fft.next_fast_len(n_scans + length, real=True)
-    powers = (np.abs(scipy.fft.rfft(values, size, axis=1)) ** 2 for values in (x, y))
-    own, other = (scipy.fft.irfft(power, size, axis=1)[:, 1:length] for power in powers)
+    size = 2 ** int(n_scans + length - 1).bit_length()
+    powers = (np.abs(np.fft.rfft(values, size, axis=1)) ** 2 for values in (x, y))
+    own, other = (np.fft.irfft(power, size, axis=1)[:, 1:length] for power in powers)
     kept = 1 + 2 * (own * other) @ (1 - lags / length)
     lost = 2 * (own * other) @ (lags / length - lags / n_scans)
     factor: np.ndarray = np.sqrt(1 + np.maximum(lost, 0) / np.maximum(kept, 1))

@@ -7,7 +7,6 @@ cross-correlation by FFT gives the scores at all shifts of a stretch.
 from math import prod
 
 import numpy as np
-import scipy.fft
 
 from triphase.core.batches import start_of_sum
 from triphase.core.errors import InputError
@@ -95,7 +94,7 @@ def shift_test(
 def _all_lags(predictions: np.ndarray, responses: np.ndarray) -> np.ndarray:
     """Correlation of the prediction with the response shifted by every lag: float32 (n_scans, n_targets)."""
     x, y = normed(predictions), normed(responses)
-    spectrum = np.conj(scipy.fft.rfft(x, axis=1)) * scipy.fft.rfft(y, axis=1)
-    r = scipy.fft.irfft(spectrum, x.shape[1], axis=1)
+    spectrum = np.conj(np.fft.rfft(x, axis=1)) * np.fft.rfft(y, axis=1)
+    r = np.fft.irfft(spectrum, x.shape[1], axis=1)
     r[~y.any(1)] = np.nan
     return np.ascontiguousarray(r.T)
