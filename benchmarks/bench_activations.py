@@ -259,45 +259,60 @@ def child_reading():
 
 def child_gpu(shape):
     """Speed of a large model on a GPU, and of matrix products there; the same without writing."""
+    return large_model("cuda", GPU_SHAPES[shape][0], GPU_WORDS)
+
+
+def large_model(device, shape, n_words, product=8192):
+    """Seconds from text to file of a model with random weights, the same without writing, and the rate of products.
+
+    Parameters
+    ----------
+    device : "cuda" or "cpu"
+    shape : width, layers, heads, width of the feed-forward layers
+    n_words : int, of the text
+    product : int, rows of the square matrices that are multiplied
+    """
     import torch
     from transformers import Olmo2Config, Olmo2Model
 
-    width, layers, heads, inner = GPU_SHAPES[shape][0]
+    from triphase.activations.extract import Extraction, extract
+
+    width, layers, heads, inner = shape
     torch.manual_seed(0)
     config = Olmo2Config(
         vocab_size=100352, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
         num_key_value_heads=heads, intermediate_size=inner, max_position_embeddings=4096, dtype=torch.bfloat16,
     )  # fmt: skip
-    with torch.device("cuda"):
+    with torch.device(device):
         model = Olmo2Model(config).to(torch.bfloat16).eval()
-    tokenizer, text, spans = story(GPU_WORDS)
+    tokenizer, text, spans = story(n_words)
     rule, written = {"max": GPU_CONTEXT}, []
-    with tempfile.TemporaryDirectory(dir=ROOT / "results") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "activations.zarr.zip"
-        extraction(model, tokenizer, text, spans[:2000], rule, path)
+        extraction(model, tokenizer, text, spans[: n_words // 10], rule, path)
         for _ in range(3):
             written.append(seconds(extraction, model, tokenizer, text, spans, rule, path))
     plan, ignored = extraction_plan(tokenizer, text, spans, rule), []
-    from triphase.activations.extract import extract
-
+    settings = Extraction(batch_size="auto", surprisal=False)
     for _ in range(3):
-        ignored.append(seconds(extract, model, plan, lambda block: None, surprisal=False))
-    a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+        ignored.append(seconds(extract, model, plan, lambda block: None, settings))
+    a, b = (torch.randn(product, product, device=device, dtype=torch.bfloat16) for _ in range(2))
+    wait = torch.cuda.synchronize if device == "cuda" else bool
     products = []
     for _ in range(10):
-        torch.cuda.synchronize()
+        wait()
         start = time.perf_counter()
         for _ in range(10):
             a @ b
-        torch.cuda.synchronize()
-        products.append(10 * 2 * 8192**3 / (time.perf_counter() - start))
+        wait()
+        products.append(10 * 2 * product**3 / (time.perf_counter() - start))
     blocks = sum(p.numel() for name, p in model.named_parameters() if "embed" not in name)
     lengths = plan.lengths.astype(float)
     # Multiply-adds of the weights, and of the causal half of attention.
     work = 2 * blocks * lengths.sum() + 2 * layers * width * (lengths**2).sum()
     return {
         "written_s": written, "ignored_s": ignored, "work": work, "ceiling": statistics.median(products),
-        "device": torch.cuda.get_device_name(), "tokens": lengths.sum(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu", "tokens": lengths.sum(),
     }  # fmt: skip
 
 
@@ -372,19 +387,26 @@ def gpu_figures():
     """Share of the matrix-product ceiling, and what writing adds to the time."""
     import torch
 
-    rows = []
-    for shape, (_, goal) in GPU_SHAPES.items():
-        names = f"gpu: {shape}, share of the matrix-product ceiling", f"gpu: {shape}, share of the time for writing"
-        goals = f">= {goal}", f"<= {WRITING_GOAL}"
-        if not torch.cuda.is_available():
-            rows += [figure(name, "no GPU", text, None) for name, text in zip(names, goals, strict=True)]
-            continue
-        found = in_a_child("gpu", shape)
-        written, ignored = (statistics.median(found[key]) for key in ("written_s", "ignored_s"))
-        share, writing = found["work"] / written / found["ceiling"], max(0.0, 1 - ignored / written)
-        rows.append(figure(names[0], round(share, 2), goals[0], share >= goal, **found))
-        rows.append(figure(names[1], round(writing, 3), goals[1], writing <= WRITING_GOAL))
-    return rows
+    return [
+        row
+        for shape in GPU_SHAPES
+        for row in large_model_rows(shape, in_a_child("gpu", shape) if torch.cuda.is_available() else None)
+    ]
+
+
+def large_model_rows(shape, found):
+    """Figures of what `large_model` found of a shape; skipped where it is None."""
+    names = f"gpu: {shape}, share of the matrix-product ceiling", f"gpu: {shape}, share of the time for writing"
+    goal = GPU_SHAPES[shape][1]
+    goals = f">= {goal}", f"<= {WRITING_GOAL}"
+    if found is None:
+        return [figure(name, "no GPU", text, None) for name, text in zip(names, goals, strict=True)]
+    written, ignored = (statistics.median(found[key]) for key in ("written_s", "ignored_s"))
+    share, writing = found["work"] / written / found["ceiling"], max(0.0, 1 - ignored / written)
+    return [
+        figure(names[0], round(share, 2), goals[0], share >= goal, **found),
+        figure(names[1], round(writing, 3), goals[1], writing <= WRITING_GOAL),
+    ]
 
 
 def main():

@@ -171,41 +171,47 @@ def child_sklearn():
 
 def child_gpu():
     """Seconds per layer on a GPU, himalaya's for one subject, and the rate of float32 matrix products."""
+    return large_fit("torch_cuda", GPU)
+
+
+def large_fit(backend, size, rounds=ROUNDS, product=8192):
+    """Seconds of our fits of three subjects on a backend of torch, and of himalaya's of the first; rate of products.
+
+    `size` : of `study`; `product` : rows of the square matrices that are multiplied
+    """
     import torch
     from himalaya.backend import set_backend
     from himalaya.kernel_ridge import MultipleKernelRidgeCV
     from himalaya.scoring import r2_score
 
-    data, taken = study(range(SUBJECTS), **GPU), []
-    for _ in range(ROUNDS):
+    device, data, taken, rates = "cuda" if backend == "torch_cuda" else "cpu", study(range(SUBJECTS), **size), [], []
+
+    def timed(work):
+        wait = torch.cuda.synchronize if device == "cuda" else bool
+        wait()
         start = time.perf_counter()
-        fit_ours(data, 2, "torch_cuda")
-        torch.cuda.synchronize()
-        taken.append(time.perf_counter() - start)
-    a, b = (torch.randn(8192, 8192, device="cuda") for _ in range(2))
-    rates = []
+        work()
+        wait()
+        return time.perf_counter() - start
+
+    for _ in range(rounds):
+        taken.append(timed(lambda: fit_ours(data, 2, backend)))
+    a, b = (torch.randn(product, product, device=device) for _ in range(2))
     for _ in range(6):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        a @ b
-        torch.cuda.synchronize()
-        rates.append(2 * 8192**3 / (time.perf_counter() - start))
+        rates.append(2 * product**3 / timed(lambda: a @ b))
     kernels, y, train, _, folds = himalayas_input(data)
-    library = set_backend("torch_cuda")
+    library = set_backend(backend)
     made = np.stack([x @ x[train].T for x in kernels])[:, train]
     weights, alphas = (library.asarray(v.astype(np.float32)) for v in (bands_and_weights(2), ALPHAS))
     params = {"n_iter": weights, "alphas": alphas, "progress_bar": False, "score_func": r2_score,
               "n_targets_batch": 5000, "n_alphas_batch": 5}  # fmt: skip
     model = MultipleKernelRidgeCV(kernels="precomputed", cv=folds, fit_intercept=True, solver_params=params)
-    start = time.perf_counter()
-    model.fit(made, y[train, : GPU["voxels"]])
-    torch.cuda.synchronize()
-    one = time.perf_counter() - start
-    n = (GPU["runs"] - 1) * GPU["length"]
-    inside, held = n - GPU["length"], GPU["length"]
-    work = 2 * (GPU["runs"] - 1) * (inside + held * len(ALPHAS)) * inside * y.shape[1]
+    one = timed(lambda: model.fit(made, y[train, : size["voxels"]]))
+    n = (size["runs"] - 1) * size["length"]
+    inside, held = n - size["length"], size["length"]
+    work = 2 * (size["runs"] - 1) * (inside + held * len(ALPHAS)) * inside * y.shape[1]
     return {"layer_s": taken, "himalaya_subject_s": one, "ceiling": statistics.median(rates), "work": work,
-            "device": torch.cuda.get_device_name()}  # fmt: skip
+            "device": torch.cuda.get_device_name() if device == "cuda" else "cpu"}  # fmt: skip
 
 
 def peak():
@@ -297,11 +303,15 @@ def gpu_figures():
     """Time per layer on a GPU, share of its matrix products and ratio to himalaya; skipped without one."""
     from triphase.core.devices import count_devices
 
+    return large_fit_rows(in_a_child("gpu") if count_devices() else None)
+
+
+def large_fit_rows(found):
+    """Figures of what `large_fit` found; skipped where it is None."""
     names = ("seconds per layer", "share of the float32 matrix-product ceiling", "times himalaya")
     goals = ("none", f">= {GOALS['gpu']}", "none")
-    if not count_devices():
+    if found is None:
         return [figure(f"gpu: {name}", "no GPU", goal, None) for name, goal in zip(names, goals, strict=True)]
-    found = in_a_child("gpu")
     layer = statistics.median(found["layer_s"][1:])
     share, ratio = found["work"] / layer / found["ceiling"], SUBJECTS * found["himalaya_subject_s"] / layer
     values = ((round(layer, 1), True), (round(share, 2), share >= GOALS["gpu"]), (round(ratio, 1), True))
