@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 from measured import assert_as_described
 from project import ROOT, job_counts
+from simulated_readers import stories, write_readings
 
 from triphase.core.artefacts import read_arrays, read_json, read_table
 from triphase.encoding.analyses import Analysis
@@ -122,6 +123,18 @@ def test_mechanism_joins_a_checkpoint_where_the_study_measures_it(run):
     table = read_table(run.folder / path)
     assert {"induction_head_max", "attention_entropy", "contamination"} <= set(table["measure"])
     assert table["value"].notna().all() and table.attrs["missing"] == {}
+    plan = run.snakemake("-n", "results/tiny/checkpoints/neox/step64.parquet", study="tiny", overlay=overlay)
+    assert job_counts(plan.stdout) == {"join_checkpoint": 1}
+
+
+def test_reading_times_join_a_checkpoint_where_the_study_has_some(run, tmp_path):
+    bits = np.random.default_rng(5).gamma(3, 2, len(stories()))
+    overlay = {"states": {"reading": {"folder": str(write_readings(tmp_path / "rts", bits)), "name": "rts"}}}
+    path = "results/tiny/states/reading/neox/step64.parquet"
+    done = run.snakemake(path, study="tiny", overlay=overlay)
+    assert done.returncode == 0 and job_counts(done.stdout) == {"measure_reading": 1}, done.stdout[-3000:]
+    table = read_table(run.folder / path)
+    assert len(table) == 30 and table["n"].sum() == 30 * 4 * 148 and table.attrs["bits_per_word"] > 1
     plan = run.snakemake("-n", "results/tiny/checkpoints/neox/step64.parquet", study="tiny", overlay=overlay)
     assert job_counts(plan.stdout) == {"join_checkpoint": 1}
 

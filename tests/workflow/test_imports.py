@@ -20,6 +20,7 @@ HEAVY = {
 USERS = {
     "extract_activations": {"torch"},
     "measure_mechanism": {"torch"},
+    "measure_reading": {"torch"},
     "train_model": {"torch", "transformers"},
     "draw_figure": {"matplotlib"},
 }

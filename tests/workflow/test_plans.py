@@ -80,6 +80,15 @@ def test_the_plan_of_a_study_is_printed(project):
     assert "neox: 3 checkpoints of 7.63e+04 parameters" in done.stdout and "downloads: data 0 B" in done.stdout
 
 
+def test_reading_times_add_one_job_a_checkpoint(project, tmp_path):
+    for name in ("all_stories.tok", "processed_RTs.tsv"):
+        (tmp_path / name).touch()
+    overlay = {"states": {"reading": {"folder": str(tmp_path)}}}
+    counts = expected(1, 3, 1, 1, pairs=2) | {"simulate_dataset": 1, "measure_reading": 3}
+    del counts["measure_mechanism"]
+    assert project.planned(study="tiny", overlay=overlay) == counts
+
+
 def test_alice_plan(project, real_data):
     study = yaml.safe_load((ROOT / "config/studies/alice.yaml").read_text())
     checkpoints, layers = len(study["models"][0]["checkpoints"]), len(study["models"][0]["layers"])

@@ -15,6 +15,7 @@ rule join_checkpoint:
         encoding=lambda w: STUDY.layer_paths(ENCODING, w.model, w.checkpoint),
         states=f"{OUT}/states/{{model}}/{{checkpoint}}.parquet",
         mechanism=MECHANISM,
+        reading=READING,
         tasks=TASKS,
         ceiling=f"{OUT}/responses/ceiling.parquet",
         # Not read here: it needs the weights, which go when the checkpoint is joined.
@@ -36,6 +37,7 @@ rule join_trajectories:
         encoding=STUDY.layer_paths(ENCODING),
         pairs=[SIMILARITY.format(**pair) for pair in PAIRS],
         tasks=[path for pattern in TASKS for path in STUDY.paths(pattern)],
+        reading=[path for pattern in READING for path in STUDY.paths(pattern)],
         shared=SHARED,
         ceiling=f"{OUT}/responses/ceiling.parquet",
         identity=f"{OUT}/states/identity.parquet",

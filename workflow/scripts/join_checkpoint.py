@@ -7,6 +7,7 @@ from triphase.core.job import Job, start
 from triphase.core.provenance import model_provenance
 from triphase.table.tidy import encoding_rows, tidy
 from triphase.tasks.measures import summarise
+from triphase.tasks.reading_times import reading_rows
 
 
 def main(job: Job[JoinCheckpoint]) -> None:
@@ -17,7 +18,8 @@ def main(job: Job[JoinCheckpoint]) -> None:
     frames = [encoding_rows(fit, settings.rois, ceiling) for fit in fits]
     states, mechanism = read_table(paths.states), [read_table(path) for path in paths.mechanism]
     tasks = [read_table(path) for path in paths.tasks]
-    frames += [states, *mechanism, *(summarise(items, settings.adherence) for items in tasks)]
+    reading = [reading_rows(read_table(path)) for path in paths.reading]
+    frames += [states, *mechanism, *reading, *(summarise(items, settings.adherence) for items in tasks)]
     keys = {
         "study": settings.study,
         "model": job.wildcards.model,

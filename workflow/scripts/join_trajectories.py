@@ -8,7 +8,15 @@ from triphase.checkpoints.integrity.verdict import enforce, faulty
 from triphase.config.jobs import JoinTrajectories
 from triphase.core.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.core.job import Job, start
-from triphase.table.draws import alignment_series, draws_dataset, gain_maps, leave_out, step0_rows, task_series
+from triphase.table.draws import (
+    alignment_series,
+    draws_dataset,
+    gain_maps,
+    leave_out,
+    reading_series,
+    step0_rows,
+    task_series,
+)
 from triphase.table.lateralisation import lateralisation_rows, lateralisation_series
 from triphase.table.relation import surprisal_relation
 from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, floor_rows, identities, tidy, typed
@@ -20,8 +28,8 @@ def main(job: Job[JoinTrajectories]) -> None:
     findings, encodings = read_table(paths.integrity), iter(paths.encoding)
     excluded = enforce(findings, settings.integrity)
     files = {(s["model"], s["checkpoint"], layer): next(encodings) for s in settings.series for layer in s["layers"]}
-    lists = [paths.checkpoints, *([paths.tasks] if paths.tasks else [])]
-    series, checkpoints, *tasks = leave_out(excluded, settings.series, *lists)
+    given = {name: own for name, own in (("tasks", paths.tasks), ("reading", paths.reading)) if own}
+    series, checkpoints, *lists = leave_out(excluded, settings.series, paths.checkpoints, *given.values())
     entries = identities(series)
     tables = [read_table(path) for path in checkpoints]
     lost = []
@@ -51,8 +59,12 @@ def main(job: Job[JoinTrajectories]) -> None:
     write_table(paths.trajectories, table, layers=chosen, checkpoints=made_from, **about)
 
     n_draws = drawn[0]["boot"].size
-    for items in tasks:
-        drawn += task_series(series, [read_table(path) for path in items], settings.adherence, n_draws, settings.seed)
+    for name, own in zip(given, lists, strict=True):
+        rows = [read_table(path) for path in own]
+        if name == "tasks":
+            drawn += task_series(series, rows, settings.adherence, n_draws, settings.seed)
+        else:
+            drawn += reading_series(series, rows, n_draws, settings.seed)
     write_arrays(paths.bootstrap, draws_dataset(drawn, settings.study, settings.seed))
 
     for path in paths.maps:

@@ -25,9 +25,8 @@ def main(job: Job[PlanStudy]) -> None:
     """Write the plan and print it."""
     paths, settings = job.paths, job.settings
     n_words = words_heard(len(read_table(settings.words)) if Path(settings.words).is_file() else None, **settings.heard)
-    tokens = tokens_of(
-        n_words, settings.activations["context"], settings.tasks, (settings.mechanism or {}).get("length", 0)
-    )
+    length, reading = (settings.mechanism or {}).get("length", 0), settings.reading is not None
+    tokens = tokens_of(n_words, settings.activations["context"], settings.tasks, length, reading)
     data: Section = read_json(paths.download[0]) if paths.download else {"disk_bytes": 0, "total": {"fetch_bytes": 0}}
     folder, memory = Path(paths.plan).parent, device_memory()
     rows = model_rows(

@@ -33,6 +33,7 @@ def changed(path, value):
         (("models", 0, "cache_dir"), "gone/hub", "models/neox/cache_dir: there is no folder 'gone/hub'"),
         (("tasks", "include_path"), ["resources/tasks", "gone"], "tasks/include_path: there is no folder 'gone'"),
         (("states", "mechanism"), {"length": 9, "unseen": "gone.txt"}, "mechanism/unseen: there is no file 'gone.txt'"),
+        (("states", "reading"), {"folder": "gone"}, "states/reading: there is no file 'gone/all_stories.tok' in"),
         (("plugins",), ["gone.py"], "plugins: there is no file 'gone.py'"),
         (("dataset", "registry"), "gone.yaml", "dataset/registry: .*gone.yaml cannot be read"),
         (

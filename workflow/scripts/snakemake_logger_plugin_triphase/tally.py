@@ -20,7 +20,13 @@ STAGES = {
     "checkpoints": ("fetch_checkpoint", "fingerprint_checkpoint", "check_integrity", "lock_checkpoints"),
     "activations": ("extract_activations",),
     "encoding models": ("prepare_encoding", "fit_encoding", "compare_alignment", "join_changes"),
-    "internal states": ("measure_states", "measure_mechanism", "measure_identity", "compare_checkpoints"),
+    "internal states": (
+        "measure_states",
+        "measure_mechanism",
+        "measure_reading",
+        "measure_identity",
+        "compare_checkpoints",
+    ),
     "tasks": ("fetch_tasks", "evaluate_tasks"),
     "phases": (
         "join_checkpoint",

@@ -241,6 +241,13 @@ class MeasureMechanism(Told):
     seed: int = key("seed")
 
 
+class MeasureReading(Told):
+    context: Section = key("activations/context")
+    dtype: str = key("activations/dtype")
+    language: str = key("states/reading/language")
+    name: str = key("states/reading/name")
+
+
 class CompareCheckpoints(Told):
     roles: list[str]
     words: int = key("states/words")
@@ -419,6 +426,7 @@ class PlanStudy(Told):
     lock: str = key("lock")
     heard: Section = key("dataset", "runs", "simulate", "tr")
     mechanism: Section | None = key("states/mechanism", "length")
+    reading: Section | None = key("states/reading", "name")
     activations: Section = key("activations", "context", "dtype", "storage")
 
 

@@ -19,6 +19,7 @@ from triphase.phases.verdict import Judged
 from triphase.stats.intervals import LEVEL
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
+from triphase.tasks.reading_times import POWER
 
 FEWEST = 5  # pairs of values that a correlation is taken from
 FARTHEST = 3  # lag in checkpoints
@@ -134,7 +135,8 @@ def named(selection: Selection) -> Section:
 
 
 def internal_states(table: pd.DataFrame) -> dict[str, tuple[Selection, pd.DataFrame]]:
-    """Perspectives on internal states, name to (selection, tidy rows): probes at the headline's layer, and surprisal.
+    """Perspectives on internal states, name to (selection, tidy rows): probes at the headline's layer, psychometric
+    power, and surprisal.
 
     Surprisal is counted negative: like the others it rises as a model learns. The layer is the one that most subjects
     have as theirs.
@@ -145,6 +147,8 @@ def internal_states(table: pd.DataFrame) -> dict[str, tuple[Selection, pd.DataFr
     if len(concepts) and len(layers):
         probes = Selection("selectivity", tuple(sorted(map(str, concepts))))
         found["probes"] = probes, table[table["layer"] == layers.mode().iloc[0]]
+    if len(Selection(POWER).rows(table)):
+        found["reading"] = Selection(POWER), table
     if len(rows := surprisal.rows(table)):
         found["surprisal"] = surprisal, rows.assign(value=-rows["value"])
     return found

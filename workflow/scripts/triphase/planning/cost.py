@@ -25,6 +25,7 @@ READ_RATE, DOWNLOAD_RATE = 1e9, 10e6
 SHARD = 5e9
 # Seconds of jobs that run no checkpoint, and of the start of those that do.
 JOB_SECONDS, FIT_SECONDS, START_SECONDS = 10, 60, 10
+READING_WORDS = 10_000  # of stories whose reading times are predicted, about those of Natural Stories
 TOKENS_PER_WORD, WORDS_PER_MINUTE, RUN_MINUTES = 1.4, 150, 10
 ITEMS, TOKENS_PER_ITEM = 1000, 200
 FIT_BYTES = 5e6
@@ -67,7 +68,9 @@ def words_heard(n_words: int | None, runs: Entries, simulate: Section | None, tr
     return WORDS_PER_MINUTE * minutes * n_stimuli
 
 
-def tokens_of(words: int, context: Section, task_jobs: Entries, mechanism_length: int) -> dict[str, float]:
+def tokens_of(
+    words: int, context: Section, task_jobs: Entries, mechanism_length: int, reading: bool = False
+) -> dict[str, float]:
     """Tokens that one checkpoint is run on, by rule: dict. A window of max + 1 tokens serves max - min + 1 of them."""
     text = TOKENS_PER_WORD * words
     longest = context["max"] + 1
@@ -78,6 +81,8 @@ def tokens_of(words: int, context: Section, task_jobs: Entries, mechanism_length
     }
     if mechanism_length:
         tokens["measure_mechanism"] = text + 2 * SEQUENCES * mechanism_length
+    if reading:
+        tokens["measure_reading"] = TOKENS_PER_WORD * READING_WORDS * overlap
     return tokens
 
 

@@ -16,7 +16,7 @@ from triphase.core.errors import InputError, one_line
 from triphase.core.seals import DamagedError
 
 # Jobs that run a checkpoint, so that what they take goes with its parameters and tokens.
-MODEL_RULES = ("extract_activations", "evaluate_tasks", "measure_mechanism")
+MODEL_RULES = ("extract_activations", "evaluate_tasks", "measure_mechanism", "measure_reading")
 
 
 def study_jobs(workflow: Any, *more: str) -> dict[str, int]:

@@ -23,7 +23,7 @@ from triphase.core.digest import script_digest
 from triphase.core.folders import placed
 from triphase.core.plugins import find_plugins, load_plugins
 from triphase.core.types import Entries, Section
-from triphase.sources.local_data import below_local_data
+from triphase.sources.local_data import below_local_data, reading_paths
 from triphase.sources.manifest import (
     check_local,
     existing_files,
@@ -193,6 +193,14 @@ class Study:
         if below := below_local_data(path):
             return self._own_files("local_data", [below])
         return [str(placed(path))] if path else []
+
+    def reading_files(self) -> list[str]:
+        """Files of reading times: the stories, the times, and the counts of words where the config names some."""
+        reading, files = self.config["states"]["reading"], list[str]()
+        for path in reading_paths(reading):
+            below = below_local_data(path)
+            files += self._own_files("local_data", [below]) if below else [str(placed(path))]
+        return files
 
     @cached_property
     def task_jobs(self) -> Entries:

@@ -14,7 +14,7 @@ from triphase.core.hashing import file_sha256
 from triphase.core.types import Entries, Section
 from triphase.sources.clones import DATASETS, Files
 from triphase.sources.downloads import fetch_dataset
-from triphase.sources.local_data import below_local_data
+from triphase.sources.local_data import below_local_data, reading_paths
 
 PLACEHOLDER = string.Formatter()
 
@@ -136,6 +136,7 @@ def study_files(config: Section, folder: str = "local_data") -> list[str]:
     paths += [corpus["path"] for corpus in corpora if "path" in corpus]
     entries = tasks["evaluations"] + [variant for entry in tasks["adherence"] for variant in entry["variants"]]
     named = [(config["states"]["mechanism"] or {}).get("unseen"), *(entry.get("data") for entry in entries)]
+    named += reading_paths(config["states"]["reading"])
     paths += [below for path in named if (below := below_local_data(path))]
     return list(dict.fromkeys(paths))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from triphase.config.places import Problems, Sources, refuse
 from triphase.core.folders import placed
 from triphase.core.types import Section
-from triphase.sources.local_data import below_local_data
+from triphase.sources.local_data import below_local_data, reading_paths
 
 # A URL, or git's `host:path`; anything else that a data set is cloned from is a folder.
 REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+@[^/]+:|[A-Za-z0-9.-]{2,}:(?!/)|///")
@@ -51,6 +51,10 @@ def _named(config: Section) -> Iterator[tuple[str, str, str, str]]:
     unseen = (config["states"]["mechanism"] or {}).get("unseen")
     if unseen and not below_local_data(unseen):
         yield "states/mechanism/unseen", unseen, "file", "set null: surprisal is then compared with no other text"
+    for path in reading_paths(config["states"]["reading"]):
+        if not below_local_data(path):
+            otherwise = "set states/reading to null: psychometric power is then not measured"
+            yield "states/reading", path, "file", otherwise
     url = config["dataset"]["url"]
     if url and not config["dataset"]["simulate"] and not REMOTE.match(url):
         yield "dataset/overrides/url", url.removeprefix("file://"), "repository", "give the data set's address"

@@ -198,6 +198,19 @@ task("adherence_truncated", "truncated prompts", "share", (0, 1), target="adhere
     "Share of prompts that lost their beginning."
 )
 
+task(
+    "psychometric_power",
+    "psychometric power",
+    "nats per word",
+    (None, None),
+    needs="surprisal, reading times",
+    target="reading times",
+)(
+    "What surprisal of a word and of the two before it adds to the log-likelihood of log reading times, per word read, "
+    "over length, log frequency and place, with an intercept for each reader (Goodkind and Bicknell 2018; Oh and "
+    "Schuler 2023). `n` counts times; `se` and draws are over readers. Only with `states/reading`."
+)
+
 mechanism = rows(MECHANISM, panel=None)
 mechanism("induction_head", "prefix matching", "share of attention", (0, 1), needs=ATTENTION, target="head")(
     "Prefix matching (Olsson et al. 2022): random tokens are said twice; mean attention from a token that comes "

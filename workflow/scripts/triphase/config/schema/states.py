@@ -10,6 +10,7 @@ from triphase.config.schema.base import (
     Count,
     Entry,
     InnerShare,
+    Language,
     Name,
     Section,
     Text,
@@ -94,6 +95,32 @@ class Mechanism(Section):
     )
 
 
+class Reading(Section):
+    """Reading times of people, in the layout of the Natural Stories corpus, for psychometric power.
+
+    It takes one more load of each checkpoint. The folder holds `all_stories.tok` (tab-separated: word, zone, item) and
+    `processed_RTs.tsv` (WorkerId, item, zone, RT in ms; readers with at most 4 right answers in `correct`, where there
+    is such a column, are left out, as are times outside 100 to 3,000 ms). Durations of fixations in the same columns do
+    as well. Log times are explained by length, log frequency and place of the word, and by length and log frequency of
+    the two words before it, with an intercept for each reader; then also by surprisal of all three words.
+    """
+
+    folder: Text = key(
+        MISSING,
+        "The folder; `{local_data}/…` lies below that folder.",
+        example="{local_data}/naturalstories/naturalstories_RTS",
+    )
+    frequencies: Text | None = key(
+        None,
+        "Counts of the words, as Natural Stories has them in `freqs/freqs-1-*.tsv`: code (item.zone.word), order, "
+        "token, count, without a header.",
+        "counts in the stories themselves, which are few",
+        example="{local_data}/naturalstories/freqs/freqs-1-20150214.tsv",
+    )
+    language: Language = key("en", "Of the stories: whether words stand apart.", "that of the corpus")
+    name: Name = key("reading", "Its name in results.", "there is one", example="natural_stories")
+
+
 class States(Section):
     """Internal states of a checkpoint: geometry, probes, similarity to other checkpoints, mechanism."""
 
@@ -114,6 +141,12 @@ class States(Section):
     )
     mechanism: Mechanism | None = key(
         Mechanism(), "Measures on fixed inputs; null: none.", "one more load of each checkpoint is cheap"
+    )
+    reading: Reading | None = key(
+        None,
+        "Reading times that surprisal of each checkpoint is to predict (`psychometric_power`); null: none.",
+        "the files are not ours to ship",
+        example={"folder": "{local_data}/naturalstories/naturalstories_RTS"},
     )
 
 

@@ -265,7 +265,8 @@ FIGURES.add(
     **Tasks over training, {model}.** Accuracy with each task's chance (dotted); instruction adherence with the strict
     (solid) and the lenient parser (dashed); share of answers that are one of the labels asked for (solid), and
     probability mass on them (dashed); entropy of the answers, and share of the commonest answer, which tell a constant
-    responder; where tasks have groups, mean accuracy of each group with chance 0 and perfect 1, dashed where its first
+    responder; where there are reading times, what surprisal adds to their log-likelihood per word (95 % intervals over
+    readers); where tasks have groups, mean accuracy of each group with chance 0 and perfect 1, dashed where its first
     rise begins (formal and functional competence after Mahowald et al. 2024; controls must not rise together with
     alignment). n = items per task; bands: 95 % intervals. Shaded: phases of brain alignment.
     """,

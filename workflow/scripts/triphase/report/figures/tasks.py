@@ -10,6 +10,7 @@ from triphase.report.figures.panels import beside, draw_rows, items, shade
 from triphase.report.figures.style import CYCLE, GREY, MARKERS, WIDTH, TokenAxis, headline, plt, say_empty
 from triphase.table.measures import MEASURES
 from triphase.table.selection import Selection
+from triphase.tasks.reading_times import POWER
 
 PANELS = (
     ("Accuracy (dotted: chance)", ("accuracy",)),
@@ -17,6 +18,7 @@ PANELS = (
     ("Answers that are one of the labels asked for (dashed: probability mass on them)", ("validity", "label_mass")),
     ("Entropy of the answers", ("answer_entropy",)),
     ("Share of the commonest answer", ("commonest_answer",)),
+    ("Psychometric power: what surprisal adds to a model of reading times", (POWER,)),
 )
 GROUPS = ("Accuracy by group (vertical: onset of its first rise)", ("accuracy_rescaled",))
 
@@ -38,7 +40,7 @@ def draw_tasks(trajectories: pd.DataFrame, phases: dict, model: str) -> Figure:
     headline(figure, f"{model}: tasks over training{missing}")
     for number, (panel, (title, measures)) in enumerate(zip(panels.flat, drawn, strict=True)):
         shade(panel, axis, phases["segments"])
-        panel.set_title(f"{'abcdef'[number]}  {title}")
+        panel.set_title(f"{'abcdefg'[number]}  {title}")
         panel.set_ylabel(MEASURES[measures[0]].unit)
         panel.axhline(0, color=GREY, linewidth=0.7)
         if title == GROUPS[0]:
@@ -58,7 +60,8 @@ def draw_pair(panel: Axes, axis: TokenAxis, table: pd.DataFrame, measures: tuple
     for number, name in enumerate(names):
         colour, marker = CYCLE[number % 7], MARKERS[(number + number // 7) % 7]
         rows = Selection(measures[0], (name,)).rows(table)
-        draw_rows(panel, axis, rows, colour, marker, f"{name}\nn = {items(rows)} items")
+        noun = "words read" if measures[0] == POWER else "items"
+        draw_rows(panel, axis, rows, colour, marker, f"{name}\nn = {items(rows)} {noun}")
         for measure in measures[1:]:
             tokens, values, _ = tidy_curve(Selection(measure, (name,)).rows(table))
             axis.curve(panel, tokens, values, color=colour, marker=marker, linestyle="--", linewidth=1.1)

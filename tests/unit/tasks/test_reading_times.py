@@ -1,0 +1,129 @@
+"""Psychometric power on simulated readers: what is planted comes back, and bad files are named with what is wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from simulated_readers import stories, write_readings
+from simulated_study import MAIN, rows_of
+
+from triphase.core.errors import InputError
+from triphase.phases.order import order
+from triphase.phases.transitions import Settings
+from triphase.table.draws import draws_dataset, reading_series
+from triphase.table.tidy import typed
+from triphase.tasks.reading_times import POWER, SPILL, power_of, read_readings, reading_rows
+
+BITS = np.random.default_rng(5).gamma(3, 2, len(stories()))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_readings(tmp_path_factory.mktemp("readings") / "rts", BITS)
+
+
+@pytest.fixture(scope="module")
+def readings(folder):
+    return read_readings(folder)
+
+
+def test_files_are_read_with_what_is_left_out(readings):
+    assert len(readings.readers) == 30 and len(readings.words) == len(stories())
+    assert readings.left_out["of the first 2 words of a story"] == 30 * 4 * SPILL
+    zones = readings.words["zone"].to_numpy()[readings.times["word"]]
+    assert zones.min() == 1 + SPILL and readings.frequencies == "the stories themselves"
+    word = readings.words.iloc[7]
+    assert word["log_frequency"] == pytest.approx(np.log((stories()["word"] == word["word"]).sum()))
+
+
+def test_power_is_the_gain_of_a_mixed_model_of_statsmodels(readings):
+    formula = pytest.importorskip("statsmodels.regression.mixed_linear_model", reason="statsmodels is not installed")
+    place, words = readings.times["word"].to_numpy(), readings.words
+    columns = [np.ones(len(place)), words["zone"].to_numpy(float)[place] / 100]
+    for back in range(SPILL + 1):
+        columns += [words[name].to_numpy(float)[place - back] for name in ("length", "log_frequency")]
+    added = [BITS[place - back] / 10 for back in range(SPILL + 1)]
+    y, group = readings.times["log_time"].to_numpy(), readings.times["reader"].to_numpy()
+    llf = [
+        formula.MixedLM(y, np.column_stack(design), groups=group).fit(reml=False).llf
+        for design in (columns, columns + added)
+    ]
+    found = power_of(readings, BITS)
+    assert found["gain"].sum() / found["n"].sum() == pytest.approx((llf[1] - llf[0]) / len(y), abs=1e-6)
+
+
+def test_the_surprisal_that_readers_follow_has_power_and_any_other_has_none(readings):
+    rng = np.random.default_rng(0)
+    true, other = (reading(readings, bits) for bits in (BITS, rng.permutation(BITS)))
+    assert true["value"] > 10 * true["se"] and abs(other["value"]) < 0.001
+    assert reading(readings, 3 * BITS + 7)["value"] == pytest.approx(true["value"]), "whatever the unit"
+
+
+def reading(readings, bits):
+    table = power_of(readings, bits)
+    table.attrs["name"] = "rts"
+    return reading_rows(table).iloc[0]
+
+
+def test_a_planted_fall_is_found(readings):
+    """Surprisal comes near to what readers follow until the seventh of 14 checkpoints, and then leaves it again."""
+    steps = 2 ** np.arange(4, 18)
+    share = np.interp(np.arange(14), [0, 7, 10, 13], [0.05, 0.95, 0.35, 0.3])
+    noise = np.random.default_rng(2).permutation(BITS)
+    tables = [power_of(readings, near * BITS + (1 - near) * noise) for near in share]
+    series = []
+    for step, table in zip(steps, tables, strict=True):
+        table.attrs["name"] = "rts"
+        series.append({"model": "m", "checkpoint": f"step{step}", "step": int(step), "tokens": int(step) * 1024})
+    drawn = reading_series(series, tables, 300, 0)
+    rows = [
+        row | {"se": row["boot"].std(ddof=1)} for row in drawn
+    ] + rows_of("m", steps, np.ones(14), 0.1, None, "alignment", "s", "all", 2, **MAIN)[0]  # fmt: skip
+    table = typed(pd.DataFrame(rows).drop(columns="boot").assign(study="x"))
+    headline = {"roi": "all", "tasks": [], "adherence": []}
+    found = order(table, draws_dataset(drawn, "x", 0), headline, {}, Settings(draws=60), np.random.default_rng(0))[
+        "perspectives"
+    ]["reading"]
+    assert found["measure"] == POWER
+    assert [kind for kind in found["pattern"].split("-") if kind != "plateau"] == ["rise", "fall"]
+    assert found["events"]["peak"] <= steps[8] * 1024 and steps[9] <= found["events"]["trough"] / 1024 <= steps[12]
+
+
+def broken(folder, tmp_path, name, old, new):
+    for path in folder.iterdir():
+        text = path.read_text()
+        (tmp_path / path.name).write_text(text.replace(old, new, 1) if path.name == name else text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("all_stories.tok", "zone", "place", r"all_stories.tok: no column zone; there are word, place, item"),
+        ("processed_RTs.tsv", "WorkerId", "subject", r"processed_RTs.tsv: no column WorkerId"),
+        ("all_stories.tok", "\t2\t1\n", "\t1\t1\n", r"item 1, zone 1 has two rows"),
+        ("all_stories.tok", "\t2\t1\n", "\t999\t1\n", r"item 1 has no word before zone 3"),
+        ("processed_RTs.tsv", "1\t5\tr0\t", "1\t5\tr0\tfast", r"RT is 'fast.* must be a number"),
+        ("processed_RTs.tsv", "1\t5\tr0", "9\t5\tr0", r"item 9, zone 5 is no word of all_stories.tok"),
+    ],
+)
+def test_bad_files_are_named_with_row_and_value(folder, tmp_path, name, old, new, message):
+    with pytest.raises(InputError, match=message):
+        read_readings(broken(folder, tmp_path, name, old, new))
+
+
+def test_too_few_times_and_missing_files_and_counts_are_told(folder, tmp_path):
+    with pytest.raises(InputError, match="is not there; states/reading/folder needs all_stories.tok"):
+        read_readings(tmp_path)
+    few = broken(folder, tmp_path, "processed_RTs.tsv", "x", "x")
+    table = pd.read_csv(few / "processed_RTs.tsv", sep="\t").assign(correct=3)
+    table.to_csv(few / "processed_RTs.tsv", sep="\t", index=False)
+    with pytest.raises(InputError, match="0 times of 0 readers .*18000 of readers with at most 4 right answers"):
+        read_readings(few)
+    counts = tmp_path / "freqs.tsv"
+    counts.write_text("1.1.word\t1\tka\t12\tNA\n")
+    with pytest.raises(InputError, match=r"freqs.tsv: no count for 1.2.word \(and 598 more"):
+        read_readings(folder, counts)
+    rows = [f"{item}.{zone}.word\t1\t{word}\t{zone * 10}\tNA" for word, zone, item in stories().itertuples(index=False)]
+    counts.write_text("\n".join(rows))
+    found = read_readings(folder, counts)
+    assert found.words["log_frequency"].iloc[4] == pytest.approx(np.log(50)) and found.frequencies == "freqs.tsv"
