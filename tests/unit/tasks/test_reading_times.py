@@ -1,11 +1,20 @@
 """Psychometric power on simulated readers: what is planted comes back, and bad files are named with what is wrong."""
 
+from types import SimpleNamespace
+
+import measure_reading
 import numpy as np
 import pandas as pd
 import pytest
+import small_models
+import torch
+from jobs import run
 from simulated_readers import stories, write_readings
 from simulated_study import MAIN, rows_of
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from triphase.checkpoints.find import find_checkpoint
+from triphase.core.artefacts import read_table, write_json
 from triphase.core.errors import InputError
 from triphase.phases.order import order
 from triphase.phases.transitions import Settings
@@ -127,3 +136,37 @@ def test_too_few_times_and_missing_files_and_counts_are_told(folder, tmp_path):
     counts.write_text("\n".join(rows))
     found = read_readings(folder, counts)
     assert found.words["log_frequency"].iloc[4] == pytest.approx(np.log(50)) and found.frequencies == "freqs.tsv"
+
+
+@pytest.mark.model
+@pytest.mark.usefixtures("one_thread")
+def test_one_checkpoint_from_its_files_to_the_table(folder, tmp_path):
+    """The job's surprisal is that of transformers' own loss, word by word, from the beginning of each story."""
+    model_folder = small_models.write(tmp_path / "model", small_models.checkpoint(layers=2))
+    write_json(tmp_path / "manifest.json", find_checkpoint("org/name", "step1", folder=model_folder))
+    rng = np.random.default_rng(0)
+    read = stories().assign(word=[f"w{k}" for k in rng.integers(1, 64, len(stories()))])
+    read.to_csv(tmp_path / "all_stories.tok", sep="\t", index=False)
+    times = tmp_path / "processed_RTs.tsv"
+    times.write_text((folder / "processed_RTs.tsv").read_text())
+    paths = SimpleNamespace(
+        checkpoint=tmp_path / "manifest.json", readings=[tmp_path / "all_stories.tok", times],
+        reading=tmp_path / "reading.parquet",
+    )  # fmt: skip
+    context = {"max": 24, "min": 23, "stride": 1}
+    run(measure_reading, paths, context=context, dtype="float32", language="en", name="rts")
+    table = read_table(paths.reading)
+    assert table.attrs["name"] == "rts" and table.attrs["revision"] == "step1" and len(table) == 30
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(model_folder)
+    bits = []
+    for _, words in read.groupby("item"):
+        ids = tokenizer(" ".join(words["word"]), add_special_tokens=False)["input_ids"]
+        assert len(ids) == len(words)
+        for place, token in enumerate(ids):
+            seen = torch.tensor([[tokenizer.eos_token_id, *ids[max(place - 24, 0) : place]]])
+            with torch.inference_mode():
+                bits.append(-torch.log_softmax(model(seen).logits[0, -1].double(), 0)[token].item() / np.log(2))
+    expected = power_of(read_readings(tmp_path), np.array(bits))
+    assert table.attrs["bits_per_word"] == pytest.approx(np.mean(bits), rel=1e-5)
+    np.testing.assert_allclose(table["gain"], expected["gain"], atol=2e-3)
