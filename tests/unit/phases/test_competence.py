@@ -77,6 +77,7 @@ def test_a_control_holds_where_it_does_not_rise_and_fails_where_it_rises_with_al
     failed = judged(alignment=ramp(2), sums=ramp(2), quiz=ramp(2))
     assert failed["controls_hold"] is False
     assert "was not measured" in failed["lateralisation"]["remarks"][0]
+    assert failed["groups"]["control"]["with_lateralisation"]["reason"] == "lateralisation has no rise"
     unclear = judged(alignment=np.zeros(len(STEPS)), sums=ramp(5))
     assert unclear["controls_hold"] is None
 

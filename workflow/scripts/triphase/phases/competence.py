@@ -81,7 +81,7 @@ def competence(
         except Undetermined as absent:
             curve = str(absent)
         fit, why = fitted(curve, settings, rng, settings.floor_tokens)
-        with_alignment, with_sides = together(alignment, fit), together(lateral, fit)
+        with_alignment, with_sides = together("alignment", alignment, fit), together(LATERALISATION, lateral, fit)
         found["groups"][group] = (
             {"tasks": tasks, "measure": ACCURACY}
             | described(fit, why)
@@ -123,11 +123,11 @@ def described(fit: Judged | None, reason: str) -> Section:
     return nothing | {"remarks": [f"undetermined: {reason}"]}
 
 
-def together(reference: Judged | None, fit: Judged | None) -> Section:
-    """Lag of the first rise of behaviour behind the first rise of something else, see `behaviour.coincidence`."""
-    if reference is None:
-        return coincidence(None, fit, None, last=False)
-    return coincidence(reference.onset(), fit, reference, last=False)
+def together(name: str, reference: Judged | None, fit: Judged | None) -> Section:
+    """Lag of the first rise of behaviour behind the first rise of what has a name, see `behaviour.coincidence`."""
+    onset = None if reference is None else reference.onset()
+    found = coincidence(onset, fit, reference, last=False)
+    return found | {"reason": found["reason"].replace("alignment", name)}
 
 
 def emerges(fit: Judged | None, lag: Mapping[str, object]) -> bool | None:
