@@ -1,23 +1,14 @@
 """The study's tidy table, the headline layer, and bootstrap draws paired over checkpoints."""
 
-import logging
-
 import pandas as pd
 
 from triphase.checkpoints.integrity.verdict import enforce, faulty
 from triphase.config.jobs import JoinTrajectories
 from triphase.core.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.core.job import Job, start
-from triphase.table.draws import (
-    alignment_series,
-    draws_dataset,
-    gain_maps,
-    leave_out,
-    reading_series,
-    step0_rows,
-    task_series,
-)
+from triphase.table.draws import alignment_series, draws_dataset, gain_maps, leave_out, step0_rows, task_series
 from triphase.table.lateralisation import lateralisation_rows, lateralisation_series
+from triphase.table.readings import reading_series
 from triphase.table.relation import surprisal_relation
 from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, floor_rows, identities, tidy, typed
 
@@ -47,8 +38,6 @@ def main(job: Job[JoinTrajectories]) -> None:
     table = typed(pd.concat([table, alignment_rows(table, layers), *of_study], ignore_index=True))
     drawn = alignment_series(table, files)
     lateral, unpaired = lateralisation_series(table, files, settings.rois, settings.space)
-    if unpaired:
-        logging.info("lateralisation: without a partner on the other side, and left out: %s", ", ".join(unpaired))
     more = [step0_rows(drawn), surprisal_relation(table), *([lateralisation_rows(lateral)] if lateral else [])]
     table = typed(pd.concat([table, *(rows.assign(study=settings.study) for rows in more)], ignore_index=True))
     drawn += lateral

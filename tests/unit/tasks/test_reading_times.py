@@ -18,7 +18,8 @@ from triphase.core.artefacts import read_table, write_json
 from triphase.core.errors import InputError
 from triphase.phases.order import order
 from triphase.phases.transitions import Settings
-from triphase.table.draws import draws_dataset, reading_series
+from triphase.table.draws import draws_dataset
+from triphase.table.readings import reading_series
 from triphase.table.tidy import typed
 from triphase.tasks.reading_times import POWER, SPILL, power_of, read_readings, reading_rows
 

@@ -14,7 +14,6 @@ from triphase.encoding.analyses import CHOICES, OF_FITS, STEP0, fitted_analyses
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT, COLUMNS, item_draws
 from triphase.tasks.measures import item_scores
-from triphase.tasks.reading_times import POWER, reading_draws
 
 # What a drawn row takes over from the tidy row it belongs to.
 KEYS = ["model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", *CHOICES, "main", "n"]
@@ -119,22 +118,6 @@ def task_series(series: Entries, items: list[pd.DataFrame], adherence: Entries, 
             values = group.sort_values("item")["score"].to_numpy(float)
             own = entry | {"measure": measure, "target": target, "main": True}
             rows.append(_row(own, values.mean(), item_draws(values[None], n_draws, seed)[0], len(values) - 1))
-    return rows
-
-
-def reading_series(series: Entries, tables: list[pd.DataFrame], n_draws: int, seed: int) -> Entries:
-    """Bootstrap draws of psychometric power, readers drawn alike at every checkpoint of every model.
-
-    Parameters
-    ----------
-    series : list of dict
-    tables : list of DataFrame, from `measure_reading`, in the order of `series`
-    """
-    rows = []
-    for entry, table in zip(series, tables, strict=True):
-        gain, n = table["gain"].to_numpy(float), table["n"].to_numpy(float)
-        own = entry | {"measure": POWER, "target": table.attrs["name"], "main": True, "n": int(n.sum())}
-        rows.append(_row(own, gain.sum() / n.sum(), reading_draws(gain, n, n_draws, seed), len(gain) - 1))
     return rows
 
 

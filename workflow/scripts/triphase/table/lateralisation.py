@@ -1,5 +1,6 @@
 """Lateralisation: the gain of the left side minus that of the right, on the draws that both sides share."""
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +11,8 @@ from triphase.core.types import Entries
 from triphase.responses.hemispheres import hemispheres
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT, COLUMNS
+
+log = logging.getLogger(__name__)
 
 LATERALISATION = "lateralisation"
 # The alignment of the region that every study has tells a subject's layer and analysis.
@@ -66,6 +69,8 @@ def lateralisation_series(
                     }
                     | {"value": float(gain[left].mean() - gain[right].mean()), "boot": difference, "freedom": freedom}
                 )
+    if unpaired:
+        log.info("lateralisation: without a partner on the other side, and left out: %s", ", ".join(sorted(unpaired)))
     return drawn, sorted(unpaired)
 
 
