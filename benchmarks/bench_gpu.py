@@ -77,12 +77,11 @@ def fit_checks(size):
         predicted, fit = fit_bands(spectra, [nuisance], y, outer, inner, search)
         found[backend, solver] = spectra, predicted[:, outer[0] == 2], fit
     spectra, predicted, fit = found["numpy", "lowrank"]
-    bands, changes = [standardise(nuisance, spectra.finals[0].train)], []
-    wide = fit["weight"][0]
-    scale = np.where(wide[0] > 0, wide[0], 1)
+    bands, changes, weight = [standardise(nuisance, spectra.finals[0].train)], [], fit["weight"][0]
+    scale = np.where(weight[0] > 0, weight[0], 1)  # penalties are on a wide band of weight 1
     for backend in ("numpy", size.backend):
         final = found[backend, "lowrank"][0].finals[0]
-        refit = Refit(set_backend(backend), final, bands, y, fit["alpha"][0], wide / scale)
+        refit = Refit(set_backend(backend), final, bands, y, fit["alpha"][0], weight / scale)
         groups = np.array_split(np.arange(len(final.train)), 5)
         whole = np.empty((len(groups), len(final.other), y.shape[1]))
         for voxels, change in refit.changes(groups):
@@ -91,10 +90,8 @@ def fit_checks(size):
     rows = []
     for name, (_, other, theirs) in list(found.items())[1:]:
         # Grid points whose scores are equal up to rounding are equally good: predictions are of voxels that agree.
-        agree = np.isclose(theirs["weight"][0], wide, atol=1e-3).all(0)
-        # himalaya's penalty is on weights that sum to 1, ours on a wide band of weight 1.
-        ours = fit["alpha"][0] * (scale if name[1] == "himalaya" else 1)
-        agree &= np.isclose(ours, theirs["alpha"][0], rtol=1e-3)
+        agree = np.isclose(theirs["weight"][0], weight, atol=1e-3).all(0)
+        agree &= np.isclose(fit["alpha"][0], theirs["alpha"][0], rtol=1e-3)
         score, share = apart(fit["cv_score"], theirs["cv_score"]), 100 * float(agree.mean())
         distance = apart(predicted[..., agree].sum(0), other[..., agree].sum(0))
         label = "on the GPU beside numpy" if name[1] == "lowrank" else "beside himalaya on the GPU"

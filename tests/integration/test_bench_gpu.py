@@ -16,8 +16,8 @@ def test_every_part_runs_and_agrees_with_its_oracle():
     kept = []
     rows = bench_gpu.measured(bench_gpu.SMALL, write=lambda found: kept.append(len(found)), most_seconds=3600)
     assert kept == sorted(kept) and len(kept) == 5
-    compared = [row for row in rows if "difference" in row["figure"] or "distance" in row["figure"]]
-    assert len(compared) == 7 and [row["figure"] for row in compared if not row["ok"]] == []
+    compared = [row for row in rows if any(word in row["figure"] for word in ("difference", "same", "distance"))]
+    assert len(compared) == 9 and [row["figure"] for row in compared if not row["ok"]] == []
     assert not [row for row in rows if row["ok"] is None]
 
 
