@@ -24,7 +24,7 @@ from triphase.encoding.analyses import FEWER  # noqa: E402
 from triphase.encoding.design import Masks, design_dataset  # noqa: E402
 from triphase.encoding.fitting import Engine, fit_layer  # noqa: E402
 from triphase.encoding.folds import fewer_stimuli  # noqa: E402
-from triphase.encoding.preparing import Alone  # noqa: E402
+from triphase.encoding.preparing import Alone, shared_fits  # noqa: E402
 from triphase.phases.curves import Trajectory  # noqa: E402
 from triphase.phases.training_size import SIZES, lost_share, over_sizes  # noqa: E402
 from triphase.phases.transitions import Settings  # noqa: E402
@@ -59,7 +59,7 @@ def study(seed):
     }
     design = replace(design, fewer=fewer)
     targets = pd.DataFrame({"subject": "s", "roi": ["A"] * VOXELS})
-    alone = Alone(design, np.zeros((1, len(y), 0)), targets, SETTINGS)
+    alone = Alone(design, shared_fits(design, np.zeros((1, len(y), 0))), targets, SETTINGS)
     alone.add(y)
     shared = xr.merge([design_dataset(design), alone.dataset()]).assign(responses=(("time", "target"), y))
     return data, latents, shared, design, targets

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from triphase.table.draws import draws_dataset
 from triphase.table.tidy import typed
@@ -39,6 +40,36 @@ def rows_of(model, steps, values, errors, draws, measure, subject=None, roi=None
         if draws is not None:
             series.append(key | {"value": values[i], "boot": draws[i], "freedom": np.inf})
     return rows, series
+
+
+# Shares of the gain over N1 that are left over other nuisance sets, and shares of variance of each part.
+OVER = {"N2": 0.7, "N1+static": 0.5, "N1+surprisal": 0.8, "N2+surprisal": 0.6}
+UNIQUE = {"model": 0.06, "identity": 0.03, "surprisal": 0.01}
+
+
+def content_of(model, table, boot, noise=0.002, draws=300, seed=5):
+    """Rows and draws of one model's alignment over other nuisance sets (`OVER`), and of its unique variance (`UNIQUE`),
+    which follow its course, joined with the table and draws of a study."""
+    rng, rows, series = np.random.default_rng(seed), [], []
+    own = table[(table["model"] == model) & (table["measure"] == "alignment")].sort_values("step")
+    for (subject, roi), mine in own.groupby(["subject", "roi"]):
+        values, steps = mine["value"].to_numpy(float), mine["step"].to_numpy(int)
+        kinds = [
+            ("alignment", 2, share * values, MAIN | {"nuisance": name, "main": False}) for name, share in OVER.items()
+        ]
+        for part, most in UNIQUE.items():
+            columns = MAIN | {"nuisance": "N2+surprisal", "target": part}
+            kinds += [
+                ("unique_variance", layer, most * values / values.max() * (layer == 2), columns) for layer in (1, 2)
+            ]
+        for measure, layer, curve, columns in kinds:
+            drawn = curve[:, None] + noise * rng.standard_normal((len(steps), draws)) if layer == 2 else None
+            made = rows_of(model, steps, curve, noise, drawn, measure, subject, roi, layer, **columns)
+            rows.extend(made[0])
+            series.extend(made[1])
+    more = typed(pd.DataFrame(rows).assign(study="simulated"))
+    joined = xr.concat([boot, draws_dataset(series, "simulated", seed)], "series")
+    return pd.concat([table, more], ignore_index=True), joined
 
 
 def study(courses, subjects=3, noise=0.02, steps=STEPS, draws=300, adherence=True, seed=0):

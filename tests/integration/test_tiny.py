@@ -18,7 +18,7 @@ JOINS = [
     "join_trajectories", "fit_phases", "tabulate_specifications", "compare_models", "simulate_power",
     "write_summary", "write_methods", "write_index", "draw_page",
 ]  # fmt: skip
-FIGURES = {"draw_figure": 10}  # those that read the trajectories or what follows from them
+FIGURES = {"draw_figure": 11}  # those that read the trajectories or what follows from them
 COLUMNS = ["study", "model", "checkpoint", "step", "tokens", "layer", "subject", "roi", "measure", "target", "setting",
            "reference", "scaling", "delays", "nuisance", "trained_on", "normalised", "main", "value", "se",
            "n"]  # fmt: skip
@@ -37,20 +37,23 @@ def test_every_result_is_where_it_is_looked_for(run):
     expected = {
         "alignment", "gain", "r", "ceiling", "r_floor", "kernel_top_share", "surprisal", "intrinsic_dimension",
         "participation_ratio", "cka", "probe", "selectivity", "probe_types", "probe_learning", "probe_identity",
-        "gride", "anisotropy", "cka_layer", "accuracy", "adherence",
+        "gride", "anisotropy", "cka_layer", "accuracy", "adherence", "unique_variance", "static_share",
     }  # fmt: skip
     assert expected <= set(table["measure"])
     assert_as_described(table)
     analyses = analyses_of(table[table["measure"] == "alignment"])
     (main,) = [analysis for analysis, own in analyses.items() if own]
     assert main == Analysis("zscore", "headline", "N1")
-    assert {"over step 0", "over N2", "center"} <= {analysis.label(main) for analysis in analyses}
+    labels = {analysis.label(main) for analysis in analyses}
+    assert {"over step 0", "over N2", "center", "over N1+static", "over N1+surprisal", "over N2+surprisal"} <= labels
     assert set(table["checkpoint"].dropna()) == {"step0", "step16", "step64"}
     assert (table["tokens"].dropna() == table["step"].dropna() * 640).all()
     phases = read_json(run.results / "phases.json")
     assert list(phases) == ["neox"]
     assert phases["neox"]["verdict"] == "undetermined" and "grid too coarse" in phases["neox"]["reason"]
-    for name in ("triple", "layers", "rois", "tasks", "brain"):
+    content = phases["neox"]["content"]
+    assert len(content["over"]) == 5 and list(content["unique"]) == ["model", "identity", "surprisal"]
+    for name in ("triple", "layers", "rois", "tasks", "brain", "content"):
         assert (run.results / f"figures/{name}_neox.png").stat().st_size > 10_000
         assert (run.results / f"figures/{name}_neox.svg").read_text().startswith("<?xml")
     for name in ("runs", "timing", "ceilings", "brain"):
@@ -105,7 +108,7 @@ def test_adding_a_checkpoint_runs_that_checkpoint_and_the_joins(run):
     planned = run.planned(study="tiny", overlay=overlay)
     one = ["fetch_checkpoint", "fingerprint_checkpoint", "extract_activations", "fit_encoding", "measure_states",
            "compare_checkpoints", "compare_alignment", "evaluate_tasks", "join_checkpoint"]  # fmt: skip
-    assert planned == dict.fromkeys([*one, "check_integrity", "join_changes", *JOINS], 1) | {"draw_figure": 11}
+    assert planned == dict.fromkeys([*one, "check_integrity", "join_changes", *JOINS], 1) | {"draw_figure": 12}
 
 
 def test_adding_a_layer_runs_its_fits_and_the_joins(run):

@@ -20,8 +20,8 @@ CHECKPOINT_JOBS = {
 }
 
 
-def expected(models, checkpoints, layers, subjects, pairs, brains=True):
-    """Jobs by rule, from the grain that the design states."""
+def expected(models, checkpoints, layers, subjects, pairs, brains=True, content=False):
+    """Jobs by rule, from the grain that the design states; `content`: with fits beside embeddings or surprisal."""
     series = models * checkpoints
     joins = [
         "check_integrity",
@@ -48,7 +48,7 @@ def expected(models, checkpoints, layers, subjects, pairs, brains=True):
             ["train_model", "fit_phases", "tabulate_specifications", "simulate_power"],
             models,
         )
-        | {"draw_figure": 8 * models + 4 + (models > 1) + brains * (2 * models + 1)}
+        | {"draw_figure": (8 + content) * models + 4 + (models > 1) + brains * (2 * models + 1)}
         | ({"draw_page": models} if brains else {})
     )
 
@@ -71,7 +71,7 @@ def test_the_plan_of_a_study_is_printed(project):
     done = project.snakemake("plan", study="tiny")
     assert done.returncode == 0, done.stdout[-3000:]
     plan = read_json(project.folder / "results/tiny/plan.json")
-    counts = expected(1, 3, 1, 1, pairs=2) | {"simulate_dataset": 1}
+    counts = expected(1, 3, 1, 1, pairs=2, content=True) | {"simulate_dataset": 1}
     del counts["measure_mechanism"]  # not in this study, which has to be fast
     assert {row["rule"]: row["jobs"] for row in plan["rules"]} == counts
     assert all(row["left"] == row["jobs"] for row in plan["rules"])

@@ -1,5 +1,6 @@
 # Encoding models: banded ridge from a layer's activations and nuisance features to every voxel; changes between checkpoints.
 # Reads:  responses/{subject}.zarr.zip, stimuli/words.parquet, stimuli/sound.parquet where its envelope is a nuisance,
+#         the vectors of encoding/static,
 #         activations/{model}/{checkpoint}.zarr.zip, integrity.parquet
 # Writes: encoding/shared.zarr.zip                        what does not depend on a model
 #         encoding/{model}/{checkpoint}/{layer}.zarr.zip  scores per voxel, draws per region
@@ -17,6 +18,7 @@ rule prepare_encoding:
         responses=RESPONSES,
         words=WORDS,
         sound=SOUND,
+        vectors=STUDY.static_vectors(),
     output:
         shared=SHARED,
     conda:

@@ -6,7 +6,15 @@ from triphase.checkpoints.integrity.verdict import enforce, faulty
 from triphase.config.jobs import JoinTrajectories
 from triphase.core.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.core.job import Job, start
-from triphase.table.draws import alignment_series, draws_dataset, gain_maps, leave_out, step0_rows, task_series
+from triphase.table.draws import (
+    alignment_series,
+    draws_dataset,
+    gain_maps,
+    leave_out,
+    step0_rows,
+    task_series,
+    unique_series,
+)
 from triphase.table.lateralisation import lateralisation_rows, lateralisation_series
 from triphase.table.readings import reading_series
 from triphase.table.relation import surprisal_relation
@@ -40,7 +48,7 @@ def main(job: Job[JoinTrajectories]) -> None:
     lateral, unpaired = lateralisation_series(table, files, settings.rois, settings.space)
     more = [step0_rows(drawn), surprisal_relation(table), *([lateralisation_rows(lateral)] if lateral else [])]
     table = typed(pd.concat([table, *(rows.assign(study=settings.study) for rows in more)], ignore_index=True))
-    drawn += lateral
+    drawn += lateral + unique_series(table, files)
     made_from = {f"{model}/{name}": t.attrs for (model, name), t in zip(entries, tables, strict=False)}
     chosen = [[*key, layer] for key, layer in layers.items()]
     left_out = [entry for entry in faulty(findings) if tuple(entry[:2]) in excluded]

@@ -1,6 +1,7 @@
 """All that does not depend on a model: responses, bands, folds, gap, blocks, and what the bands alone predict."""
 
 import logging
+from dataclasses import replace
 
 import xarray as xr
 
@@ -10,7 +11,8 @@ from triphase.core.artefacts import ArraySpec, read_table, stream_arrays
 from triphase.core.job import Job, start
 from triphase.core.provenance import library_versions
 from triphase.encoding.design import design_dataset
-from triphase.encoding.preparing import Alone, make_design
+from triphase.encoding.preparing import Alone, make_design, shared_fits
+from triphase.encoding.static import static_band, vectors_of_words
 from triphase.encoding.word_rows import on_rows
 from triphase.responses.targets import Cohort, check_regions
 
@@ -28,7 +30,15 @@ def main(job: Job[PrepareEncoding]) -> None:
         words, sound = on_rows(words, sound, cohort.attrs.get("row", "scan"))
         check_regions(cohort.targets["roi"].to_numpy(str), settings.rois)
         design, floor = make_design(cohort, words, sound, settings)
-        alone = Alone(design, floor, cohort.targets, settings)
+        about: dict[str, float] = {}
+        components = settings.static["components"] if settings.static else 0
+        for path in paths.vectors:
+            values, coverage = vectors_of_words(path, words)
+            timeline = design.timeline(settings.downsampling)
+            static, share = static_band(values, words, words, timeline, design.outer, components)
+            design = replace(design, bands=design.bands | {"static": static})
+            about = {"static_coverage": coverage, "static_share": share}
+        alone = Alone(design, shared_fits(design, floor), cohort.targets, settings)
         shape = len(cohort.runs), len(cohort.targets)
         chunks = shape[0], VOXELS
         spec = ArraySpec("responses", ("time", "target"), shape, chunks, axis=1, compressed=False)
@@ -43,6 +53,7 @@ def main(job: Job[PrepareEncoding]) -> None:
                 "stimulus_hashes": words.attrs["hashes"],
                 "downsampling": settings.downsampling,
                 "row": cohort.attrs.get("row", "scan"),
+                **about,
                 "versions": library_versions("himalaya", "numpy", "scipy"),
                 **{key: cohort.attrs[key] for key in ("dataset", "dataset_commit")},
             }

@@ -123,6 +123,12 @@ def broken(change):
         (lambda c: c["models"][0].pop("repository"), "models/steady: key 'repository' is missing"),
         (lambda c: c.update(trust_remote_code=["org/name"]), "trust_remote_code: 'org/name' is no repository"),
         (lambda c: c.update(execution={"disk_gb": 0}), "execution/disk_gb: 0 must be a number > 0 or null"),
+        (
+            lambda c: c["models"][1].update(control_of="stedy"),
+            "shifted/control_of: 'stedy' is no other model of the study that is no control; there are: steady; did",
+        ),
+        (lambda c: c["models"][1].update(control_of="shifted"), "control_of: 'shifted' is no other model of the study"),
+        (lambda c: c["encoding"].update(static={"components": 0}), "encoding/static/components: 0 must be an integer"),
         (lambda c: c["models"][0]["checkpoints"].reverse(), r"does not come after step \d+"),
         (lambda c: c["dataset"].update(test_runs=["run-3"]), "run-5: stimulus 'festival' is marked test: False here"),
         (lambda c: c["dataset"].update(test_runs=[]), "'fixed' needs test runs"),

@@ -16,7 +16,7 @@ from triphase.encoding.fitting import Engine, fit_layer
 from triphase.encoding.folds import TRAIN, UNUSED, make_splits
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
-from triphase.encoding.preparing import Alone
+from triphase.encoding.preparing import Alone, shared_fits
 from triphase.encoding.ridge import Search, fit_bands, weight_grid
 from triphase.stats.bootstrap import bootstrap_draws, bootstrap_r
 from triphase.stats.scoring import correlate
@@ -68,7 +68,7 @@ def study():
     y[RUNS == "r3", 7] = 0.5
     y = y.astype(np.float32)
     targets = pd.DataFrame({"subject": ["s1"] * 4 + ["s2"] * 4, "roi": list("AABBABAB")})
-    alone = Alone(design, np.zeros((1, len(rows), 0)), targets, SETTINGS)
+    alone = Alone(design, shared_fits(design, np.zeros((1, len(rows), 0))), targets, SETTINGS)
     alone.add(y[:, :5])
     alone.add(y[:, 5:])
     shared = xr.merge([design_dataset(design), alone.dataset()]).assign(responses=(("time", "target"), y))
@@ -99,7 +99,7 @@ def test_fewer_stimuli_train_as_if_the_others_were_not_there(study):
     found = fit_layer(*study, SETTINGS, ENGINE)
     masks = design.fewer["half"]
     alone = replace(design, outer=masks.outer, inner=masks.inner, fewer={}, alternatives={})
-    small = Alone(alone, np.zeros((1, len(rows), 0)), targets, SETTINGS)
+    small = Alone(alone, shared_fits(alone, np.zeros((1, len(rows), 0))), targets, SETTINGS)
     small.add(shared["responses"].values)
     own = xr.merge([design_dataset(alone), small.dataset()]).assign(responses=shared["responses"])
     wanted = fit_layer(features, rows, own, alone, targets, SETTINGS, ENGINE)
@@ -205,7 +205,7 @@ def test_a_subject_without_any_score_is_told(study):
     y[:, 4:] = np.nan
     with pytest.raises(InputError, match="dataset/subjects: of s2 no voxel has a score of this layer"):
         fit_layer(features, rows, shared.assign(responses=(("time", "target"), y)), design, targets, SETTINGS, ENGINE)
-    alone = Alone(design, np.zeros((1, len(rows), 0)), targets, SETTINGS)
+    alone = Alone(design, shared_fits(design, np.zeros((1, len(rows), 0))), targets, SETTINGS)
     alone.add(y)
     with pytest.raises(InputError, match="of s2 no voxel has a score of the nuisance bands"):
         alone.dataset()

@@ -14,12 +14,12 @@ from triphase.encoding.design import Design, design_dataset
 from triphase.encoding.fitting import Engine, fit_layer
 from triphase.encoding.folds import make_splits
 from triphase.encoding.memory import LIBRARIES, UNKNOWN, batch_size, fit_megabytes, spectra_floats
-from triphase.encoding.preparing import Alone
+from triphase.encoding.preparing import Alone, shared_fits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROIS = [{"name": "A", "language": True}]
 GRID = {"rois": ROIS, "alphas": [0, 3, 4], "band_weights": [0, 0.5, 1], "boot_draws": 100, "seed": 0,
-        "generalise_to": "new stimuli"}  # fmt: skip
+        "generalise_to": "new stimuli", "space": "none"}  # fmt: skip
 REST = {"scalings": ["zscore", "center"], "components": 3, "significance": "blocks", "permutations": 99}
 
 
@@ -39,7 +39,7 @@ def test_a_fit_takes_what_it_asks_for(tmp_path, n_scans, n_features, n_targets):
     )  # fmt: skip
     y = generator.standard_normal((n_scans, n_targets)).astype(np.float32)
     targets = pd.DataFrame({"subject": "s1", "roi": np.repeat("A", n_targets)})
-    alone = Alone(design, np.zeros((1, n_scans, 0)), targets, SimpleNamespace(**GRID))
+    alone = Alone(design, shared_fits(design, np.zeros((1, n_scans, 0))), targets, SimpleNamespace(**GRID))
     alone.add(y)
     shared = xr.merge([design_dataset(design), alone.dataset()]).assign(responses=(("time", "target"), y))
     shared.attrs = design_dataset(design).attrs

@@ -14,7 +14,7 @@ WILDCARDS = SimpleNamespace(model="large")
 @pytest.fixture
 def needs():
     models = {"large": {"name": "large", "bytes": 3_000_000_000}, "own": {"name": "own", "bytes": None}}
-    return Needs(models, {"alphas": [0, 6, 10], "boot_draws": 1000})
+    return Needs(models, {"alphas": [0, 6, 10], "boot_draws": 1000, "static": {"vectors": None, "components": 9}})
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_checks import DEUTERANOPIA, PROTANOPIA, caption, off_page, overlapping, seen_by, words
-from simulated_study import ROIS, STEPS, TOKENS_PER_STEP, study
+from simulated_study import ROIS, STEPS, TOKENS_PER_STEP, content_of, study
 
 from triphase.phases.model import model_phases
 from triphase.phases.transitions import Settings
+from triphase.report.figures.content import draw_content
 from triphase.report.figures.curves import alignment_curves, tidy_curve
 from triphase.report.figures.layers import draw_layers
 from triphase.report.figures.panels import phase_names
@@ -171,7 +172,7 @@ def test_flop_are_written_as_powers_of_ten(value, text):
     assert power_of_ten(value) == text
 
 
-@pytest.mark.parametrize("name", ["triple", "layers", "rois", "tasks", "probes"])
+@pytest.mark.parametrize("name", ["triple", "layers", "rois", "tasks", "probes", "content"])
 def test_captions_say_n_and_what_is_uncertain(name):
     text = caption(name)
     assert re.search(r"\bn (in the title|words|items|=)|their number in each title|n items", text)
@@ -265,6 +266,26 @@ def test_layers_show_the_tables_values(triple):
     expected = rows.groupby(["layer", "tokens"])["value"].mean().unstack().to_numpy(float)
     np.testing.assert_allclose(image, expected)
     assert "n = 3 subjects" in words(figure)
+
+
+def test_controls_of_content_are_curves_with_intervals_over_every_set_and_of_every_part(triple, tmp_path):
+    table, boot, phases = triple
+    known = content_of("m", table, boot)
+    figure = draw_content(*known, phases, "pythia-160m-deduped")
+    gains, unique = figure.axes
+    labels = [[text.get_text() for text in panel.get_legend().get_texts()] for panel in figure.axes]
+    assert len(labels[0]) == 5 and "N1 and static embedding: contextual" in labels[0]
+    assert labels[1] == ["the model's layer", "word identity", "its surprisal"]
+    drawn = {line.get_label(): line.get_ydata() for line in gains.lines}
+    shares = drawn["N1 and static embedding: contextual"] / drawn["rate, length and the like (N1)"]
+    np.testing.assert_allclose(shares, 0.5)
+    own = {line.get_label(): line.get_ydata() for line in unique.lines}["the model's layer"]
+    assert own.max() == pytest.approx(0.06, rel=0.1), "the headline layer's, not a mean with others'"
+    assert "n = 3 subjects, 95 % interval" in words(figure)
+    assert not off_page(figure) and not overlapping(figure)
+    save(figure, tmp_path / "content.png")
+    bare = draw_content(table, boot, phases, "m")
+    assert "not measured" in words(bare)
 
 
 def test_every_region_has_its_panel_and_its_n(triple):

@@ -16,7 +16,7 @@ from triphase.phases.curves import Trajectory
 from triphase.phases.model import model_phases
 from triphase.phases.transitions import Settings
 from triphase.report.numbers import estimate, factor, flops, percent, share_interval, shown, tokens
-from triphase.report.pages import courses
+from triphase.report.pages import courses, remarks
 from triphase.report.pages.blocks import Heading, Items, Table, Text, to_html, to_markdown
 from triphase.report.pages.findings import summary
 from triphase.report.pages.sources import Sources
@@ -71,6 +71,7 @@ COMPUTE = POOLED | {"mean": 3.1e15, "interval": [1.2e15, 6.7e15], "prediction": 
 CHANGE = POOLED | {"mean": 0.1234, "interval": [0.0871, 0.1597], "tau": 0.0213, "prediction": [0.0517, 0.1951]}
 ACROSS = {
     "n_models": 2, "n_runs": 2, "remarks": ["two models are no sample"], "language": "en", "models": {}, "order": [],
+    "controls": [],
     "verdicts": {"supported": 1, "not supported": 1, "undetermined": 0}, "compute": "6 x parameters x tokens",
     "legs": [{"place": 1, "phase": "rise", "signs": {"rise": 2, "fall": 0, "none": 0}, "n": 2, "consistent": 1.0}],
     "positions": {"onset": {"tokens": POOLED, "compute": COMPUTE, "closer_on": "tokens"}},
@@ -105,6 +106,39 @@ def simulated():
         integrity=pd.concat([integrity_of("neox"), integrity_of("olmo", fault=4)]),
         ceilings=pd.DataFrame([row | {"kind": "repeats"}]),
     )
+
+
+def test_what_is_more_than_words_stands_beside_the_verdict_with_its_intervals():
+    def told(value, change):
+        around = None if change is None else [change - 0.02, change + 0.02]
+        told = {"value": value, "interval": [value - 0.011, value + 0.011], "checkpoint": "step9", "since": "step0"}
+        return told | {"change": change, "change_interval": around}
+
+    over, unique = {"N1": told(0.1, 0.08), "N1+static": told(0.04, None)}, {"model": told(0.013, 0.01)}
+    said = remarks.content({"content": {"over": over, "unique": unique}})
+    assert (
+        "at step9 over the nuisance features (N1) 0.100 [0.089, 0.111] (since step0 +0.080 [+0.060, +0.100]); " in said
+    )
+    assert "over N1 and the static embedding (contextual gain) 0.040 [0.029, 0.051] (since step0 –)" in said
+    assert said.endswith("Unique variance there: the layer 0.013 [0.002, 0.024].")
+    assert remarks.content({"content": {"over": {"N1": told(0.1, 0.08)}, "unique": {}}}) is None
+
+
+def test_a_control_stands_beside_the_verdict_of_its_model_and_its_own():
+    entry = {
+        "model": "shuffled", "of": "neox", "nuisance": "N2", "since": "step0", "checkpoint": "step9", "change": 0.003,
+        "interval": [-0.004, 0.01], "expected": 0.08, "verdict": "holds", "reason": "its change is below 0.2",
+    }  # fmt: skip
+    (of_model,) = remarks.controls([entry], "neox")
+    assert of_model == (
+        "**Negative control** shuffled [ours]: change of alignment over N1 and word identity (N2) from step0 to step9 "
+        "+0.003 [-0.004, +0.010], holds: its change is below 0.2 (its model's +0.0800)."
+    )
+    (own,) = remarks.controls([entry], "shuffled")
+    assert own.startswith("**Negative control** of neox") and remarks.controls([entry], "olmo") == []
+    unknown = entry | dict.fromkeys(("nuisance", "change", "interval", "expected"), None)
+    (said,) = remarks.controls([unknown | {"verdict": "undecided", "reason": "nothing"}], "neox")
+    assert said == "**Negative control** shuffled [ours]: undecided: nothing."
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ from triphase.report.figures.row import named
 from triphase.report.figures.table import FIGURES
 
 
-def study(models=("a", "b"), space="mni", split="runs", runs=2):
+def study(models=("a", "b"), space="mni", split="runs", runs=2, static=None):
     """As much of a resolved config as figures ask for."""
     return {
         "study": "s",
         "models": [{"name": name} for name in models],
         "dataset": {"source": {"space": space}, "rois": [], "runs": [{}] * runs, "subjects": [{"name": "x"}]},
-        "encoding": {"split": {"kind": split}},
+        "encoding": {"split": {"kind": split}, "static": static, "surprisal": False},
         "phases": {"headline": {"roi": "language"}, "smallest_fall": 0.2},
     }
 
@@ -42,8 +42,9 @@ ON_BRAIN = ["brain", "changes", "surface"]
         (study(space="fsaverage5"), OF_MODEL + ON_BRAIN, [*OF_ALL, "models"]),
         (study(["a"], "native", "outer_cv", runs=1), OF_MODEL, [*OF_ALL, "data_gap"]),
         (study(["a"], "native", "outer_cv", runs=2), OF_MODEL, OF_ALL),
+        (study(["a"], "native", static={"components": 9}), [*OF_MODEL, "content"], OF_ALL),
     ],
-    ids=["volume", "one model", "surface", "single run", "several runs"],
+    ids=["volume", "one model", "surface", "single run", "several runs", "content"],
 )
 def test_a_study_has_the_figures_that_it_has_results_for(config, of_model, others):
     models = [model["name"] for model in config["models"]]
@@ -72,7 +73,10 @@ def test_a_figure_of_a_model_has_its_paths_settings_caption_and_labels():
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_function_takes_what_its_row_gives_it(name):
     figure = FIGURES[name]
-    own = {drawing.figure.name: drawing for drawing in drawings(study(split="outer_cv", runs=1)).values()}[name]
+    own = {
+        drawing.figure.name: drawing
+        for drawing in drawings(study(split="outer_cv", runs=1, static={"components": 9})).values()
+    }[name]
     assert figure.file.is_file()
     module, function = figure.reference.split(":")
     function = getattr(import_module(module), function)

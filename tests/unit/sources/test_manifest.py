@@ -91,7 +91,7 @@ def test_everything_that_a_study_reads_from_the_own_folder():
             "subjects": [{"name": "s1"}, {"name": "s2"}],
             "runs": RUNS,
         },
-        "encoding": {"nuisance": ["word_rate"]},
+        "encoding": {"nuisance": ["word_rate"], "static": {"vectors": "{local_data}/glove.txt", "components": 9}},
         "models": [
             {"train": {"corpus": {"path": "novel.txt", "from": "II"}}},
             {"train": {"corpus": {"words": 1000, "mixture": {}}}},
@@ -104,7 +104,7 @@ def test_everything_that_a_study_reads_from_the_own_folder():
         },
     }
     words, heard = ["one.tsv", "two.tsv"], ["s1.txt", "s1-rp_*.txt", "s2.txt", "s2-rp_*.txt"]
-    others = ["novel.txt", "unseen.txt", "x.jsonl", "z.jsonl"]
+    others = ["novel.txt", "unseen.txt", "glove.txt", "x.jsonl", "z.jsonl"]
     assert study_files(config) == words + heard + others
     config["encoding"]["nuisance"].append("envelope")
     assert study_files(config) == [*words, "one.wav", "two.wav", *heard, *others]

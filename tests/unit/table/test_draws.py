@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from triphase.core.artefacts import write_arrays
+from triphase.core.artefacts import read_arrays, write_arrays
 from triphase.core.errors import InputError
 from triphase.encoding.analyses import Analysis
-from triphase.table.draws import alignment_series, draws_dataset, leave_out, step0_rows
+from triphase.table.draws import alignment_series, draws_dataset, leave_out, step0_rows, unique_series
 from triphase.table.selection import Selection
 from triphase.table.tidy import typed
 
@@ -62,6 +62,25 @@ def test_without_step_0_nothing_is_said_over_it(fitted):
     table, files = fitted
     drawn = alignment_series(table[table["step"] > 0], files)
     assert len(drawn) == 2 and step0_rows(drawn).empty
+
+
+def test_unique_variance_is_drawn_at_the_headline_layer_alone(fitted):
+    table, files = fitted
+    aligned = table[table["measure"] == "alignment"].assign(measure="unique_variance", nuisance="N2")
+    parts = [aligned.assign(target=part, value=value) for part, value in (("model", 0.2), ("identity", 0.1))]
+    elsewhere = parts[0].assign(layer=3)
+    for path in files.values():
+        drawn = np.arange(6.0).reshape(1, 1, 2, 3)
+        unique = {"boot_unique": (("listener", "region", "part", "draw"), drawn), "part": ["model", "identity"]}
+        write_arrays(path, read_arrays(path).assign(unique))
+    drawn = unique_series(typed(pd.concat([table, *parts, elsewhere])), files)
+    assert {(row["checkpoint"], row["target"], row["layer"]) for row in drawn} == {
+        (name, part, 2) for name in ("step0", "step10", "step20") for part in ("model", "identity")
+    }
+    boots = {row["target"]: row["boot"].tolist() for row in drawn}
+    assert boots == {"model": [0, 1, 2], "identity": [3, 4, 5]}
+    assert {row["freedom"] for row in drawn} == {6.0} and {row["nuisance"] for row in drawn} == {"N2"}
+    assert unique_series(table, files) == []
 
 
 def test_draws_keep_the_keys_of_their_rows(fitted):

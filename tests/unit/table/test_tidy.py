@@ -83,6 +83,30 @@ def test_every_analysis_has_rows_of_its_own(result):
     assert kernels.to_dict() == {"zscore": 0.4, "center": 0.9}
 
 
+def test_unique_variance_has_a_row_a_part_with_its_own_error(result):
+    assert not {"unique_variance", "static_share"} & set(encoding_rows(result, ROIS, NO_REPEATS)["measure"])
+    drawn = np.zeros((2, 4, 2, 100))
+    drawn[0, 0, 1] = np.random.default_rng(0).normal(0, 0.02, 100)
+    told = result.assign(
+        unique=(("part", "target"), [[0.1, 0.2, 0.3, 0.4], [0.0, np.nan, 0.1, 0.2]]),
+        boot_unique=(("listener", "region", "part", "draw"), drawn),
+    ).assign_coords(part=["model", "identity"])
+    told.attrs |= {"unique_beside": "N2", "static_share": 0.8}
+    rows = encoding_rows(told, ROIS, NO_REPEATS)
+    unique = rows[rows["measure"] == "unique_variance"]
+    assert analyses_of(unique) == {Analysis("zscore", "headline", "N2"): True}
+    values = unique.set_index(["subject", "roi", "target"])
+    assert values.loc[("s1", "A", "model"), "value"] == pytest.approx(0.15)
+    assert values.loc[("s1", "all", "identity"), "value"] == pytest.approx(0.05)
+    assert values.loc[("s1", "A", "identity"), "n"] == 1
+    assert values.loc[("s1", "A", "identity"), "se"] == pytest.approx(0.02, rel=0.2)
+    assert rows.loc[rows["measure"] == "static_share", "value"].tolist() == [0.8]
+    # The gain over the same set is no main analysis for it.
+    over = told.assign_coords(nuisance=("analysis", ["N1", "N2"]), scaling=("analysis", ["zscore", "zscore"]))
+    gains = encoding_rows(over, ROIS, NO_REPEATS).query("measure == 'gain'")
+    assert analyses_of(gains) == {Analysis("zscore", "headline", n): n == "N1" for n in ("N1", "N2")}
+
+
 def test_normalised_r_is_a_ratio_of_means_over_reliable_voxels(result):
     ceiling = pd.DataFrame({"subject": "s1", "voxel": [0, 1, 2], "ceiling": [0.15, 0.4, 0.8], "kind": "repeats"})
     rows = encoding_rows(result, ROIS, ceiling)

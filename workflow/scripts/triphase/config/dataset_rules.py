@@ -15,7 +15,7 @@ from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 
 # Nuisance features that need no label, and columns that the words table has of its own.
-BUILT_IN = ("word_rate", "word_length", "position", "envelope")
+BUILT_IN = ("word_rate", "word_length", "zipf_frequency", "position", "envelope")
 WORD_COLUMNS = (
     "stimulus",
     "run",

@@ -41,6 +41,16 @@ def check_names(config: Section) -> None:
                 )
 
 
+def check_controls(config: Section) -> None:
+    """A control is of another model of the study, which is no control itself."""
+    controls = {model["name"]: model["control_of"] for model in config["models"] if model.get("control_of")}
+    known = [model["name"] for model in config["models"] if model["name"] not in controls]
+    for name, of in controls.items():
+        require_known(
+            f"models/{name}/control_of", [of], known, "is no other model of the study that is no control; there are"
+        )
+
+
 def check_steps(config: Section) -> None:
     """Checkpoints come in the order of training."""
     for model in config["models"]:
@@ -316,6 +326,7 @@ def tasks_without_group(config: Section) -> list[str]:
 # Of a config with its data set and models put in.
 RULES = (
     check_names,
+    check_controls,
     check_headline,
     check_steps,
     check_sides,

@@ -1,11 +1,20 @@
 """What varies an analysis of alignment: columns of the tidy table, so that no choice hides in a measure's name."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 
 # Delays of the headline (`encoding/delays`); others are named by their first and last seconds, such as "2-5 s".
 OWN_DELAYS = "headline"
 STEP0 = "step 0"
+# Nuisance sets by the bands that each has. `statistics` is `nuisance` with the checkpoint's own surprisal among its
+# features, `lexical` word identity, `static` the static embedding.
+NUISANCE_SETS = {
+    "N1": ("nuisance",),
+    "N2": ("nuisance", "lexical"),
+    "N1+static": ("nuisance", "static"),
+    "N1+surprisal": ("statistics",),
+    "N2+surprisal": ("statistics", "lexical"),
+}
 # Fits to fewer of the training stimuli, in quarters: is a fall one of what is there, or of what can be learned?
 FEWER = {"quarter": 1, "half": 2}
 
@@ -18,7 +27,7 @@ class Analysis:
     ----------
     scaling : str, of the model's columns, one of `triphase.encoding.guards.SCALINGS`
     delays : str, `OWN_DELAYS` or as "2-5 s"
-    nuisance : str, the nuisance set that a gain is over: N1, or N2, which has word identity too
+    nuisance : str, the nuisance set that a gain is over, one of `NUISANCE_SETS`
     reference : str, the checkpoint whose score is subtracted: `STEP0`
     trained_on : str, the share of the training stimuli that was used, one of `FEWER`; None for all of them
     normalised : bool, whether the score is divided by the ceiling
@@ -46,6 +55,40 @@ class Analysis:
             "normalised": "normalised",
         }
         return ", ".join(word for name in self.differs(main) if (word := words[name]))
+
+
+def nuisance_sets(bands: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The nuisance sets that can be made of some bands, by name."""
+    return {name: parts for name, parts in NUISANCE_SETS.items() if set(parts) <= set(bands)}
+
+
+def alone(parts: tuple[str, ...]) -> str:
+    """Name of the fit of a nuisance set without the layer: `nuisance_alone`, `lexical_alone` and so on."""
+    return "_".join([*(part for part in parts if part != "nuisance" or len(parts) == 1), "alone"])
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Which fits tell what the layer, word identity and surprisal each explain that the others do not.
+
+    Attributes
+    ----------
+    full : str, the nuisance set beside which the layer's part is told, the largest that a study has
+    without : dict of part (model, identity, surprisal) to the fit that lacks it: a nuisance set with the layer, or for
+        the model the name of the fit of `full` alone
+    """
+
+    full: str
+    without: dict[str, str]
+
+    @classmethod
+    def of(cls, bands: Collection[str]) -> "Partition | None":
+        """The partition that some bands allow; None without word identity and surprisal."""
+        sets = nuisance_sets(bands)
+        without = {"N2": {"identity": "N1"}, "N1+surprisal": {"surprisal": "N1"}}
+        without["N2+surprisal"] = {"identity": "N1+surprisal", "surprisal": "N2"}
+        there = [name for name in sets if name in without]
+        return cls(there[-1], {"model": alone(sets[there[-1]]), **without[there[-1]]}) if there else None
 
 
 CHOICES = [field.name for field in fields(Analysis)]

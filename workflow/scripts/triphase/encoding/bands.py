@@ -5,6 +5,9 @@ import pandas as pd
 
 from triphase.core.errors import InputError
 from triphase.encoding.features import Timeline, delay, nuisance_of_run, position_basis, scan_grid, words_to_scans
+from triphase.encoding.folds import TRAIN
+from triphase.encoding.guards import reduce_columns
+from triphase.stimuli.frequency import FEATURE, zipf_frequencies
 
 # Seconds by which a sound may end before the last word: its tail is often cut.
 SOUND_TOLERANCE = 1.0
@@ -32,13 +35,15 @@ def nuisance_band(
     ----------
     words : DataFrame, the words table
     timeline : Timeline
-    names : list of str, see `nuisance_of_run`, and `position`
+    names : list of str, see `nuisance_of_run`; `position`; `zipf_frequency`, see `triphase.stimuli.frequency`
     sound : DataFrame, optional: stimulus, time_s, envelope
 
     Returns
     -------
     float array (n_scans, n_columns)
     """
+    if FEATURE in names:
+        words = words.assign(**{FEATURE: zipf_frequencies(words["word"].tolist(), words.attrs["language"])})
     delayable, bands = [name for name in names if name != "position"], []
     tr, lead = timeline.tr, max(timeline.delays)
     for run in dict.fromkeys(timeline.runs):
@@ -92,6 +97,37 @@ def word_scans(
         rows[here] = begin + on_grid
         begin += len(grid)
     return np.concatenate(features), rows
+
+
+def reduced_band(
+    features: np.ndarray, rows: np.ndarray, timeline: Timeline, outer: np.ndarray, components: int
+) -> tuple[np.ndarray, float]:
+    """Features on the grid of scans as a narrow band: principal components of the rows that train, delayed.
+
+    There is one reduction per outer split: with `outer_cv` no row trains in every split, and one reduction for all
+    would have seen rows that are held out. Inner folds share that of their outer split, as they share its centring.
+
+    Parameters
+    ----------
+    features, rows : from `word_scans`
+    timeline : Timeline
+    outer : int8 array (n_splits, n_scans) of codes
+    components : int, kept (before delays)
+
+    Returns
+    -------
+    band : float32 array (n_splits, n_scans, min(components, n_features) * n_delays)
+    share : float
+        Of the features' variance over training rows, what the components keep; mean over splits.
+    """
+    bands, shares = [], []
+    for mask in outer:
+        training = rows[mask == TRAIN]
+        reduced = reduce_columns(features, training, components)
+        total = features[training].var(0, dtype=np.float64).sum()
+        shares.append(reduced[training].var(0, dtype=np.float64).sum() / total if total else np.nan)
+        bands.append(delay(reduced, rows, timeline.column_delays))
+    return np.stack(bands), float(min(np.mean(shares), 1))
 
 
 def _keys(words):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from triphase.encoding.features import Timeline
 from triphase.encoding.folds import TRAIN, held_out_segments
 from triphase.stats.bootstrap import cut_blocks, stored_length
 from triphase.stats.permutation import block_counts
@@ -59,7 +60,8 @@ class Design:
     inner : list of int8 arrays (n_folds, n_scans), one per outer split
         Codes of `triphase.encoding.folds`.
     bands : dict of str to float32 array (n_scans, n_columns) or (n_splits, n_scans, n_columns)
-        Delayed features beside the language model's: `nuisance` (N1), and `lexical` (N2) where the study asks for it.
+        Delayed features beside the language model's: `nuisance` (N1), and where the study asks for them `lexical` (word
+        identity), `static` (word embeddings) and, in a fit alone, `statistics` (`nuisance` with surprisal among it).
     gap : int
         Scans between the sides of a split.
     lag : int
@@ -98,6 +100,10 @@ class Design:
     def masks(self) -> Masks:
         """The splits of the study, with all that trains."""
         return Masks(self.outer, self.inner)
+
+    def timeline(self, downsampling: str) -> Timeline:
+        """When the rows were acquired, and how what was heard is laid on them."""
+        return Timeline(self.runs, self.times, self.tr, self.delays, downsampling, self.averaged)
 
     @cached_property
     def segments(self) -> list[np.ndarray]:

@@ -240,7 +240,7 @@ def nuisance_of_run(
         else:
             numeric = [str(column) for column in words if is_numeric_dtype(words[column])]
             raise InputError(
-                f"encoding/nuisance: {name!r} is neither word_rate, word_length, envelope, position nor a numeric "
-                f"column of the words table; numeric columns: {', '.join(numeric)}"
+                f"encoding/nuisance: {name!r} is neither word_rate, word_length, zipf_frequency, envelope, position "
+                f"nor a numeric column of the words table; numeric columns: {', '.join(numeric)}"
             )
     return np.column_stack(columns) if columns else np.zeros((len(times), 0))

@@ -9,19 +9,20 @@ import xarray as xr
 
 from triphase.config.jobs import FitEncoding
 from triphase.core.batches import slices
-from triphase.encoding.analyses import OF_FITS, OWN_DELAYS, Analysis
+from triphase.encoding.analyses import OF_FITS, OWN_DELAYS, Analysis, Partition, alone, nuisance_sets
 from triphase.encoding.deletions import Resampling
 from triphase.encoding.design import Design, Masks
 from triphase.encoding.guards import kernel_shape, scaled
 from triphase.encoding.kernels import decompose
 from triphase.encoding.memory import batch_size
+from triphase.encoding.preparing import Alone, alone_fits
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.responses.hemispheres import hemispheres
 from triphase.responses.targets import RegionMeans, check_scored
 from triphase.stats.bootstrap import freedom, prediction_sums, seams
 from triphase.stats.multiple_tests import benjamini_hochberg, family_wise_p
 from triphase.stats.permutation import permutation_draws, permutation_test
-from triphase.stats.scoring import correlate
+from triphase.stats.scoring import correlate, signed_square
 from triphase.stats.shifts import shift_draws, shift_test
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def fit_layer(
     shared : xarray.Dataset
         `encoding/shared.zarr.zip`, opened: its responses are read in batches.
     design : triphase.encoding.design.Design
+        Its bands may be more than those of the shared file, by the checkpoint's own (`triphase.encoding.static`).
     targets : DataFrame with subject, roi, x, y, z of every target
     settings : FitEncoding
         Of its scalings the first is the headline; the others are sensitivity analyses, as are the design's alternative
@@ -65,6 +67,8 @@ def fit_layer(
     xarray.Dataset
         Scores (target), with r and its split over bands, p, q (FDR) and p_fwer (maximum statistic) per subject; `gain`
         (analysis, target), with the coordinates `OF_FITS`, the headline first; alpha and weight of every split;
+        `unique` (part, target), variance that the layer, word identity or surprisal explains beside the others, where
+        there is a partition (`triphase.encoding.analyses.Partition`; attribute `unique_beside`), and `boot_unique`;
         `blocks`, sums from which `compare_alignment` draws, and `training`, the influence of each group of training
         scans on r (of draws for new stimuli); `boot_r` (listener, region, draw) and `boot_gain` (listener, region,
         analysis, draw); `freedom`, of these draws. Attributes: `kernels`, shapes of the layer's kernel by scaling and
@@ -76,7 +80,8 @@ def fit_layer(
     resampling = Resampling.of(design, settings.generalise_to, settings.boot_draws, settings.seed)
     columns, largest = _Columns(len(targets)), np.array(-np.inf)
     masks = hemispheres(targets, settings.rois, settings.space).masks
-    means = RegionMeans(targets["subject"].to_numpy(str), masks)
+    means, squares = (RegionMeans(targets["subject"].to_numpy(str), masks) for _ in range(2))
+    partition, shared = Partition.of(design.bands), _with_own(shared, design, targets, settings)
     kernels: list[dict[str, str | float]] = []
     solvers: set[str] = set()
     alphas, backend = penalties(settings.alphas), engine.backend
@@ -95,11 +100,11 @@ def fit_layer(
         backend = spectra.backend  # what "auto" is on this machine
         if not variant.trained_on:
             kernels.append({"scaling": variant.scaling, "delays": variant.name} | _shape(spectra))
-        for nuisance, (bands, alone) in variant.fits.items():
-            weights, r_alone = weight_grid(settings.band_weights, len(bands) + 1), shared[f"r_{alone}"].values
+        for nuisance, (bands, below_it) in variant.fits.items():
+            weights, r_alone = weight_grid(settings.band_weights, len(bands) + 1), shared[f"r_{below_it}"].values
             search = Search(alphas, weights, engine.solver, names=["llm", *bands])
             analysis, first = Analysis(variant.scaling, variant.name, nuisance, variant.trained_on), not below
-            below[analysis] = alone
+            below[analysis] = below_it
             for batch in slices(len(targets), batch_size(len(rows), settings.boot_draws)):
                 y = shared["responses"][:, batch].values
                 deletions = resampling.deletions(y)
@@ -114,6 +119,9 @@ def fit_layer(
                 drawn, influence = resampling.draws(sums, measured[..., batch], deletions)
                 means.add(analysis, batch, drawn)
                 columns.put(batch, {analysis: joint - r_alone[batch]})
+                if variant.partitioned and partition:
+                    squares.add(nuisance, batch, signed_square(drawn))
+                    columns.put(batch, {nuisance: signed_square(joint)})
                 if not first:
                     continue
                 z, p, most = test(predicted.sum(0), y, design.segments, draws, family[batch], len(subjects))
@@ -141,6 +149,7 @@ def fit_layer(
     found["q"] = np.concatenate([benjamini_hochberg(found["p"][family == place]) for place in range(len(subjects))])
     found["p_fwer"] = family_wise_p(found.pop("z"), family, largest)
     check_scored(targets["subject"], found["r"], "this layer")
+    unique = _unique(partition, design, found, squares, shared) if partition else {}
     lost = int((~np.isfinite(found["r"])).sum())
     if lost:
         log.warning("%d of %d voxels have no score: constant or not finite where they are held out", lost, len(family))
@@ -154,6 +163,7 @@ def fit_layer(
     }
     return xr.Dataset(
         {name: (dims.get(name, ("target",)), values.astype(np.float32)) for name, values in found.items()}
+        | unique
         | {
             "freedom": float(freedom(design.block_sizes, design.groups)),
             "boot_r": (("listener", "region", "draw"), joint[:, :, 0]),
@@ -171,6 +181,7 @@ def fit_layer(
             "without_score": lost,
             "significance": settings.significance,
             "generalise_to": settings.generalise_to,
+            "unique_beside": partition.full if partition else None,
             "solver": sorted(solvers),
             "backend": backend,
         },
@@ -189,6 +200,7 @@ class Variant:
     fits : dict of nuisance set to (bands beside the layer by name, name of the fit without the layer)
     masks : triphase.encoding.design.Masks
     trained_on : str or None, see `triphase.encoding.analyses.Analysis`
+    partitioned : bool, whether unique variance is of its fits
     """
 
     scaling: str
@@ -197,18 +209,19 @@ class Variant:
     fits: dict
     masks: Masks
     trained_on: str | None = None
+    partitioned: bool = False
 
 
 def _variants(design, scalings):
-    """The headline, which has a gain over the nuisance band and over each further band that joins it; then the other
-    scalings, the other delays, and fewer training stimuli.
+    """The headline, which has a gain over every nuisance set that there is; then the other scalings, the other delays,
+    and fewer training stimuli.
     """
-    names, nuisance = list(design.bands), {"nuisance": design.bands["nuisance"]}
+    nuisance = {"nuisance": design.bands["nuisance"]}
     fits = {
-        f"N{n}": ({name: design.bands[name] for name in names[:n]}, f"{names[n - 1]}_alone")
-        for n in range(1, len(names) + 1)
+        name: ({part: design.bands[part] for part in parts}, alone(parts))
+        for name, parts in nuisance_sets(design.bands).items()
     }
-    variants = [Variant(scalings[0], OWN_DELAYS, design.column_delays, fits, design.masks)]
+    variants = [Variant(scalings[0], OWN_DELAYS, design.column_delays, fits, design.masks, partitioned=True)]
     for scaling in scalings[1:]:
         fits = {"N1": (nuisance, "nuisance_alone")}
         variants.append(Variant(scaling, OWN_DELAYS, design.column_delays, fits, design.masks))
@@ -219,6 +232,43 @@ def _variants(design, scalings):
         fits = {"N1": (nuisance, f"nuisance_alone_{name}")}
         variants.append(Variant(scalings[0], OWN_DELAYS, design.column_delays, fits, masks, name))
     return variants
+
+
+def _with_own(shared, design, targets, settings):
+    """The shared scores, and beside them those of the nuisance sets that hold a band of this checkpoint's own."""
+    own = {name: bands for name, bands in alone_fits(design).items() if f"r_{name}" not in shared}
+    if not own:
+        return shared
+    fits, (n_scans, n_targets) = Alone(design, own, targets, settings), shared["responses"].shape
+    for batch in slices(n_targets, batch_size(n_scans, settings.boot_draws)):
+        fits.add(shared["responses"][:, batch].values)
+    made = fits.dataset()
+    draws = {
+        name: xr.concat([shared[name].load(), made[name]], "fit", join="exact") for name in ("boot", "boot_squared")
+    }
+    return shared.drop_dims("fit").assign({f"r_{name}": made[f"r_{name}"] for name in own} | draws)
+
+
+def _unique(partition, design, found, squares, shared):
+    """Unique variance by difference of nested fits, per target and drawn for regions; takes the fits' own from `found`.
+
+    What a part explains that the others do not is the squared correlation of the fit with all minus that of the fit
+    without it (Lescroart et al. 2015; de Heer et al. 2017).
+    """
+    explained = {name: found.pop(name) for name in nuisance_sets(design.bands)}
+    fits, drawn = squares.means()
+    boots = {name: drawn[:, :, place] for place, name in enumerate(fits)}
+    name = partition.without["model"]
+    explained[name] = signed_square(shared[f"r_{name}"].values)
+    boots[name] = shared["boot_squared"].sel(fit=name).values
+    whole, parts = partition.full, list(partition.without.values())
+    unique = np.stack([explained[whole] - explained[part] for part in parts]).astype(np.float32)
+    boot = np.stack([boots[whole] - boots[part] for part in parts], axis=2)
+    return {
+        "unique": (("part", "target"), unique),
+        "boot_unique": (("listener", "region", "part", "draw"), boot),
+        "part": ("part", list(partition.without)),
+    }
 
 
 class _Columns:

@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 
 from triphase.core.texts import composed, folded
-from triphase.encoding.bands import word_scans
-from triphase.encoding.features import Timeline, delay
-from triphase.encoding.folds import TRAIN
-from triphase.encoding.guards import reduce_columns
+from triphase.encoding.bands import reduced_band, word_scans
+from triphase.encoding.features import Timeline
 from triphase.stimuli.languages import spaced
 
 
@@ -28,9 +26,7 @@ def lexical_band(
     """Word identity as it enters a fit: projected at random, reduced on the rows that train, delayed.
 
     A word's vector is drawn from its own name (`word_vector`), so the projection of the one-hot identity is fixed and
-    sees no data. Which of its directions are kept is decided on training rows, so there is one reduction per outer
-    split: with `outer_cv` no row trains in every split, and one reduction for all would have seen rows that are held
-    out. Inner folds share that of their outer split, as they share its centring.
+    sees no data. Which of its directions are kept is decided on training rows (`reduced_band`).
 
     Parameters
     ----------
@@ -54,8 +50,7 @@ def lexical_band(
     }
     values = np.stack([vectors[text] for text in texts])
     features, rows = word_scans(values, words, words, timeline)
-    reduced = (reduce_columns(features, rows[mask == TRAIN], size["components"]) for mask in outer)
-    return np.stack([delay(columns, rows, timeline.column_delays) for columns in reduced])
+    return reduced_band(features, rows, timeline, outer, size["components"])[0]
 
 
 @cache

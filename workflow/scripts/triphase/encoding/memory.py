@@ -11,6 +11,8 @@ PRIMAL = 0.5
 BATCH_BYTES, BATCH_VOXELS = 2**29, (256, 16384)
 # Bytes of the libraries, and of what nobody has counted.
 LIBRARIES = 600e6
+# Weightings of narrow bands, at a time.
+WEIGHTINGS = 5
 # MB that a job asks for before its inputs are there.
 UNKNOWN = 4000
 
@@ -26,7 +28,9 @@ def _bytes_of_voxel(n_scans, n_draws):
     return 4 * (6 * n_scans + 4 * n_draws)
 
 
-def fit_megabytes(shared: str | Path, activations: str | Path, *, n_alphas: int, n_draws: int) -> int:
+def fit_megabytes(
+    shared: str | Path, activations: str | Path, *, n_alphas: int, n_draws: int, n_static: int = 0
+) -> int:
     """Memory that `fit_encoding` asks for, from the sizes in its inputs: MB.
 
     Parameters
@@ -34,6 +38,7 @@ def fit_megabytes(shared: str | Path, activations: str | Path, *, n_alphas: int,
     shared, activations : paths of `encoding/shared.zarr.zip` and of a checkpoint's activations
         4 GB where one of them is not there yet, as in a dry run.
     n_alphas, n_draws : int, penalties and draws of the bootstrap
+    n_static : int, components of the static band of a checkpoint's own embedding
     """
     try:
         with open_zip(shared) as archive:
@@ -45,6 +50,7 @@ def fit_megabytes(shared: str | Path, activations: str | Path, *, n_alphas: int,
         n_delays = 1 if attributes["delays_averaged"] else max(map(len, delays))
         with open_zip(activations) as archive:
             _, n_words, n_features = _shape(archive, "activations")
+        n_narrow += n_delays * min(n_static, n_features)
     # Or those of an earlier version, which are made again first; what is damaged the job itself names.
     except (FileNotFoundError, KeyError, DamagedError):
         return UNKNOWN
@@ -82,7 +88,8 @@ def spectra_floats(
         making = n_scans**2 + n_train * n_scans + 6 * n_train**2
     # Eigenvectors and cross kernels of each split, and of each of its folds.
     kept = n_splits * rank * (n_scans + n_folds * n_train)
-    searching = n_alphas * (rank * (fold + n_narrow) + 3 * n_train * n_narrow)
+    # And of each penalty and weighting a matrix of the narrow columns, with its square, in float64 and as computed.
+    searching = n_alphas * (rank * (fold + n_narrow) + 3 * n_train * n_narrow + 6 * WEIGHTINGS * n_narrow**2)
     return kept + max(making, searching)
 
 

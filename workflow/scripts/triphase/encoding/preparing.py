@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from triphase.config.delays import alternative_delays, delays_in_scans
-from triphase.config.jobs import PrepareEncoding
-from triphase.encoding.analyses import FEWER
+from triphase.config.jobs import FitEncoding, PrepareEncoding
+from triphase.encoding.analyses import FEWER, alone, nuisance_sets
 from triphase.encoding.bands import nuisance_band
 from triphase.encoding.deletions import Resampling
 from triphase.encoding.design import Alternative, Design, Masks
@@ -25,7 +25,7 @@ from triphase.responses.targets import Cohort, RegionMeans, check_lengths, check
 from triphase.stats.autocorrelation import autocorrelation, first_below
 from triphase.stats.bootstrap import prediction_sums, response_sums
 from triphase.stats.resampling import block_length, decorrelation
-from triphase.stats.scoring import correlate
+from triphase.stats.scoring import correlate, signed_square
 
 log = logging.getLogger(__name__)
 
@@ -102,40 +102,56 @@ def make_design(
     return design, floor_band(labels, timeline.times, tr, outer, first_below(acf, 0.1))
 
 
+def alone_fits(design: Design) -> dict[str, dict[str, np.ndarray]]:
+    """Bands of every fit of a nuisance set without a layer, by the name of the fit."""
+    return {
+        alone(parts): {part: design.bands[part] for part in parts} for parts in nuisance_sets(design.bands).values()
+    }
+
+
+def shared_fits(design: Design, floor: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Bands of every fit that needs no language model.
+
+    Those of `alone_fits`; `nuisance_alone_2-5` of every alternative; `nuisance_alone_half` of fewer training stimuli;
+    `floor` (n_splits, n_scans, n_columns).
+    """
+    fits = alone_fits(design)
+    for name, alternative in design.alternatives.items():
+        fits[f"nuisance_alone_{name}"] = {"nuisance": alternative.nuisance}
+    fits |= {f"nuisance_alone_{name}": {"nuisance": design.bands["nuisance"]} for name in design.fewer}
+    return fits | {"floor": {"floor": floor}}
+
+
 class Alone:
     """Scores of the bands beside the language model by themselves, collected over batches of voxels.
 
     Parameters
     ----------
     design : triphase.encoding.design.Design
-    floor : float32 array (n_splits, n_scans, n_columns)
+    fits : dict of name to the bands of each fit, by name, see `shared_fits`
     targets : DataFrame with subject, roi, x, y, z of every target
-    settings : PrepareEncoding
-
-    Attributes
-    ----------
-    fits : dict of name to the bands of each fit, by name
-        `nuisance_alone`; `lexical_alone`, of both bands, where there is a lexical one; `nuisance_alone_2-5` of
-        every alternative; `nuisance_alone_half` of fewer training stimuli; `floor`.
+    settings : PrepareEncoding or FitEncoding
     """
 
-    def __init__(self, design: Design, floor: np.ndarray, targets: pd.DataFrame, settings: PrepareEncoding):
-        names, self.design, self._targets = list(design.bands), design, 0
+    def __init__(
+        self,
+        design: Design,
+        fits: dict[str, dict[str, np.ndarray]],
+        targets: pd.DataFrame,
+        settings: PrepareEncoding | FitEncoding,
+    ):
+        self.design, self.fits, self._targets = design, fits, 0
         self._parts: dict[str, list[np.ndarray]] = {}
-        self.fits = {f"{name}_alone": {b: design.bands[b] for b in names[: n + 1]} for n, name in enumerate(names)}
-        for name, alternative in design.alternatives.items():
-            self.fits[f"nuisance_alone_{name}"] = {"nuisance": alternative.nuisance}
         self.masks = {f"nuisance_alone_{name}": masks for name, masks in design.fewer.items()}
-        self.fits |= dict.fromkeys(self.masks, {"nuisance": design.bands["nuisance"]})
-        self.fits["floor"] = {"floor": floor}
         alphas = penalties(settings.alphas)
         self.searches = {
             name: Search(alphas, weight_grid(settings.band_weights, len(bands)), names=list(bands))
             for name, bands in self.fits.items()
         }
         self.resampling = Resampling.of(design, settings.generalise_to, settings.boot_draws, settings.seed)
-        masks = hemispheres(targets, settings.rois, settings.space).masks
-        self._subjects, self.means = targets["subject"], RegionMeans(targets["subject"].to_numpy(str), masks)
+        masks, self._subjects = hemispheres(targets, settings.rois, settings.space).masks, targets["subject"]
+        # Of r, and of its square with its sign, of which unique variance is made.
+        self.means, self.squares = (RegionMeans(targets["subject"].to_numpy(str), masks) for _ in range(2))
 
     def add(self, y: np.ndarray) -> None:
         """Fit the next batch of responses (n_scans, n_batch_targets)."""
@@ -152,21 +168,26 @@ class Alone:
             found[f"r_{name}"] = correlate(predicted, y, design.segments)[0]
             if name != "floor":
                 sums = prediction_sums(predicted.sum(0), y, design.blocks)
-                self.means.add(name, batch, self.resampling.draws(sums, measured, deletions)[0])
+                drawn = self.resampling.draws(sums, measured, deletions)[0]
+                self.means.add(name, batch, drawn)
+                self.squares.add(name, batch, signed_square(drawn))
         for name, values in found.items():
             self._parts.setdefault(name, []).append(values)
 
     def dataset(self) -> xr.Dataset:
-        """All batches together: r_… (target) of each fit; `boot` (listener, region, fit, draw), draws of r averaged
-        over each region's voxels; response_blocks (response_sum, block, target).
+        """All batches together: r_… (target) of each fit; response_blocks (response_sum, block, target).
+
+        And `boot` and `boot_squared` (listener, region, fit, draw): draws of r and of its signed square, averaged over
+        each region's voxels.
         """
         joined = {name: np.concatenate(parts, axis=-1).astype(np.float32) for name, parts in self._parts.items()}
-        check_scored(self._subjects, joined["r_nuisance_alone"], "the nuisance bands")
+        check_scored(self._subjects, joined[f"r_{next(iter(self.fits))}"], "the nuisance bands")
         fits, boot = self.means.means()
         variables: dict[str, Any] = {
             name: ("target", values) for name, values in joined.items() if name != "response_blocks"
         }
         variables["response_blocks"] = ("response_sum", "block", "target"), joined["response_blocks"]
         variables["boot"] = ("listener", "region", "fit", "draw"), boot
+        variables["boot_squared"] = ("listener", "region", "fit", "draw"), self.squares.means()[1]
         coords = {"response_sum": ["y", "yy"], "listener": self.means.subjects, "region": self.means.regions}
         return xr.Dataset(variables, coords={**coords, "fit": fits})

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from triphase.core.types import Entries, Section
 from triphase.core.units import TRAINING_FLOP
+from triphase.phases.controls import controls
 from triphase.phases.emergence import PERMUTATIONS, agreement
 from triphase.phases.order import EVENTS, turning_points
 from triphase.phases.pooled import FEWEST_RUNS, interval_error, random_effects, sign_flips
@@ -35,12 +36,14 @@ def compare(
     Parameters
     ----------
     phases : dict of model to its entry of phases.json
-    models : dict of model to dict with group, seed (or None) and language_share (dict of language to share, or None)
+    models : dict of model to dict with group, seed (or None), language_share (dict of language to share, or None) and
+        control_of (a model, or None); a control is in no summary
     language : str, of the stimuli
     rng : numpy.random.Generator
     groups : dict of group to its verdict over seeds, where a family has several
     """
-    runs = {name: describe(entry, models[name], language) for name, entry in phases.items()}
+    every = {name: describe(entry, models[name], language) for name, entry in phases.items()}
+    runs = {name: run for name, run in every.items() if not run["control_of"]}
     fitted = {name: run for name, run in runs.items() if run["pattern"] is not None}
     remarks = [f"{name}: {phases[name]['reason']}" for name in runs if name not in fitted]
     if len(runs) == 1:
@@ -52,14 +55,15 @@ def compare(
         "verdicts": {verdict: sum(run["verdict"] == verdict for run in runs.values()) for verdict in VERDICTS},
         "compute": COMPUTE,
         "language": language,
-        "models": runs,
+        "models": every,
+        "controls": controls(phases, models),
         "groups": groups or {},
         "legs": [consistency(fitted, place, phase) for place, phase in enumerate(LEGS)],
         "positions": {event: position(fitted, event) for event in EVENTS},
         "changes": {phase: change(fitted, phase) for phase in LEGS},
         "language_share": by_language(fitted, language, rng),
         "order": over_runs({name: phases[name]["order"] for name in fitted}, rng),
-        "emergence": agreement({name: entry.get("emergence", {}) for name, entry in phases.items()}, rng),
+        "emergence": agreement({name: phases[name].get("emergence", {}) for name in runs}, rng),
     }
 
 
@@ -77,6 +81,7 @@ def describe(entry: Section, model: Section, language: str) -> Section:
     return {
         "group": model["group"],
         "seed": model["seed"],
+        "control_of": model.get("control_of"),
         "parameters": parameters,
         "language_share": (model["language_share"] or {}).get(language),
         **{key: entry[key] for key in ("verdict", "pattern", "legs", "n_checkpoints")},

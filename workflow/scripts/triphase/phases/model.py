@@ -11,6 +11,7 @@ import xarray as xr
 from triphase.core.types import Entries, Section
 from triphase.phases.behaviour import behaviour, declared
 from triphase.phases.breadth import Phases, breadth
+from triphase.phases.content import content
 from triphase.phases.curves import Undetermined, average_subjects, prepare, subject_curves
 from triphase.phases.layers import PER_CHECKPOINT, layer_rules
 from triphase.phases.order import order
@@ -95,6 +96,7 @@ def model_phases(
         "scale_dependent": depends,
         "training_size": size,
         "layer_dependent": elsewhere,
+        "content": content(table, boot, headline["roi"], seed),
         "baseline": baseline(Selection(ALIGNMENT, roi=headline["roi"]).rows(table)),
         "behaviour": behaves,
         "breadth": breadth(table, boot, judged, rois, own_seed),

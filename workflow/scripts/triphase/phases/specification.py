@@ -18,7 +18,7 @@ import pandas as pd
 
 from triphase.core.artefacts import finite_or_none
 from triphase.core.types import Entries, Section
-from triphase.encoding.analyses import OWN_DELAYS, STEP0
+from triphase.encoding.analyses import NUISANCE_SETS, OWN_DELAYS, STEP0
 from triphase.phases.curves import Trajectory, Undetermined, average_subjects
 from triphase.phases.layers import HEADLINE, PER_CHECKPOINT, LayerCurves, Rule, Source, layer_rules
 from triphase.phases.transitions import SYMBOLS, Settings, legs, pattern
@@ -233,9 +233,10 @@ def not_computed(
     """Combinations of the factors' levels that are not in the table, counted by what they lack and why."""
     done = set(analyses)
     delays = dict.fromkeys([OWN_DELAYS, *(kind.delays for kind in scores)])
+    nuisance = dict.fromkeys([*NUISANCE, *(kind.nuisance for kind in scores)])
     counted: Counter[tuple[str, str]] = Counter()
     for rule, roi in product(rules, regions):
-        for kind in (Scores(*levels) for levels in product(scalings, NUISANCE, delays, (RAW, NORMALISED))):
+        for kind in (Scores(*levels) for levels in product(scalings, nuisance, delays, (RAW, NORMALISED))):
             if (rule, kind, roi) not in done:
                 counted[why_not(kind, rule in crossed, scalings[0], scores)] += 1
     return [{"what": what, "why": why, "count": count} for (what, why), count in counted.items()]
@@ -254,8 +255,11 @@ def why_not(kind: Scores, crossed: bool, first: str, scores: Collection[Scores])
         return f"nuisance set {kind.nuisance}", why.get(kind.nuisance, "the table does not have it")
     if kind.scaling != first and kind.delays != OWN_DELAYS:
         return "other scalings with other delays", "each is fitted with the headline's choice of the other"
-    if kind.nuisance == "N2":
-        return "N2 with other scalings or delays", "it is fitted with the headline's scaling and delays"
+    if kind.nuisance in NUISANCE_SETS and kind.nuisance != "N1":
+        return (
+            f"{kind.nuisance} with other scalings or delays",
+            "it is fitted with the headline's scaling and delays",
+        )
     return "r and step 0 with other scalings or delays", "their curves are those over N1 but for a constant"
 
 

@@ -54,5 +54,7 @@ class Needs:
 
     def fit_memory(self, wildcards: Any, input: Any, attempt: int) -> int:
         """MB of a fit by the size of its design."""
-        n_alphas, n_draws = self.encoding["alphas"][2], self.encoding["boot_draws"]
-        return attempt * fit_megabytes(input.shared, input.activations, n_alphas=n_alphas, n_draws=n_draws)
+        sizes = {"n_alphas": self.encoding["alphas"][2], "n_draws": self.encoding["boot_draws"]}
+        if (static := self.encoding["static"]) and not static["vectors"]:
+            sizes["n_static"] = static["components"]
+        return attempt * fit_megabytes(input.shared, input.activations, **sizes)

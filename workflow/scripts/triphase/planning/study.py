@@ -34,6 +34,7 @@ from triphase.sources.manifest import (
     subject_files,
 )
 from triphase.sources.named_paths import check_named_paths
+from triphase.stimuli.frequency import FEATURE, check_language
 from triphase.tasks import plan
 
 # A function of a job's wildcards.
@@ -91,6 +92,8 @@ class Study:
         config = in_order(resolve_config({**config, "local_data": own}, project, sources))
         models = apply_lock(config["models"], read_lock(config["lock"]), config["integrity"])
         check_named_paths(config, sources)
+        if FEATURE in config["encoding"]["nuisance"]:
+            check_language(config["dataset"]["words"]["language"])
         for root, folder in own_folders(config["dataset"], own).items():
             check_local(study_files(config, root), folder, config["dataset"].get("local_data_hint"), root)
         study = cls(project, config, {model["name"]: model for model in models}, lock_is_named)
@@ -189,7 +192,14 @@ class Study:
 
     def unseen_text(self) -> list[str]:
         """Path of the text that surprisal of the stimulus is compared with, in a list that is empty without one."""
-        path = (self.config["states"]["mechanism"] or {}).get("unseen")
+        return self._named_file((self.config["states"]["mechanism"] or {}).get("unseen"))
+
+    def static_vectors(self) -> list[str]:
+        """Path of the file of the static band's vectors, in a list that is empty where it has none."""
+        return self._named_file((self.config["encoding"]["static"] or {}).get("vectors"))
+
+    def _named_file(self, path):
+        """A file that the config names as an input; one of the user's own folder is told where it is checked."""
         if below := below_local_data(path):
             return self._own_files("local_data", [below])
         return [str(placed(path))] if path else []
@@ -314,10 +324,16 @@ class Study:
         }
 
     def runs_by_seed(self) -> dict[str, Section]:
-        """Group, seed and share of the language of every model; runs that differ in their seed alone are one group."""
+        """Group, seed, share of the language of every model, and of which it is a control.
+
+        Runs that differ in their seed alone are one group; a control is one by itself.
+        """
         return {
             name: {
-                "group": name if model.get("seed") is None else f"{model['family']}-{model['size']}",
+                "group": name
+                if model.get("seed") is None or model.get("control_of")
+                else f"{model['family']}-{model['size']}",
+                "control_of": model.get("control_of"),
                 "seed": model.get("seed"),
                 "language_share": model.get("language_share"),
             }

@@ -135,7 +135,8 @@ def study_files(config: Section, folder: str = "local_data") -> list[str]:
     corpora = [(model.get("train") or {}).get("corpus") or {} for model in config["models"]]
     paths += [corpus["path"] for corpus in corpora if "path" in corpus]
     entries = tasks["evaluations"] + [variant for entry in tasks["adherence"] for variant in entry["variants"]]
-    named = [(config["states"]["mechanism"] or {}).get("unseen"), *(entry.get("data") for entry in entries)]
+    sections = {"unseen": config["states"]["mechanism"], "vectors": config["encoding"]["static"]}
+    named = [*((part or {}).get(key) for key, part in sections.items()), *(entry.get("data") for entry in entries)]
     named += reading_paths(config["states"]["reading"])
     paths += [below for path in named if (below := below_local_data(path))]
     return list(dict.fromkeys(paths))

@@ -55,6 +55,9 @@ def _named(config: Section) -> Iterator[tuple[str, str, str, str]]:
         if not below_local_data(path):
             otherwise = "set states/reading to null: psychometric power is then not measured"
             yield "states/reading", path, "file", otherwise
+    vectors = (config["encoding"]["static"] or {}).get("vectors")
+    if vectors and not below_local_data(vectors):
+        yield "encoding/static/vectors", vectors, "file", "set null: the model's own layer 0"
     url = config["dataset"]["url"]
     if url and not config["dataset"]["simulate"] and not REMOTE.match(url):
         yield "dataset/overrides/url", url.removeprefix("file://"), "repository", "give the data set's address"

@@ -48,6 +48,12 @@ def correlate(
     return joint, z_split / np.where(np.abs(z) > 1e-12, z, 1.0) * np.where(np.abs(z) > 1e-12, joint, 1.0)
 
 
+def signed_square(r: np.ndarray) -> np.ndarray:
+    """Share of variance that a prediction explains, r², with the sign of r: noise is as often below 0 as above."""
+    squared: np.ndarray = r * np.abs(r)
+    return squared
+
+
 def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Pearson r per column.
 

@@ -58,7 +58,9 @@ def read_studies(files: Mapping[str, Sequence[str]]) -> list[Finished]:
     refuse_twins(files["trajectories"])
     studies = []
     for definition, phases, table, boot in zip(*(files[name] for name in FILES), strict=True):
-        about = read_json(definition)
+        about, entries = read_json(definition), read_json(phases)
+        # Negative controls are no models to be joined.
+        entries = {name: of for name, of in entries.items() if not about["models"][name].get("control_of")}
         studies.append(
             Finished(
                 about["study"],
@@ -66,7 +68,7 @@ def read_studies(files: Mapping[str, Sequence[str]]) -> list[Finished]:
                 about["language"],
                 about["definition"],
                 about["models"],
-                read_json(phases),
+                entries,
                 read_table(table),
                 read_arrays(boot),
             )

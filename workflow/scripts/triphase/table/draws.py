@@ -12,7 +12,7 @@ from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 from triphase.encoding.analyses import CHOICES, OF_FITS, STEP0, fitted_analyses
 from triphase.table.selection import Selection
-from triphase.table.tidy import ALIGNMENT, COLUMNS, item_draws
+from triphase.table.tidy import ALIGNMENT, COLUMNS, UNIQUE, item_draws
 from triphase.tasks.measures import item_scores
 
 # What a drawn row takes over from the tidy row it belongs to.
@@ -58,6 +58,28 @@ def alignment_series(table: pd.DataFrame, files: Mapping[tuple[str, str, int], s
                 value = r[model, checkpoint, layer, *of] - r[model, first[model], layer, *of]
                 change = boot["boot_r"].sel(where).values - start.sel(where).values
                 rows.append(_row(entry | {"nuisance": None, "reference": STEP0, "main": False}, value, change, freedom))
+    return rows
+
+
+def unique_series(table: pd.DataFrame, files: Mapping[tuple[str, str, int], str]) -> Entries:
+    """Bootstrap draws of unique variance at the headline layer, for every subject, region and part.
+
+    Parameters
+    ----------
+    table, files : as of `alignment_series`
+
+    Returns
+    -------
+    list of dict as of `alignment_series`; empty where a study has no partition
+    """
+    chosen = table.loc[table["measure"] == ALIGNMENT, ["model", "checkpoint", "layer", "subject"]].drop_duplicates()
+    unique, rows = table[table["measure"] == UNIQUE].merge(chosen), []
+    for place, group in unique.groupby(["model", "checkpoint", "layer"], sort=False):
+        with open_arrays(files[place]) as result:
+            boot, freedom = result["boot_unique"].load(), float(result["freedom"])
+        for entry in group.to_dict("records"):
+            where = {"listener": entry["subject"], "region": entry["roi"], "part": entry["target"]}
+            rows.append(_row(entry, entry["value"], boot.sel(where).values, freedom))
     return rows
 
 

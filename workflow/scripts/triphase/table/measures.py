@@ -42,7 +42,8 @@ brain("r_nuisance", "part of nuisance", "r", (-1, 1))(
 )
 brain("r_nuisance_alone", "nuisance alone", "r", (-1, 1))("r of the nuisance band N1 fitted alone.")
 brain("gain", "gain in r", "r", (-2, 2), panel="Brain: gain in r")(
-    "r of the joint fit minus r of the nuisance set fitted alone."
+    "r of the joint fit minus r of the nuisance set fitted alone. With `nuisance` N1+static it is the contextual gain: "
+    "over the words' static embedding."
 )
 brain("alignment", "alignment", "gain in r", (-2, 2))(
     "`gain` at the headline layer of the subject. With `reference` step 0: r minus r of the model's own step 0, "
@@ -52,6 +53,18 @@ brain("lateralisation", "left minus right", "gain in r", (-4, 4), target="right 
     "`gain` of the left side minus that of the right, both means over voxels at the headline layer of the subject, "
     "with paired draws. `roi` is the left one of two regions that are named alike (`lh.X` and `rh.X`, `X_left` and "
     "`X_right`, `LX` and `RX`), or a region that is compared with its mirror image in MNI space."
+)
+brain("unique_variance", "unique variance", "share of variance", (-1, 1), target="part")(
+    "What the `model`'s layer, word `identity` or the checkpoint's own `surprisal` explains that the others and the "
+    "nuisance features do not: r², with the sign of r, of the fit with all of them minus that of the fit without the "
+    "part (difference of nested models: Lescroart et al. 2015; de Heer et al. 2017). `nuisance` says beside which set "
+    "the model's is told: N2, or with `encoding/surprisal` N2+surprisal. Above 0 for the model: statistics of tokens "
+    "do not explain all of its alignment. Below 0 where a part costs more than it gives, and slightly above where a "
+    "narrow band is learnt better than the same within a wide layer."
+)
+brain("static_share", "static variance kept", "share", (0, 1))(
+    "Share of the static embedding's variance over training scans that its band keeps (`encoding/static/components`); "
+    "what it leaves out counts as context."
 )
 brain("r_floor", "floor of r", "r", (-1, 1), per_layer=False, needs=RESPONSES)(
     "r of smoothed block identities (N3), blind to the text: what autocorrelation alone predicts."

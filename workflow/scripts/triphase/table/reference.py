@@ -31,7 +31,8 @@ measures join the library's by a file that the config names under `plugins`; `tr
 | `reference` | What it is compared with: the `first`, `previous` or `last` checkpoint, or `step 0`. |
 | `scaling` | How the model's columns were scaled: `zscore`, `center`, `no_outliers` or `pca` (`encoding/scalings`). |
 | `delays` | `headline` (`encoding/delays`), or first and last of `encoding/delay_alternatives`, as `2-5 s`. |
-| `nuisance` | The nuisance set that a gain is over: `N1`, or `N2`, which has word identity too. |
+| `nuisance` | The nuisance set that a gain is over: `N1` (`encoding/nuisance`), `N2` (word identity too), \
+`N1+static` (the static embedding too: contextual gain), `N1+surprisal`, `N2+surprisal` (the checkpoint's own too). |
 | `trained_on` | The share of the training stimuli that a fit used, `quarter` or `half`; empty for all of them. |
 | `normalised` | Whether the value is divided by the ceiling. |
 | `main` | False for the sensitivity analyses: what the headline declares, and all else, is true. |

@@ -56,6 +56,7 @@ SIGNIFICANT = 0.05
 LEAST_CEILING = 0.2
 # Gain at the headline layer is the alignment.
 GAIN, ALIGNMENT = "gain", "alignment"
+UNIQUE = "unique_variance"
 
 
 def identities(series: Entries) -> dict[tuple[str, str], Section]:
@@ -111,11 +112,29 @@ def encoding_rows(dataset: xr.Dataset, rois: Entries, ceiling: pd.DataFrame) -> 
         analysis = Analysis(kernel["scaling"], kernel["delays"])
         for shape in ("top_share", "effective_rank"):
             rows.append((None, None, f"kernel_{shape}", analysis, kernel[shape], np.nan, None))
+    if "static_share" in dataset.attrs:
+        rows.append((None, None, "static_share", own, dataset.attrs["static_share"], np.nan, None))
     frame = pd.DataFrame(rows, columns=["subject", "roi", "measure", "analysis", "value", "se", "n"])
+    frame["main"] = [analysis in (own, gains[0]) for analysis in frame["analysis"]]
+    unique = replace(own, nuisance=dataset.attrs.get("unique_beside"))
+    more = _unique_rows(dataset, rois).assign(analysis=unique, main=True)
+    frame = pd.concat([frame, more], ignore_index=True) if len(more) else frame
     analyses = frame.pop("analysis")
     columns = {key: [getattr(analysis, key) for analysis in analyses] for key in CHOICES}
-    main = [analysis in (own, gains[0]) for analysis in analyses]
-    return frame.assign(**columns, main=main, layer=dataset.attrs["layer"])
+    return frame.assign(**columns, layer=dataset.attrs["layer"])
+
+
+def _unique_rows(dataset: xr.Dataset, rois: Entries) -> pd.DataFrame:
+    """Unique variance of every part, subject and region; no rows where the study has no partition."""
+    rows = []
+    for place, part in enumerate(dataset["part"].values.tolist() if "part" in dataset else ()):
+        column = dataset["unique"].values[place]
+        errors = dataset["boot_unique"][:, :, place].std("draw", ddof=1).to_series().to_dict()
+        for subject, region, mask in _places(dataset, rois):
+            known = column[mask & np.isfinite(column)]
+            if known.size:
+                rows.append((subject, region, UNIQUE, part, known.mean(), errors[subject, region], known.size))
+    return pd.DataFrame(rows, columns=["subject", "roi", "measure", "target", "value", "se", "n"])
 
 
 def _places(dataset: xr.Dataset, rois: Entries) -> Iterator[tuple[str, str, np.ndarray]]:

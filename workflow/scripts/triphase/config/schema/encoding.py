@@ -96,6 +96,31 @@ class Lexical(Section):
     )
 
 
+class Static(Section):
+    """The static band: what the words are by themselves, over which a gain is one of context.
+
+    Its components are a bound: what they leave out of the embedding (`static_share` says what they keep) counts as
+    context. Layer 0 among a model's `layers` shows how much that is, since a model's own embedding has no context to
+    gain by.
+    """
+
+    vectors: Text | None = key(
+        None,
+        "Null: the model's own layer 0 at the same checkpoint. Or a text file with a word and its numbers a row, as "
+        "word2vec and GloVe have them, as a path (`{local_data}/…` lies below that folder), the same for all "
+        "checkpoints; the log of `prepare_encoding` says how many of the words it has, and less than half is an error.",
+        "an embedding that is trained with the layer tells context from words at every checkpoint",
+        example="{local_data}/vectors/glove.6B.300d.txt",
+    )
+    components: Width = key(
+        200,
+        "Principal components of the training rows that are kept of it.",
+        "most of what some thousands of scans can tell apart; times four delays still a narrow band beside them, which "
+        "the fast solver needs",
+        mark=OURS,
+    )
+
+
 class Split(Section):
     """What is held out."""
 
@@ -190,9 +215,11 @@ class Encoding(Section):
     nuisance: Annotated[list[Text], Field(min_length=1), Unique()] = key(
         ["word_rate", "word_length", "position"],
         "The band N1: `word_rate`, `word_length`, `envelope` (of the sound, where the data set has `audio`: root mean"
-        " square of 10 ms, averaged over each scan), `position` (low cosines over the run, not delayed) or numeric "
-        "labels of the words. For annotations a word is one annotation.",
-        "what every transcript has; add `envelope` and `log_frequency` where the data set has them",
+        " square of 10 ms, averaged over each scan), `zipf_frequency` (of words in wordfreq's list of the transcript's "
+        "language, for data sets without frequencies of their own; needs the extra `frequency`), `position` (low "
+        "cosines over the run, not delayed) or numeric labels of the words. For annotations a word is one annotation.",
+        "what every transcript has; add `envelope` and `log_frequency` where the data set has them, else "
+        "`zipf_frequency`",
         example=["word_rate", "word_length", "envelope", "log_frequency", "position"],
     )
     lexical: Lexical | None = key(
@@ -200,6 +227,23 @@ class Encoding(Section):
         "The band N2: a fixed random projection of word identity, reduced to principal components of the training "
         "rows. It joins N1 in a fit of its own, whose `gain` has `nuisance` N2; null: no such fit.",
         "alignment that word identity explains needs no model of language",
+        mark=OURS,
+    )
+    static: Static | None = key(
+        None,
+        "A band of static word embeddings, which joins N1 in a fit of its own, whose `gain` has `nuisance` N1+static: "
+        "the contextual gain; null: no such fit.",
+        "costs about a fit",
+        example={"components": 200},
+        mark=OURS,
+    )
+    surprisal: bool = key(
+        False,
+        "Whether the checkpoint's own surprisal joins the nuisance features in fits of their own, beside N1 and, where "
+        "there is `lexical`, N2: `gain` with `nuisance` N1+surprisal and N2+surprisal, and `unique_variance` of the "
+        "layer, of surprisal and of word identity, each beside the others. Frequency among `nuisance` makes this what "
+        "excludes statistics of tokens.",
+        "each of the two costs about a fit",
         mark=OURS,
     )
     alphas: tuple[Exponent, Exponent, Penalties] = key(

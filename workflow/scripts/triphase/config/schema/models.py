@@ -221,6 +221,15 @@ class Model(Entry):
         "not compared so",
         example={"en": 0.9, "ja": 0.05},
     )
+    control_of: Name | None = key(
+        None,
+        "The model that this one is a negative control of, such as one that is trained on shuffled text or one that "
+        "does not train: its alignment beyond statistics of words must not rise. The change stands beside the verdict "
+        "of its model, and a control enters no summary of models.",
+        "a model of its own",
+        example="pythia-160m",
+        mark=OURS,
+    )
     chat_template: bool | None = key(
         None,
         "Tasks are asked through the tokenizer's chat template, for checkpoints tuned to follow instructions. Every "

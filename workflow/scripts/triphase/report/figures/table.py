@@ -55,6 +55,11 @@ def in_volume(config: dict) -> bool:
     return source["space"] == "mni" and not modality_of(source).by_word
 
 
+def controls_content(config: dict) -> bool:
+    """Fits beside static embeddings or surprisal are made."""
+    return bool(config["encoding"]["static"] or config["encoding"]["surprisal"])
+
+
 def blocks_held_out(config: dict) -> bool:
     """Blocks of a single run are held out, so that scans that train have a distance to them."""
     return config["encoding"]["split"]["kind"] == "outer_cv" and len(config["dataset"]["runs"]) == 1
@@ -167,6 +172,27 @@ FIGURES.add(
     named alike or for voxels that mirror each other in MNI space, on draws that both sides share; above zero the left
     is better aligned. Shaded: the phases of the headline curve, the same in every panel. The untrained model stands
     left of the axis break.
+    """,
+)
+FIGURES.add(
+    name="content",
+    function=named("triphase.report.figures.content", "draw_content"),
+    inputs=("trajectories", "bootstrap", "phases"),
+    when=controls_content,
+    category="Brain",
+    label="controls of content",
+    caption="""
+    **What of the alignment of {model} is more than its words.** Headline region ({phases[headline][roi]}), each
+    subject's headline layer, mean over subjects (n in the title); bands: 95 % interval of the paired block bootstrap.
+    (a) Gain in r over nuisance sets: N1 (rate and length of words
+    and the like); with word identity (N2); with the words' static
+    embedding, over which the gain is contextual [ours] (principal components of the training scans, the model's own
+    layer 0 at the same checkpoint unless a file of vectors is named; what the components leave out counts as context,
+    static_share in trajectories.parquet); with the checkpoint's own surprisal. (b) Unique variance: r², with the sign
+    of r, of the fit with layer, word identity and surprisal (those that the study has) beside N1, minus that of the fit
+    without the part (difference of nested models; Lescroart et al. 2015, de Heer et al. 2017). What parts share is in
+    none of the curves; above 0 for the layer, statistics of tokens do not explain all of its alignment. Shaded: phases
+    of the headline curve. The untrained model stands left of the axis break.
     """,
 )
 FIGURES.add(

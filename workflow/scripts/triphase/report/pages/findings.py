@@ -93,6 +93,8 @@ def _remarks(sources, model, table):
         remarks.analyses(sources.specifications[model]),
         remarks.scale(phases),
         remarks.training_size(phases),
+        remarks.content(phases),
+        *remarks.controls(sources.across["controls"], model),
         *remarks.behaviour(phases),
         remarks.stagnation(phases),
         *remarks.competence(phases),

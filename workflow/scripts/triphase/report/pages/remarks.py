@@ -18,6 +18,14 @@ from triphase.report.pages.courses import NORMAL_95
 from triphase.table.selection import Selection
 
 FACTOR = "in tokens (1: together)"
+NUISANCE = {
+    "N1": "the nuisance features (N1)",
+    "N2": "N1 and word identity (N2)",
+    "N1+static": "N1 and the static embedding (contextual gain)",
+    "N1+surprisal": "N1 and the model's own surprisal",
+    "N2+surprisal": "N2 and the model's own surprisal",
+}
+PARTS = {"model": "the layer", "identity": "word identity", "surprisal": "surprisal"}
 POWERS = {"fall": "falls by share of the first rise", "lag": "lags of behaviour by factor in tokens"}
 
 
@@ -180,6 +188,37 @@ def training_size(phases: dict) -> str:
         "so it may be no loss of what the layer holds" if entry["dependent"] else "so too little data is not its cause"
     )
     return f"{text}of the gain the fall takes {', '.join(shares)}; {left} with ever more of them, {kept}."
+
+
+def content(phases: dict) -> str | None:
+    """How much of alignment is more than words by themselves, at the last checkpoint."""
+    over, unique = phases["content"]["over"], phases["content"]["unique"]
+    parts = [
+        f"over {NUISANCE[name]} {estimate(of['value'], of['interval'])} "
+        f"(since {of['since']} {estimate(of['change'], of['change_interval'], sign=True)})"
+        for name, of in over.items()
+    ]
+    if len(parts) < 2 and not unique:
+        return None
+    last = next(iter(over.values()))["checkpoint"]
+    text = f"**Content** [ours]: alignment at {last} {'; '.join(parts)} (95 % intervals)"
+    shares = [f"{PARTS[part]} {estimate(of['value'], of['interval'])}" for part, of in unique.items()]
+    return f"{text}. Unique variance there: {'; '.join(shares)}." if shares else f"{text}."
+
+
+def controls(found: list[dict], model: str) -> list[str]:
+    """What a model's negative controls say of it, and, of a control, of which model it is one."""
+    sentences = []
+    for entry in found:
+        if model not in (entry["model"], entry["of"]):
+            continue
+        over = f"over {NUISANCE[entry['nuisance']]} " if entry["nuisance"] else ""
+        change = f"change of alignment {over}from {entry['since']} to {entry['checkpoint']} " if over else ""
+        change += f"{estimate(entry['change'], entry['interval'], sign=True)}, " if over else ""
+        expected = f" (its model's {shown(entry['expected'], sign=True)})" if over else ""
+        who = f"of {entry['of']}" if model == entry["model"] else entry["model"]
+        sentences.append(f"**Negative control** {who} [ours]: {change}{entry['verdict']}: {entry['reason']}{expected}.")
+    return sentences
 
 
 def power(phases: dict, table: pd.DataFrame) -> str | None:
