@@ -6,19 +6,12 @@ from triphase.checkpoints.integrity.verdict import enforce, faulty
 from triphase.config.jobs import JoinTrajectories
 from triphase.core.artefacts import open_arrays, read_table, write_arrays, write_table
 from triphase.core.job import Job, start
-from triphase.table.draws import (
-    alignment_series,
-    draws_dataset,
-    gain_maps,
-    leave_out,
-    step0_rows,
-    task_series,
-    unique_series,
-)
+from triphase.table.draws import alignment_series, draws_dataset, gain_maps, leave_out, step0_rows, task_series
 from triphase.table.lateralisation import lateralisation_rows, lateralisation_series
 from triphase.table.readings import reading_series
 from triphase.table.relation import surprisal_relation
 from triphase.table.tidy import alignment_rows, ceiling_rows, choose_layers, floor_rows, identities, tidy, typed
+from triphase.table.unique import unique_series
 
 
 def main(job: Job[JoinTrajectories]) -> None:

@@ -97,7 +97,7 @@ def test_everything_that_a_study_reads_from_the_own_folder():
             {"train": {"corpus": {"words": 1000, "mixture": {}}}},
             {},
         ],
-        "states": {"mechanism": {"unseen": "{local_data}/unseen.txt"}},
+        "states": {"mechanism": {"unseen": "{local_data}/unseen.txt"}, "reading": None},
         "tasks": {
             "evaluations": [{"name": "x", "data": "{local_data}/x.jsonl"}, {"name": "y", "data": "y.jsonl"}],
             "adherence": [{"name": "z", "variants": [{"data": "{local_data}/z.jsonl"}]}],

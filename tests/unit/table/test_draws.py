@@ -8,9 +8,10 @@ import xarray as xr
 from triphase.core.artefacts import read_arrays, write_arrays
 from triphase.core.errors import InputError
 from triphase.encoding.analyses import Analysis
-from triphase.table.draws import alignment_series, draws_dataset, leave_out, step0_rows, unique_series
+from triphase.table.draws import alignment_series, draws_dataset, leave_out, step0_rows
 from triphase.table.selection import Selection
 from triphase.table.tidy import typed
+from triphase.table.unique import unique_series
 
 MAIN = {"scaling": "zscore", "delays": "headline", "nuisance": "N1"}
 SERIES = [{"model": model, "checkpoint": name} for model in ("a", "b") for name in ("step0", "step1")]

@@ -12,7 +12,7 @@ from triphase.core.errors import InputError
 from triphase.core.types import Entries, Section
 from triphase.encoding.analyses import CHOICES, OF_FITS, STEP0, fitted_analyses
 from triphase.table.selection import Selection
-from triphase.table.tidy import ALIGNMENT, COLUMNS, UNIQUE, item_draws
+from triphase.table.tidy import ALIGNMENT, COLUMNS, item_draws
 from triphase.tasks.measures import item_scores
 
 # What a drawn row takes over from the tidy row it belongs to.
@@ -53,33 +53,13 @@ def alignment_series(table: pd.DataFrame, files: Mapping[tuple[str, str, int], s
             (own,) = fitted_analyses(*([entry[key] if pd.notna(entry[key]) else ""] for key in OF_FITS))
             place = analyses.index(own)
             freedom = float(boot["freedom"])
-            rows.append(_row(entry, entry["value"], boot["boot_gain"].sel(where)[place].values, freedom))
+            rows.append(drawn_row(entry, entry["value"], boot["boot_gain"].sel(where)[place].values, freedom))
             if entry["main"] and start is not None:
                 value = r[model, checkpoint, layer, *of] - r[model, first[model], layer, *of]
                 change = boot["boot_r"].sel(where).values - start.sel(where).values
-                rows.append(_row(entry | {"nuisance": None, "reference": STEP0, "main": False}, value, change, freedom))
-    return rows
-
-
-def unique_series(table: pd.DataFrame, files: Mapping[tuple[str, str, int], str]) -> Entries:
-    """Bootstrap draws of unique variance at the headline layer, for every subject, region and part.
-
-    Parameters
-    ----------
-    table, files : as of `alignment_series`
-
-    Returns
-    -------
-    list of dict as of `alignment_series`; empty where a study has no partition
-    """
-    chosen = table.loc[table["measure"] == ALIGNMENT, ["model", "checkpoint", "layer", "subject"]].drop_duplicates()
-    unique, rows = table[table["measure"] == UNIQUE].merge(chosen), []
-    for place, group in unique.groupby(["model", "checkpoint", "layer"], sort=False):
-        with open_arrays(files[place]) as result:
-            boot, freedom = result["boot_unique"].load(), float(result["freedom"])
-        for entry in group.to_dict("records"):
-            where = {"listener": entry["subject"], "region": entry["roi"], "part": entry["target"]}
-            rows.append(_row(entry, entry["value"], boot.sel(where).values, freedom))
+                rows.append(
+                    drawn_row(entry | {"nuisance": None, "reference": STEP0, "main": False}, value, change, freedom)
+                )
     return rows
 
 
@@ -139,7 +119,7 @@ def task_series(series: Entries, items: list[pd.DataFrame], adherence: Entries, 
         for (measure, target), group in grouped:
             values = group.sort_values("item")["score"].to_numpy(float)
             own = entry | {"measure": measure, "target": target, "main": True}
-            rows.append(_row(own, values.mean(), item_draws(values[None], n_draws, seed)[0], len(values) - 1))
+            rows.append(drawn_row(own, values.mean(), item_draws(values[None], n_draws, seed)[0], len(values) - 1))
     return rows
 
 
@@ -213,5 +193,6 @@ def gain_maps(
     )
 
 
-def _row(entry: Section, value: float, boot: np.ndarray, freedom: float) -> Section:
+def drawn_row(entry: Section, value: float, boot: np.ndarray, freedom: float) -> Section:
+    """A series of draws with the keys of the tidy row that it belongs to."""
     return {key: entry.get(key) for key in KEYS} | {"value": float(value), "boot": boot, "freedom": freedom}
