@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import binom
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "workflow/scripts"), str(HERE.parent / "tests/helpers")]
-from reporting import figure  # noqa: E402
+from reporting import borne, figure  # noqa: E402
 from simulated_fits import ALPHAS, DELAYS, Simulated, ar1  # noqa: E402
 
 from triphase.config.jobs import FitEncoding  # noqa: E402
@@ -111,15 +110,13 @@ def size_figures(realisations=REALISATIONS):
         told = [label(kind, seed) for seed in range(realisations)]
         fell = [entry for entry in told if entry]
         count, n = sum(entry["dependent"] for entry in fell), len(fell)
-        # A rate is short only where its one-sided 95 % bound excludes the goal.
-        tail = binom.cdf(count, n, goal) if goal > 0.5 else binom.sf(count - 1, n, goal)
         lost = [[round(entry["shares"][name]["share"], 2) for name in SIZES] for entry in fell]
         rows.append(
             figure(
                 f"label of the training set's size, {kind}",
                 f"{count} of {n} that fall",
                 f"{'>=' if goal > 0.5 else '<='} {goal:.0%}",
-                bool(n) and tail > 0.05,
+                borne(count, n, goal, goal > 0.5),
                 series=realisations,
                 lost_by_size=lost,
                 limits=[round(entry["limit"]["share"], 2) for entry in fell],

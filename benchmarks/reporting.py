@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from scipy.stats import binom
+
 RESULTS = Path(__file__).resolve().parent / "results"
 TABLE = RESULTS.with_suffix(".md")
 STATES = {True: "ok", False: "short", None: "skipped"}
@@ -16,6 +18,13 @@ STATES = {True: "ok", False: "short", None: "skipped"}
 def figure(name, value, goal, ok, **details):
     """One measured figure; `ok` None means that it was skipped, with the reason as value."""
     return {"figure": name, "value": value, "goal": goal, "ok": None if ok is None else bool(ok), **details}
+
+
+def borne(count, n, goal, least=True):
+    """Whether `count` of `n` bear a rate of at least (else at most) `goal`: its one-sided 95 % binomial bound does not
+    exclude it.
+    """
+    return bool(n) and (binom.cdf(count, n, goal) if least else binom.sf(count - 1, n, goal)) > 0.05
 
 
 def report(stage, figures, libraries, **details):

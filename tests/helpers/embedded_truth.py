@@ -60,35 +60,47 @@ def prepare_listeners(config, folder):
     -------
     dict : the config with the place of its data set
     """
+    import simulate_dataset
+
+    dataset = str(Path(folder) / "demo/dataset.json")
+    run(simulate_dataset, {"dataset": dataset}, config=config)
+    data = config["dataset"] | {"url": str(Path(dataset).with_suffix("")), "local_data_hint": None}
+    config = config | {"dataset": data}
+    prepare_fits(config, folder, rois=data["rois"], common_space=True)
+    return config
+
+
+def prepare_fits(config, folder, **given):
+    """From the files of a data set to what every fit shares, by the workflow's scripts, in `folder`.
+
+    `given`: local_data, rois and common_space, where the rules give others than those of the user's own arrays.
+    """
     import build_words
     import clean_responses
     import fetch_responses
     import fetch_stimuli
     import measure_ceiling
     import prepare_encoding
-    import simulate_dataset
 
-    def at(*names):
-        return str(Path(folder).joinpath(*names))
+    def at(name):
+        return str(Path(folder) / name)
 
-    run(simulate_dataset, {"dataset": at("demo", "dataset.json")}, config=config)
-    data = config["dataset"] | {"url": at("demo", "dataset"), "local_data_hint": None}
-    config = config | {"dataset": data}
-    subjects = {subject["name"]: subject for subject in data["subjects"]}
+    about = {"local_data": None, "rois": [], "common_space": False} | given
+    subjects = {subject["name"]: subject for subject in config["dataset"]["subjects"]}
     paths = {"manifest": at("stimuli.json"), "words": at("words.parquet")}
-    run(fetch_stimuli, paths, config=config, audio=None, local_data=None)
+    run(fetch_stimuli, paths, config=config, audio=None, local_data=about["local_data"])
     run(build_words, paths, config=config)
     for subject, entry in subjects.items():
         paths = {"manifest": at(f"{subject}.json"), "words": at("words.parquet"), "atlas": []}
         paths["responses"] = at(f"{subject}.zarr.zip")
-        run(fetch_responses, paths, config=config, wildcards={"subject": subject}, subject=entry, local_data=None)
-        run(clean_responses, paths, config=config, wildcards={"subject": subject}, rois=data["rois"])
+        told = {"config": config, "wildcards": {"subject": subject}}
+        run(fetch_responses, paths, **told, subject=entry, local_data=about["local_data"])
+        run(clean_responses, paths, **told, rois=about["rois"])
     responses = [at(f"{subject}.zarr.zip") for subject in subjects]
     paths = {"responses": responses, "ceiling": at("ceiling.parquet"), "regions": at("ceiling_rois.parquet")}
-    run(measure_ceiling, paths, config=config, subjects=list(subjects), common_space=True)
+    run(measure_ceiling, paths, config=config, subjects=list(subjects), common_space=about["common_space"])
     paths = {"responses": responses, "words": at("words.parquet"), "shared": at("shared.zarr.zip"), "sound": []}
     run(prepare_encoding, paths, config=config)
-    return config
 
 
 def run_scripts(config, folder, hub):
@@ -126,17 +138,22 @@ def run_scripts(config, folder, hub):
 
 
 def extract(config, folder, hub, model, checkpoint):
-    """Activations of one checkpoint, by the workflow's scripts; their path."""
+    """Activations of one checkpoint of the hub, by the workflow's scripts; their path."""
+    source = {"repository": model["repository"], "revision": checkpoint["revision"], "cache_dir": str(hub)}
+    return extract_source(config, folder, f"{model['name']}-{checkpoint['name']}", source)
+
+
+def extract_source(config, folder, name, source):
+    """Activations of one checkpoint, by the workflow's scripts, in `folder` by this name; their path."""
     import extract_activations
     import fetch_checkpoint
 
-    stem = Path(folder) / f"{model['name']}-{checkpoint['name']}"
+    stem = Path(folder) / name
     paths = SimpleNamespace(
         checkpoint=f"{stem}.json", words=str(Path(folder) / "words.parquet"), activations=f"{stem}.zarr.zip"
     )
-    source = {"repository": model["repository"], "revision": checkpoint["revision"], "cache_dir": str(hub)}
-    source |= {"commit": None, "tokenizer_commit": None, "folder": None, "trust_remote_code": False}
-    run(fetch_checkpoint, paths, source=source)
+    nothing = {"cache_dir": None, "folder": None, "commit": None, "tokenizer_commit": None, "trust_remote_code": False}
+    run(fetch_checkpoint, paths, source=nothing | source)
     run(extract_activations, paths, config=config)
     return paths.activations
 
