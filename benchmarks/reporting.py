@@ -54,15 +54,16 @@ def kept(stage):
 
 
 def measured(stage, parts, wanted, libraries):
-    """Figures of the parts that are wanted, all where none is named; those of the others as they were measured last.
+    """Figures of the parts that are wanted, all where none is named; those of the others as they were measured last, if
+    they were.
 
     Ends the program where a part is not known, or where the others were measured on another machine or with other
     versions. A part's figures begin with its name and a colon.
     """
     if unknown := set(wanted) - set(parts):
         sys.exit(f"{', '.join(unknown)}: not a part; these are {', '.join(parts)}")
-    wanted, last = wanted or list(parts), {}
-    if left := [name for name in parts if name not in wanted]:
+    wanted, last = wanted or list(parts), {"figures": []}
+    if (left := [name for name in parts if name not in wanted]) and kept(stage):
         last = json.loads((RESULTS / f"{stage}.json").read_text(encoding="utf-8"))
         if any(last[key] != value for key, value in surroundings(libraries).items()):
             sys.exit(f"{', '.join(left)}: measured on another machine or with other versions; measure all parts")
