@@ -57,6 +57,7 @@ PLAN = Plan(
     seed=1,
 )
 SEEDS = list(range(101, 121))  # of listeners whom the design never saw
+ONE_SIDED = 0.9  # level of an interval of which each end is a one-sided 95 % bound
 CASES = RESULTS / "control_cases.jsonl"
 # Rates of verdicts: the goal, and whether it is the least rate or the greatest.
 GOALS = {
@@ -122,7 +123,9 @@ def measure(instrument):
 
 
 def rates(found):
-    """The rates of verdicts that have a goal, the power for a fall of 20 %, and what was found of each planted fall."""
+    """The rates of verdicts that have a goal, and the power for a fall of 20 % that the program says it has."""
+    from triphase.stats.proportions import clopper_pearson
+
     table, rows = pd.DataFrame(found), []
     for course, goals in GOALS.items():
         mine = table[table["model"] == course]
@@ -130,9 +133,11 @@ def rates(found):
         counts = mine["verdict"].value_counts().to_dict()
         for verdict, (goal, least) in goals.items():
             count = counts.get(verdict, 0)
+            low, high = clopper_pearson(count, n, ONE_SIDED)
+            value = f"{count} of {n} ({f'at most {high:.0%}' if least else f'at least {low:.0%}'} by its 95 % bound)"
             said = f"{'>=' if least else '<='} {goal:.0%}"
             ok = borne(count, n, goal, least) if goal else count == 0
-            rows.append(figure(f"courses: {course}, {verdict}", f"{count} of {n}", said, ok, verdicts=counts))
+            rows.append(figure(f"courses: {course}, {verdict}", value, said, ok, verdicts=counts))
     power = table[table["model"] == "stays"]["power"].astype(float)
     held = int((power >= 0.8).sum())
     rows.append(

@@ -11,12 +11,12 @@ from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
 
 VERDICTS = {"triple": "supported", "stays": "not supported", "rise-fall": "not supported"}
-RUNS = [f"run-{number:02d}" for number in range(1, 13)]
+RUNS = [f"run-{number:02d}" for number in range(1, 16)]
 PLAN = Plan(
-    audience=Audience(subjects=1, voxels=40, signal=0.5, tr=2.0, volumes=90),
+    audience=Audience(subjects=1, voxels=40, signal=0.6, tr=2.0, volumes=100),
     runs=RUNS,
-    test_runs=RUNS[-4:],
-    steps=[0, *(4**power for power in range(11))],
+    test_runs=RUNS[-6:],
+    steps=[0, *(2**power for power in range(12))],
     courses={kind: (kind, 0.5) for kind in VERDICTS},
     layer=1,
     components=6,
@@ -28,8 +28,8 @@ PLAN = Plan(
         }
     ],
     encoding={
-        "scalings": ["zscore"], "delays": [4, 6, 8], "delays_as": "mean", "lexical": None, "alphas": [-2, 3, 6],
-        "band_weights": [0.5, 0.9], "permutations": 99, "boot_draws": 500,
+        "scalings": ["zscore"], "delays": [4, 6, 8], "delays_as": "mean", "lexical": None, "alphas": [-1, 3, 5],
+        "band_weights": [0.7], "permutations": 99, "boot_draws": 500,
     },
     lattice=np.linspace(0, 1, 8),
     many=200,
@@ -64,7 +64,7 @@ def test_weights_are_mixed(tmp_path):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """The results of one study of all courses, run by snakemake as its user would run it."""
+    """The results of one study of all courses, run by snakemake from a user's files to the verdict."""
     folder = tmp_path_factory.mktemp("planted")
     instrument = build(PLAN, folder)
     write_listeners(folder / "mine", instrument.stories, instrument.listeners(seed=1))
@@ -72,7 +72,7 @@ def results(tmp_path_factory):
     (folder / "project").mkdir()
     project = Project(folder / "project")
     (project.folder / "planted.yaml").write_text(yaml.safe_dump(config))
-    done = project.snakemake("--configfile", "planted.yaml")
+    done = project.snakemake("results/planted/phases.json", "--configfile", "planted.yaml")
     assert done.returncode == 0, done.stdout[-5000:]
     return project.folder / "results/planted"
 
