@@ -63,23 +63,22 @@ def test_weights_are_mixed(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """The results of one study of all courses, run by snakemake from a user's files to the verdict."""
+def instrument(tmp_path_factory):
+    """Checkpoints of all courses, and a folder with the responses of one listener."""
     folder = tmp_path_factory.mktemp("planted")
-    instrument = build(PLAN, folder)
-    write_listeners(folder / "mine", instrument.stories, instrument.listeners(seed=1))
-    config = study_config(PLAN, folder / "mine", instrument.folder, VERDICTS)
-    (folder / "project").mkdir()
-    project = Project(folder / "project")
-    (project.folder / "planted.yaml").write_text(yaml.safe_dump(config))
-    done = project.snakemake("results/planted/phases.json", "--configfile", "planted.yaml")
-    assert done.returncode == 0, done.stdout[-5000:]
-    return project.folder / "results/planted"
+    made = build(PLAN, folder)
+    write_listeners(folder / "mine", made.stories, made.listeners(seed=1))
+    return made
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", VERDICTS)
-def test_the_verdict_is_that_of_the_planted_course(results, kind):
+def test_the_verdict_is_that_of_the_planted_course(instrument, tmp_path, kind):
+    config = study_config(PLAN, instrument.folder.parent / "mine", instrument.folder, [kind])
+    (tmp_path / "planted.yaml").write_text(yaml.safe_dump(config))
+    done = Project(tmp_path).snakemake("results/planted/phases.json", "--configfile", "planted.yaml")
+    assert done.returncode == 0, done.stdout[-5000:]
+    results = tmp_path / "results/planted"
     found = read_json(results / "phases.json")[kind]
     assert found["verdict"] == VERDICTS[kind], found["reason"]
     table = read_table(str(results / "trajectories.parquet"), [kind])
