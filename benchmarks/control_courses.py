@@ -57,6 +57,7 @@ PLAN = Plan(
     seed=1,
 )
 SEEDS = list(range(101, 121))  # of listeners whom the design never saw
+POWER = 0.8  # that a fall of 20 % of the first rise is to be found with
 ONE_SIDED = 0.9  # level of an interval of which each end is a one-sided 95 % bound
 CASES = RESULTS / "control_cases.jsonl"
 # Rates of verdicts: the goal, and whether it is the least rate or the greatest.
@@ -137,15 +138,17 @@ def rates(found):
             value = f"{count} of {n} ({f'at most {high:.0%}' if least else f'at least {low:.0%}'} by its 95 % bound)"
             said = f"{'>=' if least else '<='} {goal:.0%}"
             ok = borne(count, n, goal, least) if goal else count == 0
+            # What falls short with a part of the realisations is short; for the rest all are needed.
+            ok = None if ok and n < len(SEEDS) else ok
             rows.append(figure(f"courses: {course}, {verdict}", value, said, ok, verdicts=counts))
     power = table[table["model"] == "stays"]["power"].astype(float)
-    held = int((power >= 0.8).sum())
+    held, enough = int((power >= POWER).sum()), bool(power.median() >= POWER)
     rows.append(
         figure(
             "courses: power for a fall of 20 %, where alignment stays",
-            f"median {power.median():.0%}, at least 80 % in {held} of {len(power)}",
-            ">= 80 % in the median",
-            power.median() >= 0.8,
+            f"median {power.median():.0%}, at least {POWER:.0%} in {held} of {len(power)}",
+            f">= {POWER:.0%} in the median",
+            None if enough and len(power) < len(SEEDS) else enough,
         )
     )
     return rows
