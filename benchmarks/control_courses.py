@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from embedded_pairs import judge  # noqa: E402
 from embedded_truth import fit, prepare_fits  # noqa: E402
-from planted_course import Audience, Plan, extract, resolved, study_config, write_listeners  # noqa: E402
+from planted_course import Audience, Plan, extract, resolved, study_config, turns, write_listeners  # noqa: E402
 from reporting import RESULTS, borne, figure  # noqa: E402
 
 COURSES = {
@@ -58,6 +58,7 @@ PLAN = Plan(
 )
 SEEDS = list(range(101, 121))  # of listeners whom the design never saw
 POWER = 0.8  # that a fall of 20 % of the first rise is to be found with
+NEAR = 5  # points of a percentage by which the mean fall that is found may differ from the planted one
 ONE_SIDED = 0.9  # level of an interval of which each end is a one-sided 95 % bound
 CASES = RESULTS / "control_cases.jsonl"
 # Rates of verdicts: the goal, and whether it is the least rate or the greatest.
@@ -141,6 +142,14 @@ def rates(found):
             # What falls short with a part of the realisations is short; for the rest all are needed.
             ok = None if ok and n < len(SEEDS) else ok
             rows.append(figure(f"courses: {course}, {verdict}", value, said, ok, verdicts=counts))
+    for name, (_, fall) in COURSES.items():
+        curves = table[table["model"] == name]["curve"]
+        found_falls = 100 * np.array([fall_found([value for _, value in curve]) for curve in curves])
+        mean, planted = found_falls.mean(), 100 * fall
+        value = f"{mean:.0f} ± {found_falls.std():.0f}"
+        goal, whole = f"{planted:.0f} ± {NEAR}", len(curves) >= len(SEEDS)
+        ok = abs(mean - planted) <= NEAR if whole else None
+        rows.append(figure(f"courses: {name}, fall that was found, % of the rise", value, goal, ok))
     power = table[table["model"] == "stays"]["power"].astype(float)
     held, enough = int((power >= POWER).sum()), bool(power.median() >= POWER)
     rows.append(
@@ -152,6 +161,13 @@ def rates(found):
         )
     )
     return rows
+
+
+def fall_found(values):
+    """By what share of the first rise a measured curve (step 0 first) is lower where courses have their trough."""
+    later = values[1:]
+    peak, trough = turns(len(later))
+    return (later[peak] - later[trough]) / (later[peak] - later[0])
 
 
 def figures(instrument):

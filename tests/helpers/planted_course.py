@@ -38,8 +38,12 @@ def course(kind, number, fall=0.5):
     """
     low = 1 - fall
     corners = {"triple": (0, 1, low, 1), "stays": (0, 1, 1, 1), "rise-fall": (0, 1, low, low)}[kind]
-    peak, trough = (round(share * (number - 1)) for share in TURNS)
-    return np.interp(np.arange(number), (0, peak, trough, number - 1), corners)
+    return np.interp(np.arange(number), (0, *turns(number), number - 1), corners)
+
+
+def turns(number):
+    """Places of the end of the first rise and of the end of the fall among so many checkpoints."""
+    return [round(share * (number - 1)) for share in TURNS]
 
 
 def blend(random, trained, weight, target):
