@@ -53,7 +53,7 @@ PLAN = Plan(
         "boot_draws": 500,
     },
     lattice=np.linspace(0, 1, 11),
-    many=500,
+    many=8,
     seed=1,
 )
 SEEDS = list(range(101, 121))  # of listeners whom the design never saw

@@ -210,8 +210,8 @@ class Plan:
         listeners; with one recipe the trained end itself stands behind them
     encoding : the study's section of that name
     lattice : shares of trained weights at which the scale is measured
-    many : voxels that it is measured with, so many that their noise averages out
-    seed : of stories, deviations and the scale's own listener
+    many : listeners that it is measured with, so many that their noise and their differences average out
+    seed : of stories, deviations and the scale's own listeners
     """
 
     audience: Audience
@@ -278,11 +278,11 @@ def train_network(recipe, number, folder):
 
 
 def measure_scale(plan, folder, ends, stories, states):
-    """Alignment over the lattice, by the workflow's scripts, of one listener with very many voxels.
+    """Alignment over the lattice, by the workflow's scripts, of many listeners.
 
     Whatever comes after the greatest alignment is no part of the scale.
     """
-    audience = replace(plan.audience, subjects=1, voxels=plan.many)
+    audience = replace(plan.audience, subjects=plan.many)
     write_listeners(folder, stories, listen(stories, states, audience, plan.seed))
     for place, weight in enumerate(plan.lattice):
         blend(*ends, weight, folder / "lattice" / f"step{place}")

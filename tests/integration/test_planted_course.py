@@ -32,7 +32,7 @@ PLAN = Plan(
         "band_weights": [0.7], "permutations": 99, "boot_draws": 500,
     },
     lattice=np.linspace(0, 1, 8),
-    many=200,
+    many=4,
 )  # fmt: skip
 
 
@@ -87,6 +87,6 @@ def test_the_verdict_is_that_of_the_planted_course(instrument, tmp_path, kind):
     first = int(planted.argmax())
     rise = curve[first] - curve[0]
     assert rise > 0.02
-    # The planted levels, up to what the scale's own listener and these ones differ by.
+    # The planted levels, up to what this listener and those of the scale differ by.
     assert (curve - curve[0]) / rise == pytest.approx(planted, abs=0.15)
     assert ("fall" in found["pattern"]) == (planted[first:].min() < 1)
