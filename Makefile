@@ -1,5 +1,5 @@
 # Each target is one line over a command that README.md or docs/ show too; every one makes what it needs first.
-.PHONY: run test test-slow check report lint bench bench-chaos-full reference docs
+.PHONY: run test test-slow check report lint bench bench-chaos-full rehearsal reference docs
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 STUDY ?=
@@ -48,6 +48,9 @@ docs: .venv/installed
 # All cases, for hours; taken up where it was left.
 bench-chaos-full: .venv/installed
 	$(BIN)/python benchmarks/bench_chaos.py full
+
+# The paper's studies and their synthesis end to end at small size.
+rehearsal: bench-rehearsal
 
 bench: $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
 

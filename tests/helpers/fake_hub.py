@@ -99,7 +99,7 @@ class FakeHub:
                     return self.api("/".join(parts[2:4]), parts[4], "/".join(parts[5:]))
                 if parts[:2] == ["api", "datasets"]:
                     what, revision = (parts[4], parts[5]) if len(parts) > 4 else ("revision", "main")
-                    return self.api("/".join(parts[1:4]), what, revision)
+                    return self.api("/".join(parts[1:4]), what, revision, "/".join(parts[6:]))
                 if parts[0] == "api":
                     return self.refuse(404, "EntryNotFound")
                 size = 3 if parts[0] == "datasets" else 2
@@ -118,7 +118,7 @@ class FakeHub:
                 paths = json.loads(asked)["paths"] if asked.startswith("{") else urllib.parse.parse_qs(asked)["paths"]
                 return self.send_json([self.entry(n, c) for n, c in found[1].items() if n in paths])
 
-            def api(self, repository, what, revision):
+            def api(self, repository, what, revision, folder=""):
                 if repository not in hub.repositories:
                     return self.refuse(404, "RepoNotFound")
                 if what == "refs":
@@ -129,9 +129,21 @@ class FakeHub:
                     return self.refuse(404, "RevisionNotFound")
                 commit, files = found
                 if what == "tree":
-                    return self.tree([self.entry(n, c) for n, c in files.items()])
+                    return self.tree(self.below(files, folder))
                 siblings = [self.sibling(n, c) for n, c in files.items()][: hub.siblings]
                 return self.send_json({"id": repository, "modelId": repository, "sha": commit, "siblings": siblings})
+
+            def below(self, files, folder):
+                """Entries of a folder; those of folders in it too where the whole tree is asked for."""
+                start = folder + "/" if folder else ""
+                inside = {name: content for name, content in files.items() if name.startswith(start)}
+                if "recursive=true" in self.path.lower():
+                    return [self.entry(name, content) for name, content in inside.items()]
+                folders = {start + name[len(start) :].partition("/")[0] for name in inside} - set(inside)
+                return [
+                    *({"type": "directory", "path": name, "size": 0, "oid": blob(name.encode())} for name in folders),
+                    *(self.entry(name, content) for name, content in inside.items() if "/" not in name[len(start) :]),
+                ]
 
             def tree(self, entries):
                 path, _, query = self.path.partition("?")

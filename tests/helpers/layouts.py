@@ -108,8 +108,17 @@ def write_sound(path, words, duration, rate=4000):
         file.writeframes(stereo.tobytes())
 
 
-def write_movie(folder, *, seconds=240, subjects=("S01",)):
-    """The layout of ds005531: three runs of one title, .mat per run over the whole grid, annotations each second."""
+SUITS = ("suits_run-01", "suits_run-02", "suits_run-03")
+# What the annotations of a second with speech hold, and how their files are called.
+SPEECH = {
+    "en": (WORDS, " ", "speechTranscription_EN"),
+    "ja": ("昔 の 川 は 静か な 町 を 流れ 人々 は 嵐 の こと を 話し た".split(), "", "speechTranscription"),
+}
+
+
+def write_movie(folder, *, seconds=240, subjects=("S01",), runs=SUITS, languages=("en",)):
+    """The layout of ds005531: .mat per run over the whole grid, annotations each second; every run of a title but the
+    first begins with the last 20 s of the one before."""
     rng = np.random.default_rng(0)
     voxels = np.sort(rng.choice(np.prod(SHAPE), 40, replace=False)) + 1
     with new_dataset(folder, "1.0.0", "Made by a test") as (root, _):
@@ -117,17 +126,15 @@ def write_movie(folder, *, seconds=240, subjects=("S01",)):
             attributes.write("*.mat annex.largefiles=anything\n")
         base = root / "derivatives"
         (base / "annotation").mkdir(parents=True)
-        spoken = rng.random(3 * seconds) < 0.4
-        for number in range(3):
-            # Every run but the first begins with the last 20 s of the one before.
-            start = number * (seconds - 20)
-            here, lines = np.arange(start, start + seconds), []
-            for second in here:
-                texts = [" ".join(rng.choice(WORDS, 4)) for _ in range(2)] if spoken[second] else ["..", "不明"]
-                lines.append(f"[{second:05d}]メイン#A:{texts[0]}/B:{texts[1]}")
-            name = f"suits_run-{number + 1:02d}"
-            path = base / "annotation" / f"{name}_speechTranscription_EN_each1sec.txt"
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        titles = {}
+        for name in runs:
+            title, _, number = name.partition("_run-")
+            spoken = titles.setdefault(title, rng.random(5 * seconds) < 0.4)
+            start = (int(number) - 1) * (seconds - 20)
+            here = np.arange(start, start + seconds)
+            for language in languages:
+                path = base / "annotation" / f"{name}_{SPEECH[language][2]}_each1sec.txt"
+                path.write_text(annotated(here, spoken, language, rng), encoding="utf-8")
             for subject in subjects:
                 where = base / "preprocessed_data" / f"sub-{subject}"
                 where.mkdir(parents=True, exist_ok=True)
@@ -141,6 +148,16 @@ def write_movie(folder, *, seconds=240, subjects=("S01",)):
             where = base / "pycortex_db" / f"sub-{subject}" / "transforms" / "fs_fullhead"
             where.mkdir(parents=True)
             nib.save(nib.Nifti1Image(np.zeros(SHAPE, np.float32), np.eye(4)), where / "reference.nii.gz")
+
+
+def annotated(here, spoken, language, rng):
+    """Lines of an annotation file: what two annotators wrote of each second."""
+    words, joint, _ = SPEECH[language]
+    lines = []
+    for second in here:
+        texts = [joint.join(rng.choice(words, 4)) for _ in range(2)] if spoken[second] else ["..", "不明"]
+        lines.append(f"[{second:05d}]メイン#A:{texts[0]}/B:{texts[1]}")
+    return "\n".join(lines) + "\n"
 
 
 def run_layout(project, name, overlay):
