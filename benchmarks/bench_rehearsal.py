@@ -117,14 +117,14 @@ def planned(project, study, overlay, environment):
     """By rule of a whole study: jobs, output files, and the largest memory asked for (MB), from a dry run."""
     done = project.snakemake("-n", "--forceall", study=study, overlay=overlay, env=environment, run=run_program)
     found = defaultdict(lambda: {"jobs": 0, "files": 0, "memory": 0})
-    for block in re.split(r"\n\n+", checked(f"dry run of {study}", done)):
-        if rule := re.search(r"^(?:local)?rule (\w+):$", block, flags=re.M):
-            row = found[rule[1]]
-            outputs = re.search(r"^ +output: (.+)$", block, flags=re.M)
-            memory = re.search(r"mem_mb=(\d+)", block)
-            row["jobs"] += 1
-            row["files"] += len(outputs[1].split(", ")) if outputs else 0
-            row["memory"] = max(row["memory"], int(memory[1]) if memory else 0)
+    _, *parts = re.split(r"^(?:local)?rule (\w+):$", checked(f"dry run of {study}", done), flags=re.M)
+    for rule, block in zip(parts[::2], parts[1::2], strict=True):
+        outputs = re.search(r"^ +output: (.+)$", block, flags=re.M)
+        memory = re.search(r"mem_mb=(\d+)", block)
+        row = found[rule]
+        row["jobs"] += 1
+        row["files"] += len(outputs[1].split(", ")) if outputs else 0
+        row["memory"] = max(row["memory"], int(memory[1]) if memory else 0)
     return {rule: row for rule, row in found.items() if rule != "all"}
 
 
@@ -152,7 +152,7 @@ def whole_studies(project, environment):
         seen(project, "plan", study=study, overlay=overlay, env=environment)
         plan = read_json(project.folder / f"results/{study}/plan.json")
         rows = planned(project, study, overlay, environment)
-        hours = {row["rule"]: row["seconds"] * row["jobs"] / 3600 for row in plan["rules"]}
+        hours = {row["rule"]: row["planned"] * row["jobs"] / 3600 for row in plan["rules"]}
         found[study] = {rule: row | {"hours": hours.get(rule)} for rule, row in rows.items()}, plan
     return found
 

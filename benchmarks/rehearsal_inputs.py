@@ -128,7 +128,7 @@ def hub():
 
 def write_dataset(folder):
     """The movie's data set, with two people and the last two runs of two titles, in both languages."""
-    write_movie(folder, subjects=SUBJECTS, runs=RUNS, languages=("en", "ja"))
+    write_movie(folder, seconds=160, subjects=SUBJECTS, runs=RUNS, languages=("en", "ja"))
 
 
 def write_local_data(folder):

@@ -5,6 +5,8 @@ import json
 import pytest
 from project import Project, job_counts
 
+from triphase.core.artefacts import read_json
+
 OVERLAY = {
     "tasks": {"evaluations": [{"name": "quiz", "task": "sciq", "metric": "acc"}], "adherence": []},
     "phases": {"headline": {"tasks": ["quiz"], "adherence": []}},
@@ -22,6 +24,14 @@ def test_missing_data_of_the_harness_s_tasks_are_told_before_anything_starts(own
     for text in ("data of 'sciq' are not here", "`snakemake fetch_tasks`", "resources/hub_tasks", "embedded_agreement"):
         assert text in done.stdout
     assert "Job stats" not in done.stdout
+
+
+def test_what_the_study_will_cost_is_told_before_they_are_there(own_project):
+    done = own_project.snakemake("plan", study="tiny", overlay=OVERLAY)
+    assert done.returncode == 0, done.stdout
+    assert "data of 'sciq' are not here" in done.stdout
+    rules = {row["rule"]: row["jobs"] for row in read_json(own_project.folder / "results/tiny/plan.json")["rules"]}
+    assert rules["evaluate_tasks"] == 3
 
 
 def test_they_can_be_fetched_and_then_the_study_is_planned(own_project):

@@ -1,4 +1,5 @@
 # Resolves the config and derives the names and lists that the rule files use. Reads config and lock only.
+import os
 import re
 import time
 from operator import attrgetter
@@ -7,7 +8,7 @@ from snakemake.logging import logger
 
 from triphase.config.readers import READERS
 from triphase.planning.needs import Needs
-from triphase.planning.records import study_jobs
+from triphase.planning.records import COUNTING, study_jobs
 from triphase.planning.study import Study
 from triphase.report.figures.drawings import drawings, files_of
 from triphase.report.figures.table import on_surface

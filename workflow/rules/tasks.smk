@@ -10,11 +10,10 @@ TASK_JOBS = STUDY.task_jobs
 TASKS = [f"{OUT}/tasks/{{model}}/{{checkpoint}}.parquet"] if TASK_JOBS else []
 if MISSING := missing_data(TASK_JOBS):
     raise WorkflowError("\n".join(MISSING))
-# Refused before any job starts, but to what prepares or plans a study. Targets and a dry run are known to no rule file, so
-# the command is read.
-PLANS = re.compile("fetch_tasks|plan|plan_download|lock_checkpoints|--dry-?run|-[a-z]*n[a-z]*")
+# Refused before any job starts, but to what prepares or plans a study. Targets are known to no rule file, so the command is
+# read.
 if workflow.is_main_process and (UNFETCHED := unfetched(TASK_JOBS, config["tasks"]["include_path"])):
-    if not any(map(PLANS.fullmatch, sys.argv[1:])):
+    if not (COUNTING in os.environ or {"fetch_tasks", "plan", "plan_download", "lock_checkpoints"} & set(sys.argv)):
         raise WorkflowError(UNFETCHED)
     logger.warning(UNFETCHED)
 

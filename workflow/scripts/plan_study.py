@@ -37,9 +37,11 @@ def main(job: Job[PlanStudy]) -> None:
         memory=memory,
         has_gpu=bool(visible_devices()),
     )
-    rules = rule_rows(settings.jobs, settings.left, rows, measured_seconds(folder), other_studies(folder))
+    size = {"parameters": max(row["size"]["parameters"] if row["size"] else 0 for row in rows), "words": n_words}
+    rules = rule_rows(settings.jobs, settings.left, rows, measured_seconds(folder), other_studies(folder, size))
     plan = {
         "study": settings.study,
+        "size": size,
         "rules": rules,
         "hours": totals(rules),
         "models": rows,

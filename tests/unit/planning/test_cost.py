@@ -76,10 +76,20 @@ def test_measured_seconds_are_of_this_study_or_scaled_from_another(tmp_path):
     record("there", "extract_activations/m/a.tsv", 30)
     record("there", "join_trajectories.tsv", 7)
     assert measured_seconds(tmp_path / "here") == {"fit_encoding": 3}
-    assert other_studies(tmp_path / "here") == {}, "a study without a plan cannot be scaled"
+    size = {"parameters": 7e9, "words": 20000}
+    assert other_studies(tmp_path / "here", size) == {}, "a study without a plan cannot be scaled"
     thumbs = [{"rule": "extract_activations", "thumb": 60}, {"rule": "join_trajectories", "thumb": 10}]
-    (tmp_path / "there/plan.json").write_text(json.dumps({"rules": thumbs}))
-    others = other_studies(tmp_path / "here")
+    for other in (
+        {},
+        {"parameters": 4e5, "words": 20000},
+        {"parameters": 7e9, "words": 700},
+        {"parameters": 0, "words": 1},
+    ):
+        (tmp_path / "there/plan.json").write_text(json.dumps({"rules": thumbs, "size": other}))
+        assert other_studies(tmp_path / "here", size) == {}, f"a study of {other} says nothing of one of 7 B"
+    like = {"parameters": 1e9, "words": 11000}
+    (tmp_path / "there/plan.json").write_text(json.dumps({"rules": thumbs, "size": like}))
+    others = other_studies(tmp_path / "here", size)
     assert others == {"extract_activations": 0.5, "join_trajectories": 7}
 
     models = model_rows([LARGE], None, TOKENS, "bfloat16", memory=None, has_gpu=False)

@@ -270,7 +270,8 @@ def prepare(data: Trajectory) -> tuple[np.ndarray, np.ndarray, Noise, np.ndarray
     picked, remarks = usable(data)
     picked = picked[data.tokens[picked] > 0]
     if len(picked) < LEAST:
-        few = f"grid too coarse: {len(picked)} checkpoints after step 0 have a value, and even a line needs {LEAST}"
+        there = "1 checkpoint after step 0 has" if len(picked) == 1 else f"{len(picked)} checkpoints after step 0 have"
+        few = f"grid too coarse: {there} a value, and even a line needs {LEAST}"
         raise Undetermined("; ".join([few, *remarks]))
     values = data.values[picked]
     if np.ptp(values) <= 1e-12 * max(np.abs(values).max(), 1):

@@ -4,6 +4,7 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import csv
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,10 @@ from triphase.core.seals import DamagedError
 
 # Jobs that run a checkpoint, so that what they take goes with its parameters and tokens.
 MODEL_RULES = ("extract_activations", "evaluate_tasks", "measure_mechanism", "measure_reading")
+# Studies whose sizes differ by more than this factor tell each other nothing about time.
+COMPARABLE = 10
+# Set in a dry run that counts a plan's jobs, which needs no data of tasks yet.
+COUNTING = "TRIPHASE_COUNTING"
 
 
 def study_jobs(workflow: Any, *more: str) -> dict[str, int]:
@@ -41,7 +46,8 @@ def study_jobs(workflow: Any, *more: str) -> dict[str, int]:
 @cache
 def _count_jobs(*arguments):
     command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--cores", "1", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = os.environ | {COUNTING: "1"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     if done.returncode:
         raise InputError(f"plan: the dry run of the study fails: {done.stdout.strip()[-500:]}")
     rows = re.findall(r"^(\w+) +(\d+)$", done.stdout.split("Job stats:")[-1], flags=re.M)
@@ -63,17 +69,30 @@ def measured_seconds(study: str | Path) -> dict[str, float]:
     return {rule: sum(values) / len(values) for rule, values in seconds.items() if values}
 
 
-def other_studies(study: str | Path) -> dict[str, float]:
-    """Measured seconds by rule of the other studies beside this one's folder that were planned, the latest first.
+def other_studies(study: str | Path, size: dict[str, float]) -> dict[str, float]:
+    """Measured seconds by rule of other studies beside this one's folder that are of its size, the latest first.
 
     Jobs that run a checkpoint have what they took as a share of that study's rule of thumb, so that the model's size
-    and the tokens of the study to come still count.
+    and the tokens of the study to come still count. A study without a plan, or one whose `size` (parameters of its
+    largest model, words heard) is more than `COMPARABLE` times larger or smaller, says nothing of this one: a job on a
+    small stand-in is all start.
     """
     plans = [path for path in Path(study).parent.glob("*/plan.json") if path.parent != Path(study)]
     found: dict[str, float] = {}
     for path in sorted(plans, key=lambda path: path.stat().st_mtime, reverse=True):
-        rows = {row["rule"]: row for row in read_json(path)["rules"]}
+        plan = read_json(path)
+        if not _comparable(plan.get("size", {}), size):
+            continue
+        rows = {row["rule"]: row for row in plan["rules"]}
         for rule, seconds in measured_seconds(path.parent).items():
             if rule in rows:
                 found.setdefault(rule, seconds / rows[rule]["thumb"] if rule in MODEL_RULES else seconds)
     return found
+
+
+def _comparable(one, other):
+    """Whether two studies are alike in each of the second one's sizes."""
+    return all(
+        one.get(name) and value and max(one[name] / value, value / one[name]) <= COMPARABLE
+        for name, value in other.items()
+    )
