@@ -32,6 +32,13 @@ ITEMS, SEED = 12, 5
 LAYERS, WIDTH, HEADS = 32, 32, 4
 LLM_JP = {"folder": "llm-jp-3-7.2b", "tokens_per_step": 4194304}
 LETTERS = "一二三四五"
+# By task: an item in the form of its data set.
+FORMS = MADE | {
+    "multiblimp_eng": lambda draw: {
+        "sen": "The cats see .", "wrong_sen": "The cats sees .", "phenomenon": "SV-#", "lang": "eng",
+        "distance": draw.randrange(4),
+    },
+}  # fmt: skip
 
 
 def _architectures():
@@ -105,6 +112,7 @@ def repositories():
     return served | {
         "datasets/allenai/ai2_arc": {"main": _splits("ARC-Easy", "arc_easy", ("train", "validation", "test"))},
         "datasets/Rowan/hellaswag": {"main": _splits("default", "hellaswag", ("train", "validation", "test"))},
+        "datasets/jumelet/multiblimp": {"main": _splits("eng", "multiblimp_eng", ("train",))},
     }
 
 
@@ -116,7 +124,7 @@ def _splits(subset, task, names):
     files = {"README.md": f"---\nconfigs:\n- config_name: {subset}\n  data_files:\n{listed}\n---\n".encode()}
     for name in names:
         buffer = io.BytesIO()
-        pd.DataFrame([MADE[task](draw) for _ in range(ITEMS)]).to_parquet(buffer, index=False)
+        pd.DataFrame([FORMS[task](draw) for _ in range(ITEMS)]).to_parquet(buffer, index=False)
         files[f"{folder}/{name}-00000-of-00001.parquet"] = buffer.getvalue()
     return files
 
