@@ -48,6 +48,15 @@ def test_every_readers_likelihood_is_the_normal_density_and_no_other_parameters_
         assert density(fit.coefficients * change, fit.residual_variance, fit.ratio).sum() < fit.log_likelihood
 
 
+@pytest.mark.parametrize("y", ["constant", "of the group", "of a column"])
+def test_groups_and_columns_that_leave_no_residual_are_refused(y):
+    """The likelihood has no maximum there."""
+    _, design, group = readers(0.3)
+    exact = {"constant": np.full(len(group), 5.7), "of the group": np.log(300 + group), "of a column": design[:, 1]}
+    with pytest.raises(ValueError, match="leave no residual"):
+        random_intercept(exact[y], design, group)
+
+
 def test_columns_that_depend_on_each_other_are_refused():
     y, design, group = readers(0.3)
     with pytest.raises(ValueError, match="depend on each other"):

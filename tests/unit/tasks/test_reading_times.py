@@ -114,6 +114,11 @@ def broken(folder, tmp_path, name, old, new):
         ("all_stories.tok", "\t2\t1\n", "\t999\t1\n", r"item 1 has no word before zone 3"),
         ("processed_RTs.tsv", "1\t5\tr0\t", "1\t5\tr0\tfast", r"RT is 'fast.* must be a number"),
         ("processed_RTs.tsv", "1\t5\tr0", "9\t5\tr0", r"item 9, zone 5 is no word of all_stories.tok"),
+        ("processed_RTs.tsv", "\t5\tr0\t", "\t5\tr0\tn/a", r"row 6: RT is 'n/a.* must be a number"),
+        ("processed_RTs.tsv", "\t5\tr0\t", "\t5\t\t", r"row 6: WorkerId is empty"),
+        ("processed_RTs.tsv", "\t6\n", "\n", r"first row has 5 cells, and its second 4"),
+        ("processed_RTs.tsv", "\t5\tr0", "\t5\tr0\t5\t5", r"not a table with tabs: .*Expected 5 fields in line 6"),
+        ("all_stories.tok", "\t5\t1\n", "\t5.0\t1\nagain\t5\t1\n", r"item 1, zone 5 has two rows"),
     ],
 )
 def test_bad_files_are_named_with_row_and_value(folder, tmp_path, name, old, new, message):
@@ -137,6 +142,84 @@ def test_too_few_times_and_missing_files_and_counts_are_told(folder, tmp_path):
     counts.write_text("\n".join(rows))
     found = read_readings(folder, counts)
     assert found.words["log_frequency"].iloc[4] == pytest.approx(np.log(50)) and found.frequencies == "freqs.tsv"
+
+
+def changed(folder, tmp_path, change, name="processed_RTs.tsv", **how):
+    """The folder with one of its tables changed by a function of the table of text."""
+    broken(folder, tmp_path, "", "", "")
+    table = change(pd.read_csv(folder / name, sep="\t", dtype=str))
+    table.to_csv(tmp_path / name, sep="\t", index=False, **how)
+    return tmp_path
+
+
+@pytest.mark.parametrize("how", [{"encoding": "utf-8-sig"}, {"lineterminator": "\r\n"}, {"quoting": 1}])
+@pytest.mark.parametrize("name", ["all_stories.tok", "processed_RTs.tsv"])
+def test_what_other_programs_write_is_the_same_table(folder, tmp_path, readings, name, how):
+    found = read_readings(changed(folder, tmp_path, lambda table: table, name, **how))
+    pd.testing.assert_frame_equal(found.times, readings.times)
+    pd.testing.assert_frame_equal(found.words, readings.words)
+
+
+def test_a_word_that_is_read_again_counts_once(folder, tmp_path, readings):
+    again = read_readings(changed(folder, tmp_path, lambda table: pd.concat([table, table.assign(RT="1000")])))
+    assert again.left_out["of a word that its reader had read before"] == len(readings.times)
+    pd.testing.assert_frame_equal(again.times, readings.times)
+
+
+def test_words_of_the_times_are_those_of_the_stories_or_are_refused(folder, tmp_path, readings):
+    told = stories().astype({"item": str, "zone": str})
+    named = read_readings(changed(folder, tmp_path, lambda table: table.merge(told, on=["item", "zone"])))
+    assert len(named.times) == len(readings.times)
+    late = told.assign(word=np.roll(told["word"], 1))
+    with pytest.raises(InputError, match=r"row \d+: word is '\w+', and all_stories.tok has '\w+' there; \d+ of 18000"):
+        read_readings(changed(folder, tmp_path, lambda table: table.merge(late, on=["item", "zone"])))
+
+
+def test_a_zone_without_a_word_is_refused(folder, tmp_path):
+    with pytest.raises(InputError, match=r"all_stories.tok, row 8: word is ' '; every zone needs its word"):
+        read_readings(
+            changed(folder, tmp_path, lambda table: table.assign(word=table["word"].mask(table.index == 6, " ")),
+                    "all_stories.tok")
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"), (b"", "not a table with tabs"),
+    ("WorkerId\té".encode("latin1"), "is not UTF-8"),
+])  # fmt: skip
+def test_a_file_that_is_no_table_is_named_with_what_it_is(folder, tmp_path, content, message):
+    (broken(folder, tmp_path, "", "", "") / "processed_RTs.tsv").write_bytes(content)
+    with pytest.raises(InputError, match=f"processed_RTs.tsv.*{message}"):
+        read_readings(tmp_path)
+
+
+def test_counts_of_a_word_with_its_point_are_those_of_the_whole_and_of_other_words_refused(folder, tmp_path):
+    """Natural Stories' own file has "Mr." and "Dr." as a whole only."""
+    rows = [f"{item}.{zone}.word\t1\t{word}\t{zone * 10}\tNA" for word, zone, item in stories().itertuples(index=False)]
+    counts = tmp_path / "freqs.tsv"
+    counts.write_text("\n".join([rows[0].replace(".word", ".whole").replace("\t10\t", "\t70\t"), *rows[1:]]))
+    assert read_readings(folder, counts).words["log_frequency"].iloc[0] == pytest.approx(np.log(70))
+    counts.write_text("\n".join([rows[0].replace("\t10\t", "\t-1\t"), *rows[1:]]))
+    with pytest.raises(InputError, match="no count for 1.1.word .*a count is 0 or more"):
+        read_readings(folder, counts)
+    counts.write_text(
+        "\n".join(f"{code.split()[0]}\t1\t{row.split()[2]}\t5\tNA" for code, row in zip(rows, rows[::-1], strict=True))
+    )
+    with pytest.raises(InputError, match="all_stories.tok has '.*words differ: give the counts of these stories"):
+        read_readings(folder, counts)
+
+
+def test_what_no_model_can_be_fitted_to_is_told(folder, tmp_path, readings):
+    assert power_of(readings, np.full(len(BITS), 4.0))["gain"].eq(0).all(), "a model that finds all words alike"
+    with pytest.raises(InputError, match=r"surprisal of '\w+' \(item 1, zone 3\) is nan, .* 1 of 600 words"):
+        power_of(readings, np.where(np.arange(len(BITS)) == 2, np.nan, BITS))
+    alike = changed(folder, tmp_path, lambda table: table.assign(word="word"), "all_stories.tok")
+    with pytest.raises(InputError, match="length is the same at all 17760 times"):
+        power_of(read_readings(alike), BITS)
+    for times in ("300", lambda table: table["WorkerId"].str[1:].astype(int) + 300):
+        same = read_readings(changed(folder, tmp_path, lambda table, times=times: table.assign(RT=times)))
+        with pytest.raises(InputError, match="leave no residual.*times as they were measured"):
+            power_of(same, BITS)
 
 
 @pytest.mark.model

@@ -7,6 +7,7 @@ from scipy.optimize import minimize_scalar
 
 # Bounds of the ratio of the intercepts' variance to that of the residuals, as log; below the lower one it is 0.
 LOG_RATIO = (-16.0, 16.0)
+SMALLEST = 1e-12  # residual variance as a share of the mean square of y; less is rounding
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,14 @@ def random_intercept(y: np.ndarray, design: np.ndarray, groups: np.ndarray) -> R
 
     Raises
     ------
-    ValueError : the columns of the design depend on each other
+    ValueError : the columns of the design depend on each other, or leave no residual
     """
     size = np.bincount(groups).astype(float)
     both = np.column_stack([design, y])
     squares = both.T @ both
     sums = np.column_stack([np.bincount(groups, column) for column in both.T])
     columns, number = design.shape[1], len(y)
+    smallest = SMALLEST * max(squares[-1, -1] / number, np.finfo(float).tiny)
     if np.linalg.matrix_rank(design / np.sqrt(np.diag(squares)[:-1])) < columns:
         raise ValueError("columns of the design depend on each other")
 
@@ -61,13 +63,15 @@ def random_intercept(y: np.ndarray, design: np.ndarray, groups: np.ndarray) -> R
         share = ratio / (1 + ratio * size)
         weighted = squares - (sums * share[:, None]).T @ sums
         b = np.linalg.solve(weighted[:-1, :-1], weighted[:-1, -1])
-        variance = float(weighted[-1, -1] - b @ weighted[:-1, -1]) / number
+        variance = max(float(weighted[-1, -1] - b @ weighted[:-1, -1]) / number, smallest)
         deviance = number * (np.log(2 * np.pi * variance) + 1) + np.log1p(ratio * size).sum()
         return b, variance, float(deviance)
 
     found = minimize_scalar(lambda x: solve(np.exp(x))[2], bounds=LOG_RATIO, method="bounded", options={"xatol": 1e-9})
     ratio = float(np.exp(found.x)) if found.fun < solve(0.0)[2] else 0.0
     b, variance, _ = solve(ratio)
+    if variance <= smallest or np.log1p(ratio) > LOG_RATIO[1] - 1:
+        raise ValueError("groups and columns of the design leave no residual")
     rest = y - design @ b
     within = np.bincount(groups, rest**2) - ratio / (1 + ratio * size) * np.bincount(groups, rest) ** 2
     each = -0.5 * (size * np.log(2 * np.pi * variance) + np.log1p(ratio * size) + within / variance)

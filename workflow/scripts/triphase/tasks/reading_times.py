@@ -9,22 +9,30 @@ Files are those of the Natural Stories corpus (Futrell et al. 2021): `all_storie
 `processed_RTs.tsv` (WorkerId, item, zone, RT in ms, correct). Durations of fixations in the same columns do as well.
 """
 
+import csv
+import logging
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from triphase.core.errors import InputError
+from triphase.core.errors import InputError, one_line
+from triphase.core.tables import MISSING, number_advice, read_text
 from triphase.core.texts import composed, said
 from triphase.sources.local_data import STORIES, TIMES
 from triphase.stats.mixed import random_intercept
+
+log = logging.getLogger(__name__)
 
 WORD_COLUMNS, TIME_COLUMNS = ("word", "zone", "item"), ("WorkerId", "item", "zone", "RT")
 # What the corpus' authors keep: times in ms between these, of readers with more right answers than this.
 SHORTEST, LONGEST, RIGHT = 100, 3000, 4
 SPILL = 2  # words before, whose length, frequency and surprisal enter too
 FEWEST_READERS, FEWEST_TIMES = 2, 200
+LEAST_SPREAD = 1e-9  # of a predictor, as a share of its largest value; less is rounding
+MOST_DIFFERENT = 0.01  # share of words that a file of counts may write otherwise than the stories
 POWER = "psychometric_power"
 
 
@@ -56,51 +64,47 @@ def read_readings(folder: str | Path, frequencies: str | Path | None = None) -> 
     folder : path
         Holds `STORIES` and `TIMES`, tab-separated with a header.
     frequencies : path, optional
-        Natural Stories' `freqs-1` file: code (item.zone.word), order, token and count of every word, without a header.
-        Where there is none, a word's frequency is that in the stories themselves.
+        Natural Stories' `freqs-1` file: code (item.zone.word), order, token and count of every word, without a header;
+        what has no row of this code ("Mr.", whose point belongs to it) has that of item.zone.whole. Where there is no
+        file, a word's frequency is that in the stories themselves.
 
     Raises
     ------
     InputError
-        A file or a column is missing, a word has two rows or none, a time is no number, or too few are left.
+        A file or a column is missing, a word has two rows, none or no letters, a time is no number or of another word,
+        or too few are left.
     """
-    words = _table(Path(folder) / STORIES, WORD_COLUMNS)
-    path = Path(folder) / TIMES
-    times = _table(path, TIME_COLUMNS)
-    keys = ["item", "zone"]
-    if words.duplicated(keys).any():
-        item, zone = words.loc[words.duplicated(keys), keys].iloc[0]
-        raise InputError(f"{Path(folder) / STORIES}: item {item}, zone {zone} has two rows; every word needs one")
-    words = words.assign(item=_numbers(words, "item", STORIES), zone=_numbers(words, "zone", STORIES))
-    words = words.sort_values(keys, kind="stable").reset_index(drop=True)
-    gaps = words.groupby("item")["zone"].diff().dropna() != 1
-    if gaps.any():
-        row = words.loc[gaps.index[gaps][0]]
-        raise InputError(f"{Path(folder) / STORIES}: item {row['item']} has no word before zone {row['zone']}")
-    words["word"] = words["word"].map(composed)
-    words["length"] = [len(said(word)) or len(word) for word in words["word"]]
+    words, path = _stories(Path(folder) / STORIES), Path(folder) / TIMES
     words["log_frequency"] = _log_frequencies(words, frequencies)
-    times = times.assign(**{key: _numbers(times, key, TIMES) for key in (*keys, "RT")})
+    times, keys = _table(path, TIME_COLUMNS), ["item", "zone"]
+    if (nobody := times["WorkerId"].isin(MISSING).to_numpy()).any():
+        raise InputError(f"{path}, row {nobody.argmax() + 2}: WorkerId is empty; every time needs its reader")
+    times = times.assign(**{key: _numbers(times, key, path) for key in (*keys, "RT")})
     place = pd.Series(words.index, index=pd.MultiIndex.from_frame(words[keys]))
+    read = times.get("word")
     times["word"] = place.reindex(pd.MultiIndex.from_frame(times[keys])).to_numpy()
     if times["word"].isna().any():
         item, zone = times.loc[times["word"].isna(), keys].iloc[0]
         raise InputError(
             f"{path}: item {item:g}, zone {zone:g} is no word of {STORIES}; give the stories that were read"
         )
+    if read is not None:
+        _check_words(path, read.to_numpy(), words["word"].to_numpy()[times["word"].to_numpy(int)])
     left_out, kept = {}, np.ones(len(times), bool)
     rules = {
         f"shorter than {SHORTEST} ms or longer than {LONGEST} ms": ~times["RT"].between(SHORTEST, LONGEST, "neither")
     }
     if "correct" in times:
-        rules[f"of readers with at most {RIGHT} right answers"] = _numbers(times, "correct", TIMES) <= RIGHT
+        rules[f"of readers with at most {RIGHT} right answers"] = _numbers(times, "correct", path) <= RIGHT
     rules[f"of the first {SPILL} words of a story"] = times["zone"] < times["item"].map(
         words.groupby("item")["zone"].min() + SPILL
     )
+    rules["of a word that its reader had read before"] = times.duplicated(["WorkerId", *keys])
     for reason, fails in rules.items():
         left_out[reason] = int((kept & fails.to_numpy()).sum())
         kept &= ~fails.to_numpy()
     times = times[kept]
+    log.info("%s: %d times; left out: %s", path, len(times), left_out)
     codes, readers = pd.factorize(times["WorkerId"], sort=True)
     if len(readers) < FEWEST_READERS or len(times) < FEWEST_TIMES:
         lost = ", ".join(f"{number} {reason}" for reason, number in left_out.items() if number)
@@ -129,21 +133,33 @@ def power_of(readings: Readings, surprisal: np.ndarray) -> pd.DataFrame:
     """
     words = readings.words
     place = readings.times["word"].to_numpy()
-    base = [words["zone"].to_numpy(float)[place]]
-    added = []
+    bits = np.asarray(surprisal, float)
+    if (unknown := ~np.isfinite(bits)).any():
+        row = words.loc[unknown.argmax()]
+        raise InputError(
+            f"reading times: surprisal of {row['word']!r} (item {row['item']}, zone {row['zone']}) is "
+            f"{bits[unknown.argmax()]}, and no finite number of {unknown.sum()} of {len(bits)} words; is the "
+            "checkpoint whole?"
+        )
+    columns = {"zone": words["zone"].to_numpy(float)[place]}
     for back in range(SPILL + 1):
-        base += [words[name].to_numpy(float)[place - back] for name in ("length", "log_frequency")]
-        added.append(np.asarray(surprisal, float)[place - back])
+        where = f" of the word {back} before" if back else ""
+        columns |= {name + where: words[name].to_numpy(float)[place - back] for name in ("length", "log_frequency")}
+    if constant := [name for name, values in columns.items() if not _varies(values)]:
+        raise InputError(
+            f"reading times: {constant[0]} is the same at all {len(place)} times; the stories need words that differ"
+        )
+    # A model that finds all words alike, as an untrained one may, adds nothing.
+    added = [values for back in range(SPILL + 1) if _varies(values := bits[place - back])]
     y, groups = readings.times["log_time"].to_numpy(), readings.times["reader"].to_numpy()
-    ones = np.ones(len(y))
-    without = np.column_stack([ones, *map(_standard, base)])
+    without = np.column_stack([np.ones(len(y)), *map(_standard, columns.values())])
     whole = np.column_stack([without, *map(_standard, added)])
     try:
         fits = [random_intercept(y, design, groups).log_likelihoods for design in (without, whole)]
     except ValueError as error:
         raise InputError(
-            f"reading times: {error}: length, frequency or surprisal of the words that were read do not vary by "
-            "themselves; more words are needed"
+            f"reading times: {error}; length, frequency and surprisal have to vary by themselves, and times of a "
+            "reader from word to word: give more words, and times as they were measured"
         ) from None
     return pd.DataFrame({"reader": readings.readers, "gain": fits[1] - fits[0], "n": np.bincount(groups)})
 
@@ -165,9 +181,13 @@ def reading_draws(gain: np.ndarray, n: np.ndarray, n_draws: int, seed: int) -> n
     return drawn
 
 
+def _varies(column: np.ndarray) -> bool:
+    return bool(column.std() > LEAST_SPREAD * np.abs(column).max())
+
+
 def _standard(column: np.ndarray) -> np.ndarray:
-    spread = column.std()
-    return (column - column.mean()) / spread if spread > 0 else column * 0
+    standard: np.ndarray = (column - column.mean()) / column.std()
+    return standard
 
 
 def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -175,17 +195,69 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         raise InputError(
             f"{path} is not there; states/reading/folder needs {STORIES} and {TIMES} of Natural Stories' layout"
         )
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=3, encoding="utf-8")
+    table = _cells(path)
     if missing := [name for name in columns if name not in table.columns]:
-        raise InputError(f"{path}: no column {', '.join(missing)}; there are {', '.join(map(str, table.columns))}")
+        raise InputError(
+            f"{path}: no column {', '.join(missing)}; there are {', '.join(map(str, table.columns))}; names and cells "
+            "are parted by tabs"
+        )
     return table
 
 
-def _numbers(table: pd.DataFrame, column: str, name: str) -> pd.Series:
+def _cells(path: Path, header: int | None = 0) -> pd.DataFrame:
+    """A table with tabs as text. Hundreds of thousands of rows would take long with `triphase.core.tables`."""
+    text = read_text(path)
+    first, second = ([*text.split("\n", 2), "", ""])[:2]
+    if second and first.count("\t") != second.count("\t"):
+        raise InputError(
+            f"{path}: its first row has {first.count(chr(9)) + 1} cells, and its second {second.count(chr(9)) + 1}; "
+            "every row needs a cell for each column"
+        )
+    quotes = csv.QUOTE_MINIMAL if text.startswith('"') else csv.QUOTE_NONE  # R puts quotes about every text
+    try:
+        return pd.read_csv(StringIO(text), sep="\t", header=header, dtype=str, keep_default_na=False, quoting=quotes)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{path}: not a table with tabs: {one_line(error)}") from None
+
+
+def _stories(path: Path) -> pd.DataFrame:
+    """Words in the order of the stories, with their length."""
+    words, keys = _table(path, WORD_COLUMNS), ["item", "zone"]
+    words = words.assign(word=words["word"].map(composed), **{key: _numbers(words, key, path) for key in keys})
+    if (empty := words["word"].str.strip().isin(MISSING).to_numpy()).any():
+        row = empty.argmax()
+        raise InputError(f"{path}, row {row + 2}: word is {words['word'].iloc[row]!r}; every zone needs its word")
+    if (again := words.duplicated(keys)).any():
+        item, zone = words.loc[again, keys].iloc[0]
+        raise InputError(f"{path}: item {item:g}, zone {zone:g} has two rows; every word needs one")
+    words = words.sort_values(keys, kind="stable").reset_index(drop=True)
+    gaps = words.groupby("item")["zone"].diff().dropna() != 1
+    if gaps.any():
+        row = words.loc[gaps.index[gaps][0]]
+        raise InputError(f"{path}: item {row['item']:g} has no word before zone {row['zone']:g}")
+    words["length"] = [len(said(word)) or len(word) for word in words["word"]]
+    return words
+
+
+def _check_words(path: Path, read: np.ndarray, told: np.ndarray) -> None:
+    """InputError where the words that the times are of are not those of the stories at their places."""
+    alike = {pair: said(pair[0]) == said(pair[1]) for pair in set(zip(read, told, strict=True))}
+    other = np.array([not alike[pair] for pair in zip(read, told, strict=True)])
+    if other.any():
+        row = int(other.argmax())
+        raise InputError(
+            f"{path}, row {row + 2}: word is {read[row]!r}, and {STORIES} has {told[row]!r} there; {other.sum()} of "
+            f"{len(read)} times are of another word: item and zone must be those of the stories"
+        )
+
+
+def _numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
     values = pd.to_numeric(table[column], errors="coerce")
     if values.isna().any():
         row = int(np.flatnonzero(values.isna())[0])
-        raise InputError(f"{name}, row {row + 2}: {column} is {table[column].iloc[row]!r}, and must be a number")
+        text = table[column].iloc[row]
+        advice = "; leave the row out" if column == "RT" and text.lower() in MISSING else number_advice(text)
+        raise InputError(f"{path}, row {row + 2}: {column} is {text!r}, and must be a number{advice}")
     return values
 
 
@@ -196,12 +268,20 @@ def _log_frequencies(words: pd.DataFrame, path: str | Path | None) -> np.ndarray
         return np.log(folded.map(folded.value_counts()).to_numpy(float))
     if not Path(path).is_file():
         raise InputError(f"{path} is not there; states/reading/frequencies names Natural Stories' freqs-1 file")
-    table = pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=3, encoding="utf-8")
+    table = _cells(Path(path), header=None)
     if table.shape[1] < 4:
         raise InputError(f"{path}: {table.shape[1]} columns; code, order, token and count are needed")
-    counts = dict(zip(table[0], pd.to_numeric(table[3], errors="coerce"), strict=True))
-    codes = [f"{item}.{zone}.word" for item, zone in zip(words["item"], words["zone"], strict=True)]
-    lost = [code for code in codes if not np.isfinite(counts.get(code, np.nan))]
-    if lost:
-        raise InputError(f"{path}: no count for {lost[0]} (and {len(lost) - 1} more words of {STORIES})")
-    return np.log(np.maximum([counts[code] for code in codes], 1))
+    rows = dict(zip(table[0], zip(table[2], pd.to_numeric(table[3], errors="coerce"), strict=True), strict=True))
+    codes = [f"{item}.{zone}" for item, zone in zip(words["item"], words["zone"], strict=True)]
+    found = [rows.get(f"{code}.word") or rows.get(f"{code}.whole") or ("", np.nan) for code in codes]
+    counts = np.array([count for _, count in found])
+    if (lost := ~np.isfinite(counts) | (counts < 0)).any():
+        code, more = codes[lost.argmax()], lost.sum() - 1
+        raise InputError(f"{path}: no count for {code}.word (and {more} more words of {STORIES}); a count is 0 or more")
+    other = [k for k, word in enumerate(words["word"]) if said(word) != said(found[k][0])]
+    if len(other) > MOST_DIFFERENT * len(words):
+        raise InputError(
+            f"{path}: {codes[other[0]]}.word is {found[other[0]][0]!r}, and {STORIES} has {words['word'][other[0]]!r} "
+            f"there; {len(other)} of {len(words)} words differ: give the counts of these stories"
+        )
+    return np.log(np.maximum(counts, 1))
