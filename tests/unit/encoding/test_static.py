@@ -218,22 +218,16 @@ def test_vectors_are_read_from_the_text_formats(tmp_path, head):
     ("text", "message"),
     [
         ("the 1 0\ncat 0 x\n", r"vectors.txt, line 2: 'cat 0 x' is not a word and 2 finite numbers"),
-        ("the 1 0\ncat 0\n", r"line 2: 'cat 0' is not a word and 2 finite numbers"),
-        ("the 1 0\ncat 0 nan\n", r"line 2: 'cat 0 nan' is not"),
-        ("", r"vector for 0% of the 6 words, and at least 50% are needed; .*'The' \(1\).*\(en\)"),
+        (
+            "dog 1 0\n",
+            r"vector for 0% of the 6 words, and at least 50% are needed; .*'The' \(1\).*rows are of 'dog'.*\(en\)",
+        ),
         ("the 1 0\n", r"vector for 33% of the 6 words"),
-        ("cat\n", r"line 1: 'cat' is not a word and finite numbers"),
+        ("the 0 0\ncat 0 0\nsat 0 0\n", r"the same vector for all words of the transcript"),
     ],
 )
-def test_a_file_that_is_no_such_text_is_refused_by_its_line(tmp_path, text, message):
+def test_a_file_that_says_too_little_of_the_words_is_refused(tmp_path, text, message):
     path = tmp_path / "vectors.txt"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=f"encoding/static/vectors: .*{message}"):
-        vectors_of_words(path, heard())
-
-
-def test_a_binary_file_is_refused(tmp_path):
-    path = tmp_path / "vectors.bin"
-    path.write_bytes(b"6 2\nthe \xff\xfe\x00\x80")
-    with pytest.raises(InputError, match="encoding/static/vectors: .* is not UTF-8 text"):
         vectors_of_words(path, heard())

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from triphase.core.errors import InputError
 from triphase.responses.hemispheres import HOMOLOGOUS, MIRRORED, Pair, hemispheres, mirror_images, right_of
 
 
@@ -50,19 +51,28 @@ def test_regions_by_name_come_first_and_others_are_mirrored_in_mni_space():
     ])  # fmt: skip
     found = hemispheres(table, ROIS, "mni")
     assert found.pairs == [
-        Pair("L_T", "R_T", "L_T", "R_T"),
-        Pair("Aud", MIRRORED, "left of Aud", "right of Aud"),
-        Pair("all", MIRRORED, "left of all", "right of all"),
+        Pair("L_T", "R_T", ("L_T",), ("R_T",)),
+        Pair("Aud", MIRRORED, ("left of Aud",), ("right of Aud",)),
+        Pair("all", MIRRORED, ("left of all",), ("right of all",)),
     ]
     assert found.masks["left of Aud"].nonzero()[0].tolist() == [3] and found.unpaired == ["L_X"]
     assert found.masks["right of all"].nonzero()[0].tolist() == [4]
+
+
+@pytest.mark.parametrize("space", ["mni", "none"])
+def test_names_that_contradict_the_places_are_refused_where_places_are_known(space):
+    table = pd.concat([voxels([(40, 0, 0), (-2, 0, 0)], "L_T"), voxels([(-40, 0, 0)], "R_T")])
+    if space == "mni":
+        with pytest.raises(InputError, match=r"'L_T' lies at x = 19 mm .*'R_T' at -40 mm.*flipped"):
+            hemispheres(table, ROIS, space)
+    else:
+        assert hemispheres(table, ROIS, space).pairs
 
 
 def test_without_places_the_summary_is_of_the_regions_that_have_a_partner():
     table = pd.DataFrame({"subject": "s1", "roi": ["L_T", "R_T", "Aud", "L_X"], "x": np.nan, "y": np.nan, "z": np.nan})
     found = hemispheres(table, ROIS, "none")
     assert [pair.roi for pair in found.pairs] == ["L_T", "language", "all"]
-    assert found.pairs[-1].partner == HOMOLOGOUS and found.unpaired == ["Aud", "L_X"]
-    assert found.masks["left of all"].tolist() == [True, False, False, False]
-    assert found.masks["right of language"].tolist() == [False, True, False, False]
+    assert found.pairs[-1] == Pair("all", HOMOLOGOUS, ("L_T",), ("R_T",)) and found.unpaired == ["Aud", "L_X"]
+    assert set(found.masks) == {"L_T", "R_T", "Aud", "L_X", "language", "all"}
     assert hemispheres(table, ROIS[2:], "none").pairs == [], "nothing is compared, and no draws are made"

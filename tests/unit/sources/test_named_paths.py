@@ -34,6 +34,12 @@ def changed(path, value):
         (("tasks", "include_path"), ["resources/tasks", "gone"], "tasks/include_path: there is no folder 'gone'"),
         (("states", "mechanism"), {"length": 9, "unseen": "gone.txt"}, "mechanism/unseen: there is no file 'gone.txt'"),
         (("states", "reading"), {"folder": "gone"}, "states/reading: there is no file 'gone/all_stories.tok' in"),
+        (("encoding", "static"), {"vectors": "gone.vec"}, "encoding/static/vectors: there is no file 'gone.vec'"),
+        (
+            ("encoding", "static"),
+            {"vectors": "LICENSE"},
+            "encoding/static/vectors: .*LICENSE, line 1: .* is not a word",
+        ),
         (("plugins",), ["gone.py"], "plugins: there is no file 'gone.py'"),
         (("dataset", "registry"), "gone.yaml", "dataset/registry: .*gone.yaml cannot be read"),
         (

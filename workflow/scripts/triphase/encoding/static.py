@@ -9,21 +9,19 @@ import logging
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import pandas as pd
 
 from triphase.core.errors import InputError
-from triphase.core.texts import folded
 from triphase.encoding.bands import reduced_band, word_scans
 from triphase.encoding.features import Timeline, delay
 from triphase.encoding.lexical import word_forms
 from triphase.stimuli.frequency import LEAST_COVERAGE
+from triphase.stimuli.vectors import MOST_NAMES, read_vectors
 
 log = logging.getLogger(__name__)
 
-MOST_NAMES = 5  # of words in messages
 EDGES = re.compile(r"^\W+|\W+$")
 
 
@@ -69,10 +67,8 @@ def static_band(
 
 
 def vectors_of_words(path: str | Path, words: pd.DataFrame) -> tuple[np.ndarray, float]:
-    """Vectors of a study's words from a text file in the format of word2vec or GloVe.
+    """Vectors of a study's words from a text file in the format of word2vec or GloVe (`triphase.stimuli.vectors`).
 
-    One row a word: the word, then its numbers, parted by spaces; word2vec's first row (how many words, how many
-    numbers) may be there. Capitals make no other word where the file does not have it as it is written in small ones.
     An annotation has the mean over its words (`word_forms`); what the file does not know has the mean over what it
     does, so that it says nothing.
 
@@ -89,20 +85,13 @@ def vectors_of_words(path: str | Path, words: pd.DataFrame) -> tuple[np.ndarray,
     Raises
     ------
     InputError
-        The file is no such text, or knows less than half of the words.
+        The file is no such text, or knows less than half of the words, or all of these alike.
     """
     about = words.attrs["language"], words.attrs["unit"]
     texts = words["word"].tolist()
     forms = {text: [(form, EDGES.sub("", form)) for form in word_forms(text, *about)] for text in dict.fromkeys(texts)}
     wanted = {name for each in forms.values() for names in each for name in names if name}
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            known = _read_vectors(file, wanted, str(path))
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"encoding/static/vectors: {path} is not UTF-8 text ({error}); a binary file of word2vec has to be saved "
-            "as text first"
-        ) from None
+    known, first = read_vectors(path, wanted)
     found = {}
     for text, each in forms.items():
         there = [known[next(name for name in names if name in known)] for names in each if known.keys() & set(names)]
@@ -115,41 +104,15 @@ def vectors_of_words(path: str | Path, words: pd.DataFrame) -> tuple[np.ndarray,
     if coverage < LEAST_COVERAGE:
         raise InputError(
             f"encoding/static/vectors: {path} has a vector for {coverage:.0%} of the {len(texts)} words, and at least "
-            f"{LEAST_COVERAGE:.0%} are needed; not in it, the most frequent first: {named}. Is it of the language of "
-            f"the transcript ({about[0]}), and written as its words are?"
+            f"{LEAST_COVERAGE:.0%} are needed; not in it, the most frequent first: {named}; its first rows are of "
+            f"{', '.join(map(repr, first))}. Is it of the language of the transcript ({about[0]}), and written as its "
+            "words are?"
         )
     if missing:
         log.info("%s has a vector for %.1f %% of the words; not in it: %s", path, 100 * coverage, named)
     values = np.zeros((len(texts), len(next(iter(found.values())))), np.float32)
+    if not np.ptp(list(found.values()), axis=0).any():
+        raise InputError(f"encoding/static/vectors: {path} has the same vector for all words of the transcript")
     values[covered] = [found[text] for text, there in zip(texts, covered, strict=True) if there]
     values[~covered] = values[covered].mean(0)
     return values, coverage
-
-
-def _read_vectors(file: TextIO, wanted: set[str], path: str) -> dict[str, np.ndarray]:
-    """Vectors of the wanted words, by their folded form."""
-    known: dict[str, np.ndarray] = {}
-    size = 0
-    for number, line in enumerate(file, 1):
-        fields = line.rstrip("\n ").split(" ") if number <= 2 else []
-        if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
-            continue
-        if not size:
-            size = len(fields) - 1
-        # From the right: a word may hold spaces.
-        word, *numbers = line.rstrip("\n ").rsplit(" ", size) if size > 0 else [line]
-        form = folded(word)
-        if size > 0 and len(numbers) == size and (form not in wanted or (form in known and word != form)):
-            continue
-        try:
-            vector = np.array(numbers, dtype=np.float32)
-        except ValueError:
-            vector = np.zeros(0, np.float32)
-        if size < 1 or len(vector) != size or not np.isfinite(vector).all():
-            expected = f"{size} finite numbers" if size > 0 else "finite numbers"
-            raise InputError(
-                f"encoding/static/vectors: {path}, line {number}: {line[:60].rstrip()!r} is not a word and {expected} "
-                "parted by spaces"
-            )
-        known[form] = vector
-    return known

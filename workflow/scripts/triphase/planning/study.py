@@ -35,6 +35,7 @@ from triphase.sources.manifest import (
 )
 from triphase.sources.named_paths import check_named_paths
 from triphase.stimuli.frequency import FEATURE, check_language
+from triphase.stimuli.vectors import layout
 from triphase.tasks import plan
 
 # A function of a job's wildcards.
@@ -97,6 +98,8 @@ class Study:
         for root, folder in own_folders(config["dataset"], own).items():
             check_local(study_files(config, root), folder, config["dataset"].get("local_data_hint"), root)
         study = cls(project, config, {model["name"]: model for model in models}, lock_is_named)
+        for path in study.static_vectors():
+            layout(path)
         assert study.task_jobs is not None  # what is wrong with a task is said before any job
         return study
 

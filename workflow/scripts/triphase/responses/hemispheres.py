@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from triphase.core.errors import InputError
 from triphase.core.types import Entries
 from triphase.responses.targets import region_masks
 
@@ -23,13 +24,14 @@ class Pair:
     ----------
     roi : str, a region: the left one of two, or the one that is compared with its own mirror image
     partner : str, the right region, `MIRRORED` or `HOMOLOGOUS` (all regions with a partner)
-    left, right : str, names of their targets among the masks of `Hemispheres`
+    left, right : tuple of str, names of their targets among the masks of `Hemispheres`: left by left the partner of a
+        right one, of which a subject's difference is the mean
     """
 
     roi: str
     partner: str
-    left: str
-    right: str
+    left: tuple[str, ...]
+    right: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,28 +97,36 @@ def hemispheres(targets: pd.DataFrame, rois: Entries, space: str) -> Hemispheres
     """Pairs of sides: regions by their names; in MNI space other regions, and all voxels, by mirrored voxels.
 
     A region is compared with its mirror image by all pairs of mirrored voxels of which one is in it. `language` and
-    `all` are compared by mirrored voxels where there are some, else by the regions that have a partner.
+    `all` are compared by mirrored voxels where there are some, else by the regions that have a partner: region by
+    region, each pair counting alike, so that a region with more voxels on one side weighs no more there [ours].
 
     Parameters
     ----------
     targets : DataFrame with subject, roi, x, y, z of every target
     rois : list of dict with name and language
     space : str, of the source
+
+    Raises
+    ------
+    InputError
+        In MNI space, a region that is left by its name lies on the right, and its partner on the left.
     """
     roi_of_target = targets["roi"].to_numpy(str)
     masks, unpaired = region_masks(roi_of_target, rois), []
     names = [roi["name"] for roi in rois]
     by_name = {name: right for name in names if (right := right_of(name, set(names)))}
-    pairs = [Pair(name, right, name, right) for name, right in by_name.items()]
+    pairs = [Pair(name, right, (name,), (right,)) for name, right in by_name.items()]
+    if space == "mni":
+        _check_sides(targets["x"].to_numpy(float), masks, by_name)
     image = mirror_images(targets) if space == "mni" else np.full(len(targets), -1)
     left = np.flatnonzero(image >= 0)
-    sides: dict[str, tuple[np.ndarray, np.ndarray, str]] = {}
+    sides: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for name, mask in list(masks.items()):
         if name in by_name or name in by_name.values():
             continue
         inside = left[mask[left] | mask[image[left]]]
         if len(inside):
-            sides[name] = inside, image[inside], MIRRORED
+            sides[name] = inside, image[inside]
         elif name in names:
             unpaired.append(name)
     if not len(left):
@@ -124,13 +134,21 @@ def hemispheres(targets: pd.DataFrame, rois: Entries, space: str) -> Hemispheres
         for name, wanted in {"language": marked, "all": set(names)}.items():
             chosen = {a: b for a, b in by_name.items() if {a, b} & wanted}
             if chosen:
-                ours, theirs = (
-                    np.flatnonzero(np.isin(roi_of_target, list(part))) for part in (chosen, chosen.values())
-                )
-                sides[name] = ours, theirs, HOMOLOGOUS
-    for name, (one, other, partner) in sides.items():
-        pair = Pair(name, partner, f"left of {name}", f"right of {name}")
-        for key, picked in ((pair.left, one), (pair.right, other)):
-            masks[key] = np.isin(np.arange(len(targets)), picked)
-        pairs.append(pair)
+                pairs.append(Pair(name, HOMOLOGOUS, tuple(chosen), tuple(chosen.values())))
+    for name, both in sides.items():
+        keys = f"left of {name}", f"right of {name}"
+        masks |= {key: np.isin(np.arange(len(targets)), picked) for key, picked in zip(keys, both, strict=True)}
+        pairs.append(Pair(name, MIRRORED, keys[:1], keys[1:]))
     return Hemispheres(masks, pairs, unpaired)
+
+
+def _check_sides(x, masks, by_name):
+    """InputError where names and places tell the opposite: lateralisation would have the wrong sign."""
+    for left, right in by_name.items():
+        ours, theirs = (x[masks[name] & np.isfinite(x)] for name in (left, right))
+        if len(ours) and len(theirs) and ours.mean() > 0 > theirs.mean():
+            raise InputError(
+                f"dataset/rois: {left!r} lies at x = {ours.mean():.0f} mm on average, right of the midline of MNI "
+                f"space, and {right!r} at {theirs.mean():.0f} mm, left of it: names or images are flipped; correct the "
+                "names of the regions, or the affine of the atlas or of the images"
+            )

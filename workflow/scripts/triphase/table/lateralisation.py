@@ -54,21 +54,23 @@ def lateralisation_series(
         for entry in group.to_dict("records"):
             known = np.isfinite(gain) & (subjects == entry["subject"])
             for pair in sides.pairs:
-                left, right = (known & sides.masks[name] for name in (pair.left, pair.right))
-                if not (left.any() and right.any()):
+                there = [
+                    (left, right)
+                    for left, right in zip(pair.left, pair.right, strict=True)
+                    if (known & sides.masks[left]).any() and (known & sides.masks[right]).any()
+                ]
+                if not there:
                     continue
                 place = boot.sel(listener=entry["subject"])
-                difference = place.sel(region=pair.left).values - place.sel(region=pair.right).values
-                drawn.append(
-                    entry
-                    | {
-                        "measure": LATERALISATION,
-                        "roi": pair.roi,
-                        "target": pair.partner,
-                        "n": left.sum() + right.sum(),
-                    }
-                    | {"value": float(gain[left].mean() - gain[right].mean()), "boot": difference, "freedom": freedom}
-                )
+                draws, values, number = [], [], 0
+                for left, right in there:
+                    ours, theirs = gain[known & sides.masks[left]], gain[known & sides.masks[right]]
+                    draws.append(place.sel(region=left).values - place.sel(region=right).values)
+                    values.append(ours.mean() - theirs.mean())
+                    number += len(ours) + len(theirs)
+                own = {"measure": LATERALISATION, "roi": pair.roi, "target": pair.partner, "n": number}
+                found = {"value": float(np.mean(values)), "boot": np.mean(draws, axis=0), "freedom": freedom}
+                drawn.append(entry | own | found)
     if unpaired:
         log.info("lateralisation: without a partner on the other side, and left out: %s", ", ".join(sorted(unpaired)))
     return drawn, sorted(unpaired)
