@@ -127,6 +127,10 @@ def broken(change):
             lambda c: c["models"][1].update(control_of="stedy"),
             "shifted/control_of: 'stedy' is no other model of the study that is no control; there are: steady; did",
         ),
+        (
+            lambda c: c["models"][1].update(control_of="steady", checkpoints=c["models"][1]["checkpoints"][:1]),
+            "models/shifted/checkpoints: there is 1, and a control .* needs 2 or more",
+        ),
         (lambda c: c["models"][1].update(control_of="shifted"), "control_of: 'shifted' is no other model of the study"),
         (lambda c: c["encoding"].update(static={"components": 0}), "encoding/static/components: 0 must be an integer"),
         (lambda c: c["models"][0]["checkpoints"].reverse(), r"does not come after step \d+"),

@@ -15,8 +15,9 @@ MODELS = {name: {"group": name, "seed": None, "language_share": None, "control_o
           for name, of in (("m", None), ("shuffled", "m"))}  # fmt: skip
 
 
-def entry(change, interval, nuisance="N2"):
-    told = {"change": change, "change_interval": interval, "since": "step0", "checkpoint": "step9"}
+def entry(change, interval, nuisance="N2", tokens=(0, 9e9), checkpoint="step9"):
+    told = {"change": change, "change_interval": interval, "since": "step0", "checkpoint": checkpoint}
+    told["tokens"] = tokens
     return {"content": {"over": {"N1": told, nuisance: told}}, "provenance": {"settings": {"smallest_fall": 0.2}}}
 
 
@@ -35,6 +36,25 @@ def test_a_control_holds_where_its_interval_lies_below_the_bound(change, interva
     (found,) = controls(phases, MODELS)
     assert (found["model"], found["of"], found["nuisance"], found["verdict"]) == ("shuffled", "m", "N2", verdict)
     assert found["change"] == change and found["interval"] == interval and found["expected"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("grid", "reason"),
+    [
+        ({"tokens": (0, 2e9)}, "its checkpoints are of 0 to 2e+09 tokens, and its model's of 0 to 9e+09"),
+        ({"tokens": (1e9, 9e9)}, "its checkpoints are of 1e+09 to 9e+09 tokens"),
+        ({"checkpoint": "step0"}, "it has one checkpoint"),
+        ({"tokens": (2e6, 5e9)}, ""),
+        ({"tokens": None}, ""),
+    ],
+)
+def test_a_control_that_was_not_trained_as_long_shows_nothing(grid, reason):
+    """Its change stands still because there is little training in it, unless it rises all the same."""
+    phases = {"m": entry(0.1, [0.09, 0.11]), "shuffled": entry(0.0, [-0.01, 0.01], **grid)}
+    (found,) = controls(phases, MODELS)
+    assert found["verdict"] == ("undecided" if reason else "holds") and reason in found["reason"]
+    phases["shuffled"] = entry(0.01, [0.005, 0.015], **grid)
+    assert controls(phases, MODELS)[0]["verdict"] == "rises"
 
 
 def test_statistics_of_words_must_be_a_nuisance_that_both_have():
@@ -60,3 +80,4 @@ def test_a_control_is_in_no_summary_of_models_and_its_number_is_of_the_strictest
     assert told["nuisance"] == "N2+surprisal"
     own = phases["m"]["content"]["over"]["N1"]["change"]
     assert told["expected"] == pytest.approx(OVER["N2+surprisal"] * own)
+    assert phases["m"]["content"]["over"]["N1"]["tokens"] == [table["tokens"].min(), table["tokens"].max()]

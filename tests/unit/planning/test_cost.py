@@ -107,6 +107,27 @@ def test_measured_seconds_are_of_this_study_or_scaled_from_another(tmp_path):
     assert hours["measured_gpu_hours"] == pytest.approx(2 * 3 / 3600)
 
 
+@pytest.mark.parametrize(
+    ("plan", "record"),
+    [
+        ("{", "s\n5\n"),
+        ("[]", "s\n5\n"),
+        (json.dumps({"rules": [{"rule": "fit_encoding"}], "size": {"words": 9}}), "s\n5\n"),
+        (json.dumps({"rules": None, "size": {"words": 9}}), "s\n5\n"),
+        (json.dumps({"rules": [{"rule": "fit_encoding", "thumb": 60}], "size": {"words": 9}}), "no header\n5\n"),
+        (json.dumps({"rules": [], "size": {"words": "9"}}), "s\n5\n"),
+    ],
+)
+def test_another_study_that_is_damaged_says_nothing_and_stops_no_plan(tmp_path, caplog, plan, record):
+    for name, text in (("broken", plan), ("whole", json.dumps({"rules": [{"rule": "fit_encoding", "thumb": 60}],
+                                                               "size": {"words": 9}}))):  # fmt: skip
+        (tmp_path / name / "benchmarks").mkdir(parents=True)
+        (tmp_path / name / "plan.json").write_text(text)
+        (tmp_path / name / "benchmarks/fit_encoding.tsv").write_text(record if name == "broken" else "s\n7\n")
+    assert other_studies(tmp_path / "here", {"words": 9}) == {"fit_encoding": 7}
+    assert "plan: nothing is taken from the study broken: " in caplog.text
+
+
 def test_disk_holds_no_more_weights_than_the_budget():
     rows = model_rows([LARGE], None, TOKENS, "bfloat16", memory=None, has_gpu=False)
     disk = disk_bytes(rows, 1000, "float16", None, 10)

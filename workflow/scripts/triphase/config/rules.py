@@ -42,13 +42,20 @@ def check_names(config: Section) -> None:
 
 
 def check_controls(config: Section) -> None:
-    """A control is of another model of the study, which is no control itself."""
+    """A control is of another model of the study, which is no control itself, and has checkpoints between which it
+    could rise."""
     controls = {model["name"]: model["control_of"] for model in config["models"] if model.get("control_of")}
     known = [model["name"] for model in config["models"] if model["name"] not in controls]
     for name, of in controls.items():
         require_known(
             f"models/{name}/control_of", [of], known, "is no other model of the study that is no control; there are"
         )
+    for model in config["models"]:
+        if model["name"] in controls and len(model["checkpoints"]) < 2:
+            raise InputError(
+                f"models/{model['name']}/checkpoints: there is 1, and a control (control_of) needs 2 or more, as many "
+                "tokens apart as those of its model: what must not rise is the change from the first to the last"
+            )
 
 
 def check_steps(config: Section) -> None:

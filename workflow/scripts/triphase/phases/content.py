@@ -27,8 +27,8 @@ def content(table: pd.DataFrame, boot: xr.Dataset, roi: str, seed: int) -> Secti
     Returns
     -------
     dict with `over` (nuisance set) and `unique` (part), each a dict of name to checkpoint, value, interval (95 %),
-    since (the first checkpoint), change, change_interval; names that the study does not have are missing, and an
-    interval is None without draws
+    since (the first checkpoint), tokens (of first and last, None where they are unknown), change, change_interval;
+    names that the study does not have are missing, and an interval is None without draws
     """
     over = {name: subject_curves(table, boot, roi, analysis) for name, analysis in gains_over(table).items()}
     rows = unique_rows(table)
@@ -67,12 +67,13 @@ def _ends(mean: Trajectory) -> Section:
         half = float(half_width(np.std(drawn, ddof=1), mean.freedom))
         return [float(value - half), float(value + half)] if np.isfinite(half) else None
 
-    change = values[-1] - values[0]
+    change, ends = values[-1] - values[0], mean.tokens[[0, -1]]
     return {
         "checkpoint": mean.checkpoint[-1],
         "value": float(values[-1]),
         "interval": None if draws is None else interval(values[-1], draws[-1]),
         "since": mean.checkpoint[0],
+        "tokens": [float(tokens) for tokens in ends] if np.isfinite(ends).all() else None,
         "change": float(change),
         "change_interval": None if draws is None else interval(change, draws[-1] - draws[0]),
     }

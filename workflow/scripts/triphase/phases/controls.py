@@ -2,15 +2,18 @@
 
 Whether a rise is there is asked of the strictest nuisance set that both models have, from the first checkpoint to the
 last; whether none is there is an equivalence claim, with the bound by which a fall was declared: a control *holds*
-where the 95 % interval of its change lies below `phases/smallest_fall` of its model's. [ours]
+where the 95 % interval of its change lies below `phases/smallest_fall` of its model's, over checkpoints that begin as
+early and go on as long as its model's. [ours]
 """
 
 from collections.abc import Mapping
 
 from triphase.core.types import Entries, Section
+from triphase.phases.behaviour import LAG_FACTOR
 
 # The strictest first: with all that the words themselves say.
 STRICTEST = ("N2+surprisal", "N2", "N1+surprisal")
+BEGINNING = 0.01  # share of a model's tokens until which a control may begin where its model begins earlier
 
 
 def controls(phases: Mapping[str, Section], models: Mapping[str, Section]) -> Entries:
@@ -46,7 +49,21 @@ def _judged(control: Section, model: Section) -> Section:
     low, high = found["change_interval"]
     if low > 0:
         return told | {"verdict": "rises", "reason": "its alignment beyond word statistics rises as well"}
+    if reason := _uncovered(found, other[nuisance]):
+        return told | {"verdict": "undecided", "reason": reason}
     if expected > 0 and high < bound * expected:
         return told | {"verdict": "holds", "reason": f"its change is below {bound:g} of its model's"}
     why = f"its interval reaches {bound:g} of its model's change" if expected > 0 else "its model does not rise"
     return told | {"verdict": "undecided", "reason": why}
+
+
+def _uncovered(control: Section, model: Section) -> str:
+    """Why a control's checkpoints cannot show that what its model does over its own is missing; "" where they can."""
+    if control["since"] == control["checkpoint"]:
+        return "it has one checkpoint, and so no change"
+    if control["tokens"] is None or model["tokens"] is None:
+        return ""
+    (begin, end), (first, last) = control["tokens"], model["tokens"]
+    if begin <= max(LAG_FACTOR * first, BEGINNING * last) and LAG_FACTOR * end >= last:
+        return ""
+    return f"its checkpoints are of {begin:.3g} to {end:.3g} tokens, and its model's of {first:.3g} to {last:.3g}"

@@ -4,6 +4,7 @@ Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
 import csv
+import logging
 import os
 import re
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 from triphase.core.artefacts import read_json
 from triphase.core.errors import InputError, one_line
 from triphase.core.seals import DamagedError
+
+log = logging.getLogger(__name__)
 
 # Jobs that run a checkpoint, so that what they take goes with its parameters and tokens.
 MODEL_RULES = ("extract_activations", "evaluate_tasks", "measure_mechanism", "measure_reading")
@@ -75,18 +78,23 @@ def other_studies(study: str | Path, size: dict[str, float]) -> dict[str, float]
     Jobs that run a checkpoint have what they took as a share of that study's rule of thumb, so that the model's size
     and the tokens of the study to come still count. A study without a plan, or one whose `size` (parameters of its
     largest model, words heard) is more than `COMPARABLE` times larger or smaller, says nothing of this one: a job on a
-    small stand-in is all start.
+    small stand-in is all start. What cannot be read of another study is passed over with a line.
     """
     plans = [path for path in Path(study).parent.glob("*/plan.json") if path.parent != Path(study)]
     found: dict[str, float] = {}
     for path in sorted(plans, key=lambda path: path.stat().st_mtime, reverse=True):
-        plan = read_json(path)
-        if not _comparable(plan.get("size", {}), size):
+        try:
+            plan = read_json(path)
+            if not _comparable(plan.get("size", {}), size):
+                continue
+            thumbs = {row["rule"]: row["thumb"] for row in plan["rules"]}
+            measured = measured_seconds(path.parent)
+        except (InputError, OSError, KeyError, TypeError, AttributeError) as error:
+            log.warning("plan: nothing is taken from the study %s: %s", path.parent.name, one_line(error))
             continue
-        rows = {row["rule"]: row for row in plan["rules"]}
-        for rule, seconds in measured_seconds(path.parent).items():
-            if rule in rows:
-                found.setdefault(rule, seconds / rows[rule]["thumb"] if rule in MODEL_RULES else seconds)
+        for rule, seconds in measured.items():
+            if thumbs.get(rule):
+                found.setdefault(rule, seconds / thumbs[rule] if rule in MODEL_RULES else seconds)
     return found
 
 
