@@ -81,6 +81,17 @@ def test_models_that_agree_and_models_that_do_not():
     assert np.mean(np.array(p) < 0.2) == pytest.approx(0.2, abs=0.13), "chance is called chance"
 
 
+def test_a_model_without_an_order_is_not_in_w():
+    order, flat = entries({"a": 1, "b": 20, "c": 300, "d": 4000}), entries(dict.fromkeys("abcd", NEVER))
+    with_flat = agreement({"x": order, "y": order, "z": flat}, np.random.default_rng(0))
+    without = agreement({"x": order, "y": order}, np.random.default_rng(0))
+    assert {key: with_flat[key] for key in ("w", "chance", "p", "n_models")} == {
+        key: without[key] for key in ("w", "chance", "p", "n_models")
+    }
+    alone = agreement({"x": order, "z": flat}, np.random.default_rng(0))
+    assert alone["w"] is None and "all but 1 of the models all tasks and probes are tied" in alone["reason"]
+
+
 def test_what_a_model_lacks_is_left_out_by_name_and_one_model_has_no_order():
     whole = entries({"a": 1, "b": 20, "c": 300, "d": 5})
     part = whole | {"b": {"status": None, "onset": None, "interval": None}}

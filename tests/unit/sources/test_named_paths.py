@@ -63,6 +63,18 @@ def test_a_path_that_leads_nowhere_is_told_with_its_key(tmp_path, monkeypatch, p
         Study.load(config, str(ROOT), Sources())
 
 
+def test_reading_times_without_a_column_are_told_before_any_job(tmp_path):
+    (tmp_path / "all_stories.tok").write_text('\ufeff"word"\tzone\titem\n')
+    config = changed(("states", "reading"), {"folder": str(tmp_path)})
+    for text, message in (("WorkerId,item,zone,RT\n", "no column WorkerId, .*parted by tabs"), ("", "no column Worker"),
+                          ("version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS")):  # fmt: skip
+        (tmp_path / "processed_RTs.tsv").write_text(text)
+        with pytest.raises(InputError, match=f"processed_RTs.tsv: .*{message}"):
+            Study.load(config, str(ROOT), Sources())
+    (tmp_path / "processed_RTs.tsv").write_text("RT\tzone\titem\tWorkerId\n")
+    Study.load(config, str(ROOT), Sources())
+
+
 def test_a_folder_that_a_data_set_is_cloned_from_is_there(tmp_path):
     config = yaml.safe_load((ROOT / "config/studies/alice.yaml").read_text())
     config["local_data"] = str(tmp_path)

@@ -31,6 +31,12 @@ def test_shipped_items_are_what_the_library_makes(tmp_path):
     assert tasks == {f"control_{name.removesuffix('.jsonl')}" for name in data_files()}
 
 
+def test_no_item_is_asked_twice():
+    """Draws of the items' bootstrap are independent."""
+    for name, items in data_files().items():
+        assert len({item["prompt"] for item in items}) == len(items) == COUNT, name
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_sums_are_right_and_the_others_are_near_and_wrong(language):
     items = arithmetic_items(language)

@@ -89,8 +89,8 @@ def agreement(models: Mapping[str, Section], rng: np.random.Generator) -> Sectio
     """Whether models agree on the order: rank correlation of every pair, and Kendall's W over all of them.
 
     W (Kendall and Babington Smith 1939, with the correction for ties) is 0 without agreement and 1 where all have one
-    order. `chance` is the interval that holds 95 % of the values of W where every model's ranks are permuted, `p` how
-    often these are as large.
+    order; models in which all are tied have none, and are not in it. `chance` is the interval that holds 95 % of the
+    values of W where every model's ranks are permuted, `p` how often these are as large.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def agreement(models: Mapping[str, Section], rng: np.random.Generator) -> Sectio
     Returns
     -------
     dict with things (names that are ranked in every model, by their mean rank), ranks (dict of model to list),
-    left_out (dict of name to the reason), pairs (list of dict with first, second, tau and n), w, chance, p, n_models,
-    reason
+    left_out (dict of name to the reason), pairs (list of dict with first, second, tau and n), w, chance, p, n_models
+    (in W, where there is one), reason
     """
     names = list(dict.fromkeys(name for found in models.values() for name in found))
     left_out, things = {}, []
@@ -131,8 +131,10 @@ def agreement(models: Mapping[str, Section], rng: np.random.Generator) -> Sectio
         tau = kendalltau(ranks[first], ranks[second]).statistic
         tau = float(tau) if np.isfinite(tau) else None
         entry["pairs"].append({"first": first, "second": second, "tau": tau, "n": len(things)})
-    if not np.ptp(matrix, axis=1).any():
-        return entry | {"reason": "no model has an order: all tasks and probes are tied"}
+    ordered = matrix[np.ptp(matrix, axis=1) > 0]
+    if len(ordered) < 2:
+        return entry | {"reason": f"in all but {len(ordered)} of the models all tasks and probes are tied: no order"}
+    entry["n_models"], matrix = len(ordered), ordered
     w = kendall_w(matrix)
     drawn = kendall_w(rng.permuted(np.tile(matrix, (PERMUTATIONS, 1, 1)), axis=2))
     chance = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -23,7 +23,7 @@ from triphase.core.digest import script_digest
 from triphase.core.folders import placed
 from triphase.core.plugins import find_plugins, load_plugins
 from triphase.core.types import Entries, Section
-from triphase.sources.local_data import below_local_data, reading_paths
+from triphase.sources.local_data import below_local_data, check_readings, reading_paths
 from triphase.sources.manifest import (
     check_local,
     existing_files,
@@ -100,6 +100,7 @@ class Study:
         study = cls(project, config, {model["name"]: model for model in models}, lock_is_named)
         for path in study.static_vectors():
             layout(path)
+        check_readings(study.reading_files())
         assert study.task_jobs is not None  # what is wrong with a task is said before any job
         return study
 

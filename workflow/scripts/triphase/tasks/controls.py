@@ -33,9 +33,14 @@ def arithmetic_items(language: str, count: int = COUNT) -> list[dict[str, Any]]:
     """
     rng = np.random.default_rng([SEED, 1])
     items: list[dict[str, Any]] = []
-    for index in range(count):
+    seen: set[tuple[int, int, int]] = set()
+    while len(items) < count:
+        index = len(items)
         minus = index % 2
         a, b = sorted((int(number) for number in rng.integers(11, 90, 2)), reverse=True)
+        if (minus, a, b) in seen:
+            continue
+        seen.add((minus, a, b))
         right = a - b if minus else a + b
         wrong = [right + step for step in (10, -10, 1, -1, 2, -2) if right + step >= 0]
         near = [right + int(rng.choice([-10, 10])), *(right + int(step) for step in rng.permutation([-2, -1, 1, 2]))]
@@ -49,6 +54,7 @@ def bracket_items(language: str, count: int = COUNT) -> list[dict[str, Any]]:
     """Dyck words of four kinds of brackets that go on by closing one: which? Columns as of `arithmetic_items`."""
     rng = np.random.default_rng([SEED, 2])
     items: list[dict[str, Any]] = []
+    seen: set[str] = set()
     while len(items) < count:
         opened: list[int] = []
         written: list[str] = []
@@ -58,11 +64,13 @@ def bracket_items(language: str, count: int = COUNT) -> list[dict[str, Any]]:
             else:
                 opened.append(int(rng.integers(len(PAIRS))))
                 written.append(PAIRS[opened[-1]][0])
-        if written[-1] in {pair[0] for pair in PAIRS}:
+        text = " ".join(written)
+        if written[-1] in {pair[0] for pair in PAIRS} or text in seen:
             continue
+        seen.add(text)
         right = PAIRS[opened[-1]][1]
         others = [pair[1] for pair in PAIRS if pair[1] != right]
-        prompt = CLOSINGS[language].format(text=" ".join(written))
+        prompt = CLOSINGS[language].format(text=text)
         items.append(_item(rng, len(items), prompt, right, others))
     return items
 

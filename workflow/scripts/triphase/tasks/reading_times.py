@@ -21,12 +21,11 @@ import pandas as pd
 from triphase.core.errors import InputError, one_line
 from triphase.core.tables import MISSING, number_advice, read_text
 from triphase.core.texts import composed, said
-from triphase.sources.local_data import STORIES, TIMES
+from triphase.sources.local_data import STORIES, TIME_COLUMNS, TIMES, WORD_COLUMNS, need_columns
 from triphase.stats.mixed import random_intercept
 
 log = logging.getLogger(__name__)
 
-WORD_COLUMNS, TIME_COLUMNS = ("word", "zone", "item"), ("WorkerId", "item", "zone", "RT")
 # What the corpus' authors keep: times in ms between these, of readers with more right answers than this.
 SHORTEST, LONGEST, RIGHT = 100, 3000, 4
 SPILL = 2  # words before, whose length, frequency and surprisal enter too
@@ -196,11 +195,7 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
             f"{path} is not there; states/reading/folder needs {STORIES} and {TIMES} of Natural Stories' layout"
         )
     table = _cells(path)
-    if missing := [name for name in columns if name not in table.columns]:
-        raise InputError(
-            f"{path}: no column {', '.join(missing)}; there are {', '.join(map(str, table.columns))}; names and cells "
-            "are parted by tabs"
-        )
+    need_columns(path, list(map(str, table.columns)), columns)
     return table
 
 
