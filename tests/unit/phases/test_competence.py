@@ -92,3 +92,10 @@ def test_a_group_whose_tasks_are_absent_says_so():
     found = judged(alignment=ramp(2), grammar=ramp(2))
     entry = found["groups"]["control"]
     assert entry["co_emerges"] is None and "accuracy_rescaled of sums is absent" in entry["remarks"][0]
+
+
+def test_a_group_of_which_one_task_is_absent_says_of_what_its_curve_is():
+    tasks = [*TASKS, {"name": "morphology", "group": "formal"}]
+    found = judged(tasks, alignment=ramp(2), grammar=ramp(2))
+    entry = found["groups"]["formal"]
+    assert entry["co_emerges"] is True and "without morphology, absent for this model" in entry["remarks"]

@@ -33,7 +33,7 @@ def test_few_checkpoints_are_undetermined(n):
     boot = boot.isel(series=np.isin(boot["step"].values, steps))
     result = model_phases(table, boot, "m", HEADLINE, QUICK, 0)
     assert result["verdict"] == "undetermined"
-    assert f"grid too coarse: {n} checkpoints" in result["reason"]
+    assert f"grid too coarse: {n} checkpoint" in result["reason"]
     assert result["breakpoints"] == result["intervals"] == []
     json.dumps(result, allow_nan=False)
 

@@ -60,7 +60,8 @@ class Undetermined(Exception):
 def read_curve(table: pd.DataFrame, boot: xr.Dataset, selection: Selection) -> Trajectory:
     """Values and draws of a measure, or of its mean over several targets, over the checkpoints of one model.
 
-    Checkpoints of the table that lack the measure are not on the curve, and `remarks` name them.
+    Checkpoints of the table that lack the measure are not on the curve, and `remarks` name them, and targets that no
+    checkpoint has, which the mean is without.
 
     Parameters
     ----------
@@ -95,6 +96,9 @@ def read_curve(table: pd.DataFrame, boot: xr.Dataset, selection: Selection) -> T
     elsewhere = table.loc[table["tokens"] > 0, ["step", "checkpoint"]].drop_duplicates().sort_values("step")
     elsewhere = elsewhere["checkpoint"].dropna().unique()
     absent = [str(name) for name in elsewhere if str(name) not in names]
+    lacking = sorted(set(selection.targets or ()) - set(rows["target"]))
+    remarks = [f"not measured at {listed(absent, MOST_NAMES)}"] if absent else []
+    remarks += [f"without {listed(lacking, MOST_NAMES)}, absent for this model"] if lacking else []
     return Trajectory(
         checkpoint=names,
         step=whole.index.get_level_values("step").to_numpy(float),
@@ -103,7 +107,7 @@ def read_curve(table: pd.DataFrame, boot: xr.Dataset, selection: Selection) -> T
         errors=errors.to_numpy(float, na_value=np.nan),
         draws=np.array([np.mean(drawn[name], axis=0) for name in names], float) if complete else None,
         freedom=float(series["freedom"].min()) if complete else np.inf,
-        remarks=[f"not measured at {listed(absent, MOST_NAMES)}"] if absent else [],
+        remarks=remarks,
     )
 
 
