@@ -99,7 +99,13 @@ def prepare_fits(config, folder, **given):
     responses = [at(f"{subject}.zarr.zip") for subject in subjects]
     paths = {"responses": responses, "ceiling": at("ceiling.parquet"), "regions": at("ceiling_rois.parquet")}
     run(measure_ceiling, paths, config=config, subjects=list(subjects), common_space=about["common_space"])
-    paths = {"responses": responses, "words": at("words.parquet"), "shared": at("shared.zarr.zip"), "sound": []}
+    paths = {
+        "responses": responses,
+        "words": at("words.parquet"),
+        "shared": at("shared.zarr.zip"),
+        "sound": [],
+        "vectors": [],
+    }
     run(prepare_encoding, paths, config=config)
 
 
