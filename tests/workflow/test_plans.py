@@ -84,7 +84,7 @@ def test_reading_times_add_one_job_a_checkpoint(project, tmp_path):
     for name in ("all_stories.tok", "processed_RTs.tsv"):
         (tmp_path / name).touch()
     overlay = {"states": {"reading": {"folder": str(tmp_path)}}}
-    counts = expected(1, 3, 1, 1, pairs=2) | {"simulate_dataset": 1, "measure_reading": 3}
+    counts = expected(1, 3, 1, 1, pairs=2, content=True) | {"simulate_dataset": 1, "measure_reading": 3}
     del counts["measure_mechanism"]
     assert project.planned(study="tiny", overlay=overlay) == counts
 
