@@ -1,11 +1,14 @@
 """Groups of tasks: which emerges with alignment is found, and controls that do not are told from those that do."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from simulated_study import MAIN, rows_of
 
-from triphase.phases.competence import competence, groups_of
+from triphase.phases.competence import competence, emerges, gained_at_most, groups_of
+from triphase.phases.curves import Trajectory
 from triphase.phases.transitions import Settings
 from triphase.table.draws import draws_dataset
 from triphase.table.tidy import typed
@@ -80,6 +83,17 @@ def test_a_control_holds_where_it_does_not_rise_and_fails_where_it_rises_with_al
     assert failed["groups"]["control"]["with_lateralisation"]["reason"] == "lateralisation has no rise"
     unclear = judged(alignment=np.zeros(len(STEPS)), sums=ramp(5))
     assert unclear["controls_hold"] is None
+
+
+def test_a_control_of_few_items_decides_nothing():
+    curve = {"checkpoint": ["a", "b"], "step": STEPS[:2], "tokens": STEPS[:2], "values": np.zeros(2)}
+    precise = Trajectory(**curve, errors=np.full(2, 0.05))
+    coarse = Trajectory(**curve, errors=np.full(2, 0.15))
+    assert gained_at_most(precise) == pytest.approx(1.96 * 0.05 * 2**0.5, rel=1e-3)
+    flat, none = SimpleNamespace(onset=lambda: None), {"coincides": None, "lag_interval": None}
+    assert emerges(flat, precise, none) is False
+    assert emerges(flat, coarse, none) is None, "a rise of a quarter would not have been seen"
+    assert emerges(flat, Trajectory(**curve, errors=np.full(2, np.nan)), none) is None
 
 
 def test_tasks_without_a_group_are_named_and_a_study_without_groups_has_no_entry(planted):

@@ -17,6 +17,7 @@ from triphase.phases.behaviour import LAG_FACTOR, coincidence
 from triphase.phases.curves import Trajectory, Undetermined, average_subjects, read_curve, selected_curves
 from triphase.phases.transitions import Settings
 from triphase.phases.verdict import Judged
+from triphase.stats.intervals import half_width
 from triphase.table.lateralisation import LATERALISATION, WHOLE
 from triphase.table.selection import Selection
 from triphase.table.tidy import ALIGNMENT
@@ -24,6 +25,8 @@ from triphase.table.tidy import ALIGNMENT
 GROUPS = ("formal", "functional", "control")
 CONTROL = GROUPS[-1]
 ACCURACY = "accuracy_rescaled"
+# A group that gains less than this of the way from chance to perfect does not emerge. [ours]
+LEAST_RISE = 0.25
 
 
 def groups_of(evaluations: Entries) -> tuple[dict[str, list[str]], list[str]]:
@@ -61,8 +64,9 @@ def competence(
     -------
     dict with groups (of each: tasks, the fit of their mean accuracy rescaled to chance 0 and perfect 1, `coincidence`
     of its first rise with that of alignment and with that of lateralisation; `co_emerges`: true where it coincides,
-    false where there is no rise or its lag is clearly longer, null where neither is shown), lateralisation (its fit),
-    ungrouped, and controls_hold (whether no control co-emerges, null where that is not shown or there is none)
+    false where its lag is clearly longer, or where it has no rise and a gain of `LEAST_RISE` is excluded, null where
+    neither is shown), lateralisation (its fit), ungrouped, and controls_hold (whether no control co-emerges, null where
+    that is not shown or there is none)
     """
     groups, ungrouped = groups_of(evaluations)
     if not groups:
@@ -86,7 +90,7 @@ def competence(
             {"tasks": tasks, "measure": ACCURACY}
             | described(fit, why)
             | {"coincidence": with_alignment, "with_lateralisation": with_sides}
-            | {"co_emerges": emerges(fit, with_alignment)}
+            | {"co_emerges": emerges(fit, curve, with_alignment)}
         )
     control = found["groups"].get(CONTROL, {}).get("co_emerges")
     return found | {"controls_hold": None if control is None else not control}
@@ -130,13 +134,32 @@ def together(name: str, reference: Judged | None, fit: Judged | None) -> Section
     return found | {"reason": found["reason"].replace("alignment", name)}
 
 
-def emerges(fit: Judged | None, lag: Mapping[str, object]) -> bool | None:
-    """Whether a group emerges together with alignment; None where neither that nor the contrary is shown."""
-    if fit is None:
+def emerges(fit: Judged | None, curve: Trajectory | str, lag: Mapping[str, object]) -> bool | None:
+    """Whether a group emerges together with alignment; None where neither that nor the contrary is shown.
+
+    That it does not emerge at all is an equivalence claim: no rise was found, and the 95 % interval of what it gained
+    from its first to its last checkpoint lies below `LEAST_RISE`. Where there is nothing to emerge with, nothing is
+    shown.
+    """
+    if fit is None or isinstance(curve, str):
         return None
-    if lag["coincides"] or fit.onset() is None:
-        return bool(lag["coincides"])
+    if lag["coincides"]:
+        return True
+    if fit.onset() is None:
+        return False if gained_at_most(curve) < LEAST_RISE else None
     interval = lag["lag_interval"]
     if isinstance(interval, list) and (interval[0] > LAG_FACTOR or interval[1] < 1 / LAG_FACTOR):
         return False
     return None
+
+
+def gained_at_most(curve: Trajectory) -> float:
+    """Upper end of the 95 % interval of the change from the first to the last checkpoint; infinite without errors."""
+    known = np.flatnonzero(np.isfinite(curve.values))
+    first, last = known[0], known[-1]
+    if curve.draws is not None:
+        error = np.std(curve.draws[last] - curve.draws[first], ddof=1)
+    else:
+        error = np.hypot(curve.errors[first], curve.errors[last])
+    gained = curve.values[last] - curve.values[first] + half_width(error, curve.freedom)
+    return float(gained) if np.isfinite(gained) else np.inf
