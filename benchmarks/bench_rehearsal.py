@@ -43,7 +43,7 @@ INTRODUCTION = [
 EXPLAINED = {
     r"WARNING [\w.]+: Custom kwargs can be passed to `--metadata` in console .*": "the harness, of every task it loads",
     r"WARNING `pretrained` model kwarg is not of type `str`\. .*": "the harness is handed a model that is loaded",
-    r"WARNING \d+ % of voxels chose the smallest penalty 1e-10: .*": "made responses follow the words; it shrinks nothing",
+    r"WARNING \d+ % of voxels chose the smallest penalty 1e-10: .*": "it shrinks nothing: there is nothing below",
     r"WARNING Passed an already-initialized model through `pretrained`, .*": "the same",
 }
 
