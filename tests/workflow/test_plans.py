@@ -81,8 +81,8 @@ def test_the_plan_of_a_study_is_printed(project):
 
 
 def test_reading_times_add_one_job_a_checkpoint(project, tmp_path):
-    for name in ("all_stories.tok", "processed_RTs.tsv"):
-        (tmp_path / name).touch()
+    (tmp_path / "all_stories.tok").write_text("word\tzone\titem\n")
+    (tmp_path / "processed_RTs.tsv").write_text("WorkerId\titem\tzone\tRT\n")
     overlay = {"states": {"reading": {"folder": str(tmp_path)}}}
     counts = expected(1, 3, 1, 1, pairs=2, content=True) | {"simulate_dataset": 1, "measure_reading": 3}
     del counts["measure_mechanism"]
