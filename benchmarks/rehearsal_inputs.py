@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests/helpers")]
 from fake_hub import FakeHub  # noqa: E402
 from layouts import write_movie  # noqa: E402
+from small_models import as_bin  # noqa: E402
 from tasks_of_harness import MADE  # noqa: E402
 from tokenizer_kinds import byte_level, sentencepiece_bpe, unigram  # noqa: E402
 
@@ -74,26 +75,8 @@ def checkpoint(repository, seed):
         model.save_pretrained(folder, max_shard_size=size // 3)
         tokenizer.save_pretrained(folder)
         files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-    return _pickled(files) if repository == "LLM360/Amber" else files
-
-
-def _pickled(files):
-    """The same checkpoint as older ones are stored: .bin shards and their index."""
-    import torch
-    from safetensors.torch import load
-
-    made = {}
-    for name, content in files.items():
-        if name.endswith(".safetensors"):
-            buffer = io.BytesIO()
-            torch.save(load(content), buffer)
-            made[f"pytorch_{name.replace('.safetensors', '.bin')}"] = buffer.getvalue()
-        elif name == "model.safetensors.index.json":
-            text = content.replace(b'"model-', b'"pytorch_model-').replace(b".safetensors", b".bin")
-            made["pytorch_model.bin.index.json"] = text
-        else:
-            made[name] = content
-    return made
+    # Older checkpoints come as .bin shards.
+    return as_bin(files) if repository == "LLM360/Amber" else files
 
 
 def repositories():

@@ -43,10 +43,11 @@ def checkpoint(seed=0, shards=1, suffix=".safetensors", layers=4):
         model.save_pretrained(folder, max_shard_size=size // shards + 4096 if shards > 1 else "1GB")
         PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<eos>").save_pretrained(folder)
         files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-    return files if suffix == ".safetensors" else _as_bin(files)
+    return files if suffix == ".safetensors" else as_bin(files)
 
 
-def _as_bin(files):
+def as_bin(files):
+    """A checkpoint's files as older ones are stored: .bin shards and their index."""
     import io
 
     import torch

@@ -72,7 +72,7 @@ def competence(
     if not groups:
         return None
     rng = np.random.default_rng([seed, len(evaluations)])
-    alignment, problem = fitted(mean_of(table, boot, Selection(ALIGNMENT, roi=roi), seed), settings, rng)
+    alignment, _ = fitted(mean_of(table, boot, Selection(ALIGNMENT, roi=roi), seed), settings, rng)
     sided = [name for name in (roi, WHOLE) if len(Selection(LATERALISATION, roi=name).rows(table))]
     wanted = Selection(LATERALISATION, roi=sided[0] if sided else roi)
     lateral, lacking = fitted(mean_of(table, boot, wanted, seed), settings, rng)
