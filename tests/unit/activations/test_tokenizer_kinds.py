@@ -38,3 +38,14 @@ def test_a_mark_that_stands_in_the_text_itself_is_no_space():
     _, offsets = encode_text(tokenizer, "東▁東")
     assert offsets[0].tolist() == [0, 0]
     assert any((start, stop) == (1, 2) or start <= 1 < stop for start, stop in offsets[1:].tolist())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "Unigram" not in kind])  # which has marks as pieces
+def test_kind_special_tokens_in_a_text_are_words_like_others(kind):
+    tokenizer = KINDS[kind]()
+    text = "the </s> cat"
+    ids, offsets = encode_text(tokenizer, text)
+    first, last = tokens_of_words(offsets, spans_of(text, None), text)
+    assert tokenizer.eos_token_id not in ids and last[1] >= first[1]
+    # As a mark it is read where somebody else asks for it, before and after.
+    assert tokenizer.eos_token_id in tokenizer(text, add_special_tokens=False).input_ids

@@ -195,10 +195,11 @@ def test_a_tokenizer_without_offsets_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "transformers.AutoTokenizer.from_pretrained", lambda *_, **__: type("T", (), {"is_fast": False})
     )
+    whole = (tmp_path / "m/tokenizer.json").rename(tmp_path / "m/vocab.json")
     with pytest.raises(InputError, match="org/m at m: its tokenizer gives no character offsets"):
         load_tokenizer(manifest)
     monkeypatch.undo()
-    (tmp_path / "m/tokenizer.json").write_text("{")
+    whole.rename(tmp_path / "m/tokenizer.json").write_text("{")
     with pytest.raises(InputError, match="org/m at m: its tokenizer cannot be loaded"):
         load_tokenizer(manifest)
 

@@ -109,6 +109,29 @@ class TestShots:
             assert abs(table["adherence_lenient", "world"]) < 0.05
             assert set(item_scores(items, entries)["score"]) == {0.0}
 
+    def test_kind_chat_those_of_adherence_are_turns_under_a_chat_template(self, folder):
+        tasks = load_tasks(plan([], world(shots=2), [folder], None))
+        plain = {name: prompts(tasks[f"world.{name}"]) for name in LABELS}
+        for name in LABELS:
+            task = tasks[f"world.{name}"]
+            ways = {"apply_chat_template": True, "fewshot_as_multiturn": True, "chat_template": lambda said, **_: said}
+            for number, item in enumerate(task.eval_docs):
+                turns = task.fewshot_context(item, 2, **ways)
+                assert [turn["role"] for turn in turns] == ["user", "assistant", "user", "assistant", "user"]
+                assert {turn["content"] for turn in turns[1::2]} <= set(CHOICES)
+                shots = "".join(
+                    f"{question['content']} {answer['content']}\n\n"
+                    for question, answer in zip(turns[::2], turns[1::2], strict=False)
+                )
+                assert shots + turns[-1]["content"] == plain[name][number]
+
+    def test_answers_that_are_empty_make_no_shots(self, folder):
+        path = folder / "plain.yaml"
+        path.write_text(re.sub("doc_to_target:.*", "doc_to_target: ''", path.read_text()))
+        load_tasks(plan([], world(), [folder], None))
+        with pytest.raises(InputError, match="'world': item 0 of 'plain', from which shots are drawn, has no answer"):
+            load_tasks(plan([], world(shots=1), [folder], None))
+
     def test_too_few_items_are_refused(self, folder):
         with pytest.raises(InputError, match="'one' draws 8 shots from 8 items; more items than shots"):
             load_tasks(plan([{"name": "one", "task": "choose", "shots": 8}], [], [folder], None))
@@ -143,6 +166,19 @@ class TestRefused:
         self.change(folder, number=0, **keys)
         with pytest.raises(InputError, match="item 0 of 'one' has an answer that is none of its choices, or an empty"):
             load_tasks(plan([{"name": "one", "task": "choose"}], [], [folder], None))
+
+    @pytest.mark.parametrize("by", ["{{answer}}", "{{answer | trim}}"])
+    def test_kind_two_meanings_digits_that_are_a_choice_and_the_number_of_another(self, folder, by):
+        for number in range(len(QUESTIONS)):
+            self.change(folder, number, choices=["1", "2", "3"], answer=str(number % 2 + 1))
+        path = folder / "choose.yaml"
+        path.write_text(path.read_text().replace("doc_to_target: answer", f"doc_to_target: '{by}'"))
+        jobs = plan([{"name": "one", "task": "choose"}], [], [folder], None)
+        with pytest.raises(InputError, match=r"item 0 of 'one' has the answer 1, .*choose.yaml let doc_to_target name"):
+            load_tasks(jobs)
+        path.write_text(path.read_text().replace(f"'{by}'", "answer"))
+        task = load_tasks(jobs)["one"]
+        assert [task.doc_to_target(item) for item in task.eval_docs][:2] == ["1", "2"]
 
     def test_a_right_answer_that_is_no_label(self, folder):
         entries = world()

@@ -19,6 +19,9 @@ def encode_text(tokenizer: Any, text: str) -> tuple[np.ndarray, np.ndarray]:
     set). Where that is a token of its own its offsets claim the text's first character, which the next token stands
     for: such a token stands for no character, here as before any later word, where its offsets are those of the space.
 
+    What looks like a special token ("<unk>" of a transcript) is text here like any other: a model would take the mark
+    itself for the end of a document, or for something it has never seen.
+
     Parameters
     ----------
     tokenizer : fast tokenizer
@@ -29,7 +32,7 @@ def encode_text(tokenizer: Any, text: str) -> tuple[np.ndarray, np.ndarray]:
     ids : int array (n_tokens,)
     offsets : int array (n_tokens, 2), first and one-past-last character; equal where a token stands for none
     """
-    encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False, split_special_tokens=True)
     ids = np.asarray(encoded["input_ids"], int)
     offsets = np.array(encoded["offset_mapping"], int).reshape(-1, 2)
     for token in np.flatnonzero(offsets[1:, 0] <= offsets[:-1, 0]):

@@ -2,6 +2,7 @@
 
 import weakref
 import zipfile
+from contextlib import suppress
 from typing import Any
 
 from triphase.checkpoints import snapshots
@@ -59,21 +60,38 @@ def load_model(
 
 def load_tokenizer(manifest: Manifest) -> Any:
     """Load a checkpoint's tokenizer offline; InputError where it gives no character offsets (it is not a fast one)."""
-    from transformers import AutoTokenizer
-
-    label = checkpoint_label(manifest)
+    label, folder = checkpoint_label(manifest), checkpoint_folder(manifest)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            checkpoint_folder(manifest),
-            local_files_only=True,
-            trust_remote_code=manifest.get("trust_remote_code", False),
-        )
+        tokenizer = _tokenizer(folder, manifest.get("trust_remote_code", False))
     except Exception as error:  # each format of tokenizers and configs has its own class
         raise InputError(f"models: {label}: its tokenizer cannot be loaded{_remedy(manifest, error)}") from error
     if not tokenizer.is_fast:
         raise InputError(
             f"models: {label}: its tokenizer gives no character offsets; a fast tokenizer (tokenizer.json) is needed"
         )
+    return tokenizer
+
+
+def _tokenizer(folder, trusted):
+    """The tokenizer of a folder, as its tokenizer.json says where it has one.
+
+    Classes of transformers that a tokenizer_config.json may name take vocabulary and merges of that file alone, and
+    split and normalise text in their own way: LlamaTokenizer loses the spaces of a byte-level vocabulary, GPT2Tokenizer
+    splits numbers otherwise. Where the file names no BOS or EOS the class knows them.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    options = {"local_files_only": True}
+    if trusted or not (folder / "tokenizer.json").is_file():
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted, **options)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, **options)
+    if tokenizer.bos_token is None or tokenizer.eos_token is None:
+        with suppress(Exception):  # each class fails in its own way
+            other = AutoTokenizer.from_pretrained(folder, **options)
+            for name in ("bos_token", "eos_token"):
+                token = getattr(other, name)
+                if getattr(tokenizer, name) is None and token in tokenizer.get_vocab():
+                    setattr(tokenizer, name, token)
     return tokenizer
 
 

@@ -1,6 +1,7 @@
 """What the harness's task objects and their items must be; each check raises InputError with the item and its value."""
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,7 @@ def check_items(job: Section, task: Any) -> None:
                 f"{type(error).__name__}: {error}"
             ) from error
         if job["kind"] == "adherence":
+            _check_digits(job, task, index, target, job["labels"])
             if job["labels"] and target not in ("", None) and target_index(target, job["labels"]) is None:
                 raise InputError(
                     f"tasks: item {index} of {job['id']!r} has the answer {target!r}, which is none of the labels "
@@ -65,12 +67,30 @@ def check_items(job: Section, task: Any) -> None:
                     f"tasks: item {index} of {job['id']!r} has the answers {target}; the harness takes several right "
                     f"answers as numbers of choices only, 0 to {len(choices) - 1}"
                 )
+            _check_digits(job, task, index, target, choices)
             for answer in target if isinstance(target, list) else [target]:
                 if target_index(answer, choices) is None:
                     raise InputError(
                         f"tasks: item {index} of {job['id']!r} has the answer {answer!r}, which is none of {choices} "
                         f"(a choice, or its number from 0 to {len(choices) - 1})"
                     )
+
+
+def _check_digits(job, task, index, target, choices):
+    """InputError where a template makes digits of a text, which may be the choice that they are or another one's place.
+
+    The harness takes them for a number; what it does in tasks of its own is theirs to know.
+    """
+    template, item = task.config.doc_to_target, task.eval_docs[index]
+    if not job["yaml"] or not isinstance(target, int) or not isinstance(template, str) or template in task.features:
+        return
+    said = any(item.get(name) == str(target) for name in re.findall(r"\w+", template))
+    if said and str(target) in choices and choices.index(str(target)) != target:
+        raise InputError(
+            f"tasks: item {index} of {job['id']!r} has the answer {target}, which is one of the choices {choices}, and "
+            "the number of another; the harness takes digits of a template for a number: in "
+            f"{job['yaml']} let doc_to_target name a field alone, which holds the choice as text or its number"
+        )
 
 
 def needs_package(error: ImportError) -> str:

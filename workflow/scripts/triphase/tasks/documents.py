@@ -17,8 +17,6 @@ from triphase.tasks.adherence import normalise
 from triphase.tasks.checks import check_items, check_task, needs_package
 from triphase.tasks.plan import missing_data, unfetched
 
-# Key of a document under which the shots of an adherence entry stand; the harness puts it before the prompt.
-SHOTS = "_shots"
 SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
 
 
@@ -135,17 +133,16 @@ def _harness_yaml(job):
     return yaml
 
 
-def _make(job, content, documents):
-    """The harness's object for a job; `documents` is split to list of dict."""
-    from triphase.tasks.harness_api import make_task
+def _make(job, content, documents, plain=None):
+    """The harness's object for a job; `documents` is split to list of dict, `plain` the task that writes its shots."""
+    from triphase.tasks.harness_api import make_task, with_own_shots
 
     content = {key: value for key, value in content.items() if key not in ("dataset_kwargs", "tag", "group")}
     shots = content.get("num_fewshot") if job["shots"] is None else job["shots"]
     content["num_fewshot"] = 0 if job["kind"] == "adherence" else shots or 0
     _choose_splits(job, content, documents)
-    if job["kind"] == "adherence" and job["shots"]:
-        before = content.pop("description", "")
-        content["description"] = f"{before}{{{{{SHOTS}}}}}" if SHOTS in next(iter(documents.values()))[0] else before
+    if plain:
+        content = with_own_shots(content | {"num_fewshot": job["shots"]}, plain)
     listed = content.get("metric_list") or []
     if content.get("output_type") == "multiple_choice" and listed and "process_results" not in content:
         if "acc_norm" not in [entry.get("metric") for entry in listed]:
@@ -202,24 +199,27 @@ def shots_split(content: Section) -> str | None:
 
 def _with_shots(jobs, tasks, seed):
     """Tasks of one adherence entry with the same questions and answers before an item under every variant."""
-    from triphase.tasks.harness_api import shot
+    from triphase.tasks.harness_api import SHOTS, shot
 
     plain = next(job for job in jobs if not job["labels"])
     source, count = tasks[plain["id"]], plain["shots"]
     items = list(source.eval_docs)
-    turns = [shot(source, item) for item in items]
     labels = {normalise(label) for job in jobs for label in job["labels"]}
     for index, item in enumerate(items):
-        if normalise(str(source.doc_to_target(item))) in labels:
+        target = source.doc_to_target(item)
+        where = f"tasks.adherence {plain['name']!r}: item {index} of {plain['variant']!r}, from which shots are drawn,"
+        if target in ("", None):
+            raise InputError(f"{where} has no answer; give it one in words, or leave out `shots`")
+        if normalise(str(target)) in labels:
             raise InputError(
-                f"tasks.adherence {plain['name']!r}: item {index} of {plain['variant']!r}, from which shots are drawn, "
-                f"has the answer {source.doc_to_target(item)!r}, which is a label; answers of the variant without "
-                "labels must not be labels"
+                f"{where} has the answer {target!r}, which is a label; answers of the variant without labels must not "
+                "be labels"
             )
     if len(items) <= count:
         raise InputError(
             f"tasks.adherence {plain['name']!r}: {count} shots of {len(items)} items; more items than shots are needed"
         )
+    turns = [shot(source, item) for item in items]
     made = {}
     for job in jobs:
         content, documents = _read(job)
@@ -233,6 +233,6 @@ def _with_shots(jobs, tasks, seed):
             others = [other for other in range(len(items)) if other != index]
             # By the item alone: neither other items nor other tasks decide.
             chosen = random.Random(f"{seed} {index}").sample(others, count)
-            document[SHOTS] = "".join(turns[other] for other in chosen)
-        made[job["id"]] = _make(job, content, documents)
+            document[SHOTS] = [turns[other] for other in chosen]
+        made[job["id"]] = _make(job, content, documents, source)
     return made

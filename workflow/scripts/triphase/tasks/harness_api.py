@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from functools import cache, cached_property, lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,11 +20,13 @@ import numpy as np
 import torch
 from jinja2 import TemplateError
 from jinja2.sandbox import SandboxedEnvironment
+from lm_eval.api.samplers import ContextSampler
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml as load_yaml
 from lm_eval.utils import env
+from tokenizers.processors import TemplateProcessing
 from transformers import GenerationConfig
 
 from triphase.core.errors import InputError
@@ -32,6 +35,10 @@ from triphase.core.errors import InputError
 CPU_TOKENS = 2048
 # What a chat template takes for today: prompts of one checkpoint do not change from day to day.
 DAY = date(2024, 7, 26)
+# Key of an item under which its own shots stand.
+SHOTS = "_shots"
+# Stands for an answer where the end of one is looked for: a character that no template has.
+MARK = "\ue000"
 NOW = re.compile(r"""strftime_now\((?P<quote>['"])(?P<format>.*?)(?P=quote)\)""")
 
 
@@ -107,17 +114,36 @@ def _remember_last(function: Callable) -> Callable:
     return remembered
 
 
-def shot(task: Any, item: dict[str, Any]) -> str:
-    """A question with its answer, as the harness writes it before the question that it asks."""
+def shot(task: Any, item: dict[str, Any]) -> dict[str, str]:
+    """A question and its answer in words, as `OwnShots` puts them before the question that is asked."""
+    target = task.doc_to_target(item)
     choices = task.doc_to_choice(item) if task.config.doc_to_choice else None
-    parts = task.build_qa_turn(
-        q=task.doc_to_text(item),
-        c=choices,
-        a=task.doc_to_target(item),
-        tgt_delim=task.config.target_delimiter,
-        few_delim=task.config.fewshot_delimiter,
-    )
-    return "".join(part.to_text() for part in parts)
+    question, answer = task.build_qa_turn(q=task.doc_to_text(item), c=choices, a=target)
+    return {"question": question.content, "answer": answer.content}
+
+
+class OwnShots(ContextSampler):
+    """Shots that an item holds itself, under `SHOTS`: the same for the item under every variant of a prompt."""
+
+    def sample(self, n: int, eval_doc: Any = None, df: Any = None, **kwargs: Any) -> list[dict[str, str]]:
+        """The shots of `eval_doc`, dicts of `shot`."""
+        own: list[dict[str, str]] = eval_doc[SHOTS]
+        return own
+
+
+def with_own_shots(content: dict[str, Any], plain: Any) -> dict[str, Any]:
+    """A task's YAML whose shots are those that its items hold, written as the task `plain` writes them."""
+    config = {
+        "sampler": OwnShots,
+        "doc_to_text": itemgetter("question"),
+        "doc_to_target": itemgetter("answer"),
+        "doc_to_choice": None,
+        "gen_prefix": None,
+        "target_delimiter": plain.config.target_delimiter,
+        "fewshot_delimiter": plain.config.fewshot_delimiter,
+    }
+    # An item is handed to the sampler where shots are of the split that is evaluated.
+    return content | {"fewshot_config": config, "fewshot_split": content.get("test_split")}
 
 
 def run_tasks(
@@ -149,6 +175,18 @@ def _rows(model):
         return None
 
 
+def _open_end(tokenizer):
+    """Have a tokenizer put nothing behind a text, as EOS, which some trainers have it do: every prompt goes on."""
+    own, whole = (tokenizer("a", add_special_tokens=some).input_ids for some in (False, True))
+    places = [place for place in range(len(whole)) if own and whole[place : place + len(own)] == own]
+    if places and whole[places[0] + len(own) :]:
+        before = whole[: places[0]]
+        tokens = tokenizer.convert_ids_to_tokens(before)
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single=[*tokens, "$A"], special_tokens=list(zip(tokens, before, strict=True))
+        )
+
+
 class Scorer(HFLM):
     """A loaded model and its tokenizer, as the harness wants them, with likelihoods computed without waste.
 
@@ -173,6 +211,8 @@ class Scorer(HFLM):
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
+        _open_end(tokenizer)
+        self._turn_end: int | None = None
         # Some templates let the model think aloud before its answer.
         self.chat_template_args = {"enable_thinking": False}
         self._rows = _rows(model)
@@ -216,6 +256,30 @@ class Scorer(HFLM):
         """Write prompts with a chat template, in which today, where it says the date, is always the same day."""
         text = NOW.sub(lambda found: repr(DAY.strftime(found["format"])), template)
         cast(dict[str, Any], self.chat_template_args)["chat_template"] = text
+        self._turn_end = self._find_turn_end()
+        if self._turn_end is not None:
+            ends = {self.tokenizer.eos_token_id, self._turn_end} - {None}
+            self.model.generation_config.eos_token_id = sorted(ends)
+
+    def _find_turn_end(self):
+        """Id of the token that a template puts behind an answer, where answers end: often another than EOS."""
+        said = [{"role": "user", "content": "?"}, {"role": "assistant", "content": MARK}]
+        try:
+            whole = self.tokenizer.apply_chat_template(said, tokenize=False, **self.chat_template_args)
+        except TemplateError:
+            return None
+        _, _, behind = whole.rpartition(MARK)
+        added = self.tokenizer.added_tokens_decoder
+        ids = self.tokenizer(behind, add_special_tokens=False).input_ids if MARK in whole else []
+        return next((token for token in ids if token in added), None)
+
+    def _model_generate(self, context: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """As the harness has it; the end of a turn is a mark that answers do not show, as EOS is."""
+        ids: torch.Tensor = super()._model_generate(context, *args, **kwargs)
+        if self._turn_end is not None:
+            answers = ids[:, context.shape[1] :]
+            answers[answers == self._turn_end] = self.tokenizer.pad_token_id
+        return ids
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The prompt of a conversation; what a template would leave out of it comes before the first question.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from triphase.activations.tokens import encode_text
 from triphase.activations.windows import sink_token
 from triphase.core.errors import InputError
 
@@ -92,7 +93,7 @@ def text_windows(
             f"states/mechanism: {PROMPT} tokens of a text, {CONTINUATION} to go on with and BOS do not fit a model of "
             f"{limit} positions; set states/mechanism to null"
         )
-    ids = [np.asarray(tokenizer(text, add_special_tokens=False)["input_ids"], np.int64) for text in texts]
+    ids = [encode_text(tokenizer, text)[0] for text in texts]
     whole = np.concatenate([own[: len(own) // size * size].reshape(-1, size) for own in ids])
     chosen = np.linspace(0, len(whole) - 1, min(number, len(whole))).round().astype(int)
     return np.insert(whole[chosen], 0, sink_token(tokenizer), axis=1)
