@@ -6,7 +6,7 @@ from triphase.core.job import Job, start
 from triphase.sources.content import ensure_content
 from triphase.sources.manifest import of_run
 from triphase.stimuli.transcripts import read_transcript
-from triphase.stimuli.words import build_words, check_split
+from triphase.stimuli.words import build_words, check_split, same_stories
 
 
 def main(job: Job[BuildWords]) -> None:
@@ -25,8 +25,9 @@ def main(job: Job[BuildWords]) -> None:
             tables[stimulus], seconds[stimulus] = read_transcript(path, about)
             non_words[stimulus] = tables[stimulus].attrs["non_words"]
     table, texts, hashes = build_words(tables, settings.runs, language, unit)
-    check_split(settings.runs, hashes)
-    written = {"language": language, "unit": unit, "seconds": seconds, "non_words": non_words}
+    stories = same_stories(texts)
+    check_split(settings.runs, stories)
+    written = {"stories": stories, "language": language, "unit": unit, "seconds": seconds, "non_words": non_words}
     write_table(paths.words, table, texts=texts, hashes=hashes, **written, source=manifest)
 
 

@@ -60,6 +60,9 @@ def test_kind_template_that_tells_nothing_apart_is_refused(tmp_path, source, cha
         resolve(tmp_path, source, **changes)
 
 
+ROWS = [{"name": "a", "last": 89}, {"name": "b", "first": 90}]
+
+
 @pytest.mark.parametrize(
     ("source", "changes", "choice"),
     [
@@ -67,7 +70,8 @@ def test_kind_template_that_tells_nothing_apart_is_refused(tmp_path, source, cha
         ({"path": "{subject}.npy"}, {}, {"runs": ["a"]}),
         ({"path": "{run}.npy"}, {}, {"subjects": ["s2"]}),
         ({"path": "{subject}.h5", "reader": "hdf5", "key": "{run}"}, {}, {}),
-        ({"path": "{subject}.npy"}, {"runs": [{"name": "a", "last": 89}, {"name": "b", "first": 90}]}, {}),
+        ({"path": "{subject}.npy"}, {"runs": ROWS}, {}),
+        ({"path": "{subject}.npy", "confounds": "{subject}.tsv"}, {"runs": ROWS}, {}),
         (
             {"path": "{subject}_{stimulus}.h5", "reader": "hdf5", "key": "data", "repeats_key": "each"},
             {"runs": [{**run, "repeat": 1 + i} for i, run in enumerate(TWICE)]},

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triphase.core.errors import InputError
-from triphase.core.tables import number_advice, read_cells, to_number
+from triphase.core.tables import need_column, number_advice, read_cells, to_number
 
 SAID = ['"Hello', 'world"', '"', "a\tb", "NA", "null", "None", "", "n/a", '""', "it's"]
 
@@ -68,11 +68,38 @@ def test_line_separators_of_unicode_are_text(tmp_path):
         ("a\tb\n1\n", "a.tsv", ["row 2", "fewer columns"]),
         ("a\tb\n\n1\t2\t3\n", "a.tsv", ["row 3", "more columns than the header (2)"]),
         ('a,b\n"x,1\n', "a.csv", ["row 2", "quoted"]),
+        ("sep=,\nword,onset\nyes,1\n", "a.csv", ["Excel", "remove that line"]),
+        ("# of 2020\nword\tonset\nyes\t1\n", "a.tsv", ["row 2", "'# of 2020' seems to be a line before"]),
+        ("word\tonset\nfÃ¼r\t1\ntrÃ¨s\t2\n", "a.tsv", ["line 2", "'Ã¼' is 'ü'", "read as cp1252", ".decode()"]),
+        ("word\tonset\nÁ\t1\n".encode().decode("latin-1"), "a.tsv", ["line 2", "is 'Á'", "read as latin-1"]),
         ("", "a.tsv", ["empty", "header"]),
     ],
 )
 def test_kind_advice_a_table_of_another_dialect_is_refused_with_the_remedy(tmp_path, text, name, expected):
     refused(write(tmp_path, text, name), *expected)
+
+
+def test_kind_advice_accents_that_look_garbled_beside_others_are_text(tmp_path):
+    assert read_cells(write(tmp_path, "word\tx\n«IRMÃ»\t1\né\t2\n"))["word"].tolist() == ["«IRMÃ»", "é"]
+
+
+def test_kind_advice_names_that_are_set_apart_by_spaces(tmp_path):
+    path = write(tmp_path, "word onset\nyes 1\n")
+    with pytest.raises(InputError, match="set apart by spaces; save it with tabs"):
+        need_column(path, read_cells(path), "word", "columns")
+
+
+def test_kind_dialect_spaces_after_commas_are_no_part_of_a_quoted_cell(tmp_path):
+    path = write(tmp_path, 'onset, word\n0, "yes, sir"\n1, "no"\n', "a.csv")
+    assert read_cells(path)["word"].tolist() == ["yes, sir", "no"]
+
+
+def test_kind_dialect_text_in_utf_16_needs_its_byte_order_mark(tmp_path):
+    text = "word\tonset\nfür\t1\n"
+    (tmp_path / "a.tsv").write_bytes(text.encode("utf-16"))
+    assert read_cells(tmp_path / "a.tsv")["word"].tolist() == ["für"]
+    (tmp_path / "a.tsv").write_bytes(text.encode("utf-16-be"))
+    refused(tmp_path / "a.tsv", "zero bytes", "byte order mark", "save it as UTF-8")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,18 @@ def test_kind_text_identity_forms_and_capitals_are_one_text():
     assert said("“Hello,” she-said: 10!") == "helloshesaid10"
 
 
+@pytest.mark.parametrize("sign", ["\u00ad", "\u200b", "\u2060", "\ufeff", "\u200e", "\u202b", "\u2069"])
+def test_kind_text_identity_what_nobody_sees_is_no_part_of_a_text(sign):
+    assert composed(f"{sign}be{sign}reit{sign}") == "bereit" and graphemes(f"be{sign}reit") == 6
+    assert composed(f"u{sign}\u0308") == "ü"
+
+
+def test_kind_text_identity_how_a_sign_is_drawn_is_not_said():
+    assert said("Herz\ufe0f") == said("he\u034frz\U000e0100") == "herz"
+    # A joiner means something in Persian and in scripts of India, and a form is part of an emoji.
+    assert composed("می\u200cخواهم") == "می\u200cخواهم" and composed("❤\ufe0f") == "❤\ufe0f"
+
+
 @pytest.mark.parametrize(
     ("text", "length"),
     [

@@ -11,6 +11,7 @@ import pytest
 from triphase.core.errors import InputError
 from triphase.responses.checks import Clock, check_length, check_tr
 from triphase.responses.description import compare_lengths, remarks
+from triphase.responses.readers import rows_of
 from triphase.responses.readers.gifti import GiftiReader
 from triphase.responses.readers.hdf5 import Hdf5Reader
 from triphase.responses.readers.nifti import NiftiReader
@@ -143,6 +144,45 @@ def test_kind_orientation_axes_that_could_both_be_time_have_to_be_declared(tmp_p
     check_length(found, heard(590), "a", Clock(2.0, 0), 120, "time, voxel")
     named = NpyReader([path], {}, {"columns": [f"r{i}" for i in range(320)]}).open([path], RUN)
     check_length(named, heard(590), "a", Clock(2.0, 0), 120)
+
+
+@pytest.mark.parametrize("kind", ["npy", "text", "h5", "masked", "grid"])
+def test_kind_orientation_as_many_parcels_as_scans_have_to_be_declared_whatever_names_them(tmp_path, kind):
+    values = np.zeros((27, 27), np.float32)
+    columns = {"columns": [f"r{i}" for i in range(27)]}
+    np.save(tmp_path / "a.npy", values)
+    np.savetxt(tmp_path / "a.txt", values)
+    mask = np.zeros((3, 3, 3), np.uint8)
+    mask.flat[: 27 if kind == "masked" else 9] = 1
+    nib.save(nib.Nifti1Image(mask, np.eye(4)), tmp_path / "m.nii")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = values
+    paths = {"mask": [str(tmp_path / "m.nii")]} if kind in ("masked", "grid") else {}
+    reader, name, source = {
+        "npy": (NpyReader, "a.npy", columns),
+        "text": (TextReader, "a.txt", columns),
+    }.get(kind, (Hdf5Reader, "a.h5", {"key": "data"}))
+    path = str(tmp_path / name)
+    for words in (heard(50), heard(50)[::10]):
+        found = reader([path], paths, source).open([path], RUN)
+        refused(
+            lambda found=found, words=words: check_length(found, words, "a", Clock(2.0, 0), 120), "27 x 27", "`axes`"
+        )
+        sliced = {**RUN, "first": 0, "last": 9}
+        refused(lambda found=found, run=sliced: rows_of(found, run), name, "nothing says that these are time", "`axes`")
+    told = reader([path], paths, {**source, "axes": "voxel, time"}).open([path], RUN)
+    check_length(told, heard(50), "a", Clock(2.0, 0), 120, "voxel, time")
+    assert rows_of(told, {**RUN, "first": 3, "last": 9}).part == (3, 27)
+
+
+def test_kind_orientation_annotations_tell_which_axis_is_time(tmp_path):
+    path = str(tmp_path / "a.npy")
+    words = heard(400, unit="annotation")
+    for shape, expected in {(90, 200): '"voxel, time"', (200, 200): "both could be", (200, 90): None}.items():
+        np.save(path, np.zeros(shape, np.float32))
+        found = NpyReader([path], {}, {}).open([path], RUN)
+        check = lambda found=found: check_length(found, words, "a", Clock(2.0, 0), 120)  # noqa: E731
+        refused(check, expected) if expected else check()
 
 
 def test_kind_orientation_a_text_table_with_a_row_per_region(tmp_path):

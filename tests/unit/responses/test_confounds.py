@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from triphase.core.errors import InputError
 from triphase.responses.confounds import (
+    Rows,
     choose_columns,
     expand,
     match_rows,
@@ -48,7 +49,7 @@ def test_first_row_of_a_difference_is_zero_and_nothing_else_is_filled(tmp_path):
     (tmp_path / "a.tsv").write_text("csf\tcsf_derivative1\nn/a\t1\n2\tn/a\n")
     table = read_confounds(tmp_path / "a.tsv")
     assert np.isnan(table["csf"][0]) and np.isnan(table["csf_derivative1"][1])
-    refused(lambda: match_rows(table[["csf"]], 2, (0, 0), "a.tsv"), "a.tsv", "column csf", "volume 0")
+    refused(lambda: match_rows(table[["csf"]], Rows(2), "a.tsv"), "a.tsv", "column csf", "volume 0")
     refused(lambda: match_rows(table, 1, (1, 0), "a.tsv"), "column csf_derivative1", "volume 0")
 
 
@@ -80,19 +81,28 @@ def test_both_expansions_make_24_of_6():
 
 def test_confounds_lose_the_rows_of_dropped_volumes():
     confounds = pd.DataFrame(np.arange(12.0).reshape(6, 2), columns=["1", "2"])
-    np.testing.assert_array_equal(match_rows(confounds, 4, (2, 0), "rp.txt"), confounds[2:])
-    np.testing.assert_array_equal(match_rows(confounds, 3, (2, 1), "rp.txt"), confounds[2:5])
-    np.testing.assert_array_equal(match_rows(confounds, 4, (2, 1), "rp.txt"), confounds[2:])
-    np.testing.assert_array_equal(match_rows(confounds, 6, (2, 0), "rp.txt"), confounds)
-    refused(lambda: match_rows(confounds, 5, (2, 0), "rp.txt"), "rp.txt", "6 rows", "5 volumes", "7")
+    np.testing.assert_array_equal(match_rows(confounds, Rows(4, (2, 0)), "rp.txt"), confounds[2:])
+    np.testing.assert_array_equal(match_rows(confounds, Rows(3, (2, 1)), "rp.txt"), confounds[2:5])
+    np.testing.assert_array_equal(match_rows(confounds, Rows(4, (2, 1)), "rp.txt"), confounds[2:])
+    np.testing.assert_array_equal(match_rows(confounds, Rows(6, (2, 0)), "rp.txt"), confounds)
+    refused(lambda: match_rows(confounds, Rows(5, (2, 0)), "rp.txt"), "rp.txt", "6 rows", "5 volumes", "7")
     confounds.iloc[3, 1] = np.nan
-    refused(lambda: match_rows(confounds, 6, (0, 0), "rp.txt"), "rp.txt", "column 2", "volume 3")
+    refused(lambda: match_rows(confounds, Rows(6, (0, 0)), "rp.txt"), "rp.txt", "column 2", "volume 3")
+
+
+def test_kind_row_slices_confounds_of_a_file_that_holds_several_runs():
+    confounds = pd.DataFrame({"a": np.arange(10.0)})
+    part = Rows(4, (0, 0), part=(5, 10))  # rows 5 to 8 of a file of 10
+    assert match_rows(confounds, part, "rp.txt")["a"].tolist() == [5, 6, 7, 8]
+    assert match_rows(confounds[:4], part, "rp.txt")["a"].tolist() == [0, 1, 2, 3], "a table of this run"
+    assert match_rows(confounds, Rows(4, (2, 1), part=(3, 7)), "rp.txt")["a"].tolist() == [5, 6, 7, 8]
+    refused(lambda: match_rows(confounds[:9], part, "rp.txt"), "9 rows", "4 volumes of the 10 of its file")
 
 
 def test_first_volume_kept_has_its_true_difference(tmp_path):
     path = tmp_path / "rp.txt"
     np.savetxt(path, np.array([[1.0], [4.0], [9.0], [16.0]]))
-    table = run_confounds(str(path), 2, (2, 0), {"confounds": True, "confound_expansion": ["derivatives"]})
+    table = run_confounds(str(path), Rows(2, (2, 0)), {"confounds": True, "confound_expansion": ["derivatives"]})
     np.testing.assert_array_equal(table, [[9, 5], [16, 7]])
 
 
@@ -111,19 +121,19 @@ def test_motion_by_name_or_as_spm_writes_it(tmp_path):
     assert motion_parameters(plain.iloc[:, :5]) is None
     path = tmp_path / "rp.txt"
     np.savetxt(path, np.cumsum(np.eye(6)[[0, 0, 1, 5]] * [1, 2, 3, 4, 5, 0.1], axis=0))
-    assert motion_summary(str(path), 4, (0, 0)) == {
+    assert motion_summary(str(path), Rows(4, (0, 0))) == {
         "mean_fd": pytest.approx((1 + 2 + 5) / 3),
         "max_fd": pytest.approx(5),
     }
-    assert motion_summary(str(path), 2, (2, 0)) == {"mean_fd": pytest.approx(3.5), "max_fd": pytest.approx(5)}
-    assert motion_summary(str(path), 3, (0, 0)) == {}
+    assert motion_summary(str(path), Rows(2, (2, 0))) == {"mean_fd": pytest.approx(3.5), "max_fd": pytest.approx(5)}
+    assert motion_summary(str(path), Rows(3, (0, 0))) == {}
     path.write_text("no table")
-    assert motion_summary(str(path), 4, (0, 0)) == {}
+    assert motion_summary(str(path), Rows(4, (0, 0))) == {}
 
 
 def test_motion_of_a_real_listener(real_data):
     for path in sorted((real_data / "alice" / "roi").rglob("s18-rp_*.txt")):
-        summary = motion_summary(str(path), 362, (10, 0))
+        summary = motion_summary(str(path), Rows(362, (10, 0)))
         # A listener who lies still moves by some hundredths to tenths of a millimetre from volume to volume.
         assert 0.01 < summary["mean_fd"] < 1 and summary["max_fd"] > summary["mean_fd"]
 
@@ -149,7 +159,7 @@ def test_any_content_is_a_table_of_numbers_or_refused(tmp_path_factory, content,
         assert str(path) in str(error) and "\n" not in str(error)
     else:
         assert len(table) and all(column.kind == "f" for column in table.dtypes)
-    motion_summary(str(path), 3, (1, 0))
+    motion_summary(str(path), Rows(3, (1, 0)))
     path = path.with_name("labels.tsv")
     path.write_bytes(content)
     try:

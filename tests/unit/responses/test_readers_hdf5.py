@@ -1,5 +1,7 @@
 """HDF5: files as LeBel et al. and Narrative Movie publish them, written here by h5py and scipy."""
 
+import re
+
 import h5py
 import nibabel as nib
 import numpy as np
@@ -10,7 +12,7 @@ from scipy.io import savemat
 
 from triphase.core.errors import InputError
 from triphase.responses.readers import hdf5, open_reader
-from triphase.responses.readers.hdf5 import read_indices, tiles
+from triphase.responses.readers.hdf5 import Hdf5Reader, read_indices, tiles
 
 SHAPE = (3, 4, 2)
 AFFINE = np.array([[-2.0, 0, 0, 40], [0, 2, 0, -60], [0, 0, 2, -20], [0, 0, 0, 1]])
@@ -217,3 +219,23 @@ def test_tiles_cover_each_value_once_in_whole_chunks(shape, chunks, budget):
             assert piece.start % step == 0 and (piece.stop % step == 0 or piece.stop == size)
         least = chunks[0] * chunks[1] if chunks else shape[1]
         assert (rows.stop - rows.start) * (columns.stop - columns.start) <= max(budget // 8, least)
+
+
+def test_kind_types_assumed_arrays_of_matlab_that_hold_no_numbers(tmp_path):
+    path = str(tmp_path / "a.mat")
+    with h5py.File(path, "w") as file:
+        file["#refs#/a"] = np.ones((4, 3))
+        file.create_dataset("runs", (1, 1), dtype=h5py.ref_dtype)[0, 0] = file["#refs#/a"].ref
+        file["name"], file["flags"] = np.array([[104], [105]], "u2"), np.ones((4, 3), "u1")
+        for key, kind in {"runs": "cell", "name": "char", "flags": "logical"}.items():
+            file[key].attrs["MATLAB_class"] = np.bytes_(kind)
+        file.create_group("sparse").attrs["MATLAB_sparse"] = np.uint64(4)
+        file["sparse/data"] = np.ones(3)
+    for key, expected in {
+        "runs": "MATLAB's cell (1, 1); it must be numbers (time, voxel); save each",
+        "name": "MATLAB's char",
+        "flags": "MATLAB's logical",
+        "sparse": "a sparse array; save full(sparse)",
+    }.items():
+        with pytest.raises(InputError, match=re.escape(expected)):
+            Hdf5Reader([path], {}, {"key": key})

@@ -161,3 +161,56 @@ def test_mistakes_in_dense_series_are_named(tmp_path, brain, bold):
         bad.write_bytes(content)
         refused(lambda: reader.open([str(bad)], RUN).read(), "bad.dtseries.nii", "get the file again")
     refused(lambda: reader.open([path], {**RUN, "repeat": 1}), "hearing 1", path)
+
+
+def test_kind_orientation_dense_labels_are_laid_over_the_responses_by_place(tmp_path, brain, bold):
+    path, values = bold
+    names = {0: ("???", (0, 0, 0, 0)), 1: ("A", (1, 0, 0, 1)), 2: ("B", (0, 1, 0, 1))}
+    first = LabelAxis(["r"], [names])
+
+    def regions(axis, labels):
+        rois = dense(tmp_path / "r.dlabel.nii", first, axis, np.array([labels], np.float32))
+        return CiftiReader([path], {"rois": [rois]}, {}).table["roi"].tolist()
+
+    assert regions(brain, [1, 2, 0, 1, 2]) == ["A", "B", "", "A", "B"]
+    assert regions(brain[[3, 4, 2, 0, 1]], [1, 2, 0, 1, 2]) == ["A", "B", "", "A", "B"], "in another order"
+    cortex = BrainModelAxis.from_surface(np.arange(6), 6, name="CIFTI_STRUCTURE_CORTEX_LEFT")
+    assert regions(cortex, [1, 0, 2, 2, 0, 1]) == ["A", "B", "B", "", ""], "an atlas of all vertices of the cortex"
+    other = BrainModelAxis.from_surface(np.arange(7), 7, name="CIFTI_STRUCTURE_CORTEX_LEFT")
+    refused(lambda: regions(other, [1] * 7), "r.dlabel.nii", "7 vertices, and 6 in", "resample")
+    right = BrainModelAxis.from_surface(np.arange(6), 6, name="CIFTI_STRUCTURE_CORTEX_RIGHT")
+    refused(lambda: regions(right, [1] * 6), "r.dlabel.nii", "none of its 6 grayordinates")
+    moved = BrainModelAxis.from_mask(np.ones((3, 3, 3), bool), "thalamus_left", affine=AFFINE + np.eye(4, k=3))
+    refused(lambda: regions(moved, [1] * 27), "r.dlabel.nii", "affine is not that of", path)
+    mask = dense(tmp_path / "m.dscalar.nii", ScalarAxis(["m"]), cortex, np.ones((1, 6), np.float32))
+    assert len(CiftiReader([path], {"mask": [mask]}, {}).table) == 3
+
+
+def test_kind_tables_of_several_maps_a_file_of_one_is_wanted(tmp_path, brain, bold, series):
+    names = {1: ("A", (1, 0, 0, 1))}
+    two = dense(tmp_path / "two.dlabel.nii", LabelAxis(["fine", "coarse"], [names] * 2), brain, np.ones((2, 5)))
+    for role in ("rois", "mask"):
+        refused(lambda role=role: CiftiReader([bold[0]], {role: [two]}, {}), "2 maps (fine, coarse)", "-cifti-merge")
+    left = surface(tmp_path / "L.func.gii", series["L"])
+    maps = surface(tmp_path / "maps.gii", np.ones((5, 2), np.int32))
+    refused(lambda: gifti_reader([left], {"rois": [maps]}), "maps.gii: 2 maps", "-metric-merge")
+
+
+def test_kind_advice_parcels_and_what_is_no_value_of_a_vertex(tmp_path, brain, series):
+    parcels = nib.cifti2.ParcelsAxis.from_brain_models([("A", brain[:3]), ("B", brain[3:])])
+    path = dense(tmp_path / "a.ptseries.nii", SeriesAxis(0, 1, 4, unit="SECOND"), parcels, np.ones((4, 2)))
+    refused(lambda: CiftiReader([path], {}, {}), "its columns are parcels", "rois", "npy")
+    points = nib.gifti.GiftiDataArray(np.ones((5, 3), np.float32), intent="NIFTI_INTENT_POINTSET")
+    nib.save(nib.gifti.GiftiImage(darrays=[points]), tmp_path / "a.surf.gii")
+    refused(lambda: gifti_reader([str(tmp_path / "a.surf.gii")], {}), "a.surf.gii: holds points", ".func.gii")
+
+
+def test_kind_tables_one_key_of_a_label_surface_has_one_name(tmp_path, series):
+    left = surface(tmp_path / "L.func.gii", series["L"])
+    path = surface(tmp_path / "a.label.gii", np.ones((5, 1), np.int32), labels={1: "A"})
+    image = nib.load(path)
+    again = nib.gifti.GiftiLabel(1)
+    again.label = "B"
+    image.labeltable.labels.append(again)
+    nib.save(image, path)
+    refused(lambda: gifti_reader([left], {"rois": [path]}), "a.label.gii", "label 1 is 'B' and 'A'")

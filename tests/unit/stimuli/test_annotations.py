@@ -100,7 +100,7 @@ def test_faults_are_named_with_their_line(tmp_path, lines, expected, options):
 
 def test_wrong_encodings(tmp_path):
     refused(write(tmp_path, ["[0]a", STORY[0]], "cp932"), "line 2", "not UTF-8")
-    refused(write(tmp_path, STORY, "utf-16"), "line 1", "not UTF-8")
+    refused(write(tmp_path, STORY, "utf-16-le"), "line 1", "not UTF-8")
 
 
 # Words are composed as they are read.

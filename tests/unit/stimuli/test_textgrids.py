@@ -224,7 +224,7 @@ def test_wrong_encodings_and_other_files(tmp_path):
     text = long_form([("word", "IntervalTier", [(0.0, 1.0, "naïve")])])
     refused(write(tmp_path, text.encode("latin-1")), "line 18", "not UTF-8", "UTF-16")
     refused(write(tmp_path, text.encode("utf-16")[:-1]), "not UTF-16")
-    refused(write(tmp_path, text.replace("ï", "i").encode("utf-16-le")), "not a Praat TextGrid")
+    refused(write(tmp_path, text.replace("ï", "i").encode("utf-16-le")), "byte order mark", "save it as UTF-8")
     refused(write(tmp_path, b"ooBinaryFile\x08TextGrid"), "not a Praat TextGrid", "Save as text file")
     refused(write(tmp_path, ""), "not a Praat TextGrid")
 

@@ -1,6 +1,7 @@
 """Word tables: reading, checks that name the row, running text and its offsets, split guard."""
 
 import hashlib
+import unicodedata
 
 import pandas as pd
 import pytest
@@ -11,7 +12,14 @@ from triphase.core.artefacts import read_table, write_table
 from triphase.core.errors import InputError
 from triphase.stimuli.checks import check_duration
 from triphase.stimuli.transcripts import read_transcript
-from triphase.stimuli.words import build_words, check_split, running_text, stimulus_hash, unique_stimuli
+from triphase.stimuli.words import (
+    build_words,
+    check_split,
+    running_text,
+    same_stories,
+    stimulus_hash,
+    unique_stimuli,
+)
 
 COLUMNS = {"word": "w", "onset": "start", "offset": "end"}
 
@@ -96,6 +104,34 @@ def test_number_column_with_a_mistake_is_refused(tmp_path):
     rows[7] = "w7\t7\t7.5\tx\t4.79,3.79"
     labels = [{"name": "frequency", "column": "frequency"}]
     refused(table(tmp_path, rows), "row 9", "'4.79,3.79'", "column of numbers", labels=labels)
+
+
+def test_kind_missing_labels_of_numbers_lack_what_programs_write_for_nothing(tmp_path):
+    labels = [{"name": "frequency", "column": "frequency"}]
+    rows = [f"w{i}\t{i}\t{i + 0.5}\tx\t{'NA' if i % 2 else i}" for i in range(10)]
+    found = read_words(table(tmp_path, rows), COLUMNS, labels)["frequency"]
+    assert found.tolist()[::2] == [0, 2, 4, 6, 8] and found[1::2].isna().all()
+    rows = [f"w{i}\t{i}\t{i + 0.5}\tx\t{i},5" for i in range(10)]
+    refused(table(tmp_path, rows), "row 2", "frequency is '0,5'", "write 0.5", labels=labels)
+
+
+def test_kind_missing_times_say_what_to_do(tmp_path):
+    path = table(tmp_path, ["a\t0\t1", "b\t1\tn/a"], "w\tstart\tlength")
+    with pytest.raises(InputError, match="row 3: length is 'n/a'; .*leave the row out"):
+        read_words(path, {"word": "w", "onset": "start", "duration": "length"})
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("New\u00a0York", "New York"), ("a \u3000 b", "a b"), ("be\u00adreit", "bereit"), ("\u200bhi\ufeff", "hi")],
+)
+def test_kind_text_identity_white_space_and_what_nobody_sees(tmp_path, word, expected):
+    assert read_words(table(tmp_path, [f"{word}\t0\t1\tx\t1"]), COLUMNS)["word"].tolist() == [expected]
+
+
+@pytest.mark.parametrize(("word", "expected"), [("f\ufffdr", "a letter was lost"), ("a\x07", "U+0007")])
+def test_kind_text_identity_what_no_text_holds_is_refused(tmp_path, word, expected):
+    refused(table(tmp_path, ["a\t0\t1\tx\t1", f"{word}\t1\t2\tx\t1"]), "row 3", expected)
 
 
 def test_files_that_are_no_tables(tmp_path):
@@ -296,6 +332,48 @@ def test_split_guard_compares_content_not_names():
         check_split(RUNS, {"one": "same", "two": "same"})
     with pytest.raises(InputError, match="run-1 is a test run and run-3 is not"):
         check_split([*RUNS[:2], RUNS[2] | {"test": False}], hashes)
+
+
+TALE = (
+    "Alice was beginning to get very tired of sitting by her sister on the bank, and of having nothing to do: once or "
+    "twice she had peeped into the book her sister was reading, but it had no pictures or conversations in it, “and "
+    "what is the use of a book,” thought Alice “without pictures or conversations?” So she was considering in her own "
+    "mind, whether the pleasure of making a daisy-chain would be worth the trouble of getting up and picking them."
+)
+OTHER = (
+    "There was nothing so very remarkable in that; nor did she think it so very much out of the way to hear the Rabbit "
+    "say to itself, “Oh dear! Oh dear! I shall be late!” (when she thought it over afterwards, it occurred to her that "
+    "she ought to have wondered at this, but at the time it all seemed quite natural)."
+)
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        unicodedata.normalize("NFD", TALE.upper()).replace(" ", "  "),
+        "".join(character for character in TALE if character.isalnum() or character == " "),
+        TALE.replace("-", " - ").replace(",", " ,").replace("ing", " ing"),
+        TALE.replace("was", "is").replace("had", "has"),
+        TALE.replace("tired", "ti\u00adred\ufe0f"),
+        TALE[: len(TALE) // 2],
+        OTHER + " " + TALE,
+        TALE + " the end",
+    ],
+    ids=["capitals", "punctuation", "tokens", "words", "unseen", "half", "among others", "longer"],
+)
+def test_kind_text_identity_a_copy_of_the_test_story_is_no_other_story(copy):
+    stories = same_stories({"one": TALE, "else": OTHER[::-1], "two": copy})
+    assert stories == {"one": "one", "else": "else", "two": "one"}
+    with pytest.raises(InputError, match=r"run-1 is a test run and run-2 is not.*\(one, two; at least 25%"):
+        check_split(RUNS, stories)
+
+
+def test_kind_text_identity_stories_that_differ_are_told_apart():
+    assert same_stories({"one": TALE, "two": OTHER}) == {"one": "one", "two": "two"}
+    assert same_stories({"one": "a b", "two": "a c", "three": "A, b!"}) == {"one": "one", "two": "two", "three": "one"}
+    # Two parts are one story once a third holds both.
+    texts = {"one": TALE, "two": OTHER, "both": OTHER + TALE, "two again": OTHER}
+    assert set(same_stories(texts).values()) == {"one"}
 
 
 def test_transcript_longer_than_the_scan():

@@ -175,7 +175,7 @@ def check_told_apart(dataset: Section) -> None:
                 place = tuple(text.format(**names) for text in (template, *held))
                 others = seen.setdefault(place, [])
                 for other, heard in others:
-                    if not (kind == "response" and other == subject["name"] and _apart(heard, run)):
+                    if not (other == subject["name"] and _apart(heard, run)):
                         _refuse_same(kind, template, (other, heard["name"]), (subject["name"], run["name"]))
                 others.append((subject["name"], run))
 

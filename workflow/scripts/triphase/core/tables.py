@@ -28,28 +28,53 @@ QUOTED = re.compile(r'"(?:[^"]|"")*"')
 # The cells of one line, each with its quotes.
 CELL = re.compile(r'("(?:[^"]|"")*"(?=\t|$)|[^\t]*)(?:\t|$)')
 SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars"}
+# Encodings of Western Europe, as which a file in UTF-8 is read by mistake.
+WESTERN = ("cp1252", "latin-1")
+# Every other byte of European text in UTF-16 is zero; looked at is the beginning of a file.
+ZERO_SHARE, HEAD_BYTES = 0.3, 10_000
 Rows = list[tuple[int, list[str]]]
 
 
-def read_text(path: str | Path, utf16: bool = False) -> str:
-    """Text of a file in UTF-8, or on wish also UTF-16 with its byte order mark: line ends \\n.
+def read_text(path: str | Path) -> str:
+    """Text of a file in UTF-8, or in UTF-16 with its byte order mark: line ends \\n.
 
     Raises
     ------
-    InputError : no such file, no content, another encoding; names the line
+    InputError : no such file, no content, another encoding, or accents that a wrong one has garbled; names the line
     """
     check_content(path)
     raw = Path(path).read_bytes()
-    wide = utf16 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if not wide and (head := raw[:HEAD_BYTES]).count(0) > ZERO_SHARE * len(head):
+        raise InputError(
+            f"{path}: full of zero bytes, as UTF-16 is without its byte order mark, or what is no text; save it as "
+            "UTF-8"
+        )
     try:
         text = raw.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError(
             f"{path}, line {line}: byte {error.start} is not {'UTF-16' if wide else 'UTF-8'} ({error.reason}); save "
-            f"the file as UTF-8{' or UTF-16' if utf16 else ''}"
+            "the file as UTF-8 or UTF-16"
         ) from None
+    for encoding in WESTERN:
+        if signs := _garbled(text, encoding):
+            raise InputError(
+                f"{path}, line {text[: signs.start()].count(chr(10)) + 1}: {signs[0]!r} is "
+                f"{signs[0].encode(encoding).decode()!r} in UTF-8 that was read as {encoding} and saved again, as all "
+                f"accents of the file are; get the original, or undo it (Python: text.encode({encoding!r}).decode())"
+            )
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _garbled(text: str, encoding: str) -> re.Match[str] | None:
+    """The first signs beyond ASCII of a text whose signs are UTF-8 read as another encoding, or None."""
+    try:
+        text.encode(encoding).decode()
+    except UnicodeError:
+        return None
+    return re.search(r"[^\x00-\x7f]+", text)
 
 
 def read_cells(path: str | Path, header: Sequence[str] | None = None) -> pd.DataFrame:
@@ -76,9 +101,12 @@ def read_cells(path: str | Path, header: Sequence[str] | None = None) -> pd.Data
         _check_header(path, header, "," if commas else "\t")
     for line, cells in rows:
         if len(cells) != len(header):
+            remedy = "a row needs a cell for each, empty where nothing is known"
+            if len(header) == 1 or header[0].startswith("#"):
+                remedy = f"{_shown(header[0])} seems to be a line before the header; remove it"
             raise InputError(
                 f"{path}, row {line}: {len(cells)} cells, {'more' if len(cells) > len(header) else 'fewer'} columns "
-                f"than the header ({len(header)}); a row needs a cell for each, empty where nothing is known"
+                f"than the header ({len(header)}); {remedy}"
             )
     table = pd.DataFrame([cells for _, cells in rows], columns=list(header), dtype=object)
     table.index = np.array([line for line, _ in rows], dtype=int)
@@ -89,6 +117,8 @@ def _check_header(path: str | Path, header: list[str], separator: str) -> None:
     twice = next((name for place, name in enumerate(header) if name and name in header[:place]), None)
     if twice is not None:
         raise InputError(f"{path}: two columns are named {twice!r}; rename one of them")
+    if header[0].startswith("sep="):
+        raise InputError(f"{path}: its first line tells Excel what sets cells apart ({header[0]}); remove that line")
     wanted = SEPARATORS[separator]
     for other, name in SEPARATORS.items() if len(header) == 1 else ():
         if other in header[0]:
@@ -104,7 +134,8 @@ def _shown(text: str) -> str:
 
 
 def _comma_rows(path: str | Path, text: str) -> Rows:
-    reader, rows, begin = csv.reader((line + "\n" for line in text.split("\n")), strict=True), [], 1
+    lines = (line + "\n" for line in text.split("\n"))
+    reader, rows, begin = csv.reader(lines, strict=True, skipinitialspace=True), [], 1
     try:
         for cells in reader:
             if len(cells) > 1 or "".join(cells).strip():
@@ -173,6 +204,11 @@ def need_column(path: str | Path, table: pd.DataFrame, column: str, key: str) ->
         raise InputError(
             f"{path}: no column {column!r} ({key}); its first line is {there}: it seems to have no header; put a line "
             "with the names of its columns before it"
+        )
+    if len(table.columns) == 1 and len(table.columns[0].split()) > 1:
+        raise InputError(
+            f"{path}: no column {column!r} ({key}); its only column is {there}: its names seem to be set apart by "
+            "spaces; save it with tabs"
         )
     raise InputError(f"{path}: no column {column!r} ({key}); the table has {there}; name one of these there")
 

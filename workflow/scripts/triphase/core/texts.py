@@ -3,8 +3,14 @@
 Snakemake imports this at every start, so nothing heavy is imported here.
 """
 
+import re
 import unicodedata
 
+# What nobody sees and no text means: soft hyphens, spaces without width, marks of direction and of byte order. A
+# tokenizer would make other tokens of a word with one.
+UNSEEN = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+# What chooses the form in which the character before it is drawn, or joins characters for sorting alone.
+DRAWN = re.compile("[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # What joins the character after it to the one before (emoji of several parts).
 JOINER = "\u200d"
 SKIN_TONES = range(0x1F3FB, 0x1F400)
@@ -12,8 +18,8 @@ FLAGS = range(0x1F1E6, 0x1F200)
 
 
 def composed(text: str) -> str:
-    """A text with its accents composed (NFC), as every text is that the library reads."""
-    return unicodedata.normalize("NFC", text)
+    """A text with its accents composed (NFC) and without marks that nobody sees, as the library reads every text."""
+    return unicodedata.normalize("NFC", UNSEEN.sub("", text))
 
 
 def folded(text: str) -> str:
@@ -23,7 +29,8 @@ def folded(text: str) -> str:
 
 def said(text: str) -> str:
     """The letters and numbers of a text, folded: what is left when it is spoken, whoever set the punctuation."""
-    return "".join(character for character in folded(text) if unicodedata.category(character)[0] in "LNM")
+    letters = folded(DRAWN.sub("", text))
+    return "".join(character for character in letters if unicodedata.category(character)[0] in "LNM")
 
 
 def graphemes(text: str) -> int:

@@ -16,7 +16,7 @@ from triphase.encoding.deletions import Resampling
 from triphase.encoding.design import Alternative, Design, Masks
 from triphase.encoding.features import Timeline, shared_reach
 from triphase.encoding.floor import floor_band
-from triphase.encoding.folds import fewer_stimuli, make_splits, needed_gap
+from triphase.encoding.folds import fewer_stimuli, fold_units, make_splits, needed_gap
 from triphase.encoding.lexical import lexical_band
 from triphase.encoding.ridge import Search, fit_bands, penalties, weight_grid
 from triphase.encoding.word_rows import least_gap, row_seconds
@@ -59,7 +59,10 @@ def make_design(
     entry = {run["name"]: run for run in settings.runs}
     # Stimuli are known by their content, so that one story under two names still stands on one side of every split.
     stimuli = np.array([words.attrs["hashes"][entry[run]["stimulus"]] for run in labels])
+    # Nor may a part or another version of a story stand in another fold than it does.
+    stories = np.array([words.attrs["stories"][entry[run]["stimulus"]] for run in labels])
     groups = np.array([entry[run].get("group") or "" for run in labels])
+    groups = fold_units(fold_units(stimuli, stories), groups)
     test_runs = [run["name"] for run in settings.runs if run["test"]]
     trained = ~np.isin(labels, test_runs)
     acf = autocorrelation((y[trained] for y in cohort.batches()), labels[trained], LAGS)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from triphase.core.errors import InputError
 from triphase.responses.readers.recording import Recording
-from triphase.stimuli.checks import OVERLAP_TOLERANCE, check_duration, check_margin, last_word
+from triphase.stimuli.checks import ANNOTATION_TOLERANCE, OVERLAP_TOLERANCE, check_duration, check_margin, last_word
 
 TR_TOLERANCE = 0.001
 # Of fewer words nobody can tell how long a run is.
@@ -101,7 +101,7 @@ def check_length(
     margin : s by which a scan may go on after the last word, `dataset/margin`
     axes : the source's `axes`, where it says them
     """
-    if recording.other and not axes and words.attrs.get("unit") != "annotation" and len(words):
+    if recording.other and not axes and len(words):
         _check_axes(recording, words, clock, margin)
     end = clock.end(recording.volumes)
     check_duration(words, run, end)
@@ -110,15 +110,17 @@ def check_length(
 
 def _check_axes(recording, words, clock, margin):
     """Whether the axis that lies where time is meant to is as long as the words; else whether the other one is."""
-    last = last_word(words)
+    last, before, after = last_word(words), OVERLAP_TOLERANCE, margin
+    if words.attrs.get("unit") == "annotation":
+        last, before, after = words.attrs["seconds"][words["stimulus"].iloc[0]], *[ANNOTATION_TOLERANCE] * 2
     ends = clock.end(recording.volumes), clock.end(recording.other)
-    fits = [last <= end + OVERLAP_TOLERANCE and end - last <= margin for end in ends]
-    if not fits[1] or (fits[0] and len(words) < FEWEST_WORDS):
+    fits = [-before <= end - last <= after for end in ends]
+    if not fits[1] or (fits[0] and len(words) < FEWEST_WORDS and ends[0] != ends[1]):
         return
     also = "both could be, so that nobody can tell" if fits[0] else "only the second is as long as the words"
     remedy = '"time, voxel" or "voxel, time", as it is' if fits[0] else '"voxel, time"'
     raise InputError(
         f"{recording.path}: an array of {recording.volumes} x {recording.other}; with time as its first axis the "
-        f"scan ends at {ends[0]:g} s, as its second at {ends[1]:g} s, and the last word at {last:g} s: {also}; set the "
-        f"source's `axes` to {remedy}"
+        f"scan ends at {ends[0]:g} s, as its second at {ends[1]:g} s, and what was heard at {last:g} s: {also}; set "
+        f"the source's `axes` to {remedy}"
     )

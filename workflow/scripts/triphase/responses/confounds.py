@@ -6,6 +6,7 @@ difference to the one before it.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
@@ -120,32 +121,49 @@ def expand(table: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def first_row(rows: int, volumes: int, dropped: tuple[int, int]) -> int | None:
-    """The row of a confound table that belongs to the first volume of the response file; None where none fits.
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of a table of confounds belong to a run.
 
-    Parameters
+    Attributes
     ----------
-    rows : int, rows of the table; one per volume of the response file, or from volume 0 of the scan on, with or without
-        the volumes missing at the end
-    volumes : int, volumes in the response file
-    dropped : tuple of int, volumes missing at its start and at its end
+    volumes : of the response
+    dropped : volumes of the scan that its file lacks at its start and at its end
+    part : first row of the run and rows of the response's file, where that holds more than this run
     """
-    start, end = dropped
-    return 0 if rows == volumes else start if rows in (start + volumes, start + volumes + end) else None
+
+    volumes: int
+    dropped: tuple[int, int] = (0, 0)
+    part: tuple[int, int] | None = None
+
+    def first(self, rows: int) -> int | None:
+        """The row of the response's first volume in a table of so many rows; None where none fits.
+
+        A table has a row per volume of the run, or of the file that holds it; or one from volume 0 of the scan on, with
+        or without the volumes missing at the end.
+        """
+        if rows == self.volumes:
+            return 0
+        begin, whole = self.part or (0, self.volumes)
+        start, end = self.dropped
+        if rows == whole:
+            return begin
+        return start + begin if rows in (start + whole, start + whole + end) else None
 
 
-def match_rows(table: pd.DataFrame, volumes: int, dropped: tuple[int, int], path: str | Path) -> pd.DataFrame:
-    """Confounds of the volumes that the response file holds.
+def match_rows(table: pd.DataFrame, rows: Rows, path: str | Path) -> pd.DataFrame:
+    """Confounds of the volumes of a run.
 
     Parameters
     ----------
     table : DataFrame (time, confound)
-    volumes, dropped : as in `first_row`
+    rows : of the run
     path : str, for the message
     """
-    first = first_row(len(table), volumes, dropped)
+    first, volumes, dropped = rows.first(len(table)), rows.volumes, sum(rows.dropped)
     if first is None:
-        also = f" (or {volumes + sum(dropped)}, with the {sum(dropped)} dropped volumes)" if sum(dropped) else ""
+        also = f" (or {volumes + dropped}, with the {dropped} dropped volumes)" if dropped else ""
+        also += f" of the {rows.part[1]} of its file" if rows.part else ""
         raise InputError(f"{path}: {len(table)} rows, but the response has {volumes} volumes{also}")
     table = table.iloc[first : first + volumes]
     wrong = ~np.isfinite(table.to_numpy())
@@ -158,13 +176,13 @@ def match_rows(table: pd.DataFrame, volumes: int, dropped: tuple[int, int], path
     return table
 
 
-def run_confounds(path: str | Path, volumes: int, dropped: tuple[int, int], cleaning: Section) -> pd.DataFrame:
+def run_confounds(path: str | Path, rows: Rows, cleaning: Section) -> pd.DataFrame:
     """What is regressed out of a run.
 
     Parameters
     ----------
     path : path of the run's confounds
-    volumes, dropped : as in `first_row`
+    rows : of the run
     cleaning : dict with confounds (list of glob, or True for all) and confound_expansion (as in `expand`)
 
     Returns
@@ -172,10 +190,10 @@ def run_confounds(path: str | Path, volumes: int, dropped: tuple[int, int], clea
     DataFrame (volume of the response, confound)
     """
     table = read_confounds(path, cleaning["confounds"])
-    return match_rows(expand(table, cleaning.get("confound_expansion") or []), volumes, dropped, path)
+    return match_rows(expand(table, cleaning.get("confound_expansion") or []), rows, path)
 
 
-def motion_summary(path: str | Path, volumes: int, dropped: tuple[int, int]) -> dict[str, float]:
+def motion_summary(path: str | Path, rows: Rows) -> dict[str, float]:
     """Mean and largest framewise displacement over the volumes of a response: dict with mean_fd and max_fd, mm, or {}.
 
     A description of the data: where the table does not tell, or does not fit, nothing is said.
@@ -185,9 +203,9 @@ def motion_summary(path: str | Path, volumes: int, dropped: tuple[int, int]) -> 
     except (InputError, ValueError) as error:  # also text among the parameters
         log.warning("no motion summary: %s", error)
         return {}
-    if motion is None or (first := first_row(len(motion), volumes, dropped)) is None:
+    if motion is None or (first := rows.first(len(motion))) is None:
         return {}
-    moved = framewise_displacement(motion)[max(first, 1) : first + volumes]
+    moved = framewise_displacement(motion)[max(first, 1) : first + rows.volumes]
     if not len(moved) or not np.isfinite(moved).all():
         return {}
     return {"mean_fd": float(moved.mean()), "max_fd": float(moved.max())}

@@ -16,7 +16,7 @@ from triphase.core.types import Entries, Section
 from triphase.responses.atlas import label_voxels
 from triphase.responses.checks import Clock, check_length, check_tr
 from triphase.responses.cleaning import clean_run, usable_voxels
-from triphase.responses.confounds import motion_summary, run_confounds
+from triphase.responses.confounds import Rows, motion_summary, run_confounds
 from triphase.responses.onsets import run_onset
 from triphase.responses.readers import open_reader, open_run, paths_of
 from triphase.responses.readers.recording import Recording
@@ -202,10 +202,11 @@ def _clean(part, files, missing, settings):
     values = recording.read()
     entry, confounds, motion = of_run(files.get("confounds", {}), part.run), None, {}
     if entry is not None:
-        motion = motion_summary(entry["path"], recording.volumes, missing)
+        rows = Rows(recording.volumes, missing, recording.part)
+        motion = motion_summary(entry["path"], rows)
         # Without a voxel to remove them from, confounds need not be right.
         if cleaning["confounds"] and usable_voxels(values)[1].any():
-            confounds = run_confounds(entry["path"], recording.volumes, missing, cleaning)
+            confounds = run_confounds(entry["path"], rows, cleaning)
     steps = {"tr": settings.tr, "high_pass": cleaning["high_pass"], "confounds": confounds}
     cleaned, counts = clean_run(values, **steps, cut=part.cut, where=recording.path)
     return cleaned, {

@@ -12,11 +12,18 @@ from triphase.core.lazy import np, pd
 OVERLAP_TOLERANCE = 0.001
 # Annotations are made from a copy of the film: a few seconds at its end may be there or lack.
 ANNOTATION_TOLERANCE = 5.0
+# What a program writes for a character that it could not read.
+LOST = "\ufffd"
 
 
 def said_at_all(word: str) -> bool:
     """Whether a word has a character that can be seen; white space and marks of layout, as U+200B, have none."""
     return any(unicodedata.category(character)[0] not in "ZC" for character in word)
+
+
+def is_broken(character: str) -> bool:
+    """Whether no text holds a character: what stands for one that was lost, and control signs but white space."""
+    return character == LOST or (unicodedata.category(character) == "Cc" and not character.isspace())
 
 
 def check_words(words: pd.DataFrame, where: str | Path, overlapping: bool = False) -> None:
@@ -27,6 +34,12 @@ def check_words(words: pd.DataFrame, where: str | Path, overlapping: bool = Fals
     words : DataFrame with word, onset, offset; its index is named as the row
     where : str, for the message
     """
+    for row, word in zip(words.index, words["word"], strict=True):
+        if broken := next((sign for sign in word if is_broken(sign)), None):
+            raise InputError(
+                f"{where}, row {row}: {word!r} holds U+{ord(broken):04X}, which stands in no text"
+                f"{': a letter was lost when the file was converted' if broken == LOST else ''}; write what was said"
+            )
     empty = words.index[[not said_at_all(word) for word in words["word"]]]
     if len(empty):
         raise InputError(

@@ -5,6 +5,7 @@ of the transcript plus its shift. Characters are Unicode code points of the stim
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,9 @@ from triphase.core.errors import InputError
 from triphase.core.texts import composed, folded, said
 from triphase.core.types import Entries, Section
 from triphase.stimuli.languages import spaced
+
+# Letters of a piece of text, about six words, and the share of such pieces that makes two texts one story; [ours].
+PIECE, SHARED = 24, 0.25
 
 
 def running_text(words: Sequence[str], language: str = "en", unit: str = "word") -> tuple[str, np.ndarray]:
@@ -36,6 +40,38 @@ def stimulus_hash(words: Iterable[str]) -> str:
     Nor does it matter how it is written: capitals, forms of Unicode and punctuation.
     """
     return hashlib.sha256("\n".join(said(word) or folded(word) for word in words).encode()).hexdigest()
+
+
+def same_stories(texts: Mapping[str, str]) -> dict[str, str]:
+    """Of every stimulus, the first one that says the same: itself, or one that it is a copy, part or version of.
+
+    Compared is what is said, in pieces of `PIECE` letters, so that neither punctuation nor where words are parted
+    matters, and a few words that differ make no other story. Two are one story where `SHARED` of the pieces of the
+    shorter stand in the other.
+
+    Parameters
+    ----------
+    texts : dict of stimulus to running text
+    """
+    owners: dict[str, list[str]] = {}
+    sizes: dict[str, int] = {}
+    first: dict[str, str] = {}
+    for name, text in texts.items():
+        pieces = _pieces(text)
+        sizes[name] = len(pieces)
+        shared = Counter(other for piece in pieces for other in owners.get(piece, ()))
+        joined = {first[other] for other, n in shared.items() if n >= SHARED * min(sizes[name], sizes[other])}
+        for piece in pieces:
+            owners.setdefault(piece, []).append(name)
+        # A story that holds two others makes one of them.
+        root = next((root for root in first if root in joined), name)
+        first = {other: root if own in joined else own for other, own in first.items()} | {name: root}
+    return first
+
+
+def _pieces(text):
+    letters = said(text) or folded(text)
+    return {letters[at : at + PIECE] for at in range(max(1, len(letters) - PIECE + 1))}
 
 
 def build_words(
@@ -80,22 +116,23 @@ def unique_stimuli(words: pd.DataFrame) -> pd.DataFrame:
     return words[words["run"] == words["stimulus"].map(first)].reset_index(drop=True)
 
 
-def check_split(runs: Entries, hashes: Mapping[str, str]) -> None:
-    """InputError when runs of one stimulus stand on both sides of the train/test split.
+def check_split(runs: Entries, stories: Mapping[str, str]) -> None:
+    """InputError when runs of one story stand on both sides of the train/test split.
 
     Stimuli are compared by what is said, not by name, so that a story cannot leak under a second name.
 
     Parameters
     ----------
     runs : list of dict with name, stimulus and test (bool)
-    hashes : dict of stimulus to `stimulus_hash`
+    stories : dict of stimulus to the first that says the same, as `same_stories` returns it
     """
     sides: dict[str, Section] = {}
     for run in runs:
-        other = sides.setdefault(hashes[run["stimulus"]], run)
+        other = sides.setdefault(stories[run["stimulus"]], run)
         if other["test"] != run["test"]:
             test, train = (run, other) if run["test"] else (other, run)
             raise InputError(
                 f"dataset.runs: {test['name']} is a test run and {train['name']} is not, but they hold the same "
-                f"stimulus ({test['stimulus']}, {train['stimulus']}): set `test` to the same value for both"
+                f"stimulus ({test['stimulus']}, {train['stimulus']}; at least {SHARED:.0%} of what is said in the "
+                "shorter is said in the other): set `test` to the same value for both, or leave one out (dataset/runs)"
             )

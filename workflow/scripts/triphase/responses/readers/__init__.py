@@ -51,8 +51,15 @@ def rows_of(recording: Recording, run: Section) -> Recording:
             f"{recording.path}: its rows are 0 to {recording.volumes - 1}, but run {run['name']!r} is rows {first} to "
             f"{last} (dataset/runs, first and last)"
         )
+    if recording.other:
+        raise InputError(
+            f"{recording.path}: run {run['name']!r} is rows {first} to {last} of an array of {recording.volumes} x "
+            f'{recording.other}, and nothing says that these are time; set the source\'s `axes` to "time, voxel", or '
+            'to "voxel, time" where they are not'
+        )
+    rows = slice(first, last + 1)
     return recording._replace(
-        volumes=last - first + 1, read=lambda: recording.read()[first : last + 1].copy(), other=None
+        volumes=last - first + 1, read=lambda: recording.read()[rows].copy(), part=(first, recording.volumes)
     )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from triphase.config.readers import READERS
 from triphase.core.errors import InputError, one_line
-from triphase.core.lazy import np
+from triphase.core.lazy import np, pd
+from triphase.core.messages import listed
 from triphase.core.texts import composed
 from triphase.core.types import Section
-from triphase.responses.readers.images import inside_of, open_image, read_part, whole_labels
+from triphase.responses.readers.images import Grid, inside_of, open_image, read_part, same_grid, whole_labels
 from triphase.responses.readers.recording import (
     SLAB_BYTES,
     Recording,
@@ -19,6 +20,9 @@ from triphase.responses.readers.recording import (
     table_of,
     unlabelled,
 )
+
+# Of the maps of a file that a message names.
+MOST_MAPS = 6
 
 
 @READERS.register(name="cifti", suffixes=(".dtseries.nii",), files=("mask", "rois", "roi_table"))
@@ -31,7 +35,9 @@ class CiftiReader:
         Parameters
         ----------
         paths : dict of role to list of path; `mask`, a dense scalar or label file, non-zero inside; `rois`, a dense
-            label file, whose own names count unless there is a `roi_table`; both on the grayordinates of the responses
+            label file, whose own names count unless there is a `roi_table`. Both are laid over the responses vertex by
+            vertex and voxel by voxel, whatever the order of their structures, and what they lack (an atlas of the
+            cortex alone) is outside
         """
         self.where = example[0]
         _, _, self.brain = _open(self.where)
@@ -56,13 +62,43 @@ class CiftiReader:
         return xyz
 
     def _map(self, path):
-        """The first map of a scalar or label file, and its label names."""
+        """The map of a scalar or label file on the responses' grayordinates, 0 where it has none, and label names."""
         image, first, brain = _open(path)
-        self._same(brain, path)
+        if len(first) != 1:
+            names = listed([str(name) for name in getattr(first, "name", ())], MOST_MAPS)
+            raise InputError(
+                f"{path}: {len(first)} maps{f' ({names})' if names else ''}; a mask or label file has one: take it out "
+                "(wb_command -cifti-merge OUT -cifti IN -column NAME)"
+            )
         known = {}
         if hasattr(first, "label"):
             known = {key: composed(name or "").strip() for key, (name, _) in first.label[0].items()}
-        return read_part(image, path, (0, slice(None))), known
+        rows = self._rows(brain, path)
+        values = read_part(image, path, (0, slice(None)))
+        return np.where(rows >= 0, values[rows], 0), known
+
+    def _rows(self, brain, path):
+        """Of every grayordinate of the responses, its place in another file: int array, -1 where it has none."""
+        if brain == self.brain:
+            return np.arange(len(brain))
+        for name, vertices in brain.nvertices.items():
+            own = self.brain.nvertices.get(name, vertices)
+            if own != vertices:
+                raise InputError(
+                    f"{path}: {name} has {vertices} vertices, and {own} in {self.where}; both have to be on one mesh: "
+                    "resample one (wb_command -cifti-resample)"
+                )
+        if brain.volume_mask.any() and self.brain.volume_mask.any():
+            theirs = Grid(self.brain.volume_shape, self.brain.affine, self.where)
+            same_grid(Grid(brain.volume_shape, brain.affine, path), theirs)
+        places = [pd.MultiIndex.from_arrays([axis.name, axis.vertex, *axis.voxel.T]) for axis in (brain, self.brain)]
+        rows = places[0].get_indexer(places[1])
+        if not (rows >= 0).any():
+            raise InputError(
+                f"{path}: none of its {len(brain)} grayordinates is one of the {len(self.brain)} of {self.where}; both "
+                "have to be of the same structures"
+            )
+        return rows
 
     def _same(self, brain, path):
         if brain != self.brain:
@@ -105,5 +141,9 @@ def _open(path):
     except (nib.cifti2.Cifti2HeaderError, ValueError, KeyError, IndexError) as error:
         raise InputError(f"{path}: its header is damaged ({one_line(error)}); get the file again") from None
     if not isinstance(brain, nib.cifti2.BrainModelAxis):
-        raise InputError(f"{path}: its columns are no grayordinates; a run is a dense time series (.dtseries.nii)")
+        what = "parcels" if isinstance(brain, nib.cifti2.ParcelsAxis) else "no grayordinates"
+        raise InputError(
+            f"{path}: its columns are {what}; a run is a dense time series (.dtseries.nii), and parcels are given as "
+            "`rois`, a dense label file; or write the array as .npy, for the reader npy with `columns`"
+        )
     return image, first, brain

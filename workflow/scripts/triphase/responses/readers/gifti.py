@@ -16,6 +16,8 @@ from triphase.responses.readers.recording import Recording, refuse_repeat, roi_n
 # Metadata give the time step in milliseconds (FreeSurfer, Workbench), now and then in seconds: no TR is over 50 s.
 MILLISECONDS_FROM = 50
 FSAVERAGE5_VERTICES = 10242
+# Intents (NIfTI's codes) of arrays that are of vertices, but no values of theirs.
+NO_VALUES = {1006: "displacements", 1008: "points", 1009: "triangles", 2003: "colours", 2004: "colours"}
 
 
 class Surface(NamedTuple):
@@ -96,14 +98,12 @@ class GiftiReader:
         for path, size in zip(files, self.sizes, strict=False):
             series, image = _series(path)
             if series.shape != (size, 1):
-                raise InputError(
-                    f"{path}: {series.shape[1]} maps of {len(series)} vertices, but the response has {size}; a "
-                    "mask or label surface has one map"
-                )
-            known = {
-                label.key: composed(getattr(label, "label", None) or "").strip() for label in image.labeltable.labels
-            }
-            surfaces.append(Surface(path, series[:, 0], known, image))
+                what = f"{len(series)} vertices, but the response has {size}"
+                if len(series) == size:
+                    what = f"{series.shape[1]} maps; a mask or label surface has one: take one out (wb_command "
+                    what += "-metric-merge OUT -metric IN -column NUMBER)"
+                raise InputError(f"{path}: {what}")
+            surfaces.append(Surface(path, series[:, 0], _label_names(image, path), image))
         if files:
             self._check_sides(files, [surface.image for surface in surfaces])
         return surfaces
@@ -139,9 +139,25 @@ def _side(image):
     return sides.pop() if len(sides) == 1 else None
 
 
+def _label_names(image, path):
+    """Names of a surface's labels by key, as its own table has them."""
+    names: dict[int, str] = {}
+    for label in image.labeltable.labels:
+        name = composed(getattr(label, "label", None) or "").strip()
+        if names.setdefault(label.key, name) != name:
+            raise InputError(
+                f"{path}: its label {label.key} is {name!r} and {names[label.key]!r}; give each its own key"
+            )
+    return names
+
+
 def _series(path):
     """Values of a surface file as (vertex, time), and the image."""
     image = open_image(path, "GIFTI surface")
+    if what := next((NO_VALUES[array.intent] for array in image.darrays if array.intent in NO_VALUES), None):
+        raise InputError(
+            f"{path}: holds {what}, and not one number a vertex; give a .func.gii, .shape.gii or .label.gii"
+        )
     try:
         arrays = [array.data for array in image.darrays]
         values = arrays[0] if len(arrays) == 1 and arrays[0].ndim == 2 else np.stack(arrays, axis=1)

@@ -42,6 +42,8 @@ from triphase.responses.readers.recording import (
 # Of the keys of a file that a message names.
 MOST_KEYS = 8
 OLD_MATLAB = b"MATLAB 5.0"
+# Kinds of MATLAB's arrays that are stored as numbers, or as references, and are none.
+NO_NUMBERS = ("char", "logical", "cell", "function_handle")
 
 
 @READERS.register(
@@ -70,7 +72,7 @@ class Hdf5Reader:
             order is the reverse
         """
         self.key, self.repeats_key = source["key"], source.get("repeats_key")
-        self.turned, self.told = source.get("axes") == TURNED, "axes" in source or bool(paths.get("mask"))
+        self.turned, self.told = source.get("axes") == TURNED, "axes" in source
         one = {role: path for role in ("mask", "reference", "rois", "roi_table") if (path := only(paths, role))}
         space: Grid | None = None
         self.masked = "mask" in one
@@ -120,7 +122,9 @@ class Hdf5Reader:
         with opened(path) as file:
             volumes, columns = self._lying(self._data(file, path, run).shape)
             self._chosen(columns, path, volumes)
-        other = None if self.told else columns
+        # A mask tells which axis is which, unless the other one could be its voxels too.
+        told = self.told or (self.masked and volumes not in (len(self.offsets), self.grid))
+        other = None if told else columns
         return Recording(path, volumes, None, lambda: self._read(path, run), other)
 
     def _lying(self, of_array):
@@ -141,12 +145,17 @@ class Hdf5Reader:
         key = find_key(file, path, template, run)
         data = file.get(key)
         if not isinstance(data, h5py.Dataset):
-            raise InputError(f"{path}: no data under the key {key!r}; the file has {listed(keys_in(file), MOST_KEYS)}")
-        if data.ndim != axes or data.dtype.kind not in "fiu" or not data.size:
-            wanted = "(hearing, time, voxel)" if repeat else "(time, voxel)"
-            raise InputError(
-                f"{path}: {key!r} has shape {data.shape} and type {data.dtype}; it must be numbers {wanted}"
+            sparse = isinstance(data, h5py.Group) and "MATLAB_sparse" in data.attrs
+            what = (
+                f"{key!r} is a sparse array; save full({key}); the" if sparse else f"no data under the key {key!r}; the"
             )
+            raise InputError(f"{path}: {what} file has {listed(keys_in(file), MOST_KEYS)}")
+        kind = _matlab_class(data)
+        if data.ndim != axes or data.dtype.kind not in "fiu" or not data.size or kind in NO_NUMBERS:
+            wanted = "(hearing, time, voxel)" if repeat else "(time, voxel)"
+            what = f"MATLAB's {kind} {data.shape}" if kind else f"shape {data.shape} and type {data.dtype}"
+            remedy = "; save each of its arrays under a name of its own" if kind == "cell" else ""
+            raise InputError(f"{path}: {key!r} has {what}; it must be numbers {wanted}{remedy}")
         if repeat and repeat > len(data):
             raise InputError(f"{path}: {len(data)} hearings, but run {run['name']} is number {repeat}")
         return data
@@ -179,6 +188,12 @@ class Hdf5Reader:
                     first, last = np.searchsorted(columns, (wide.start, wide.stop))
                     values[rows, first:last] = part[:, columns[first:last] - wide.start]
         return values
+
+
+def _matlab_class(data):
+    """What MATLAB calls the kind of an array that it has saved; "" for any other."""
+    name = data.attrs.get("MATLAB_class", b"")
+    return name.decode() if isinstance(name, bytes) else ""
 
 
 def keys_in(file: Any) -> list[str]:

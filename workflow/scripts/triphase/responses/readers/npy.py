@@ -34,7 +34,7 @@ class NpyReader:
             the arrays lie
         """
         (self.where,), columns = example, source.get("columns")
-        self.turned, self.told = source.get("axes") == TURNED, "axes" in source or bool(columns)
+        self.turned, self.told, self.named = source.get("axes") == TURNED, "axes" in source, bool(columns)
         self.voxels = _mapped(self.where, self.turned).shape[1]
         if columns and len(columns) != self.voxels:
             raise InputError(
@@ -53,7 +53,8 @@ class NpyReader:
             raise InputError(
                 f"{path}: {array.shape[1]} voxels, but {self.where} has {self.voxels}; all runs need the same{hint}"
             )
-        other = None if self.told else self.voxels
+        # Names tell which axis is which, unless there are as many time points.
+        other = None if self.told or (self.named and len(array) != self.voxels) else self.voxels
         return Recording(path, len(array), None, lambda: _read(path, self.turned), other)
 
 

@@ -21,6 +21,7 @@ class Recording(NamedTuple):
 
     path : of its file; volumes : in it; tr : s, None where the file has none; read : gives (time, voxel)
     other : length of the array's other axis, where nothing but the place of the axes says which of them is time
+    part : first row of this run and the number of rows of its file, where that holds more
     """
 
     path: str
@@ -28,6 +29,7 @@ class Recording(NamedTuple):
     tr: float | None
     read: Callable[[], np.ndarray]
     other: int | None = None
+    part: tuple[int, int] | None = None
 
 
 # The order of the axes of an array, where a source says it.

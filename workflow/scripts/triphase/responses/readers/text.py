@@ -22,7 +22,7 @@ class TextReader:
 
     def __init__(self, example: list[str], paths: Mapping[str, list[str]], source: Section):
         """Source : dict with `columns`, names of the ROIs in order, and optionally `axes`, how the tables lie."""
-        self.turned = source.get("axes") == TURNED
+        self.turned, self.told = source.get("axes") == TURNED, "axes" in source
         self.columns = list(source["columns"])
         self.table = table_of(self.columns)
 
@@ -40,7 +40,8 @@ class TextReader:
                 + ", ".join(self.columns)
                 + hint
             )
-        return Recording(path, len(values), None, lambda: values.astype(np.float32))
+        other = len(self.columns) if len(values) == len(self.columns) and not self.told else None
+        return Recording(path, len(values), None, lambda: values.astype(np.float32), other)
 
 
 def read_numbers(path: str | Path) -> np.ndarray:
@@ -49,7 +50,9 @@ def read_numbers(path: str | Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="loadtxt: input contained no data")
-            values = np.loadtxt(path, ndmin=2, encoding="utf-8")
+            values = np.loadtxt(path, ndmin=2, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no text in UTF-8 ({one_line(error)}); save it as UTF-8") from None
     except ValueError as error:
         found = re.search(r"string '([^']*)'", str(error))
         advice = number_advice(found[1]) if found else ""

@@ -43,7 +43,8 @@ def read_transcript(path: str | Path, words: Section) -> tuple[pd.DataFrame, flo
             raise InputError(f"{path}: no row is a word, but {', '.join(non_words)}; give the column of words")
         check_words(table, path, overlapping=words.get("overlapping", False))
     lower = bool(words.get("lowercase"))
-    table = table.assign(word=[composed(text.lower() if lower else text) for text in table["word"]])
+    # White space of any kind and length is one space, as a model should read it.
+    table = table.assign(word=[" ".join(composed(text.lower() if lower else text).split()) for text in table["word"]])
     table = table.assign(onset=table["onset"] + shift, offset=table["offset"] + shift)
     table.attrs = {"non_words": non_words}
     return table, None if seconds is None else seconds + shift

@@ -8,7 +8,7 @@ from pathlib import Path
 from triphase.config.transcripts import TRANSCRIPTS
 from triphase.core.errors import InputError
 from triphase.core.lazy import np, pd
-from triphase.core.tables import MISSING, need_column, number_advice, read_cells, to_number
+from triphase.core.tables import MISSING, UNKNOWN, need_column, number_advice, read_cells, to_number
 from triphase.core.texts import composed
 from triphase.core.types import Section
 from triphase.stimuli.transcripts.rows import listed_words, rows_where, spread_times
@@ -175,21 +175,26 @@ def _numbers(path, column):
     if len(wrong):
         row, text = wrong.index[0], wrong.iloc[0]
         advice = number_advice(text)
+        if text.strip() in MISSING:
+            advice = "; give it, or leave the row out (a correction whose value is null)"
         raise InputError(f"{path}, row {row}: {column.name} is {text!r}; it must be a number of seconds{advice}")
     return values
 
 
 def _label(path, column):
     text = column.str.strip()
-    present = ~text.isin(MISSING)
     numbers = text.map(to_number).astype(float)
-    numeric = numbers.notna()
-    if numeric.sum() > NUMERIC_SHARE * present.sum():
-        if (numeric != present).any():
-            row = column.index[numeric != present][0]
+    numeric, known = numbers.notna(), ~text.str.lower().isin(UNKNOWN)
+    if numeric.sum() > NUMERIC_SHARE * known.sum():
+        if (numeric != known).any():
+            row = column.index[numeric != known][0]
             raise InputError(
                 f"{path}, row {row}: {column.name} is {column[row]!r} in a column of numbers; leave it empty "
                 f"where it is not known, or put it right in dataset.words.corrections{number_advice(column[row])}"
             )
         return numbers
-    return text.astype(object).where(present, None)
+    commas = text.map(number_advice).ne("")
+    if commas.any() and (commas | numeric | ~known).all():
+        row = column.index[commas][0]
+        raise InputError(f"{path}, row {row}: {column.name} is {column[row]!r}, no number{number_advice(column[row])}")
+    return text.astype(object).where(~text.isin(MISSING), None)

@@ -100,7 +100,7 @@ def _decoded(path, line, label):
 
 def read_tiers(path: str | Path) -> list[Tier]:
     """All tiers of a TextGrid, in the order of the file; InputError as `read_textgrid`."""
-    values = Values(path, read_text(path, utf16=True))
+    values = Values(path, read_text(path))
     start = [str(value) for value, _ in values.found[:2]]
     if start[:1] == [CHRONOLOGICAL]:
         return read_chronological(values)
