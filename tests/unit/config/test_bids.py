@@ -150,3 +150,59 @@ def test_kind_local_nothing_there_says_what_is(tmp_path):
         resolve(tmp_path, "surface")
     with pytest.raises(InputError, match="it has space-MNI152NLin6Asym"):
         resolve(tmp_path, bids={"space": "MNI152NLin2009cAsym"})
+
+
+def test_kind_local_zeros_before_a_number_make_no_other_run(tmp_path):
+    for subject, runs in {"01": ("run-1", "run-2"), "02": ("run-01", "run-02")}.items():
+        for run in runs:
+            write(tmp_path, *run_files(f"sub-{subject}/func/sub-{subject}_task-story_{run}"))
+            write(tmp_path, f"responses/s{subject}/{run}.npy")
+    found = resolve(tmp_path)
+    assert names(found["runs"]) == ["story_run-1", "story_run-2"] and not found["left_out"]
+    assert files_of(found, 1)["response"]["story_run-2"].startswith("sub-02/func/sub-02_task-story_run-02_")
+    arrays = resolve(tmp_path, "arrays")
+    assert names(arrays["runs"]) == ["run-1", "run-2"]
+    assert files_of(arrays, 0)["response"]["run-1"] == "responses/s01/run-1.npy"
+    assert files_of(arrays, 1)["response"]["run-1"] == "responses/s02/run-01.npy"
+    write(tmp_path, *run_files("sub-01/func/sub-01_task-story_run-01"), "responses/s02/run-1.npy")
+    for source, expected in {
+        "bids": "sub-01 has the runs 'story_run-01' and 'story_run-1'",
+        "arrays": "s02 has",
+    }.items():
+        with pytest.raises(InputError, match=f"{expected}.*by zeros alone.*rename"):
+            resolve(tmp_path, source)
+
+
+def test_kind_local_sessions_and_choices_look_past_zeros(tmp_path):
+    for subject, session in (("01", "1"), ("01", "2"), ("02", "01"), ("02", "02")):
+        stem = f"sub-{subject}/ses-{session}/func/sub-{subject}_ses-{session}_task-story"
+        write(tmp_path, *run_files(stem, f"{MNI}_res-02"))
+    assert names(resolve(tmp_path, bids={"res": 2})["runs"]) == ["ses-1_story", "ses-2_story"]
+
+
+def test_kind_local_images_on_their_own_grid_have_no_space_in_their_name(tmp_path):
+    stem = "sub-01/func/sub-01_task-story"
+    tails = ("desc-preproc_bold.nii.gz", "desc-brain_mask.nii.gz", "desc-confounds_timeseries.tsv", "bold.nii.gz")
+    write(tmp_path, *(f"{stem}_{tail}" for tail in tails))
+    files = files_of(resolve(tmp_path, "native"))
+    assert files["response"] == {"story": f"{stem}_desc-preproc_bold.nii.gz"}
+    assert files["mask"] == {"story": f"{stem}_desc-brain_mask.nii.gz"}
+
+
+def test_kind_local_several_descriptions_need_a_choice(tmp_path):
+    stem = "sub-01/func/sub-01_task-story"
+    tails = [f"space-fsLR_den-91k_desc-{desc}_bold.dtseries.nii" for desc in ("denoised", "denoisedSmoothed")]
+    write(tmp_path, *(f"{stem}_{tail}" for tail in tails))
+    with pytest.raises(InputError, match=r"named in 2 ways: .*dataset/overrides/bids \(desc"):
+        resolve(tmp_path, "cifti")
+    found = resolve(tmp_path, "cifti", bids={"desc": "denoised"})
+    assert files_of(found)["response"] == {"story": f"{stem}_{tails[0]}"}
+
+
+@pytest.mark.parametrize(
+    ("task", "rest"),
+    [("rest", True), ("restingState", True), ("restEyesOpen", True), ("REST1", True), ("restaurant", False)],
+)
+def test_kind_local_a_restaurant_is_no_rest(tmp_path, task, rest):
+    write(tmp_path, *run_files("sub-01/func/sub-01_task-story"), *run_files(f"sub-01/func/sub-01_task-{task}"))
+    assert (task in names(resolve(tmp_path)["runs"])) == (not rest)

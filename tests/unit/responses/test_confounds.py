@@ -50,7 +50,7 @@ def test_first_row_of_a_difference_is_zero_and_nothing_else_is_filled(tmp_path):
     table = read_confounds(tmp_path / "a.tsv")
     assert np.isnan(table["csf"][0]) and np.isnan(table["csf_derivative1"][1])
     refused(lambda: match_rows(table[["csf"]], Rows(2), "a.tsv"), "a.tsv", "column csf", "volume 0")
-    refused(lambda: match_rows(table, 1, (1, 0), "a.tsv"), "column csf_derivative1", "volume 0")
+    refused(lambda: match_rows(table, Rows(1, (1, 0)), "a.tsv"), "column csf_derivative1", "volume 0")
 
 
 def test_columns_are_chosen_by_globs_in_the_order_of_the_table():

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from triphase.core.errors import InputError
 from triphase.core.messages import listed
@@ -26,14 +27,18 @@ ENDS = {
     "gifti": (".func.gii",),
     "cifti": ("_bold.dtseries.nii",),
 }
-# What a source's `space` is called in names.
-SPACES = {"mni": r"MNI\w+", "native": "T1w|func|boldref", "fsaverage5": "fsaverage5", "none": r"\w+"}
+# What a source's `space` is called in names; of images on their own grid fMRIPrep names none.
+SPACES = {"mni": r"MNI\w+", "native": "|T1w|func|boldref", "fsaverage5": "fsaverage5", "none": r"\w+"}
+# Names of tasks in which nothing is heard: rest, restingState, restEyesOpen, REST1; not restaurant.
+REST = re.compile("[Rr]est(ing)?([Ss]tate)?(?![a-z])|REST(?![A-Z])")
 # fMRIPrep's own default is taken where there are several templates and none is named.
 PREFERRED = "MNI152NLin2009cAsym"
 # Folders that hold no responses, or none that are preprocessed.
 PASSED = {"anat", "figures", "fmap", "dwi", "perf", "eeg", "meg", "log", "logs", "work", "sourcedata", "freesurfer"}
 MISNAMED = "not named as BIDS says, sub-01_task-x_..., of letters and numbers"
 WHERE = "derivatives/[fmriprep/]sub-*/[ses-*/]func/*_desc-preproc_bold.nii.gz"
+
+Named = TypeVar("Named")
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,8 @@ def find_images(source: Section, choice: Section, folder: str | Path) -> Found:
     runs = by_name(images)
     told = [
         f"local_data: {len(runs)} subjects, tasks {listed(sorted({i.entities['task'] for i in images}), 8)}, "
-        f"images {images[0].grid}" + (f"; also there: {listed(sorted(others), 8)}" if others else "")
+        f"images {images[0].grid or 'on their own grid'}"
+        + (f"; also there: {listed(sorted(others), 8)}" if others else "")
     ]
     first = images[0]
     image = re.sub(r"hemi-[LR]", "hemi-{hemi}", first.image)
@@ -151,7 +157,7 @@ def parse(path: str, below: str = "") -> Image | str:
         inside = [folder for folder in folders if folder.startswith(f"{key}-")]
         if inside and inside[-1] != f"{key}-{entities.get(key)}":
             return f"it lies in the folder {inside[-1]}"
-    if entities["task"].lower().startswith("rest"):
+    if REST.match(entities["task"]):
         return "rest"
     for key, what in {"echo": "an echo", "part": "a part"}.items():
         if key in entities:
@@ -170,9 +176,9 @@ def fits(image: Image, source: Section, choice: Section) -> bool:
     have = image.entities
     if not re.fullmatch(SPACES[source["space"]], have.get("space", "")):
         return False
-    if source["reader"] == "nifti" and have.get("desc") != "preproc":
-        return False
-    if any(key in choice and have.get(key) != str(choice[key]) for key in ("space", "res", "den")):
+    wanted = {"desc": "preproc"} if source["reader"] == "nifti" else {}
+    wanted |= {key: str(choice[key]) for key in ("space", "res", "den", "desc") if key in choice}
+    if any(natural(have.get(key, "")) != natural(text) for key, text in wanted.items()):
         return False
     return all(
         key not in choice or have.get(one) in choice[key] for key, one in {"tasks": "task", "sessions": "ses"}.items()
@@ -194,7 +200,8 @@ def chosen_grid(images: list[Image], source: Section, folder: str | Path) -> lis
     if len(forms) > 1:
         raise InputError(
             f"local_data: the images of the source {source['name']!r} in the folder {folder} are named in {len(forms)} "
-            f"ways: {', '.join(sorted(forms))}; give them one name, as one version of fMRIPrep does"
+            f"ways: {', '.join(sorted(forms))}; name one in dataset/overrides/bids (desc, or its folder), or give them "
+            "one name, as one version of fMRIPrep does"
         )
     return images
 
@@ -213,10 +220,31 @@ def by_name(images: list[Image]) -> dict[str, dict[str, Image]]:
             f"local_data: {kept.path} and {lost.path} are images of one run; name the folder that counts in "
             "dataset/overrides/bids (folder)"
         )
-    return {
-        subject: {run: plain[subject][run] for run in sorted(plain[subject], key=natural)}
-        for subject in sorted(plain, key=natural)
-    }
+    named = {subject: {run: plain[subject][run] for run in sorted(plain[subject], key=natural)} for subject in plain}
+    return under_one_name({subject: named[subject] for subject in sorted(named, key=natural)})
+
+
+def under_one_name(runs: Mapping[str, Mapping[str, Named]]) -> dict[str, dict[str, Named]]:
+    """Runs whose names differ by leading zeros alone (run-1, run-01) under one name, the first: dict of subject.
+
+    Raises
+    ------
+    InputError : a subject has two such
+    """
+    first: dict[str, str] = {}
+    found: dict[str, dict[str, Named]] = {}
+    for subject, heard in runs.items():
+        mine = found.setdefault(subject, {})
+        for name, value in heard.items():
+            common = first.setdefault(str(natural(name)), name)
+            if common in mine:
+                raise InputError(
+                    f"local_data: {subject} has the runs {common!r} and {name!r}, which differ by zeros alone: they "
+                    "are one run, or one of them is misnamed; rename it, or take the one that does not count out of "
+                    "the folder"
+                )
+            mine[common] = value
+    return found
 
 
 def _name(image: Image, sessions: bool) -> str:

@@ -185,7 +185,8 @@ def _filled(source: Section, templates: Mapping[str, str]) -> Section:
     filled = dict(source)
     for key in ("path", "confounds", *READERS[source["reader"]].files):
         for name, text in templates.items():
-            filled[key] = filled[key].replace(f"{{{name}}}", text) if filled.get(key) else filled.get(key)
+            place = f"{{{name}}}" if text else f"{{{name}}}_"  # images on their own grid have no entity of it
+            filled[key] = filled[key].replace(place, text) if filled.get(key) else filled.get(key)
     return filled
 
 

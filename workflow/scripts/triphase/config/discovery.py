@@ -5,7 +5,7 @@ import string
 from collections.abc import Iterator
 from pathlib import Path
 
-from triphase.config.bids import Found, find_images, natural
+from triphase.config.bids import Found, find_images, natural, under_one_name
 from triphase.core.errors import InputError
 from triphase.core.types import Section
 
@@ -37,13 +37,14 @@ def find_names(source: Section, folder: str | Path | None, choice: Section | Non
         )
     if source.get("layout") == "bids":
         return find_images(source, choice or {}, folder)
-    found: dict[str, set[str]] = {}
+    found: dict[str, dict[str, str]] = {}
     unread, pattern = [], _pattern(source["path"])
     for file in sorted(Path(folder).glob(_glob(source["path"]))):
         path = file.relative_to(folder).as_posix()
         if match := pattern.fullmatch(path):
             names = match.groupdict()
-            found.setdefault(names.get("subject", ONLY_SUBJECT), set()).add(names.get("run", ONLY_RUN))
+            run = names.get("run", ONLY_RUN)
+            found.setdefault(names.get("subject", ONLY_SUBJECT), {})[run] = run
         else:
             unread.append(f"{path} (a name must be letters, numbers, dots, underscores and hyphens)")
     if not found:
@@ -52,8 +53,11 @@ def find_names(source: Section, folder: str | Path | None, choice: Section | Non
             f"local_data: no file of the folder {folder} fits the path {source['path']!r} of the source "
             f"{source['name']!r}{seen}; put the path right in dataset/overrides, or name subjects and runs there"
         )
-    runs = {subject: sorted(found[subject], key=natural) for subject in sorted(found, key=natural)}
-    return Found(runs, unread=unread)
+    files = under_one_name({subject: found[subject] for subject in sorted(found, key=natural)})
+    runs = {subject: sorted(heard, key=natural) for subject, heard in files.items()}
+    # Only where a subject's files are not called as its runs.
+    renamed = any(run != own for heard in files.values() for run, own in heard.items())
+    return Found(runs, files if renamed else {}, unread=unread)
 
 
 def _parts(template: str) -> Iterator[tuple[str, str | None]]:

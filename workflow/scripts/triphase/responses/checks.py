@@ -110,11 +110,12 @@ def check_length(
 
 def _check_axes(recording, words, clock, margin):
     """Whether the axis that lies where time is meant to is as long as the words; else whether the other one is."""
-    last, before, after = last_word(words), OVERLAP_TOLERANCE, margin
+    last, beyond = last_word(words), (-OVERLAP_TOLERANCE, margin)
     if words.attrs.get("unit") == "annotation":
-        last, before, after = words.attrs["seconds"][words["stimulus"].iloc[0]], *[ANNOTATION_TOLERANCE] * 2
+        last = words.attrs["seconds"][words["stimulus"].iloc[0]]
+        beyond = -ANNOTATION_TOLERANCE, ANNOTATION_TOLERANCE
     ends = clock.end(recording.volumes), clock.end(recording.other)
-    fits = [-before <= end - last <= after for end in ends]
+    fits = [beyond[0] <= end - last <= beyond[1] for end in ends]
     if not fits[1] or (fits[0] and len(words) < FEWEST_WORDS and ends[0] != ends[1]):
         return
     also = "both could be, so that nobody can tell" if fits[0] else "only the second is as long as the words"

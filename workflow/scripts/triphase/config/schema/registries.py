@@ -169,6 +169,7 @@ class Bids(Section):
     space: Text = ABSENT
     res: Text | Whole = ABSENT
     den: Text = ABSENT
+    desc: Text = ABSENT
     tasks: SomeNames = ABSENT
     sessions: SomeNames = ABSENT
 
