@@ -93,6 +93,19 @@ def test_context_longer_than_the_model_is_refused(loaded):
         extract_words(model, tokenizer, TEXT, spans_of(TEXT), context={"min": 10, "max": 31}, batch_size=4)
 
 
+def test_surprisal_that_is_no_number_is_refused(loaded):
+    model, tokenizer = loaded
+    weight = model.get_output_embeddings().weight
+    kept = weight.data.clone()
+    weight.data[-1, 0] = float("nan")
+    words = {"context": {"min": 8, "max": 8}, "batch_size": 4, "stimulus": "tale"}
+    try:
+        with pytest.raises(InputError, match="surprisal: that of .* words under model is no finite number, .* 'tale'"):
+            extract_words(model, tokenizer, TEXT, spans_of(TEXT), **words)
+    finally:
+        weight.data.copy_(kept)
+
+
 def test_non_finite_layer_is_named(loaded):
     model, tokenizer = loaded
     weight = model.gpt_neox.layers[1].mlp.dense_4h_to_h.weight

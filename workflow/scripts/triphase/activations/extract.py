@@ -123,6 +123,11 @@ def extract(
                         if head:
                             bits[batch.words] += own
                         bar.update(int(plan.lengths[chosen].sum()))
+    if head and (wrong := ~np.isfinite(bits)).any():
+        raise InputError(
+            f"activations/surprisal: that of {wrong.sum()} of {len(bits)} words under {name} is no finite number, "
+            f"first on stimulus {str(plan.stimuli[wrong.argmax()])!r}; check the weights of its vocabulary head"
+        )
     return bits.astype(np.float32) if head else None
 
 

@@ -14,6 +14,8 @@ from triphase.core.errors import InputError
 from triphase.core.scratch import HeldFolder
 from triphase.core.types import Section
 
+CAUSAL = "only models that read from left to right, without an encoder, can be studied"
+
 
 def load_model(
     manifest: Manifest,
@@ -123,7 +125,7 @@ def memory_limits(mem_mb: float | None, share: float = 0.8) -> dict[int | str, i
 
 def _load(manifest, folder, offload, dtype, device, max_memory):
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     label = checkpoint_label(manifest)
     try:
@@ -134,28 +136,42 @@ def _load(manifest, folder, offload, dtype, device, max_memory):
             _check_pickle(folder / name, bool(config.get("quantization_config")))
     except InputError as error:
         raise InputError(f"models: {label}: {error}") from None
+    code = {"local_files_only": True, "trust_remote_code": manifest.get("trust_remote_code", False)}
     options = {"max_memory": max_memory, "offload_folder": offload} if device == "auto" and max_memory else {}
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder,
-            local_files_only=True,
-            dtype=dtype,
-            device_map=device,
-            trust_remote_code=manifest.get("trust_remote_code", False),
-            output_loading_info=True,
-            **options,
-        )
+        # Of such a model the decoder alone would be loaded, which never ran without what the encoder says.
+        two = AutoConfig.from_pretrained(folder, **code).is_encoder_decoder
+        if not two:
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                device_map=device,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                **code,
+                **options,
+            )
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # each format of weights has its own class
         raise InputError(f"models: {label}: cannot be loaded from {folder}{_remedy(manifest, error)}") from error
+    if two:
+        raise InputError(f"models: {label}: it has an encoder beside its decoder; {CAUSAL}")
     # transformers only warns, and goes on with random numbers in their place.
+    if wrong := sorted(report["mismatched_keys"]):
+        name, held, wanted = wrong[0]
+        raise InputError(
+            f"models: {label}: {len(wrong)} tensors in {folder} have other shapes than config.json describes, {name} "
+            f"first: {tuple(held)} in place of {tuple(wanted)}; the config is another model's: put its own there"
+        )
     if lacking := sorted(report["missing_keys"]):
         raise InputError(
             f"models: {label}: the weights in {folder} lack {len(lacking)} tensors of the model, {lacking[0]} "
             "first; the checkpoint is not whole, or its config.json is another model's"
         )
     try:
+        if config.get("quantization_config"):
+            _check_dequantised(model, folder, config)
         check_layers(model, report["unexpected_keys"])
         check_causal(model)
     except InputError as error:
@@ -182,7 +198,7 @@ def _check_pickle(path, quantised):
             "safetensors, or convert this one where you trust it and give the result as local_folder"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
-        what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        what = f"{type(error).__name__}: {_first_line(error)}"
         raise InputError(f"{path} is cut short or damaged ({what}); delete it to have it fetched again") from None
     for name, tensor in state.items():
         floating = not isinstance(tensor, torch.Tensor) or tensor.is_floating_point()
@@ -195,14 +211,39 @@ def _let_go(held, offload):
     offload.close()
 
 
+def _check_dequantised(model, folder, config):
+    """InputError where a quantisation is of no kind that transformers reads, so that integers stand for numbers."""
+    import torch
+
+    if getattr(model, "hf_quantizer", None) is None:
+        snapshots.check_numbers(folder, {**config, "quantization_config": None})
+        for name in snapshots.weights_in(folder):
+            _check_pickle(folder / name, False)
+    for name, module in model.named_modules():
+        if type(module) is torch.nn.Linear and module.weight.dtype not in (
+            torch.float32,
+            torch.bfloat16,
+            torch.float16,
+        ):
+            kind = str(module.weight.dtype).removeprefix("torch.")
+            snapshots.refuse_integers(folder / "config.json", f"{name}.weight", kind)
+
+
+def _first_line(error):
+    return (str(error).strip().splitlines() or [""])[0]
+
+
 def _remedy(manifest, error):
+    reason = f" ({type(error).__name__}: {_first_line(error)}); "
     if "trust_remote_code" in str(error):
         return (
             ": it needs code of the repository; name the repository in trust_remote_code if you have read that code "
             "and trust it"
         )
-    reason = (str(error).strip().splitlines() or [""])[0]
-    return (
-        f" ({type(error).__name__}: {reason}); take another revision, or delete the files to have them fetched again "
-        "from the hub"
-    )
+    if isinstance(error, ImportError):
+        return f"{reason}install what it names, or take weights in float32, bfloat16 or float16"
+    if "Unrecognized configuration class" in str(error):
+        return f": its config.json is not that of a causal language model; {CAUSAL}"
+    if "Unrecognized model" in str(error) or "does not recognize this architecture" in str(error):
+        return f"{reason}its config.json needs a model_type that this release of transformers knows"
+    return f"{reason}take another revision, or delete the files to have them fetched again from the hub"

@@ -29,6 +29,7 @@ NAMES = (
     re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin"),
 )
 SMALL = (".json", ".model", ".txt", ".jinja")
+ADAPTER = "adapter_config.json"
 SENTENCEPIECE = "tokenizer.model"
 TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja")
 NUMBERS = ("F64", "F32", "F16", "BF16")
@@ -91,6 +92,12 @@ def lacking(folder: str | Path) -> str | None:
 def lacking_of(names: Iterable[str], index: Callable[[str], Section] | None = None) -> str | None:
     """Text that says what files of these names lack to be a whole checkpoint, or None; `index` as of `weight_files`."""
     names = set(names)
+    if ADAPTER in names:
+        # Beside a whole model it would be added to it where peft is installed, and nowhere else.
+        return (
+            f"a model of its own, for it is an adapter ({ADAPTER}); merge it with its base (peft: merge_and_unload) "
+            f"and give what that saves as local_folder, or take {ADAPTER} away where the model beside it is meant"
+        )
     if "config.json" not in names:
         return "config.json"
     if not has_tokenizer(names):
@@ -191,8 +198,8 @@ def check_numbers(folder: str | Path, config: Section) -> None:
 def refuse_integers(path: Path, tensor: str, kind: str) -> NoReturn:
     """InputError for a tensor of weights in a type that is no number of a model."""
     raise InputError(
-        f"{path}: {tensor} is stored as {kind}, and config.json has no quantization_config that says what these "
-        "integers mean; take a revision in float32, bfloat16 or float16"
+        f"{path}: {tensor} is stored as {kind}, and config.json has no quantization_config, or none that transformers "
+        "reads for it, to say what that means; take a revision in float32, bfloat16 or float16"
     )
 
 
