@@ -12,6 +12,7 @@ from triphase.responses.description import (
     describe_subject,
     describe_timing,
     findings,
+    on_one_clock,
     remarks,
     subject_series,
 )
@@ -26,19 +27,15 @@ def main(job: Job[DescribeData]) -> None:
     words = read_table(paths.words)
     facts: dict[str, Section] = {}
     series: dict[str, Section] = {}
-    times: Section = {}
+    clocks: dict[str, Section] = {}
     names: list[str] = []
     stimuli = read_json(paths.stimuli)
     for entry, path, manifest in zip(settings.subjects, paths.responses, paths.manifests, strict=True):
         subject = entry["name"]
         facts[subject] = describe_subject(path, read_json(manifest))
         if facts[subject]["valid"]:
-            series[subject], mine, names = subject_series(path, settings.rois)
-            for run, seconds in mine.items():
-                if run not in times or len(seconds) < len(times[run]):
-                    times[run] = seconds
-    # Scans of one run may end a few volumes apart.
-    series = {s: {run: v[: len(times[run])] for run, v in by_run.items()} for s, by_run in series.items()}
+            series[subject], clocks[subject], names = subject_series(path, settings.rois)
+    series, times = on_one_clock(series, clocks)
     commit = stimuli["commit"] or read_json(paths.manifests[0])["commit"]
     described = describe_runs(words, settings.runs, facts)
     sounds = [read_table(path).groupby("stimulus")["time_s"].max().to_dict() for path in paths.sound]

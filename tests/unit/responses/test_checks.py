@@ -57,9 +57,24 @@ def test_kind_check_without_a_way_past_the_json_beside_a_file_overrules_its_head
         assert check_tr(recording(tmp_path / name), 2.0) is None
     (tmp_path / "b.json").write_text(json.dumps({"RepetitionTime": 1.5}))
     refused(lambda: check_tr(recording(tmp_path / "b.nii.gz", tr=2.0), 2.0), "b.json", "RepetitionTime is 1.5 s")
-    for content in ("[]", "{", '{"RepetitionTime": "2"}', '{"RepetitionTime": NaN}'):
+    for content in ("[]", "{}", "/annex/objects/MD5E-s12--3e386c5ef0d8d36825a80d02db9a2b46.json"):
         (tmp_path / "b.json").write_text(content)
         refused(lambda: check_tr(recording(tmp_path / "b.nii.gz", tr=1.0), 2.0), "the header's TR is 1 s")
+
+
+def test_kind_advice_a_json_that_cannot_be_read_is_told(tmp_path):
+    beside, image = tmp_path / "b.json", recording(tmp_path / "b.nii.gz", tr=2.0)
+    for content, expected in {
+        "{": "not JSON",
+        '{"RepetitionTime": "2"}': "RepetitionTime is '2'; it must be a number of seconds",
+        '{"RepetitionTime": NaN}': "RepetitionTime is nan",
+        '{"RepetitionTime": 2000}': "RepetitionTime is 2000 s, but dataset.tr is 2 s (is 2000 in milliseconds?)",
+    }.items():
+        beside.write_text(content)
+        refused(lambda: check_tr(image, 2.0), "b.json", expected)
+    beside.write_text('{"RepetitionTime": 2}', encoding="utf-8-sig")
+    assert check_tr(recording(tmp_path / "b.nii.gz", tr=1.0), 2.0) == "1 s in the header, overruled by b.json"
+    refused(lambda: check_tr(recording(tr=2000.0), 2.0), "2000 s", "(is 2000 in milliseconds?)")
 
 
 def test_kind_check_without_a_way_past_an_override_is_told():

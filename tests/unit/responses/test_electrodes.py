@@ -151,3 +151,18 @@ def test_recordings_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "sub-01_ieeg.fif").write_bytes(b"no recording")
     with pytest.raises(InputError, match="sub-01_ieeg.fif: not a readable recording of MNE"):
         open_reader(SOURCE, files)
+
+
+def test_kind_place_assumed_electrodes_of_a_table_are_in_millimetres_and_stand_there_once(tmp_path):
+    files = record(tmp_path, words_of())
+    del files["electrodes"]
+    with pytest.raises(InputError, match="sub-01_ieeg.fif: .*the coordinates of a head; give `electrodes`"):
+        open_reader(SOURCE, files)
+    assert open_reader({**SOURCE, "space": "native"}, files).table["electrode"].tolist() == ["G1", "G2", "G3"]
+    for text, expected in {
+        "G1\t-0.05\t0.01\t0\nG2\t-0.05\t0\t0\nG3\t0.04\t0\t0\n": "x, y and z is 0.05: these seem to be metres",
+        "G1\t-50\t1\t0\nG2\t-5\t0\t0\nG3\t4\t0\t0\nG2\t9\t0\t0\n": "row 5: a second row of the electrode 'G2'",
+    }.items():
+        (tmp_path / "electrodes.tsv").write_text("name\tx\ty\tz\n" + text)
+        with pytest.raises(InputError, match=expected):
+            open_reader(SOURCE, files | {"electrodes": {"": {"path": str(tmp_path / "electrodes.tsv")}}})

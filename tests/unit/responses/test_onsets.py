@@ -25,6 +25,8 @@ def test_kind_the_story_begins_after_the_music(tmp_path):
     assert read_onset(path, EVENTS, NAMES) == 15.0
     with pytest.raises(InputError, match=r"2 rows .* could tell .*dataset/events/where, such as .*trial_type: story"):
         read_onset(path, EVENTS | {"where": {}}, NAMES)
+    twice = write(tmp_path / "twice.tsv", "onset\ttrial_type\n15\tstory\n15\tstory\n")
+    assert read_onset(twice, EVENTS | {"where": {"trial_type": "story"}}, NAMES) == 15.0
     with pytest.raises(InputError, match="'stim_file' is 'b.wav'"):
         read_onset(path, EVENTS, NAMES | {"stimulus": "b"})
     with pytest.raises(InputError, match=r"no column 'start' \(dataset/events/column\)"):

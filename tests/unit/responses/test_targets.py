@@ -55,8 +55,23 @@ def test_subjects_are_one_matrix_without_their_invalid_voxels(subject, monkeypat
 
 
 def test_kind_advice_onsets_that_differ_by_part_of_a_scan_say_so(subject):
-    with pytest.raises(InputError, match="'s2' begin 0.7 s after those of 's1', .* part of a scan"):
+    with pytest.raises(InputError, match="'s2' are 0.7 s beside those of 's1', .* part of a scan .*one by one"):
         Cohort([subject("s1", [True]), subject("s2", [True], clock=0.7)])
+
+
+@pytest.mark.parametrize("clock", [0.13, -0.13])
+def test_kind_onsets_with_the_jitter_of_a_trigger_are_one_clock(subject, caplog, clock):
+    with Cohort([subject("s1", [True]), subject("s2", [True], clock=clock)]) as cohort:
+        assert cohort.runs.tolist() == RUNS.tolist()
+        np.testing.assert_array_equal(cohort.times, TIMES)
+    assert "0.13 s beside those of s1" in caplog.text
+
+
+def test_kind_onsets_whole_scans_apart_share_the_scans_of_the_same_moment(subject):
+    later = np.r_[1:40, 41:80]  # begins a scan later, by an onset of its own
+    with Cohort([subject("s1", [True]), subject("s2", [True], later)]) as cohort:
+        (together,) = cohort.batches()
+    np.testing.assert_array_equal(together[:, 0], together[:, 1])
 
 
 def test_subjects_are_cut_to_the_scans_that_all_have(subject):

@@ -12,6 +12,7 @@ import pandas as pd
 from triphase.core.batches import start_of_sum
 from triphase.core.errors import InputError
 from triphase.core.types import Entries
+from triphase.responses.starts import rows_before
 from triphase.stats.scoring import fisher_z, pearson
 
 # Stands for the mean over subjects where a subject's name would stand.
@@ -53,6 +54,27 @@ def hearings(runs: Entries) -> dict[str, list[str]]:
 def split_runs(responses: np.ndarray, run: np.ndarray) -> dict[str, np.ndarray]:
     """Rows of each run: dict of run to (time, voxel), in order."""
     return {str(name): responses[run == name] for name in pd.unique(run)}
+
+
+def common_starts(starts: Mapping[str, Mapping[str, float]], runs: Entries, tr: float) -> dict[tuple[str, str], int]:
+    """Scans that are left out at the start of every subject's runs, so that all hearings of a stimulus begin together.
+
+    Parameters
+    ----------
+    starts : dict of subject to dict of run to when its first scan begins, s on the words' clock
+    runs : list of dict with name and stimulus
+    tr : s
+
+    Returns
+    -------
+    dict of (subject, run) to int
+    """
+    before: dict[tuple[str, str], int] = {}
+    for stimulus in dict.fromkeys(run["stimulus"] for run in runs):
+        names = [run["name"] for run in runs if run["stimulus"] == stimulus]
+        heard = {(subject, name): mine[name] for subject, mine in starts.items() for name in names if name in mine}
+        before |= rows_before(heard, tr, f"stimulus {stimulus}")
+    return before
 
 
 def standardized(values: np.ndarray) -> np.ndarray:

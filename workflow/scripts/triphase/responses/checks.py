@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from triphase.core.errors import InputError
+from triphase.core.content import unfetched
+from triphase.core.errors import InputError, one_line
+from triphase.core.tables import read_text
 from triphase.responses.readers.recording import Recording
 from triphase.stimuli.checks import ANNOTATION_TOLERANCE, OVERLAP_TOLERANCE, check_duration, check_margin, last_word
 
@@ -16,19 +18,38 @@ FEWEST_WORDS = 20
 
 
 def sidecar(path: str | Path) -> tuple[Path, float] | None:
-    """The JSON file beside a response (BIDS) and its RepetitionTime, s; None where there is none that tells one."""
+    """The JSON file beside a response (BIDS) and its RepetitionTime, s; None where there is none that tells one.
+
+    Raises
+    ------
+    InputError : it is no JSON, or its RepetitionTime no number
+    """
     stem = Path(path)
     while stem.suffix in (".gz", ".nii", ".gii", ".func", ".dtseries"):
         stem = stem.with_suffix("")
         beside = stem.with_name(stem.name + ".json")
-        if beside.is_file() and beside != Path(path):
-            try:
-                seconds = json.loads(beside.read_text(encoding="utf-8"))["RepetitionTime"]
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-            if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < float("inf"):
-                return beside, float(seconds)
+        # A link whose content was not fetched says nothing.
+        if not beside.is_file() or beside == Path(path) or unfetched(beside):
+            continue
+        try:
+            content = json.loads(read_text(beside))
+        except ValueError as error:
+            raise InputError(f"{beside}: not JSON ({one_line(error)}); get the file again, or remove it") from None
+        seconds = content.get("RepetitionTime") if isinstance(content, dict) else None
+        if seconds is None:
+            continue
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds < float("inf"):
+            raise InputError(
+                f"{beside}: RepetitionTime is {seconds!r}; it must be a number of seconds; correct the file"
+            )
+        return beside, float(seconds)
     return None
+
+
+def _in_milliseconds(one: float, other: float) -> str:
+    """A remark where of two times one is a thousandth of the other."""
+    large, small = max(one, other), min(one, other)
+    return f" (is {large:g} in milliseconds?)" if abs(large / small - 1000) < 1 else ""
 
 
 def check_tr(recording: Recording, tr: float, believed: bool = True) -> str | None:
@@ -54,8 +75,8 @@ def check_tr(recording: Recording, tr: float, believed: bool = True) -> str | No
     told = sidecar(recording.path)
     if told and abs(told[1] - tr) > TR_TOLERANCE:
         raise InputError(
-            f"{told[0]}: RepetitionTime is {told[1]:g} s, but dataset.tr is {tr:g} s; set dataset/overrides/tr to the "
-            "one that is right, or correct the file"
+            f"{told[0]}: RepetitionTime is {told[1]:g} s, but dataset.tr is {tr:g} s{_in_milliseconds(told[1], tr)}; "
+            "set dataset/overrides/tr to the one that is right, or correct the file"
         )
     header = recording.tr
     if header is None or abs(header - tr) <= TR_TOLERANCE:
@@ -65,9 +86,10 @@ def check_tr(recording: Recording, tr: float, believed: bool = True) -> str | No
     if not believed:
         return f"{header:g} s in the header, overruled by dataset/header_tr"
     raise InputError(
-        f"{recording.path}: the header's TR is {header:g} s, but dataset.tr is {tr:g} s; set dataset/overrides/tr if "
-        "the header is right. Where it is wrong (fMRIPrep 23.2.0 wrote 1 s into all, earlier ones milliseconds), "
-        "put the JSON file with RepetitionTime beside it, or set dataset/overrides/header_tr to ignore"
+        f"{recording.path}: the header's TR is {header:g} s, but dataset.tr is {tr:g} s{_in_milliseconds(header, tr)}; "
+        "set dataset/overrides/tr if the header is right. Where it is wrong (fMRIPrep 23.2.0 wrote 1 s into all, "
+        "earlier ones milliseconds), put the JSON file with RepetitionTime beside it, or set "
+        "dataset/overrides/header_tr to ignore"
     )
 
 

@@ -14,6 +14,7 @@ from triphase.responses.ceiling import GROUP, standardized
 from triphase.responses.motion import MUCH_MOTION
 from triphase.responses.regions import region_means, voxel_batches
 from triphase.responses.run_timing import Expected, check_runs, misfits
+from triphase.responses.starts import rows_before
 from triphase.responses.subject import load_responses
 from triphase.responses.targets import region_masks
 from triphase.responses.timing import LAGS, LONG_SILENCE, check_timing, judge
@@ -180,6 +181,37 @@ def decisive_regions(rois: Entries) -> list[str]:
         if chosen := [roi["name"] for roi in rois if roi.get(kind)]:
             return chosen
     return ["all"]
+
+
+def on_one_clock(
+    series: Mapping[str, Mapping[str, np.ndarray]], clocks: Mapping[str, Mapping[str, np.ndarray]]
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Series of all subjects, each run from the row on that all of them have, and as long as the shortest.
+
+    Subjects may begin apart, as where the onset of what is heard is their own, and runs end a few volumes apart.
+
+    Parameters
+    ----------
+    series : dict of subject to dict of run to float array (time, region)
+    clocks : dict of subject to dict of run to float array (time,), s on the words' clock
+
+    Returns
+    -------
+    series : as given, cut
+    times : dict of run to float array (time,), s; of the subject that begins last
+    """
+    cut: dict[str, dict[str, np.ndarray]] = {subject: {} for subject in series}
+    times: dict[str, np.ndarray] = {}
+    for run in dict.fromkeys(name for by_run in clocks.values() for name in by_run):
+        mine = {subject: clock[run] for subject, clock in clocks.items() if run in clock}
+        step = float(np.median(np.diff(next(iter(mine.values())))))
+        before = rows_before({subject: float(clock[0]) for subject, clock in mine.items()}, step, f"run {run}")
+        length = min(len(clock) - before[subject] for subject, clock in mine.items())
+        last = min(mine, key=lambda subject: before[subject])
+        times[run] = mine[last][before[last] :][:length]
+        for subject, rows in before.items():
+            cut[subject][run] = series[subject][run][rows:][:length]
+    return cut, times
 
 
 def group_series(series: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

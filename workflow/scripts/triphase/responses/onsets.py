@@ -30,7 +30,7 @@ def read_onset(path: str | Path, events: Section, names: Mapping[str, str]) -> f
     table, column = read_table(path), composed(events["column"]).strip()
     need_column(path, table, column, "dataset/events/column")
     found = rows_where(path, table, events["where"], names, "dataset/events/where")
-    if len(found) > 1:
+    if found[column].str.strip().nunique() > 1:
         named = [name for name in table.columns if found[name].map(to_number).isna().all()]
         telling = [name for name in named if found[name].nunique() == len(found)]
         hint = f", such as {telling[0]}: {found[telling[0]].iloc[-1]}" if telling else ""

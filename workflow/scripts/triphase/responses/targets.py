@@ -14,6 +14,7 @@ from triphase.core.batches import slices
 from triphase.core.errors import InputError
 from triphase.core.types import Entries
 from triphase.responses.regions import STORED_VOXELS
+from triphase.responses.starts import TOLERANCE, steps_from
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -127,19 +128,14 @@ def common_scans(datasets: Sequence["xr.Dataset"]) -> list[np.ndarray]:
     Raises
     ------
     InputError
-        A subject lacks a run, or more than 5 % of a run's scans.
+        A subject lacks a run, or more than 5 % of a run's scans, or its scans lie beside those of the first.
     """
-    # Milliseconds: clocks of different files differ by rounding.
-    scans = [
-        list(zip(data["run"].values.tolist(), np.round(data["time_s"].values * 1000).astype(int).tolist(), strict=True))
-        for data in datasets
-    ]
+    scans = _numbered(datasets)
     common = set.intersection(*map(set, scans))
     left = Counter(run for run, _ in common)
     for data, own in zip(datasets, scans, strict=True):
         for run, number in Counter(run for run, _ in own).items():
             if left[run] < (1 - SHORTER) * number:
-                _refuse_phases(datasets, run)
                 others = [d.attrs["subject"] for d, s in zip(datasets, scans, strict=True) if not set(s) >= set(own)]
                 raise InputError(
                     f"dataset/subjects: {data.attrs['subject']!r} has {number} scans of run {str(run)!r}, but only "
@@ -151,19 +147,34 @@ def common_scans(datasets: Sequence["xr.Dataset"]) -> list[np.ndarray]:
     return [np.flatnonzero([scan in common for scan in own]) for own in scans]
 
 
-def _refuse_phases(datasets, run):
-    """InputError where subjects have other times within a TR, as by onsets of their own that are no whole scans."""
-    first, tr = datasets[0], datasets[0].attrs["tr"]
-    starts = [data["time_s"].values[data["run"].values == run] for data in datasets]
-    for data, start in zip(datasets, starts, strict=True):
-        apart = float(start[0] - starts[0][0]) % tr if len(start) and len(starts[0]) else 0.0
-        if min(apart, tr - apart) > 1e-3:
-            raise InputError(
-                f"dataset/events: scans of run {str(run)!r} of {data.attrs['subject']!r} begin {apart:g} s after those "
-                f"of {first.attrs['subject']!r}, counted from what is heard, no whole number of TRs ({tr:g} s); their "
-                "onsets differ by part of a scan, and a study has the same scans for all; study them one by one "
-                "(dataset/subjects), or set events/applied to false and dropped_volumes to whole scans"
-            )
+def _numbered(datasets):
+    """Run and number of every scan, one list for each subject: the same number is the same moment of what is heard.
+
+    InputError where subjects have other times within a TR, as by onsets of their own that are no whole scans.
+    """
+    first, tr = datasets[0].attrs["subject"], datasets[0].attrs["tr"]
+    begin: dict[str, float] = {}
+    scans = []
+    for data in datasets:
+        runs, times = data["run"].values, data["time_s"].values
+        numbers = np.zeros(len(runs), int)
+        for run in dict.fromkeys(runs.tolist()):
+            mine = runs == run
+            start = begin.setdefault(run, float(times[mine][0]))
+            numbers[mine], apart = steps_from(times[mine], start, tr)
+            if apart > TOLERANCE * tr:
+                raise InputError(
+                    f"dataset/events: scans of run {run!r} of {data.attrs['subject']!r} are {apart:.3g} s beside those "
+                    f"of {first!r}, counted from what is heard; onsets that differ by part of a scan ({tr:g} s) are "
+                    f"taken as one up to {TOLERANCE * tr:g} s, and a study has the same scans for all: study these "
+                    "subjects one by one (dataset/subjects), or set events/applied to false and dropped_volumes to "
+                    "whole scans"
+                )
+            if apart > 1e-3:
+                about = data.attrs["subject"], run, apart, first
+                log.warning("%s, run %s: scans are %.3g s beside those of %s, which count", *about)
+        scans.append(list(zip(runs.tolist(), numbers.tolist(), strict=True)))
+    return scans
 
 
 def check_layer(layer: int, activations: "xr.Dataset") -> None:

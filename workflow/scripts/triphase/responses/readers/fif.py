@@ -17,6 +17,8 @@ from triphase.responses.readers.recording import SLAB_BYTES, Recording, refuse_r
 
 # Samples per second that are kept: what a window of a tenth of a second and more can tell.
 RATE = 64.0
+# mm; of several electrodes on a cortex, one is further from the origin.
+LEAST_MILLIMETRES = 1.0
 
 
 def _check(source):
@@ -59,6 +61,11 @@ class FifReader:
                     f"{self.where}, such as {lacking[0]!r}"
                 )
             coordinates = np.array([places[name] for name in self.names])
+        elif source["space"] == "mni":
+            raise InputError(
+                f"{self.where}: the source's space is mni, but a recording has its electrodes' places in the "
+                "coordinates of a head; give `electrodes`, a table of places in MNI space, or set the space to native"
+            )
         else:
             known = {channel["ch_name"]: channel["loc"][:3] for channel in raw.info["chs"]}
             coordinates = 1000 * np.array([known[name] for name in self.names], float)  # MNE has metres
@@ -102,8 +109,15 @@ def read_places(path: str) -> dict[str, np.ndarray]:
     table = read_cells(path)
     for column in ("name", "x", "y", "z"):
         need_column(path, table, column, "dataset/sources/electrodes")
-    values = table[["x", "y", "z"]].map(to_number).to_numpy(float)
-    return dict(zip(table["name"].str.strip(), values, strict=True))
+    values, names = table[["x", "y", "z"]].map(to_number).to_numpy(float), table["name"].str.strip()
+    if names.duplicated().any():
+        row = names.index[names.duplicated()][0]
+        raise InputError(f"{path}, row {row}: a second row of the electrode {names[row]!r}; leave one of them out")
+    if 0 < (largest := np.nan_to_num(np.abs(values)).max(initial=0)) < LEAST_MILLIMETRES:
+        raise InputError(
+            f"{path}: the largest of x, y and z is {largest:g}: these seem to be metres, as MNE-BIDS writes; give mm"
+        )
+    return dict(zip(names, values, strict=True))
 
 
 def _opened(path):
